@@ -1,0 +1,166 @@
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { BASH } from "../components/cluster/cluster-command";
+import {
+    MANAGED_STORAGE_FLAGS,
+    missingFlags,
+    nixosOption,
+    parseK3sFlags,
+    RECOMMENDED_FLAGS,
+    REQUIRED_FLAGS,
+} from "./k3s-flags";
+import { KUBECONFIG_PATH, parseFacts, probeScript, type NodeFacts } from "./node-facts";
+import { REMOTE_PRELUDE, shellQuote, sshCommand, sshShell, type SshTarget } from "./ssh";
+
+export interface NixosK3sArgs {
+    node: { name: string; address: string; ssh: { user: string; port: number } };
+    /** True when this program runs local-path-provisioner, so k3s must not. */
+    managesStorage: boolean;
+    /** Age key file on the node, when Argo CD's key is taken from there. */
+    ageKeyPath?: string;
+    /** Directories that must exist before anything is installed, e.g. the mount point of the data disk. */
+    requiredDirectories: readonly string[];
+    /** Device files that some workload needs, e.g. /dev/net/tun. */
+    requiredDevices: readonly string[];
+    /** Directories to make when they are missing; existing ones keep owner and mode. */
+    directories: readonly string[];
+    /** Owner of directories that are made. */
+    owner: { uid: number; gid: number };
+}
+
+/**
+ * Layer 0: a NixOS machine that runs k3s. It is verified, not built: the machine's own configuration
+ * (bootstrap/nixos/k3s.nix) does that. Every preview and every up looks at the machine over SSH, and stops before
+ * anything is touched when a required flag, directory or device is missing.
+ */
+export class NixosK3s extends pulumi.ComponentResource {
+    /** What the node answered, verified. */
+    readonly facts: pulumi.Output<NodeFacts>;
+    /** Admin kubeconfig with the node's LAN address, secret. */
+    readonly kubeconfig: pulumi.Output<string>;
+    /** SSH destination for commands of later layers. */
+    readonly ssh: SshTarget;
+
+    constructor(name: string, args: NixosK3sArgs, opts: pulumi.ComponentResourceOptions = {}) {
+        super("homelab:bootstrap:NixosK3s", name, {}, opts);
+        this.ssh = { address: args.node.address, ...args.node.ssh };
+
+        const probe = command.local.runOutput(
+            {
+                command: sshShell(this.ssh),
+                stdin: probeScript({
+                    ...(args.ageKeyPath === undefined ? {} : { ageKeyPath: args.ageKeyPath }),
+                    directories: args.requiredDirectories,
+                    devices: args.requiredDevices,
+                }),
+                interpreter: BASH,
+                logging: "stderr",
+            },
+            { parent: this },
+        );
+        this.facts = probe.stdout.apply((stdout) => this.verify(args, parseFacts(stdout ?? "")));
+
+        const directories = new command.local.Command(
+            `${name}-directories`,
+            {
+                interpreter: BASH,
+                create: sshShell(this.ssh),
+                stdin: directoriesScript(args.directories, args.owner),
+                triggers: [this.facts.apply(() => args.directories.join(" "))],
+                logging: "stderr",
+            },
+            { parent: this },
+        );
+        const kubeconfig = new command.local.Command(
+            `${name}-kubeconfig`,
+            {
+                interpreter: BASH,
+                create: sshCommand(this.ssh, `${sudo(args)}cat ${KUBECONFIG_PATH}`),
+                // k3s renews its certificates: a new file is fetched again.
+                triggers: [this.facts.kubeconfigHash],
+                logging: "none",
+            },
+            { parent: this, additionalSecretOutputs: ["stdout"], dependsOn: directories },
+        );
+        this.kubeconfig = pulumi.secret(
+            kubeconfig.stdout.apply((content) => withServerAddress(content, args.node.address)),
+        );
+        this.registerOutputs({});
+    }
+
+    private verify(args: NixosK3sArgs, facts: NodeFacts): NodeFacts {
+        const faults = nodeFaults(args, facts);
+        if (faults.length > 0) {
+            throw new pulumi.ResourceError(
+                `node ${args.node.name} (${args.node.address}) is not ready; nothing was touched.\n` +
+                    faults.map((fault) => `  - ${fault}`).join("\n"),
+                this,
+                true,
+            );
+        }
+        for (const missing of missingFlags(parseK3sFlags(facts.commandLine, facts.config), RECOMMENDED_FLAGS)) {
+            pulumi.log.warn(
+                `k3s on ${args.node.name} runs without ${missing.flag}: ${missing.why}. NixOS: ${nixosOption(missing)}`,
+                this,
+            );
+        }
+        return facts;
+    }
+}
+
+/** Everything that keeps the node from carrying the cluster, as sentences with their mend. */
+export function nodeFaults(
+    args: Pick<NixosK3sArgs, "managesStorage" | "ageKeyPath">,
+    facts: NodeFacts,
+): string[] {
+    const flags = parseK3sFlags(facts.commandLine, facts.config);
+    const rules = [...REQUIRED_FLAGS, ...(args.managesStorage ? MANAGED_STORAGE_FLAGS : [])];
+    const faults: string[] = [];
+    if (facts.unit !== "active") {
+        faults.push(`k3s.service is "${facts.unit}", not active. NixOS: services.k3s.enable = true; see journalctl -u k3s`);
+    }
+    for (const missing of missingFlags(flags, rules)) {
+        faults.push(
+            `k3s runs without ${missing.flag}: ${missing.why}.\n    NixOS: ${nixosOption(missing)} ` +
+                `(roles/k3s/default.nix, or import bootstrap/nixos/k3s.nix)`,
+        );
+    }
+    if (facts.kubeconfigHash === "") {
+        faults.push(`no kubeconfig at ${KUBECONFIG_PATH}: k3s writes it once its API server is up; see journalctl -u k3s`);
+    }
+    if (args.ageKeyPath !== undefined && facts.ageKeyHash === "") {
+        faults.push(
+            `no age key at ${args.ageKeyPath}. sops-nix puts it there (sops.age.keyFile), or set secrets.ageKey to ` +
+                `{ from: file, path: <key on this computer> }`,
+        );
+    }
+    for (const path of facts.missingDirectories) {
+        faults.push(`directory ${path} is missing: is the data disk mounted? On a new machine make it: mkdir -p ${path}`);
+    }
+    for (const path of facts.missingDevices) {
+        faults.push(`device ${path} is missing. NixOS: boot.kernelModules = [ "tun" ]; for /dev/net/tun`);
+    }
+    return faults;
+}
+
+/** Makes missing directories with their owner; never changes one that is there. */
+export function directoriesScript(directories: readonly string[], owner: { uid: number; gid: number }): string {
+    return [
+        REMOTE_PRELUDE.trimEnd(),
+        ...directories.map(
+            (path) =>
+                `$SUDO test -d ${shellQuote(path)} || ` +
+                `$SUDO install -d -o ${owner.uid} -g ${owner.gid} -m 0775 ${shellQuote(path)}`,
+        ),
+        "",
+    ].join("\n");
+}
+
+/** k3s writes 127.0.0.1:6443; seen from this computer that is the node. Any other server is somebody's choice. */
+export function withServerAddress(kubeconfig: string, address: string): string {
+    return kubeconfig.replace(/server: https:\/\/(127\.0\.0\.1|\[::1\]):6443/, `server: https://${address}:6443`);
+}
+
+function sudo(args: NixosK3sArgs): string {
+    return args.node.ssh.user === "root" ? "" : "sudo -n ";
+}

@@ -1,0 +1,90 @@
+# NixOS module for the homelab node: import it from the machine's configuration (roles/k3s/default.nix in the seed's
+# repository). It sets the flags that `pulumi up` verifies, the directories of the media stack, and, as a second way to
+# the same secret, the unit that gives Argo CD the age key.
+{ config, lib, pkgs, ... }:
+
+let
+  cfg = config.homelab.k3s;
+in
+{
+  options.homelab.k3s = {
+    ageKeyFile = lib.mkOption {
+      type = lib.types.path;
+      default = "/var/lib/sops-nix/keys.txt";
+      description = "Age private key that Argo CD's ksops decrypts with.";
+    };
+    dataDirectory = lib.mkOption {
+      type = lib.types.path;
+      default = "/var/data";
+      description = "Mount point of the data disk; configs, media and torrents live below it.";
+    };
+    deliverAgeKey = lib.mkOption {
+      type = lib.types.bool;
+      default = true;
+      description = "Whether this machine creates the secret argocd/sops-age-key itself. Pulumi does the same; both are idempotent.";
+    };
+  };
+
+  config = {
+    services.k3s = {
+      enable = true;
+      role = "server";
+      extraFlags = [
+        # What Cilium replaces.
+        "--flannel-backend=none"
+        "--disable-network-policy"
+        "--disable=servicelb"
+        "--disable=traefik"
+        "--disable-kube-proxy"
+        # local-path-provisioner is run by the Pulumi program (storage.provisioner: managed).
+        "--disable=local-storage"
+      ];
+    };
+
+    # Transmission's VPN opens /dev/net/tun.
+    boot.kernelModules = [ "tun" ];
+
+    networking.firewall = {
+      allowedTCPPorts = [
+        80 # shared ingress
+        6443 # API server
+        10250 # kubelet metrics
+        32400 # Plex
+      ];
+      # Pods and the load balancer speak through Cilium's own interfaces.
+      trustedInterfaces = [ "cilium_host" "cilium_net" "lxc+" ];
+      # Replies may leave by another interface than they came in.
+      checkReversePath = "loose";
+    };
+
+    systemd.tmpfiles.rules = map (dir: "d ${cfg.dataDirectory}/${dir} 0775 1000 1000 -") [
+      "configs"
+      "media"
+      "media/tv"
+      "media/movies"
+      "torrents"
+      "torrents/complete"
+      "torrents/incomplete"
+    ];
+
+    systemd.services.argocd-sops-secret = lib.mkIf cfg.deliverAgeKey {
+      description = "Age key for Argo CD (secret sops-age-key)";
+      wantedBy = [ "k3s.service" ];
+      after = [ "k3s.service" ];
+      path = [ pkgs.kubectl ];
+      environment.KUBECONFIG = "/etc/rancher/k3s/k3s.yaml";
+      serviceConfig = {
+        Type = "oneshot";
+        RemainAfterExit = true;
+      };
+      # The secret's key is the file's base name, keys.txt. Server-side, so that no copy of the key is kept in a
+      # last-applied annotation.
+      script = ''
+        until kubectl get ns argocd &>/dev/null; do sleep 5; done
+        kubectl create secret generic sops-age-key -n argocd \
+          --from-file=keys.txt=${cfg.ageKeyFile} \
+          --dry-run=client -o yaml | kubectl apply -f - --server-side --force-conflicts
+      '';
+    };
+  };
+}

@@ -1,0 +1,29 @@
+/** Command lines for OpenSSH. Options, keys and jump hosts come from the user's own ~/.ssh/config. */
+
+export interface SshTarget {
+    readonly address: string;
+    readonly user: string;
+    readonly port: number;
+}
+
+/** Quotes one word for a POSIX shell. */
+export function shellQuote(word: string): string {
+    return /^[A-Za-z0-9_\-+=:,./@%]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/**
+ * A local command that runs a POSIX shell script on the machine, the script taken from standard input.
+ * BatchMode makes a missing key an error instead of a prompt that nobody answers.
+ */
+export function sshShell({ address, user, port }: SshTarget): string {
+    return sshCommand({ address, user, port }, "sh -s");
+}
+
+/** A local command that runs one remote command line. */
+export function sshCommand({ address, user, port }: SshTarget, remote: string): string {
+    const options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-p", String(port)];
+    return ["ssh", ...options, `${user}@${address}`, shellQuote(remote)].join(" ");
+}
+
+/** First lines of a remote script: `$SUDO` is empty for root and asks no password otherwise. */
+export const REMOTE_PRELUDE = 'set -eu\nSUDO=""\n[ "$(id -u)" = 0 ] || SUDO="sudo -n"\n';

@@ -1,0 +1,99 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { clusterCommand } from "../cluster/cluster-command";
+import type { Cluster } from "../platform";
+
+export interface RootApplicationSetArgs {
+    cluster: Pick<Cluster, "kubeconfig">;
+    /** Namespace of Argo CD; passing its output makes the hand-off wait for it. */
+    namespace: pulumi.Input<string>;
+    repository: string;
+    revision: string;
+    /** Tree in the repository; `<path>/<group>/<app>` is one application. */
+    path: string;
+    /** Groups below the tree: seed 001 has infra, apps and media. */
+    groups: readonly string[];
+    /** Applications that Pulumi delivers itself: their directories are left out, so that each object has one owner. */
+    ownedByPulumi: readonly string[];
+}
+
+/** The hand-off to Git: every directory `<path>/<group>/<app>` becomes an Argo CD Application of that name. */
+export class RootApplicationSet extends pulumi.ComponentResource {
+    readonly applicationSet: k8s.apiextensions.CustomResource;
+
+    constructor(name: string, args: RootApplicationSetArgs, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:gitops:RootApplicationSet", name, {}, opts);
+        // Deleted after the ApplicationSet and before Argo CD: Applications carry a finalizer that only Argo CD
+        // serves, and one that is left would hold its namespace forever.
+        const drained = clusterCommand(
+            `${name}-drain`,
+            args.cluster,
+            { create: "kubectl get crd applications.argoproj.io > /dev/null", delete: DRAIN_APPLICATIONS },
+            { parent: this },
+        );
+        this.applicationSet = new k8s.apiextensions.CustomResource(
+            name,
+            {
+                apiVersion: "argoproj.io/v1alpha1",
+                kind: "ApplicationSet",
+                metadata: { name, namespace: args.namespace },
+                spec: applicationSetSpec(args),
+            },
+            { parent: this, dependsOn: drained },
+        );
+        this.registerOutputs({});
+    }
+}
+
+const DRAIN_APPLICATIONS = `
+kubectl get crd applications.argoproj.io > /dev/null 2>&1 || exit 0
+if ! kubectl wait --for=delete applications.argoproj.io --all --all-namespaces --timeout=300s; then
+  echo "these Applications were not pruned within 5 minutes; their finalizers are removed so that destroy can go on:" >&2
+  kubectl get applications.argoproj.io --all-namespaces --no-headers -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name |
+    while read -r namespace application; do
+      echo "  $namespace/$application" >&2
+      kubectl --namespace "$namespace" patch applications.argoproj.io "$application" --type=merge -p '{"metadata":{"finalizers":null}}' > /dev/null
+      kubectl --namespace "$namespace" delete applications.argoproj.io "$application" --ignore-not-found --wait --timeout=60s > /dev/null
+    done
+fi
+`.trim();
+
+/** Spec of the ApplicationSet; https://argo-cd.readthedocs.io/en/stable/operator-manual/applicationset/Generators-Git/ */
+export function applicationSetSpec(args: Omit<RootApplicationSetArgs, "cluster" | "namespace">) {
+    const source = { repoURL: args.repository, revision: args.revision };
+    return {
+        goTemplate: true,
+        goTemplateOptions: ["missingkey=error"],
+        generators: [
+            {
+                git: {
+                    ...source,
+                    directories: [
+                        ...args.groups.map((group) => ({ path: `${args.path}/${group}/*` })),
+                        ...args.ownedByPulumi.map((path) => ({ path: `${args.path}/${path}`, exclude: true })),
+                    ],
+                },
+            },
+        ],
+        template: {
+            metadata: {
+                name: "{{ .path.basename }}",
+                labels: { "app.kubernetes.io/part-of": "{{ index .path.segments 2 }}" },
+                finalizers: ["resources-finalizer.argocd.argoproj.io"],
+            },
+            spec: {
+                project: "default",
+                source: {
+                    repoURL: args.repository,
+                    targetRevision: args.revision,
+                    path: "{{ .path.path }}",
+                },
+                destination: { server: "https://kubernetes.default.svc", namespace: "{{ .path.basename }}" },
+                syncPolicy: {
+                    automated: { prune: true, selfHeal: true },
+                    syncOptions: ["CreateNamespace=true", "ServerSideApply=true"],
+                },
+            },
+        },
+    };
+}

@@ -1,0 +1,174 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { chartArgs, charts } from "../charts";
+import type { Platform } from "../platform";
+
+export interface PrometheusStackArgs {
+    namespace: string;
+    /** Host label of Grafana. */
+    host: string;
+    /** How long metrics are kept, e.g. 15d. */
+    retention: string;
+    /** Size of Prometheus' volume; scratch, metrics do not outlive the cluster. */
+    storage: string;
+}
+
+/** Metrics that Cilium's chart exposes on Services of kube-system; its ServiceMonitors would precede their CRD. */
+const CILIUM_METRICS = [
+    { name: "hubble", selector: { "k8s-app": "hubble" }, port: "hubble-metrics" },
+    { name: "cilium-operator", selector: { "io.cilium/app": "operator" }, port: "metrics" },
+] as const;
+
+/** kube-prometheus-stack: Prometheus, Alertmanager without targets, Grafana as a local host. CRDs are a layer below. */
+export class PrometheusStack extends pulumi.ComponentResource {
+    /** Grafana's generated admin password, secret. */
+    readonly grafanaPassword: pulumi.Output<string>;
+
+    constructor(name: string, args: PrometheusStackArgs, platform: Platform, opts: pulumi.ComponentResourceOptions = {}) {
+        super("homelab:monitoring:PrometheusStack", name, {}, pulumi.mergeOptions(platform.opts, opts));
+        const child = { parent: this };
+        const namespace = platform.namespaces.name(args.namespace);
+
+        const crds = new k8s.helm.v3.Release(
+            `${name}-crds`,
+            { ...chartArgs(charts.prometheusOperatorCrds), name: "prometheus-operator-crds", namespace },
+            child,
+        );
+        this.grafanaPassword = new random.RandomPassword(
+            `${name}-grafana-admin`,
+            { length: 32, special: false },
+            child,
+        ).result;
+        const admin = new k8s.core.v1.Secret(
+            `${name}-grafana-admin`,
+            {
+                metadata: { name: "grafana-admin", namespace },
+                type: "Opaque",
+                stringData: { "admin-user": "admin", "admin-password": this.grafanaPassword },
+            },
+            child,
+        );
+        const release = new k8s.helm.v3.Release(
+            name,
+            {
+                ...chartArgs(charts.kubePrometheusStack),
+                name: "kube-prometheus-stack",
+                namespace,
+                timeout: 600,
+                values: prometheusStackValues({
+                    ...args,
+                    storageClass: platform.storage.scratchClass,
+                    adminSecret: admin.metadata.name,
+                    rootUrl: `http://${args.host}.${platform.edge.domain}`,
+                }),
+            },
+            { parent: this, dependsOn: crds },
+        );
+        for (const target of CILIUM_METRICS) {
+            new k8s.apiextensions.CustomResource(
+                `${name}-${target.name}`,
+                {
+                    apiVersion: "monitoring.coreos.com/v1",
+                    kind: "ServiceMonitor",
+                    metadata: { name: target.name, namespace },
+                    spec: {
+                        namespaceSelector: { matchNames: ["kube-system"] },
+                        selector: { matchLabels: target.selector },
+                        endpoints: [{ port: target.port, interval: "30s", honorLabels: true }],
+                    },
+                },
+                { parent: this, dependsOn: crds },
+            );
+        }
+        // Agents have no Service of their own.
+        new k8s.apiextensions.CustomResource(
+            `${name}-cilium-agent`,
+            {
+                apiVersion: "monitoring.coreos.com/v1",
+                kind: "PodMonitor",
+                metadata: { name: "cilium-agent", namespace },
+                spec: {
+                    namespaceSelector: { matchNames: ["kube-system"] },
+                    selector: { matchLabels: { "k8s-app": "cilium" } },
+                    podMetricsEndpoints: [{ port: "prometheus", interval: "30s" }],
+                },
+            },
+            { parent: this, dependsOn: crds },
+        );
+        platform.edge.expose(
+            `${name}-grafana`,
+            { host: args.host, access: "local" },
+            {
+                workload: "grafana",
+                namespace: release.status.namespace.apply((given) => given ?? args.namespace),
+                service: "kube-prometheus-stack-grafana",
+                port: 80,
+            },
+            { parent: this, dependsOn: release },
+        );
+        this.registerOutputs({});
+    }
+}
+
+interface PrometheusStackValuesArgs extends Omit<PrometheusStackArgs, "namespace" | "host"> {
+    storageClass: pulumi.Input<string>;
+    adminSecret: pulumi.Input<string>;
+    rootUrl: string;
+}
+
+/** Values for the chart in components/charts.ts; seed 001, Monitoring. */
+export function prometheusStackValues(args: PrometheusStackValuesArgs) {
+    const resources = (request: string, limit: string) => ({
+        requests: { cpu: "25m", memory: request },
+        limits: { memory: limit },
+    });
+    const everywhere = {
+        // Monitors from every namespace and chart, not only those with this release's label.
+        serviceMonitorSelectorNilUsesHelmValues: false,
+        podMonitorSelectorNilUsesHelmValues: false,
+        ruleSelectorNilUsesHelmValues: false,
+        probeSelectorNilUsesHelmValues: false,
+        scrapeConfigSelectorNilUsesHelmValues: false,
+    };
+    return {
+        crds: { enabled: false },
+        // k3s runs these inside its own process and binds them to loopback; Cilium replaces kube-proxy.
+        kubeControllerManager: { enabled: false },
+        kubeScheduler: { enabled: false },
+        kubeEtcd: { enabled: false },
+        kubeProxy: { enabled: false },
+        prometheusOperator: { resources: resources("64Mi", "256Mi") },
+        prometheus: {
+            prometheusSpec: {
+                ...everywhere,
+                retention: args.retention,
+                resources: resources("1Gi", "3Gi"),
+                storageSpec: {
+                    volumeClaimTemplate: {
+                        spec: {
+                            storageClassName: args.storageClass,
+                            accessModes: ["ReadWriteOnce"],
+                            resources: { requests: { storage: args.storage } },
+                        },
+                    },
+                },
+            },
+        },
+        // The chart's own configuration sends everything to the receiver "null": no external targets yet.
+        alertmanager: { enabled: true, alertmanagerSpec: { resources: resources("32Mi", "128Mi") } },
+        grafana: {
+            enabled: true,
+            defaultDashboardsEnabled: true,
+            admin: { existingSecret: args.adminSecret, userKey: "admin-user", passwordKey: "admin-password" },
+            "grafana.ini": { server: { root_url: args.rootUrl } },
+            // Cilium's chart leaves its dashboards, Hubble's among them, in kube-system.
+            sidecar: { dashboards: { enabled: true, searchNamespace: "ALL", resources: resources("64Mi", "256Mi") } },
+            resources: resources("128Mi", "512Mi"),
+            // The chart's test pod is of no use outside `helm test`.
+            testFramework: { enabled: false },
+        },
+        "kube-state-metrics": { resources: resources("32Mi", "256Mi") },
+        "prometheus-node-exporter": { resources: resources("16Mi", "64Mi") },
+    };
+}

@@ -1,0 +1,36 @@
+/**
+ * What a workload may ask of a cluster, without knowing its technology. A stack builds one Platform from components;
+ * every file in apps/ takes it. Plain interfaces: a cluster with Envoy Gateway, Rook or Doppler brings other
+ * implementations of the same few members.
+ */
+import type * as pulumi from "@pulumi/pulumi";
+import type { Edge } from "./edge/edge";
+import type { Namespaces } from "./cluster/namespaces";
+import type { SecretStore } from "./secrets/secret-store";
+import type { Storage } from "./storage/volumes";
+
+/** Identity of a cluster, for names, labels and commands that talk to its API server. */
+export interface Cluster {
+    /** Stack name, e.g. `homelab`. */
+    readonly name: string;
+    /** IANA time zone of the household. */
+    readonly timezone: string;
+    /** Content of a kubeconfig, secret. Commands get it in a file that lives as long as the command. */
+    readonly kubeconfig: pulumi.Output<string>;
+    readonly podCidr: string;
+    readonly serviceCidr: string;
+}
+
+/** Capabilities a cluster offers to workloads. */
+export interface Platform {
+    readonly cluster: Cluster;
+    /** Providers of this cluster and what every workload waits for. Merge `parent` in, nothing else. */
+    readonly opts: pulumi.ComponentResourceOptions;
+    readonly namespaces: Namespaces;
+    readonly storage: Storage;
+    readonly secrets: SecretStore;
+    readonly edge: Edge;
+}
+
+/** The part of a Platform that a workload without an exposure needs; the edge itself is built on it. */
+export type WorkloadHost = Omit<Platform, "edge"> & { readonly edge?: Edge };

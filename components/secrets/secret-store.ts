@@ -1,0 +1,22 @@
+/** Where workloads get their secrets: a SOPS file, or Doppler, Bitwarden or Vault through External Secrets. */
+import type * as pulumi from "@pulumi/pulumi";
+
+/** Name of one value in the store, as the store spells it, e.g. `transmission.openvpnUsername`. */
+export type SecretRef = string;
+
+export interface SecretArgs {
+    /** Name of the Kubernetes Secret. */
+    readonly name: string;
+    readonly namespace: pulumi.Input<string>;
+    /** Key in the Secret to value in the store. */
+    readonly data: Readonly<Record<string, SecretRef>>;
+}
+
+/** Delivers values of a store as Kubernetes Secrets; the way there differs, the Secret's name and keys do not. */
+export interface SecretStore {
+    /**
+     * A Secret in the cluster. Returns its name, known once the Secret is there.
+     * Throws a `RunError` that names every missing value, where the store can be read at plan time.
+     */
+    deliver(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string>;
+}

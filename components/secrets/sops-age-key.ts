@@ -1,0 +1,66 @@
+import * as command from "@pulumi/command";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { clusterCommand } from "../cluster/cluster-command";
+import { podSecurityNamespace } from "../cluster/namespaces";
+import type { Cluster } from "../platform";
+
+export interface SopsAgeKeyArgs {
+    cluster: Pick<Cluster, "kubeconfig">;
+    /** Command that prints the key file, e.g. `ssh root@node cat ...` or `cat ...`. Runs at `up` only. */
+    read: string;
+    /** SHA-256 of the file; a new key has a new hash, which delivers it again. */
+    hash: pulumi.Output<string>;
+}
+
+/** Names the chart's repo-server is patched with: seed 001, Secrets and Finding 3. */
+export const SOPS_AGE_KEY = { namespace: "argocd", secret: "sops-age-key", key: "keys.txt" } as const;
+
+/**
+ * Namespace `argocd` and the age private key in it. The key goes from the file through a pipe to the API server: it
+ * is never an input or output of a resource, so it is in no state, plan, log, argument list or environment.
+ */
+export class SopsAgeKey extends pulumi.ComponentResource {
+    readonly namespace: k8s.core.v1.Namespace;
+
+    constructor(name: string, args: SopsAgeKeyArgs, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:secrets:SopsAgeKey", name, {}, opts);
+        const { namespace, secret, key } = SOPS_AGE_KEY;
+        this.namespace = podSecurityNamespace(namespace, "baseline", { parent: this });
+        clusterCommand(
+            name,
+            args.cluster,
+            {
+                create: `
+# A shell variable is neither argument nor environment; printf is a builtin.
+key=$(${args.read})
+case "$key" in
+  *AGE-SECRET-KEY-*) ;;
+  *) echo "what '${args.read.replaceAll("'", "")}' prints is no age key: it has no AGE-SECRET-KEY line" >&2; exit 1 ;;
+esac
+printf '%s\\n' "$key" |
+  kubectl --namespace ${namespace} create secret generic ${secret} --from-file=${key}=/dev/stdin --dry-run=client -o yaml |
+  kubectl apply --server-side --force-conflicts --field-manager=homelab-age-key -f - > /dev/null
+`.trim(),
+                delete: `kubectl --namespace ${namespace} delete secret ${secret} --ignore-not-found`,
+                triggers: [args.hash],
+            },
+            { parent: this, dependsOn: this.namespace, deleteBeforeReplace: true },
+        );
+        this.registerOutputs({});
+    }
+}
+
+/** SHA-256 of a file on this computer, read at each preview and up; the content stays in the child process. */
+export function localFileHash(path: string, opts: pulumi.InvokeOutputOptions): pulumi.Output<string> {
+    const quoted = `'${path.replaceAll("'", `'\\''`)}'`;
+    const missing = `the age key file ${path.replaceAll("'", "")} does not exist or cannot be read: see secrets.ageKey`;
+    return command.local.runOutput(
+        {
+            command: `test -r ${quoted} || { echo '${missing}' >&2; exit 1; }\n{ sha256sum 2>/dev/null || shasum -a 256; } < ${quoted} | cut -d' ' -f1`,
+            interpreter: ["bash", "-c"],
+            logging: "stderr",
+        },
+        opts,
+    ).stdout.apply((stdout) => (stdout ?? "").trim());
+}

@@ -1,0 +1,99 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { ClaimArgs, SharedLibrary, Storage, Volume, VolumeRow } from "./volumes";
+
+export interface NodeDirectoriesArgs {
+    /** Node that has the directories. */
+    node: string;
+    /** Directory with one directory a workload, e.g. /var/data/configs. */
+    configs: string;
+    libraries: Readonly<Record<SharedLibrary, string>>;
+    owner: { readonly uid: number; readonly gid: number };
+    /** Class of the pre-bound claims and of scratch volumes. */
+    className: pulumi.Output<string>;
+}
+
+/**
+ * Storage of a one-node cluster: stable directories on the node.
+ *
+ * A data volume is a PersistentVolume on `<configs>/<workload>`, bound to its claim from the start (claimRef) with
+ * reclaim policy Retain. Deleting the object leaves the directory, and the next cluster's volume finds it again. The
+ * directory must exist (`type: Directory`): were it made on demand, an unmounted disk would look like an empty app.
+ */
+export class NodeDirectories implements Storage {
+    readonly #rows: VolumeRow[] = [];
+    readonly scratchClass: pulumi.Output<string>;
+
+    constructor(private readonly args: NodeDirectoriesArgs) {
+        this.scratchClass = args.className;
+    }
+
+    get owner() {
+        return this.args.owner;
+    }
+
+    get rows(): readonly VolumeRow[] {
+        return this.#rows;
+    }
+
+    record(workload: string, mountPath: string, volume: Volume): void {
+        const source = {
+            data: () => `${this.args.configs}/${workload}`,
+            scratch: () => "emptyDir",
+            shared: () => this.args.libraries[(volume as Extract<Volume, { kind: "shared" }>).library],
+            device: () => (volume as Extract<Volume, { kind: "device" }>).path,
+        }[volume.kind]();
+        const subPath = volume.kind === "shared" && volume.subPath !== undefined ? `/${volume.subPath}` : "";
+        this.#rows.push({
+            workload,
+            mountPath,
+            kind: volume.kind,
+            source: `${source}${subPath}`,
+            survivesDestroy: volume.kind === "data" || volume.kind === "shared",
+        });
+    }
+
+    claim(name: string, { workload, namespace, size }: ClaimArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
+        const claimName = `${workload}-config`;
+        const volume = new k8s.core.v1.PersistentVolume(
+            name,
+            {
+                metadata: { name: pulumi.interpolate`${namespace}-${claimName}` },
+                spec: {
+                    accessModes: ["ReadWriteOnce"],
+                    capacity: { storage: size },
+                    claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name: claimName },
+                    hostPath: { path: `${this.args.configs}/${workload}`, type: "Directory" },
+                    nodeAffinity: {
+                        required: {
+                            nodeSelectorTerms: [
+                                { matchExpressions: [{ key: "kubernetes.io/hostname", operator: "In", values: [this.args.node] }] },
+                            ],
+                        },
+                    },
+                    persistentVolumeReclaimPolicy: "Retain",
+                    storageClassName: this.args.className,
+                },
+            },
+            opts,
+        );
+        const claim = new k8s.core.v1.PersistentVolumeClaim(
+            name,
+            {
+                metadata: { name: claimName, namespace },
+                spec: {
+                    accessModes: ["ReadWriteOnce"],
+                    resources: { requests: { storage: size } },
+                    storageClassName: this.args.className,
+                    volumeName: volume.metadata.name,
+                },
+            },
+            opts,
+        );
+        return claim.metadata.name;
+    }
+
+    library(library: SharedLibrary): k8s.types.input.core.v1.Volume {
+        return { name: library, hostPath: { path: this.args.libraries[library], type: "Directory" } };
+    }
+}

@@ -1,0 +1,71 @@
+/** Volumes by what they mean for the household; the cluster's Storage decides how they are made. */
+import type * as k8s from "@pulumi/kubernetes";
+import type * as pulumi from "@pulumi/pulumi";
+
+/**
+ * - `data`: belongs to one workload and survives the cluster;
+ * - `scratch`: may be lost at any time, lives in the node's memory or disk with the pod;
+ * - `shared`: a directory of the household's library that several workloads see.
+ */
+export type Volume =
+    | { readonly kind: "data"; readonly size: string }
+    | { readonly kind: "scratch"; readonly sizeLimit?: string }
+    | { readonly kind: "shared"; readonly library: SharedLibrary; readonly subPath?: string; readonly readOnly?: boolean }
+    | { readonly kind: "device"; readonly path: string };
+
+/** Shared directories by purpose; each cluster says where they are. */
+export type SharedLibrary = "media" | "torrents";
+
+/** A volume of the workload's own that outlives the cluster. `size` as a Kubernetes quantity. */
+export const data = (size: string): Volume => ({ kind: "data", size });
+
+/** Empty at each start. */
+export const scratch = (sizeLimit?: string): Volume => ({ kind: "scratch", ...(sizeLimit === undefined ? {} : { sizeLimit }) });
+
+/** A shared library, or a directory of it. */
+export const shared = (library: SharedLibrary, options: { subPath?: string; readOnly?: boolean } = {}): Volume => ({
+    kind: "shared",
+    library,
+    ...options,
+});
+
+/** A character device of the node. */
+export const device = (path: string): Volume => ({ kind: "device", path });
+
+/** What a data volume claim needs to know of the workload that owns it. */
+export interface ClaimArgs {
+    readonly workload: string;
+    readonly namespace: pulumi.Input<string>;
+    readonly size: string;
+}
+
+/** One row of the table of volumes. */
+export interface VolumeRow {
+    readonly workload: string;
+    readonly mountPath: string;
+    readonly kind: Volume["kind"];
+    /** Directory, library or device behind it. */
+    readonly source: string;
+    readonly survivesDestroy: boolean;
+}
+
+/** Storage of a cluster by purpose: local directories, Rook-Ceph or Longhorn behind one interface. */
+export interface Storage {
+    /** Claims declared so far. */
+    readonly rows: readonly VolumeRow[];
+    /** Notes a volume for the table. */
+    record(workload: string, mountPath: string, volume: Volume): void;
+    /** A claim that finds the workload's earlier data again, where there is any. Returns the claim's name. */
+    claim(name: string, args: ClaimArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string>;
+    /** Pod volume of a shared library. */
+    library(library: SharedLibrary): k8s.types.input.core.v1.Volume;
+    /** User and group that own the household's files. */
+    readonly owner: { readonly uid: number; readonly gid: number };
+    /** Class for dynamic volumes that may be lost with the cluster. */
+    readonly scratchClass: pulumi.Output<string>;
+}
+
+/** Name of the pod volume behind a mount: `config` for /config; a shared library has its own, whatever its mounts. */
+export function volumeName(mountPath: string, volume: Volume): string {
+    return volume.kind === "shared" ? volume.library : mountPath.slice(1).replaceAll(/[^a-z0-9]+/g, "-");
+}

@@ -1,0 +1,14 @@
+/** The Pulumi program: the selected stack with the value of its Pulumi.<stack>.yaml. */
+import * as pulumi from "@pulumi/pulumi";
+import { readSopsFile } from "./components/secrets/sops";
+import { openStack } from "./stacks";
+import { CONFIG_KEY } from "./stacks/config";
+
+export = async () => {
+    const stack = openStack(pulumi.getStack(), new pulumi.Config().getObject(CONFIG_KEY));
+    const { exposures } = await stack.run({ root: pulumi.runtime.getRootDirectory(), readSops: readSopsFile });
+    return {
+        /** What is reachable where. */
+        reachable: exposures.map(({ host, address, port, access }) => ({ host, address, port, access })),
+    };
+};

@@ -1,0 +1,76 @@
+import { spawn, type ChildProcess } from "node:child_process";
+
+/** What to run and how. */
+export interface RunOptions {
+    /** The whole environment of the child. */
+    env: NodeJS.ProcessEnv;
+    cwd?: string;
+    stdin?: string;
+    /** Kills the child when aborted. */
+    signal?: AbortSignal;
+    onStdout?: (chunk: string) => void;
+    onStderr?: (chunk: string) => void;
+}
+
+export interface RunResult {
+    /** "exit status 3", "signal: killed", or why it did not start; undefined when it succeeded. */
+    failure?: string;
+    stdout: string;
+    stderr: string;
+    /** Both, in the order they came. */
+    combined: string;
+}
+
+/** The children of a set of providers, so that stopping leaves none behind. */
+export class Processes {
+    private readonly running = new Set<ChildProcess>();
+
+    /** Runs a program to its end. Never throws for what the program does: the result says it. */
+    run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
+        return new Promise((resolve) => {
+            const result: RunResult = { stdout: "", stderr: "", combined: "" };
+            // A group of its own: a shell's children die with it.
+            const child = spawn(program, args, { env: options.env, cwd: options.cwd, detached: true });
+            this.running.add(child);
+            const abort = () => kill(child, "SIGTERM");
+            options.signal?.addEventListener("abort", abort, { once: true });
+            child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+                result.stdout += chunk;
+                result.combined += chunk;
+                options.onStdout?.(chunk);
+            });
+            child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+                result.stderr += chunk;
+                result.combined += chunk;
+                options.onStderr?.(chunk);
+            });
+            const finish = (failure?: string) => {
+                this.running.delete(child);
+                options.signal?.removeEventListener("abort", abort);
+                resolve(failure === undefined ? result : { ...result, failure });
+            };
+            child.on("error", (error) => finish(error.message));
+            child.on("close", (code, signal) =>
+                finish(code === 0 ? undefined : signal === null ? `exit status ${code}` : `signal: ${signal}`),
+            );
+            // A program that does not read its input closes the pipe; that is no failure.
+            child.stdin.on("error", () => undefined);
+            child.stdin.end(options.stdin ?? "");
+        });
+    }
+
+    /** Ends all that still runs. */
+    stop(): void {
+        this.running.forEach((child) => kill(child, "SIGKILL"));
+    }
+}
+
+function kill(child: ChildProcess, signal: NodeJS.Signals): void {
+    try {
+        if (child.pid !== undefined) {
+            process.kill(-child.pid, signal);
+        }
+    } catch {
+        // It ended by itself in between.
+    }
+}

@@ -1,0 +1,193 @@
+/**
+ * Reads the structured value of Pulumi.<stack>.yaml: one strict schema, one pass, every fault at once.
+ * Nothing here needs an engine, so `plan`, tests and the sandbox check a file before anything is touched.
+ */
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+
+/** The key under which a stack's facts stand in Pulumi.<stack>.yaml: `<project>:cluster`. */
+export const CONFIG_KEY = "cluster";
+
+/** One fault of a stack's configuration. */
+export interface Fault {
+    /** Stable name of the rule, used by tests and documents. */
+    readonly rule: string;
+    /** Where: `network.pool.first`, `apps.plex`. */
+    readonly path: string;
+    /** What stands there, as JSON, or `nothing`. */
+    readonly got: string;
+    readonly allowed: string;
+    readonly suggestion?: string;
+}
+
+/** A check over several fields of an already well-formed configuration. */
+export type CrossRule<T> = (config: T) => Fault[];
+
+/** All faults of one configuration. It is a `RunError`, so the engine prints the message without a stack trace. */
+export class ConfigError extends pulumi.RunError {
+    constructor(
+        /** Stack whose file is at fault. */
+        readonly stackName: string,
+        readonly faults: readonly Fault[],
+    ) {
+        super(describeFaults(stackName, faults));
+    }
+}
+
+/**
+ * The parsed configuration of a stack.
+ * Throws `ConfigError` with all faults of the schema, or, when the shape is right, all faults of the cross rules.
+ */
+export function parseConfig<S extends z.ZodType>(
+    stack: string,
+    schema: S,
+    rules: readonly CrossRule<z.output<S>>[],
+    value: unknown,
+): z.output<S> {
+    const parsed = schema.safeParse(value);
+    if (!parsed.success) {
+        throw new ConfigError(
+            stack,
+            parsed.error.issues.flatMap((issue) => schemaFaults(issue, schema, value)),
+        );
+    }
+    const faults = rules.flatMap((rule) => rule(parsed.data));
+    if (faults.length > 0) throw new ConfigError(stack, faults);
+    return parsed.data;
+}
+
+/** A readable list of faults: a line each, with the value got, what is allowed and, where there is one, the mend. */
+export function describeFaults(stack: string, faults: readonly Fault[]): string {
+    const count = faults.length === 1 ? "1 fault" : `${faults.length} faults`;
+    const lines = faults.map(
+        (fault) =>
+            `  ${fault.path}: got ${fault.got}; allowed: ${fault.allowed}` +
+            (fault.suggestion === undefined ? "" : `\n      ${fault.suggestion}`),
+    );
+    return `Pulumi.${stack}.yaml has ${count}; nothing was touched.\n${lines.join("\n")}`;
+}
+
+/** A value as an error shows it: short JSON, so that quotes and types are visible. */
+export function show(value: unknown): string {
+    if (value === undefined) return "nothing";
+    const json = JSON.stringify(value) ?? String(value);
+    return json.length > 80 ? `${json.slice(0, 77)}...` : json;
+}
+
+type Issue = z.core.$ZodIssue;
+
+function schemaFaults(issue: Issue, schema: z.ZodType, value: unknown): Fault[] {
+    const path = issue.path;
+    if (issue.code === "unrecognized_keys") {
+        const known = knownKeys(schema, path, value);
+        return issue.keys.map((key) => ({
+            rule: "unknown-key",
+            path: pathText([...path, key]),
+            got: show(at(value, [...path, key])),
+            allowed: `the keys ${known.join(", ")}`,
+            ...didYouMean(key, known),
+        }));
+    }
+    const params = issue.code === "custom" ? (issue.params ?? {}) : {};
+    const got = at(value, path);
+    const suggestion = typeof params["suggestion"] === "string" ? { suggestion: params["suggestion"] } : {};
+    return [
+        {
+            rule: typeof params["rule"] === "string" ? params["rule"] : got === undefined ? "required" : "value",
+            path: pathText(path),
+            got: show(got),
+            allowed: allowedText(issue),
+            ...suggestion,
+            ...(issue.code === "invalid_value" && typeof got === "string"
+                ? didYouMean(got, issue.values.map(String))
+                : {}),
+        },
+    ];
+}
+
+function allowedText(issue: Issue): string {
+    switch (issue.code) {
+        case "invalid_value":
+            return `one of ${issue.values.map(String).join(", ")}`;
+        case "invalid_union":
+            return issue.message;
+        case "invalid_type":
+            // Our own messages replace zod's; its default starts with "Invalid input".
+            return issue.message.startsWith("Invalid input") ? typeName(issue.expected) : issue.message;
+        default:
+            return issue.message;
+    }
+}
+
+function typeName(expected: string): string {
+    const names: Record<string, string> = { object: "a block of keys", array: "a list", boolean: "true or false" };
+    return names[expected] ?? `a ${expected}`;
+}
+
+function at(value: unknown, path: readonly PropertyKey[]): unknown {
+    return path.reduce<unknown>(
+        (node, key) =>
+            typeof node === "object" && node !== null ? (node as Record<PropertyKey, unknown>)[key] : undefined,
+        value,
+    );
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+    return path.length === 0 ? CONFIG_KEY : path.map(String).join(".");
+}
+
+/** The keys a strict object allows at `path`; discriminated unions are resolved with the value that stands there. */
+function knownKeys(schema: z.ZodType, path: readonly PropertyKey[], value: unknown): string[] {
+    let node: z.ZodType | undefined = unwrap(schema, value);
+    let here = value;
+    for (const key of path) {
+        here = at(here, [key]);
+        node = node === undefined ? undefined : child(node, String(key));
+        node = node === undefined ? undefined : unwrap(node, here);
+    }
+    return node instanceof z.ZodObject ? Object.keys(node.shape).sort() : [];
+}
+
+function child(node: z.ZodType, key: string): z.ZodType | undefined {
+    if (node instanceof z.ZodObject) return node.shape[key] as z.ZodType | undefined;
+    if (node instanceof z.ZodRecord) return node.valueType as z.ZodType;
+    if (node instanceof z.ZodArray) return node.element as z.ZodType;
+    return undefined;
+}
+
+function unwrap(node: z.ZodType, value: unknown): z.ZodType {
+    if (node instanceof z.ZodOptional || node instanceof z.ZodDefault || node instanceof z.ZodPrefault) {
+        return unwrap(node.unwrap() as z.ZodType, value);
+    }
+    if (node instanceof z.ZodDiscriminatedUnion) {
+        const key = node.def.discriminator;
+        const found = (node.options as z.ZodObject[]).find(
+            (option) => (option.shape[key] as z.ZodType | undefined)?.safeParse(at(value, [key])).success,
+        );
+        return found ?? node;
+    }
+    return node;
+}
+
+/** The nearest known word, when it is near enough to be a slip of the hand. */
+export function didYouMean(word: string, known: readonly string[]): { suggestion?: string } {
+    const ranked = known
+        .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
+        .sort((a, b) => a.distance - b.distance);
+    const best = ranked[0];
+    if (best === undefined || best.distance > Math.max(2, Math.floor(word.length / 3))) return {};
+    return { suggestion: `did you mean ${best.candidate}?` };
+}
+
+function editDistance(a: string, b: string): number {
+    let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+    for (let i = 1; i <= a.length; i++) {
+        const next = [i];
+        for (let j = 1; j <= b.length; j++) {
+            const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+            next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+        }
+        row = next;
+    }
+    return row[b.length] ?? 0;
+}

@@ -1,0 +1,306 @@
+/** The homelab cluster, top to bottom in bootstrap order (seed 001). */
+import { dirname, join } from "node:path";
+import * as cloudflare from "@pulumi/cloudflare";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import * as tailscale from "@pulumi/tailscale";
+import { overseerr } from "../apps/media/overseerr";
+import { plex } from "../apps/media/plex";
+import { prowlarr } from "../apps/media/prowlarr";
+import { radarr } from "../apps/media/radarr";
+import { sonarr } from "../apps/media/sonarr";
+import { transmission, TRANSMISSION_SECRETS } from "../apps/media/transmission";
+import { echoServer } from "../apps/web/echo-server";
+import { NixosK3s } from "../bootstrap/nixos-k3s";
+import { sshCommand } from "../bootstrap/ssh";
+import { Namespaces } from "../components/cluster/namespaces";
+import { CiliumIngressEdge } from "../components/edge/cilium-ingress";
+import { CloudflareDns } from "../components/edge/cloudflare-dns";
+import { CloudflareTunnel } from "../components/edge/cloudflare-tunnel";
+import { ArgoCd } from "../components/gitops/argo-cd";
+import { RootApplicationSet } from "../components/gitops/root-application-set";
+import { PrometheusStack } from "../components/monitoring/prometheus-stack";
+import { Cilium, CILIUM_INGRESS } from "../components/network/cilium";
+import { CiliumLoadBalancer } from "../components/network/cilium-load-balancer";
+import type { Platform } from "../components/platform";
+import { SopsSecretStore } from "../components/secrets/sops";
+import { localFileHash, SopsAgeKey } from "../components/secrets/sops-age-key";
+import { LocalPathStorage } from "../components/storage/local-path";
+import { NodeDirectories } from "../components/storage/node-directories";
+import { SubnetRouter } from "../components/tailnet/subnet-router";
+import type { StackContext, StackSummary } from "./context";
+import type { HomelabConfig } from "./homelab.config";
+
+/** Builds the stack. Rejects with a `RunError` when the secrets file lacks a value, before any resource exists. */
+export async function homelab(config: HomelabConfig, context: StackContext): Promise<StackSummary> {
+    const { node: machine, network, storage: directories } = config;
+    const secrets = new SopsSecretStore(
+        config.secrets.sopsFile,
+        await context.readSops(join(context.root, config.secrets.sopsFile)),
+    );
+    secrets.check(neededSecrets(config));
+
+    // 0. The machine runs k3s as Cilium needs it.
+    const { ageKey } = config.secrets;
+    const node = new NixosK3s("node", {
+        node: machine,
+        managesStorage: directories.provisioner === "managed",
+        ...(ageKey.from === "node" ? { ageKeyPath: ageKey.path } : {}),
+        requiredDirectories: dataDisks(config),
+        requiredDevices: config.apps.transmission === undefined ? [] : ["/dev/net/tun"],
+        directories: nodeDirectories(config),
+        owner: directories.owner,
+    });
+    const kubernetes = new k8s.Provider(
+        "homelab",
+        { kubeconfig: node.kubeconfig, clusterIdentifier: "homelab", enableServerSideApply: true },
+        { dependsOn: node },
+    );
+    const cluster = {
+        name: "homelab",
+        timezone: config.timezone,
+        kubeconfig: node.kubeconfig,
+        podCidr: network.podCidr,
+        serviceCidr: network.serviceCidr,
+    };
+    const lab = { providers: [kubernetes, ...cloudProviders(config, secrets)] };
+
+    // 1. CNI: until it runs no pod gets a network.
+    const cilium = new Cilium(
+        "cilium",
+        {
+            cluster,
+            apiServer: { host: machine.address, port: 6443 },
+            ingressAddress: network.ingressAddress,
+            nodeCount: 1,
+        },
+        { ...lab, dependsOn: node },
+    );
+    // 2. Addresses on the LAN, once Cilium's CRDs are there.
+    const lan = new CiliumLoadBalancer(
+        "lan",
+        { cluster, cilium, pool: network.pool, interfaces: network.interfaces, ingressAddress: network.ingressAddress },
+        { ...lab, dependsOn: cilium },
+    );
+    const edge = new CiliumIngressEdge(config.domain, network.ingressAddress);
+    // 3. The key with which Argo CD reads secrets from Git.
+    const sopsAgeKey = new SopsAgeKey(
+        "sops-age-key",
+        {
+            cluster,
+            ...(ageKey.from === "node"
+                ? {
+                      read: sshCommand(node.ssh, `${machine.ssh.user === "root" ? "" : "sudo -n "}cat ${ageKey.path}`),
+                      hash: node.facts.ageKeyHash,
+                  }
+                : { read: `cat '${ageKey.path}'`, hash: localFileHash(ageKey.path, { parent: node }) }),
+        },
+        { ...lab, dependsOn: lan },
+    );
+    // 4. Argo CD.
+    const argocd = new ArgoCd(
+        "argocd",
+        { namespace: sopsAgeKey.namespace, edge, host: config.argocd.host },
+        { ...lab, dependsOn: sopsAgeKey },
+    );
+
+    const afterArgoCd = { ...lab, dependsOn: [argocd] };
+    const namespaces = new Namespaces(
+        "namespaces",
+        {
+            apps: "restricted",
+            // The library's host paths, and Transmission's VPN.
+            media: "privileged",
+            // node-exporter reads the host.
+            monitoring: "privileged",
+            ...(config.cloudflare === undefined ? {} : { cloudflared: "restricted" as const }),
+            ...(config.tailscale === undefined ? {} : { tailscale: "restricted" as const }),
+        },
+        afterArgoCd,
+    );
+    const localPath = new LocalPathStorage(
+        "local-path",
+        {
+            cluster,
+            provisioner: directories.provisioner,
+            className: directories.className,
+            scratch: directories.scratch,
+        },
+        afterArgoCd,
+    );
+    const storage = new NodeDirectories({
+        node: machine.name,
+        configs: directories.configs,
+        libraries: { media: directories.media, torrents: directories.torrents },
+        owner: directories.owner,
+        className: localPath.className,
+    });
+    const platform: Platform = { cluster, opts: afterArgoCd, namespaces, storage, secrets, edge };
+
+    // 5. The way in from the internet.
+    const tunnel =
+        config.cloudflare === undefined
+            ? undefined
+            : new CloudflareTunnel(
+                  "tunnel",
+                  {
+                      accountId: config.cloudflare.accountId,
+                      tunnel: config.cloudflare.tunnel,
+                      apiToken: secrets.value(SECRETS.cloudflareToken),
+                      host: platform,
+                      namespace: "cloudflared",
+                      origin: `http://${CILIUM_INGRESS.name}.${CILIUM_INGRESS.namespace}.svc.cluster.local:${CILIUM_INGRESS.port}`,
+                  },
+                  afterArgoCd,
+              );
+    // ... and from the tailnet.
+    if (config.tailscale !== undefined) {
+        new SubnetRouter(
+            "tailnet",
+            {
+                cluster,
+                namespace: namespaces.name("tailscale"),
+                tag: config.tailscale.tag,
+                pool: network.pool,
+                policy: config.tailscale.policy,
+            },
+            afterArgoCd,
+        );
+    }
+
+    new PrometheusStack("monitoring", { namespace: "monitoring", ...config.monitoring }, platform);
+    deployApps(config, platform);
+
+    // 6. Names, derived from everything exposed above.
+    const dns =
+        config.cloudflare === undefined || tunnel === undefined
+            ? undefined
+            : new CloudflareDns(
+                  "dns",
+                  {
+                      zoneId: config.cloudflare.zoneId,
+                      exposures: edge.exposures,
+                      tunnelHostname: tunnel.hostname,
+                      stack: "homelab",
+                  },
+                  { ...lab, dependsOn: tunnel },
+              );
+    tunnel?.publish(edge.exposures);
+    // 7. Git takes over what is not declared here. It does not wait for workloads: a film server that does not start
+    // must not keep Argo CD from its own work.
+    new RootApplicationSet(
+        "homelab",
+        {
+            cluster,
+            namespace: argocd.namespace,
+            repository: config.gitops.repository,
+            revision: config.gitops.revision,
+            path: config.gitops.path,
+            groups: ["infra", "apps", "media"],
+            ownedByPulumi: ownedByPulumi(config),
+        },
+        { ...lab, dependsOn: [argocd, ...(dns === undefined ? [] : [dns])] },
+    );
+
+    return { exposures: edge.exposures, volumes: storage.rows, stages: stages(config) };
+}
+
+const SECRETS = {
+    cloudflareToken: "cloudflare.apiToken",
+    tailscaleClientId: "tailscale.oauthClientId",
+    tailscaleClientSecret: "tailscale.oauthClientSecret",
+} as const;
+
+/** What the secrets file must hold for this configuration. */
+export function neededSecrets(config: HomelabConfig): string[] {
+    return [
+        ...(config.cloudflare === undefined ? [] : [SECRETS.cloudflareToken]),
+        ...(config.tailscale === undefined ? [] : [SECRETS.tailscaleClientId, SECRETS.tailscaleClientSecret]),
+        ...(config.apps.transmission === undefined ? [] : Object.values(TRANSMISSION_SECRETS)),
+    ];
+}
+
+function cloudProviders(config: HomelabConfig, secrets: SopsSecretStore): pulumi.ProviderResource[] {
+    const providers: pulumi.ProviderResource[] = [];
+    if (config.cloudflare !== undefined) {
+        providers.push(new cloudflare.Provider("cloudflare", { apiToken: secrets.value(SECRETS.cloudflareToken) }));
+    }
+    if (config.tailscale !== undefined) {
+        providers.push(
+            new tailscale.Provider("tailscale", {
+                oauthClientId: secrets.value(SECRETS.tailscaleClientId),
+                oauthClientSecret: secrets.value(SECRETS.tailscaleClientSecret),
+                tailnet: config.tailscale.tailnet,
+            }),
+        );
+    }
+    return providers;
+}
+
+function deployApps({ apps, network }: HomelabConfig, platform: Platform): void {
+    if (apps["echo-server"] !== undefined) echoServer(platform, apps["echo-server"]);
+    if (apps.plex !== undefined) plex(platform, apps.plex);
+    // Down the chain of requests: each takes the URLs of those it asks.
+    const downloads = apps.transmission && transmission(platform, { ...apps.transmission, lan: network.lan });
+    const indexers = apps.prowlarr && prowlarr(platform, apps.prowlarr);
+    const partners = [indexers, downloads].flatMap((partner) => (partner === undefined ? [] : [partner.url]));
+    const series = apps.sonarr && sonarr(platform, apps.sonarr, partners);
+    const films = apps.radarr && radarr(platform, apps.radarr, partners);
+    if (apps.overseerr !== undefined) {
+        overseerr(
+            platform,
+            apps.overseerr,
+            [series, films].flatMap((partner) => (partner === undefined ? [] : [partner.url])),
+        );
+    }
+}
+
+/** Directories whose absence means an unmounted disk. */
+function dataDisks({ storage }: HomelabConfig): string[] {
+    return [...new Set([storage.configs, storage.media, storage.torrents].map((path) => dirname(path)))].sort();
+}
+
+/** The seed's storage layout: a configuration directory an app, the library, the downloads. */
+export function nodeDirectories({ storage, apps }: HomelabConfig): string[] {
+    const withData = Object.entries(apps).filter(([name, value]) => value !== undefined && name !== "echo-server");
+    return [
+        storage.configs,
+        ...withData.map(([name]) => `${storage.configs}/${name}`),
+        storage.media,
+        `${storage.media}/tv`,
+        `${storage.media}/movies`,
+        storage.torrents,
+        `${storage.torrents}/complete`,
+        `${storage.torrents}/incomplete`,
+    ];
+}
+
+/** Directories of the Git tree that Argo CD must leave alone, because the objects are this program's. */
+function ownedByPulumi(config: HomelabConfig): string[] {
+    const deployed = Object.entries(config.apps).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+    return [
+        "infra/monitoring",
+        ...(config.cloudflare === undefined ? [] : ["infra/cloudflared"]),
+        ...deployed.map((name) => `${name === "echo-server" ? "apps" : "media"}/${name}`),
+    ].sort();
+}
+
+function stages(config: HomelabConfig): StackSummary["stages"] {
+    return [
+        { title: "0 k3s node", component: "node" },
+        { title: "1 Cilium", component: "cilium" },
+        { title: "2 LAN addresses", component: "lan" },
+        { title: "3 age key", component: "sops-age-key" },
+        { title: "4 Argo CD", component: "argocd" },
+        ...(config.cloudflare === undefined
+            ? []
+            : [
+                  { title: "5 Cloudflare tunnel", component: "tunnel" },
+                  { title: "6 Cloudflare DNS", component: "dns" },
+              ]),
+        { title: "7 root ApplicationSet", component: "homelab" },
+        { title: "storage", component: "local-path" },
+        ...(config.tailscale === undefined ? [] : [{ title: "tailnet", component: "tailnet" }]),
+        { title: "monitoring", component: "monitoring" },
+    ];
+}

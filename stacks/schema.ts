@@ -1,0 +1,107 @@
+/** Building blocks for the schemas of Pulumi.<stack>.yaml. Every message says what is allowed, not only what is wrong. */
+import { z } from "zod";
+import { canonicalCidr, isCanonicalCidr, isIpv4, cidrRange, toNumber } from "../components/network/addresses";
+
+const text = (allowed: string) => z.string({ error: (issue) => missingOr(issue.input, allowed) });
+
+function missingOr(input: unknown, allowed: string): string {
+    return input === undefined ? `is required: ${allowed}` : allowed;
+}
+
+function pattern(regex: RegExp, allowed: string) {
+    return text(allowed).regex(regex, { error: allowed });
+}
+
+/** IPv4 address as a dotted quad. */
+export const ipv4 = text("an IPv4 address such as 192.168.0.10").refine(isIpv4, {
+    error: "an IPv4 address such as 192.168.0.10",
+});
+
+const isCidr = (value: string) => {
+    try {
+        return cidrRange(value) !== undefined;
+    } catch {
+        return false;
+    }
+};
+
+/** IPv4 network without host bits, e.g. 10.42.0.0/16. */
+export const cidr = text("an IPv4 network such as 10.42.0.0/16").superRefine((value, context) => {
+    if (!isCidr(value)) {
+        context.addIssue({ code: "custom", message: "an IPv4 network such as 10.42.0.0/16" });
+    } else if (!isCanonicalCidr(value)) {
+        context.addIssue({
+            code: "custom",
+            message: "a network address without host bits",
+            params: { rule: "cidr-canonical", suggestion: `did you mean ${canonicalCidr(value)}?` },
+        });
+    }
+});
+
+/** Inclusive address range `{first, last}`, first not after last. */
+export const addressRange = z.strictObject({ first: ipv4, last: ipv4 }).superRefine((range, context) => {
+    if (isIpv4(range.first) && isIpv4(range.last) && toNumber(range.first) > toNumber(range.last)) {
+        context.addIssue({
+            code: "custom",
+            message: "a range whose first address is not after its last",
+            params: { rule: "range-order", suggestion: `did you mean ${range.last} to ${range.first}?` },
+        });
+    }
+});
+
+/** RFC 1123 label: one part of a host name, and every Kubernetes name we choose. */
+export const label = pattern(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "lower-case letters, digits and inner dashes, at most 63");
+
+/** Fully qualified DNS name without a trailing dot, e.g. peterstorm.io. */
+export const domain = pattern(
+    /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/,
+    "a lower-case domain name such as peterstorm.io",
+);
+
+/** Kubernetes quantity of memory or disk with a binary suffix, e.g. 512Mi or 20Gi. */
+export const bytes = pattern(/^[1-9][0-9]*(Ki|Mi|Gi|Ti)$/, "a size with a binary unit such as 512Mi or 20Gi");
+
+/** Whole or fractional cores, e.g. "8" or "500m". */
+export const cpu = pattern(/^([1-9][0-9]*|[1-9][0-9]*m)$/, 'cores such as "8" or "500m", as text');
+
+/** Absolute path on a machine, without a trailing slash or `..`. */
+export const absolutePath = text("an absolute path such as /var/data").refine(
+    (value) => /^(\/[^/\0]+)+$/.test(value) && !value.split("/").includes(".."),
+    { error: "an absolute path such as /var/data, without .. or a trailing /" },
+);
+
+/** Path inside a repository: relative, no leading or trailing slash, no `..`. */
+export const relativePath = text("a path inside the repository such as k8s/argocd-homelab").refine(
+    (value) => /^[^/\0]+(\/[^/\0]+)*$/.test(value) && !value.split("/").includes(".."),
+    { error: "a path inside the repository such as k8s/argocd-homelab, without .. or slashes at its ends" },
+);
+
+/** Prometheus duration, e.g. 15d. */
+export const duration = pattern(/^[1-9][0-9]*(m|h|d|w|y)$/, "a duration such as 12h or 15d");
+
+/** Cloudflare account or zone id. */
+export const cloudflareId = pattern(/^[0-9a-f]{32}$/, "32 hexadecimal characters (dashboard: Overview, API)");
+
+/** Git remote that Argo CD can clone. */
+export const gitRepository = pattern(
+    /^(https:\/\/[^\s/]+\/\S+|ssh:\/\/\S+|git@[^\s:]+:\S+)$/,
+    "a Git URL such as https://github.com/you/homelab.git",
+);
+
+/** IANA time zone known to this Node, e.g. Europe/Copenhagen. */
+export const timezone = text("an IANA time zone such as Europe/Copenhagen").refine(
+    (value) => {
+        try {
+            return new Intl.DateTimeFormat("en", { timeZone: value }) !== undefined;
+        } catch {
+            return false;
+        }
+    },
+    { error: "an IANA time zone such as Europe/Copenhagen" },
+);
+
+/** TCP or UDP port. */
+export const port = z
+    .int({ error: "a port from 1 to 65535" })
+    .min(1, { error: "a port from 1 to 65535" })
+    .max(65535, { error: "a port from 1 to 65535" });

@@ -1,0 +1,17 @@
+/** `npm run plan -- [stack ...] [--json]`: what a stack consists of, without engine, cluster, account or secret. */
+import { stackNames } from "../../stacks";
+import { readStackValue, ROOT } from "../stack-file";
+import { runMain, UserError } from "../user-error";
+import { planStack } from "./plan";
+import { renderPlan } from "./render";
+
+runMain(async () => {
+    const words = process.argv.slice(2);
+    const unknown = words.find((word) => word.startsWith("-") && word !== "--json");
+    if (unknown !== undefined) throw new UserError(`unknown option ${unknown}; usage: npm run plan -- [stack ...] [--json]`);
+    const named = words.filter((word) => !word.startsWith("-"));
+    for (const stack of named.length === 0 ? stackNames : named) {
+        const plan = await planStack(stack, readStackValue(ROOT, stack), ROOT);
+        process.stdout.write(words.includes("--json") ? `${JSON.stringify(plan, null, 2)}\n` : `${renderPlan(plan)}\n`);
+    }
+});

@@ -1,0 +1,168 @@
+/** Plans a stack: runs its program against the recording monitor and derives the tables people ask for. */
+import * as pulumi from "@pulumi/pulumi";
+import { openStack } from "../../stacks";
+import type { StackSummary } from "../../stacks/context";
+import { PROJECT } from "../stack-file";
+import { isObject, PlanMonitor, readable, type Json, type Registration } from "./monitor";
+
+export interface PlannedResource {
+    readonly urn: string;
+    readonly type: string;
+    readonly name: string;
+    /** URN of the owner; null for the stack itself. */
+    readonly parent: string | null;
+    /** Every URN that the engine waits for before it makes this one: explicit, through data, and through owners. */
+    readonly dependsOn: readonly string[];
+    readonly protect: boolean;
+    readonly retainOnDelete: boolean;
+    /** URN of the provider instance; null for components and providers themselves. */
+    readonly provider: string | null;
+    readonly inputs: Json;
+}
+
+export interface PlannedImage {
+    readonly image: string;
+    readonly pinned: boolean;
+    /** Names of the resources that use it. */
+    readonly usedBy: readonly string[];
+}
+
+export interface Plan {
+    readonly stack: string;
+    /** Sorted by URN. */
+    readonly resources: readonly PlannedResource[];
+    readonly dns: readonly { name: string; type: string; content: string; proxied: boolean; access: string }[];
+    readonly tunnel: readonly { hostname: string | null; service: string }[];
+    readonly exposures: StackSummary["exposures"];
+    readonly volumes: StackSummary["volumes"];
+    readonly images: readonly PlannedImage[];
+    /** In the order in which the engine can make them. */
+    readonly order: readonly string[];
+    readonly stages: StackSummary["stages"];
+}
+
+/** Plans one stack. Throws what the program throws, e.g. `ConfigError`. */
+export async function planStack(name: string, value: unknown, root: string): Promise<Plan> {
+    const stack = openStack(name, value);
+    const monitor = new PlanMonitor(PROJECT, name);
+    await monitor.install();
+    let summary: StackSummary | undefined;
+    await pulumi.runtime.runInPulumiStack(async () => {
+        // Every value asked for is there, and none is real.
+        summary = await stack.run({ root, readSops: () => Promise.resolve(() => "[secret]") });
+    });
+    await pulumi.runtime.disconnect();
+    if (summary === undefined) throw new Error(`stack ${name} ended without a summary`);
+    return describe(name, monitor.registrations, summary);
+}
+
+function describe(stack: string, registrations: readonly Registration[], summary: StackSummary): Plan {
+    const byUrn = new Map(registrations.map((registration) => [registration.urn, registration]));
+    const resources = registrations
+        .map((registration) => planned(registration, byUrn))
+        .sort((a, b) => (a.urn < b.urn ? -1 : 1));
+    const access = new Map(summary.exposures.map((exposure) => [exposure.host, exposure.access]));
+    return {
+        stack,
+        resources,
+        dns: dnsTable(resources).map((row) => ({
+            ...row,
+            access: access.get(row.name) === "external" ? "external" : "local",
+        })),
+        tunnel: tunnelTable(resources),
+        exposures: [...summary.exposures].sort((a, b) => (a.host < b.host ? -1 : 1)),
+        volumes: [...summary.volumes].sort((a, b) =>
+            `${a.workload}${a.mountPath}` < `${b.workload}${b.mountPath}` ? -1 : 1,
+        ),
+        images: imageTable(resources),
+        order: bootstrapOrder(registrations, resources),
+        stages: summary.stages,
+    };
+}
+
+function planned(registration: Registration, byUrn: ReadonlyMap<string, Registration>): PlannedResource {
+    const waitsFor = new Set(registration.dependencies);
+    // A resource is registered after its owner, and the owner after what it waits for.
+    for (let owner = byUrn.get(registration.parent); owner !== undefined; owner = byUrn.get(owner.parent)) {
+        for (const urn of owner.dependencies) waitsFor.add(urn);
+    }
+    const provider = registration.provider.replace(/::[^:]*$/, "");
+    if (provider !== "") waitsFor.add(provider);
+    return {
+        urn: registration.urn,
+        type: registration.type,
+        name: registration.name,
+        parent: registration.parent === "" ? null : registration.parent,
+        dependsOn: [...waitsFor].sort(),
+        protect: registration.protect,
+        retainOnDelete: registration.retainOnDelete,
+        provider: provider === "" ? null : provider,
+        inputs: readable(registration.inputs),
+    };
+}
+
+/** A topological order that keeps the program's own order wherever dependencies leave a choice. */
+function bootstrapOrder(registrations: readonly Registration[], resources: readonly PlannedResource[]): string[] {
+    const planByUrn = new Map(resources.map((resource) => [resource.urn, resource]));
+    const order: string[] = [];
+    const visited = new Set<string>();
+    const visit = (urn: string) => {
+        const resource = planByUrn.get(urn);
+        if (resource === undefined || visited.has(urn)) return;
+        visited.add(urn);
+        if (resource.parent !== null) visit(resource.parent);
+        resource.dependsOn.forEach(visit);
+        order.push(urn);
+    };
+    registrations.forEach(({ urn }) => visit(urn));
+    return order;
+}
+
+function inputsOf(resource: PlannedResource): Record<string, Json> {
+    return isObject(resource.inputs) ? resource.inputs : {};
+}
+
+function dnsTable(resources: readonly PlannedResource[]) {
+    return resources
+        .filter(({ type }) => type === "cloudflare:index/dnsRecord:DnsRecord")
+        .map((resource) => {
+            const inputs = inputsOf(resource);
+            return {
+                name: String(inputs["name"]),
+                type: String(inputs["type"]),
+                content: String(inputs["content"]),
+                proxied: inputs["proxied"] === true,
+            };
+        })
+        .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function tunnelTable(resources: readonly PlannedResource[]) {
+    return resources
+        .filter(({ type }) => type.endsWith(":ZeroTrustTunnelCloudflaredConfig"))
+        .flatMap((resource) => {
+            const config = inputsOf(resource)["config"];
+            const rules = isObject(config) && Array.isArray(config["ingresses"]) ? config["ingresses"] : [];
+            return rules.filter(isObject).map((rule) => ({
+                hostname: typeof rule["hostname"] === "string" ? rule["hostname"] : null,
+                service: String(rule["service"]),
+            }));
+        });
+}
+
+/** Every `image` text anywhere in a resource's inputs: pods, and values of charts. */
+function imageTable(resources: readonly PlannedResource[]): PlannedImage[] {
+    const users = new Map<string, Set<string>>();
+    const walk = (value: Json, user: string): void => {
+        if (Array.isArray(value)) return value.forEach((item) => walk(item, user));
+        if (!isObject(value)) return;
+        for (const [key, item] of Object.entries(value)) {
+            if (key === "image" && typeof item === "string") users.set(item, (users.get(item) ?? new Set()).add(user));
+            else walk(item, user);
+        }
+    };
+    for (const resource of resources) walk(resource.inputs, resource.name);
+    return [...users]
+        .map(([image, names]) => ({ image, pinned: image.includes("@sha256:"), usedBy: [...names].sort() }))
+        .sort((a, b) => (a.image < b.image ? -1 : 1));
+}

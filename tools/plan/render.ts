@@ -1,0 +1,77 @@
+/** A plan as text: the tree of resources in bootstrap order and the derived tables. */
+import type { Plan, PlannedResource } from "./plan";
+
+/** Aligned columns under a heading; "none" for no rows. */
+export function table(heading: string, columns: readonly string[], rows: readonly (readonly string[])[]): string {
+    if (rows.length === 0) return `${heading}\n  none\n`;
+    const widths = columns.map((column, index) => Math.max(column.length, ...rows.map((row) => (row[index] ?? "").length)));
+    const line = (cells: readonly string[]) =>
+        `  ${cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join("  ")}`.trimEnd();
+    return [heading, line(columns), line(widths.map((width) => "-".repeat(width))), ...rows.map(line), ""].join("\n");
+}
+
+export function renderPlan(plan: Plan): string {
+    return [
+        `Plan of ${plan.stack}: ${plan.resources.length} resources, in bootstrap order`,
+        "",
+        renderTree(plan),
+        table(
+            "Reachable",
+            ["host", "address", "port", "access", "workload"],
+            plan.exposures.map((row) => [row.host, row.address, String(row.port), row.access, row.workload]),
+        ),
+        table(
+            "DNS records",
+            ["name", "type", "content", "access"],
+            plan.dns.map((row) => [row.name, row.type, row.content, row.access]),
+        ),
+        table(
+            "Tunnel rules",
+            ["hostname", "service"],
+            plan.tunnel.map((row) => [row.hostname ?? "(everything else)", row.service]),
+        ),
+        table(
+            "Volumes",
+            ["workload", "path", "kind", "source", "after destroy"],
+            plan.volumes.map((row) => [
+                row.workload,
+                row.mountPath,
+                row.kind,
+                row.source,
+                row.survivesDestroy ? "kept" : "gone",
+            ]),
+        ),
+        table(
+            "Images",
+            ["image", "pinned", "used by"],
+            plan.images.map((row) => [
+                row.image.replace(/@sha256:([0-9a-f]{12})[0-9a-f]*/, "@sha256:$1..."),
+                row.pinned ? "digest" : "tag only",
+                row.usedBy.join(", "),
+            ]),
+        ),
+    ].join("\n");
+}
+
+function renderTree(plan: Plan): string {
+    const position = new Map(plan.order.map((urn, index) => [urn, index]));
+    const children = new Map<string | null, PlannedResource[]>();
+    for (const resource of plan.resources) {
+        children.set(resource.parent, [...(children.get(resource.parent) ?? []), resource]);
+    }
+    const lines: string[] = [];
+    const walk = (parent: string | null, depth: number) => {
+        const here = (children.get(parent) ?? []).sort((a, b) => (position.get(a.urn) ?? 0) - (position.get(b.urn) ?? 0));
+        for (const resource of here) {
+            lines.push(`${"  ".repeat(depth)}${resource.name}  (${shortType(resource.type)})`);
+            walk(resource.urn, depth + 1);
+        }
+    };
+    walk(null, 0);
+    return `${lines.join("\n")}\n`;
+}
+
+/** `kubernetes:apps/v1:Deployment` to `Deployment`, `homelab:edge:CloudflareDns` to `CloudflareDns`. */
+function shortType(type: string): string {
+    return type.split(":").at(-1) ?? type;
+}
