@@ -2,7 +2,10 @@
 const shared = {
     testEnvironment: "node",
     transform: {
-        "^.+\\.[cm]?[jt]sx?$": ["@swc/jest", { jsc: { target: "es2023", parser: { syntax: "typescript" } }, module: { type: "commonjs" } }],
+        "^.+\\.[cm]?[jt]sx?$": [
+            "@swc/jest",
+            { jsc: { target: "es2023", parser: { syntax: "typescript" } }, module: { type: "commonjs" } },
+        ],
     },
     // ESM-only packages that the program imports; Jest loads CommonJS.
     transformIgnorePatterns: ["/node_modules/(?!(sops-age|age-encryption|@noble|@scure|hpke|@hpke|bech32-buffer)/)"],

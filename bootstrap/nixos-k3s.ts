@@ -109,15 +109,14 @@ export class NixosK3s extends pulumi.ComponentResource {
 }
 
 /** Everything that keeps the node from carrying the cluster, as sentences with their mend. */
-export function nodeFaults(
-    args: Pick<NixosK3sArgs, "managesStorage" | "ageKeyPath">,
-    facts: NodeFacts,
-): string[] {
+export function nodeFaults(args: Pick<NixosK3sArgs, "managesStorage" | "ageKeyPath">, facts: NodeFacts): string[] {
     const flags = parseK3sFlags(facts.commandLine, facts.config);
     const rules = [...REQUIRED_FLAGS, ...(args.managesStorage ? MANAGED_STORAGE_FLAGS : [])];
     const faults: string[] = [];
     if (facts.unit !== "active") {
-        faults.push(`k3s.service is "${facts.unit}", not active. NixOS: services.k3s.enable = true; see journalctl -u k3s`);
+        faults.push(
+            `k3s.service is "${facts.unit}", not active. NixOS: services.k3s.enable = true; see journalctl -u k3s`,
+        );
     }
     for (const missing of missingFlags(flags, rules)) {
         faults.push(
@@ -126,7 +125,9 @@ export function nodeFaults(
         );
     }
     if (facts.kubeconfigHash === "") {
-        faults.push(`no kubeconfig at ${KUBECONFIG_PATH}: k3s writes it once its API server is up; see journalctl -u k3s`);
+        faults.push(
+            `no kubeconfig at ${KUBECONFIG_PATH}: k3s writes it once its API server is up; see journalctl -u k3s`,
+        );
     }
     if (args.ageKeyPath !== undefined && facts.ageKeyHash === "") {
         faults.push(
@@ -135,7 +136,9 @@ export function nodeFaults(
         );
     }
     for (const path of facts.missingDirectories) {
-        faults.push(`directory ${path} is missing: is the data disk mounted? On a new machine make it: mkdir -p ${path}`);
+        faults.push(
+            `directory ${path} is missing: is the data disk mounted? On a new machine make it: mkdir -p ${path}`,
+        );
     }
     for (const path of facts.missingDevices) {
         faults.push(`device ${path} is missing. NixOS: boot.kernelModules = [ "tun" ]; for /dev/net/tun`);

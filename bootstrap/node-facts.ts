@@ -51,7 +51,12 @@ export function parseFacts(stdout: string): NodeFacts {
     for (const line of stdout.split("\n")) {
         const match = /^([A-Za-z]+):([A-Za-z0-9+/=]*)$/.exec(line.trim());
         if (match?.[1] === undefined) continue;
-        values.set(match[1], [...(values.get(match[1]) ?? []), Buffer.from(match[2] ?? "", "base64").toString("utf8").trim()]);
+        values.set(match[1], [
+            ...(values.get(match[1]) ?? []),
+            Buffer.from(match[2] ?? "", "base64")
+                .toString("utf8")
+                .trim(),
+        ]);
     }
     const one = (key: string) => values.get(key)?.[0] ?? "";
     if (!values.has("unit")) throw new Error(`the node answered something else than facts: ${stdout.slice(0, 200)}`);

@@ -65,12 +65,7 @@ export class Workload extends pulumi.ComponentResource {
     /** `http://<service>.<namespace>.svc.cluster.local:<first port>`, plain text, for partners in the cluster. */
     readonly url: string;
 
-    constructor(
-        name: string,
-        args: WorkloadArgs,
-        platform: WorkloadHost,
-        opts: pulumi.ComponentResourceOptions = {},
-    ) {
+    constructor(name: string, args: WorkloadArgs, platform: WorkloadHost, opts: pulumi.ComponentResourceOptions = {}) {
         super("homelab:apps:Workload", name, {}, pulumi.mergeOptions(platform.opts, opts));
         const child = { parent: this };
         const namespace = platform.namespaces.name(args.namespace);
@@ -84,7 +79,12 @@ export class Workload extends pulumi.ComponentResource {
         const claims = new Map(
             volumes.flatMap(([mountPath, volume]) =>
                 volume.kind === "data"
-                    ? [[mountPath, platform.storage.claim(name, { workload: name, namespace, size: volume.size }, child)]]
+                    ? [
+                          [
+                              mountPath,
+                              platform.storage.claim(name, { workload: name, namespace, size: volume.size }, child),
+                          ],
+                      ]
                     : [],
             ),
         );
@@ -172,7 +172,11 @@ export class Workload extends pulumi.ComponentResource {
         );
         if (args.expose !== undefined) {
             if (platform.edge === undefined) {
-                throw new pulumi.ResourceError(`workload ${name} is exposed, but this platform has no edge`, this, true);
+                throw new pulumi.ResourceError(
+                    `workload ${name} is exposed, but this platform has no edge`,
+                    this,
+                    true,
+                );
             }
             platform.edge.expose(
                 name,

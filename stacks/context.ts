@@ -1,4 +1,6 @@
+import type { Exposure } from "../components/edge/edge";
 import type { SopsReader } from "../components/secrets/sops";
+import type { VolumeRow } from "../components/storage/volumes";
 
 /** What a stack takes from outside besides its configuration: files of the machine that runs it. */
 export interface StackContext {
@@ -8,10 +10,21 @@ export interface StackContext {
     readonly readSops: SopsReader;
 }
 
-/** What a stack says of itself, for tables and documents. Plain data, known without an engine. */
+/** What a stack's program says of itself, for tables and documents. */
 export interface StackSummary {
-    readonly exposures: readonly import("../components/edge/edge").Exposure[];
-    readonly volumes: readonly import("../components/storage/volumes").VolumeRow[];
-    /** Bootstrap stages in order: title and the logical name of the component that ends it. */
-    readonly stages: readonly { readonly title: string; readonly component: string }[];
+    readonly exposures: readonly Exposure[];
+    readonly volumes: readonly VolumeRow[];
+}
+
+/** A bootstrap stage: its title and the logical name of the component that it consists of. */
+export interface Stage {
+    readonly title: string;
+    readonly component: string;
+}
+
+/** The secrets file of a stack and the values it must hold, by dotted path. */
+export interface SecretsFile {
+    /** Seen from the project's root. */
+    readonly path: string;
+    readonly refs: readonly string[];
 }

@@ -115,9 +115,7 @@ const webApp = (defaults: { host: string; memory: string; storage: string }) =>
     });
 
 const apps = z.strictObject({
-    "echo-server": z
-        .strictObject({ host: label.default("echo-server"), memory: bytes.default("128Mi") })
-        .optional(),
+    "echo-server": z.strictObject({ host: label.default("echo-server"), memory: bytes.default("128Mi") }).optional(),
     plex: z
         .strictObject({
             host: label.default("plex"),
@@ -186,7 +184,8 @@ function addresses(config: HomelabConfig): [owner: string, address: string][] {
 
 const poolText = (pool: AddressRange) => `${pool.first} to ${pool.last}`;
 
-const uniqueHosts: CrossRule<HomelabConfig> = (config) => claimedTwice("host-claimed-twice", hosts(config), "a host of its own");
+const uniqueHosts: CrossRule<HomelabConfig> = (config) =>
+    claimedTwice("host-claimed-twice", hosts(config), "a host of its own");
 
 const uniqueAddresses: CrossRule<HomelabConfig> = (config) =>
     claimedTwice("address-claimed-twice", addresses(config), "an address of its own");

@@ -28,7 +28,7 @@ import { localFileHash, SopsAgeKey } from "../components/secrets/sops-age-key";
 import { LocalPathStorage } from "../components/storage/local-path";
 import { NodeDirectories } from "../components/storage/node-directories";
 import { SubnetRouter } from "../components/tailnet/subnet-router";
-import type { StackContext, StackSummary } from "./context";
+import type { SecretsFile, Stage, StackContext, StackSummary } from "./context";
 import type { HomelabConfig } from "./homelab.config";
 
 /** Builds the stack. Rejects with a `RunError` when the secrets file lacks a value, before any resource exists. */
@@ -38,7 +38,7 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
         config.secrets.sopsFile,
         await context.readSops(join(context.root, config.secrets.sopsFile)),
     );
-    secrets.check(neededSecrets(config));
+    secrets.check(homelabSecrets(config).refs);
 
     // 0. The machine runs k3s as Cilium needs it.
     const { ageKey } = config.secrets;
@@ -202,7 +202,7 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
         { ...lab, dependsOn: [argocd, ...(dns === undefined ? [] : [dns])] },
     );
 
-    return { exposures: edge.exposures, volumes: storage.rows, stages: stages(config) };
+    return { exposures: edge.exposures, volumes: storage.rows };
 }
 
 const SECRETS = {
@@ -212,12 +212,13 @@ const SECRETS = {
 } as const;
 
 /** What the secrets file must hold for this configuration. */
-export function neededSecrets(config: HomelabConfig): string[] {
-    return [
+export function homelabSecrets(config: HomelabConfig): SecretsFile {
+    const refs = [
         ...(config.cloudflare === undefined ? [] : [SECRETS.cloudflareToken]),
         ...(config.tailscale === undefined ? [] : [SECRETS.tailscaleClientId, SECRETS.tailscaleClientSecret]),
         ...(config.apps.transmission === undefined ? [] : Object.values(TRANSMISSION_SECRETS)),
     ];
+    return { path: config.secrets.sopsFile, refs };
 }
 
 function cloudProviders(config: HomelabConfig, secrets: SopsSecretStore): pulumi.ProviderResource[] {
@@ -285,7 +286,8 @@ function ownedByPulumi(config: HomelabConfig): string[] {
     ].sort();
 }
 
-function stages(config: HomelabConfig): StackSummary["stages"] {
+/** The bootstrap stages in the seed's order. */
+export function homelabStages(config: HomelabConfig): Stage[] {
     return [
         { title: "0 k3s node", component: "node" },
         { title: "1 Cilium", component: "cilium" },

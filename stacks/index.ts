@@ -1,8 +1,8 @@
 /** Stack name to stack: the one list of clusters. Program, plan, sandbox and tests read it. */
 import type { z } from "zod";
 import { ConfigError, parseConfig, show, type CrossRule } from "./config";
-import type { StackContext, StackSummary } from "./context";
-import { homelab } from "./homelab";
+import type { SecretsFile, Stage, StackContext, StackSummary } from "./context";
+import { homelab, homelabSecrets, homelabStages } from "./homelab";
 import { homelabRules, homelabSchema, type HomelabConfig } from "./homelab.config";
 
 /** A machine as the sandbox shows it to the API server. */
@@ -13,59 +13,81 @@ export interface NodeInfo {
     readonly capacity: { readonly cpu: string; readonly memory: string };
 }
 
-/** A cluster: how its configuration is read and what it becomes. */
-export interface Stack<Config = unknown> {
+/** A cluster: the shape of its configuration and what follows from it. */
+interface StackDefinition<S extends z.ZodType> {
     readonly name: string;
-    /** Throws `ConfigError` with every fault of the value. */
-    parse(value: unknown): Config;
-    run(config: Config, context: StackContext): Promise<StackSummary>;
-    nodes(config: Config): NodeInfo[];
-}
-
-function defineStack<S extends z.ZodType>(definition: {
-    name: string;
-    schema: S;
-    rules: readonly CrossRule<z.output<S>>[];
+    readonly schema: S;
+    readonly rules: readonly CrossRule<z.output<S>>[];
+    /** The program. */
     run(config: z.output<S>, context: StackContext): Promise<StackSummary>;
     nodes(config: z.output<S>): NodeInfo[];
-}): Stack<z.output<S>> {
-    const { name, schema, rules, run, nodes } = definition;
-    return { name, run, nodes, parse: (value) => parseConfig(name, schema, rules, value) };
+    stages(config: z.output<S>): Stage[];
+    secrets(config: z.output<S>): SecretsFile;
 }
 
-export const homelabStack = defineStack({
-    name: "homelab",
-    schema: homelabSchema,
-    rules: homelabRules,
-    run: homelab,
-    nodes: ({ node }: HomelabConfig): NodeInfo[] => [
-        {
-            name: node.name,
-            address: node.address,
-            labels: {
-                "kubernetes.io/hostname": node.name,
-                "kubernetes.io/os": "linux",
-                "kubernetes.io/arch": "amd64",
-                "node-role.kubernetes.io/control-plane": "true",
-                "node.kubernetes.io/instance-type": "k3s",
-            },
-            capacity: node.capacity,
+/** A stack with its configuration parsed. */
+export interface OpenStack {
+    readonly name: string;
+    readonly nodes: readonly NodeInfo[];
+    readonly stages: readonly Stage[];
+    readonly secrets: SecretsFile;
+    run(context: StackContext): Promise<StackSummary>;
+}
+
+/** Throws `ConfigError` with every fault of the value. */
+type Opener = (value: unknown) => OpenStack;
+
+function defineStack<S extends z.ZodType>(definition: StackDefinition<S>): readonly [name: string, open: Opener] {
+    const { name, schema, rules } = definition;
+    return [
+        name,
+        (value) => {
+            const config = parseConfig(name, schema, rules, value);
+            return {
+                name,
+                nodes: definition.nodes(config),
+                stages: definition.stages(config),
+                secrets: definition.secrets(config),
+                run: (context) => definition.run(config, context),
+            };
         },
-    ],
-});
+    ];
+}
 
-const all = [homelabStack] as const;
+const stacks: ReadonlyMap<string, Opener> = new Map([
+    defineStack({
+        name: "homelab",
+        schema: homelabSchema,
+        rules: homelabRules,
+        run: homelab,
+        stages: homelabStages,
+        secrets: homelabSecrets,
+        nodes: ({ node }: HomelabConfig): NodeInfo[] => [
+            {
+                name: node.name,
+                address: node.address,
+                labels: {
+                    "kubernetes.io/hostname": node.name,
+                    "kubernetes.io/os": "linux",
+                    "kubernetes.io/arch": "amd64",
+                    "node-role.kubernetes.io/control-plane": "true",
+                    "node.kubernetes.io/instance-type": "k3s",
+                },
+                capacity: node.capacity,
+            },
+        ],
+    }),
+]);
 
-export const stackNames: readonly string[] = all.map(({ name }) => name);
+export const stackNames: readonly string[] = [...stacks.keys()];
 
 /** A stack by name with its parsed configuration. Throws `ConfigError` on an unknown name or a faulty value. */
-export function openStack(name: string, value: unknown): { run(context: StackContext): Promise<StackSummary>; nodes: NodeInfo[]; config: unknown } {
-    const stack = all.find((candidate) => candidate.name === name);
-    if (stack === undefined) {
+export function openStack(name: string, value: unknown): OpenStack {
+    const open = stacks.get(name);
+    if (open === undefined) {
         throw new ConfigError(name, [
             { rule: "unknown-stack", path: "stack", got: show(name), allowed: `one of ${stackNames.join(", ")}` },
         ]);
     }
-    const config = stack.parse(value);
-    return { run: (context) => stack.run(config, context), nodes: stack.nodes(config), config };
+    return open(value);
 }

@@ -50,7 +50,10 @@ export const addressRange = z.strictObject({ first: ipv4, last: ipv4 }).superRef
 });
 
 /** RFC 1123 label: one part of a host name, and every Kubernetes name we choose. */
-export const label = pattern(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, "lower-case letters, digits and inner dashes, at most 63");
+export const label = pattern(
+    /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+    "lower-case letters, digits and inner dashes, at most 63",
+);
 
 /** Fully qualified DNS name without a trailing dot, e.g. peterstorm.io. */
 export const domain = pattern(

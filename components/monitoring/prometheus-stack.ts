@@ -25,7 +25,12 @@ export class PrometheusStack extends pulumi.ComponentResource {
     /** Grafana's generated admin password, secret. */
     readonly grafanaPassword: pulumi.Output<string>;
 
-    constructor(name: string, args: PrometheusStackArgs, platform: Platform, opts: pulumi.ComponentResourceOptions = {}) {
+    constructor(
+        name: string,
+        args: PrometheusStackArgs,
+        platform: Platform,
+        opts: pulumi.ComponentResourceOptions = {},
+    ) {
         super("homelab:monitoring:PrometheusStack", name, {}, pulumi.mergeOptions(platform.opts, opts));
         const child = { parent: this };
         const namespace = platform.namespaces.name(args.namespace);

@@ -26,7 +26,13 @@ export function toAddress(value: number): string {
 /** The range a CIDR covers, network and broadcast address included. Throws a `RangeError` on a malformed CIDR. */
 export function cidrRange(cidr: string): AddressRange {
     const [address, prefix, rest] = cidr.split("/");
-    if (address === undefined || prefix === undefined || rest !== undefined || !/^\d{1,2}$/.test(prefix) || +prefix > 32) {
+    if (
+        address === undefined ||
+        prefix === undefined ||
+        rest !== undefined ||
+        !/^\d{1,2}$/.test(prefix) ||
+        +prefix > 32
+    ) {
         throw new RangeError(`"${cidr}" is not an IPv4 CIDR`);
     }
     const size = 2 ** (32 - Number(prefix));

@@ -55,12 +55,14 @@ printf '%s\\n' "$key" |
 export function localFileHash(path: string, opts: pulumi.InvokeOutputOptions): pulumi.Output<string> {
     const quoted = `'${path.replaceAll("'", `'\\''`)}'`;
     const missing = `the age key file ${path.replaceAll("'", "")} does not exist or cannot be read: see secrets.ageKey`;
-    return command.local.runOutput(
-        {
-            command: `test -r ${quoted} || { echo '${missing}' >&2; exit 1; }\n{ sha256sum 2>/dev/null || shasum -a 256; } < ${quoted} | cut -d' ' -f1`,
-            interpreter: ["bash", "-c"],
-            logging: "stderr",
-        },
-        opts,
-    ).stdout.apply((stdout) => (stdout ?? "").trim());
+    return command.local
+        .runOutput(
+            {
+                command: `test -r ${quoted} || { echo '${missing}' >&2; exit 1; }\n{ sha256sum 2>/dev/null || shasum -a 256; } < ${quoted} | cut -d' ' -f1`,
+                interpreter: ["bash", "-c"],
+                logging: "stderr",
+            },
+            opts,
+        )
+        .stdout.apply((stdout) => (stdout ?? "").trim());
 }

@@ -43,10 +43,16 @@ export class SopsSecretStore implements SecretStore {
         for (const ref of refs) this.value(ref);
         if (this.#missing.size === 0) return;
         const paths = [...this.#missing].sort();
-        const keyPath = (ref: string) => ref.split(".").map((part) => `["${part}"]`).join("");
+        const keyPath = (ref: string) =>
+            ref
+                .split(".")
+                .map((part) => `["${part}"]`)
+                .join("");
         throw new pulumi.RunError(
             `${this.path} lacks ${paths.length === 1 ? "a value" : `${paths.length} values`}; nothing was touched.\n` +
-                paths.map((ref) => `  ${ref}: set it with  sops set ${this.path} '${keyPath(ref)}' '"<value>"'`).join("\n"),
+                paths
+                    .map((ref) => `  ${ref}: set it with  sops set ${this.path} '${keyPath(ref)}' '"<value>"'`)
+                    .join("\n"),
         );
     }
 }
@@ -76,7 +82,8 @@ export async function readSopsFile(path: string): Promise<SecretValues> {
         const value = ref
             .split(".")
             .reduce<unknown>(
-                (node, part) => (typeof node === "object" && node !== null ? (node as Record<string, unknown>)[part] : undefined),
+                (node, part) =>
+                    typeof node === "object" && node !== null ? (node as Record<string, unknown>)[part] : undefined,
                 tree,
             );
         return typeof value === "string" || typeof value === "number" ? String(value) : undefined;

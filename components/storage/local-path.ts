@@ -76,7 +76,11 @@ export class LocalPathStorage extends pulumi.ComponentResource {
             {
                 metadata,
                 rules: [
-                    { apiGroups: [""], resources: ["pods"], verbs: ["get", "list", "watch", "create", "patch", "update", "delete"] },
+                    {
+                        apiGroups: [""],
+                        resources: ["pods"],
+                        verbs: ["get", "list", "watch", "create", "patch", "update", "delete"],
+                    },
                 ],
             },
             child,
@@ -87,7 +91,11 @@ export class LocalPathStorage extends pulumi.ComponentResource {
                 name,
                 {
                     metadata: { name: "local-path-provisioner", labels },
-                    roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: clusterRole.metadata.name },
+                    roleRef: {
+                        apiGroup: "rbac.authorization.k8s.io",
+                        kind: "ClusterRole",
+                        name: clusterRole.metadata.name,
+                    },
                     subjects,
                 },
                 child,
@@ -118,7 +126,9 @@ export class LocalPathStorage extends pulumi.ComponentResource {
                         metadata: { name: "helper-pod" },
                         spec: {
                             priorityClassName: "system-node-critical",
-                            tolerations: [{ key: "node.kubernetes.io/disk-pressure", operator: "Exists", effect: "NoSchedule" }],
+                            tolerations: [
+                                { key: "node.kubernetes.io/disk-pressure", operator: "Exists", effect: "NoSchedule" },
+                            ],
                             containers: [{ name: "helper-pod", image: imageReference(images.localPathHelper) }],
                         },
                     }),
@@ -143,10 +153,16 @@ export class LocalPathStorage extends pulumi.ComponentResource {
                                     image: imageReference(images.localPathProvisioner),
                                     command: ["local-path-provisioner", "start", "--config", "/etc/config/config.json"],
                                     env: [
-                                        { name: "POD_NAMESPACE", valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } } },
+                                        {
+                                            name: "POD_NAMESPACE",
+                                            valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } },
+                                        },
                                         { name: "CONFIG_MOUNT_PATH", value: "/etc/config/" },
                                     ],
-                                    resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "128Mi" } },
+                                    resources: {
+                                        requests: { cpu: "10m", memory: "32Mi" },
+                                        limits: { memory: "128Mi" },
+                                    },
                                     volumeMounts: [{ name: "config", mountPath: "/etc/config/" }],
                                 },
                             ],

@@ -53,7 +53,11 @@ export class NodeDirectories implements Storage {
         });
     }
 
-    claim(name: string, { workload, namespace, size }: ClaimArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
+    claim(
+        name: string,
+        { workload, namespace, size }: ClaimArgs,
+        opts: pulumi.CustomResourceOptions,
+    ): pulumi.Output<string> {
         const claimName = `${workload}-config`;
         const volume = new k8s.core.v1.PersistentVolume(
             name,
@@ -67,7 +71,11 @@ export class NodeDirectories implements Storage {
                     nodeAffinity: {
                         required: {
                             nodeSelectorTerms: [
-                                { matchExpressions: [{ key: "kubernetes.io/hostname", operator: "In", values: [this.args.node] }] },
+                                {
+                                    matchExpressions: [
+                                        { key: "kubernetes.io/hostname", operator: "In", values: [this.args.node] },
+                                    ],
+                                },
                             ],
                         },
                     },

@@ -10,7 +10,12 @@ import type * as pulumi from "@pulumi/pulumi";
 export type Volume =
     | { readonly kind: "data"; readonly size: string }
     | { readonly kind: "scratch"; readonly sizeLimit?: string }
-    | { readonly kind: "shared"; readonly library: SharedLibrary; readonly subPath?: string; readonly readOnly?: boolean }
+    | {
+          readonly kind: "shared";
+          readonly library: SharedLibrary;
+          readonly subPath?: string;
+          readonly readOnly?: boolean;
+      }
     | { readonly kind: "device"; readonly path: string };
 
 /** Shared directories by purpose; each cluster says where they are. */
@@ -20,7 +25,10 @@ export type SharedLibrary = "media" | "torrents";
 export const data = (size: string): Volume => ({ kind: "data", size });
 
 /** Empty at each start. */
-export const scratch = (sizeLimit?: string): Volume => ({ kind: "scratch", ...(sizeLimit === undefined ? {} : { sizeLimit }) });
+export const scratch = (sizeLimit?: string): Volume => ({
+    kind: "scratch",
+    ...(sizeLimit === undefined ? {} : { sizeLimit }),
+});
 
 /** A shared library, or a directory of it. */
 export const shared = (library: SharedLibrary, options: { subPath?: string; readOnly?: boolean } = {}): Volume => ({

@@ -115,20 +115,28 @@ export class SubnetRouter extends pulumi.ComponentResource {
                                         { name: "TS_KUBE_SECRET", value: state.metadata.name },
                                         {
                                             name: "TS_AUTHKEY",
-                                            valueFrom: { secretKeyRef: { name: authKey.metadata.name, key: "authkey" } },
+                                            valueFrom: {
+                                                secretKeyRef: { name: authKey.metadata.name, key: "authkey" },
+                                            },
                                         },
                                         // The image serves /healthz there.
                                         { name: "TS_LOCAL_ADDR_PORT", value: "0.0.0.0:9002" },
                                         { name: "TS_ENABLE_HEALTH_CHECK", value: "true" },
                                     ],
                                     ports: [{ name: "health", containerPort: 9002 }],
-                                    readinessProbe: { httpGet: { path: "/healthz", port: "health" }, periodSeconds: 10 },
+                                    readinessProbe: {
+                                        httpGet: { path: "/healthz", port: "health" },
+                                        periodSeconds: 10,
+                                    },
                                     livenessProbe: {
                                         httpGet: { path: "/healthz", port: "health" },
                                         periodSeconds: 30,
                                         failureThreshold: 10,
                                     },
-                                    resources: { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "256Mi" } },
+                                    resources: {
+                                        requests: { cpu: "10m", memory: "64Mi" },
+                                        limits: { memory: "256Mi" },
+                                    },
                                     securityContext: {
                                         allowPrivilegeEscalation: false,
                                         readOnlyRootFilesystem: true,

@@ -2,7 +2,18 @@ import { diffProps } from "./diff";
 import { send, type HttpRequest } from "./http";
 import { unsupported, type Host, type Plugin, type PluginOptions, type Session } from "./plugin";
 import { configFromWire, configToWire, fromWire, toWire } from "./cloudflare-wire";
-import { annotateSecrets, equal, isObject, list, revealProps, secret, text, UNKNOWN, type Json, type Props } from "./values";
+import {
+    annotateSecrets,
+    equal,
+    isObject,
+    list,
+    revealProps,
+    secret,
+    text,
+    UNKNOWN,
+    type Json,
+    type Props,
+} from "./values";
 
 const TOKEN = "cloudflare:index/getZeroTrustTunnelCloudflaredToken:getZeroTrustTunnelCloudflaredToken";
 
@@ -94,7 +105,8 @@ export function cloudflarePlugin({ env }: PluginOptions): Plugin {
     return {
         configure: (config, host) => {
             const token = text(config, "apiToken") || env["CLOUDFLARE_API_TOKEN"];
-            const base = text(config, "baseUrl") || env["CLOUDFLARE_BASE_URL"] || "https://api.cloudflare.com/client/v4";
+            const base =
+                text(config, "baseUrl") || env["CLOUDFLARE_BASE_URL"] || "https://api.cloudflare.com/client/v4";
             if (token === undefined || token === "") {
                 return Promise.reject(
                     new Error("cloudflare: no credentials: set the provider's apiToken or CLOUDFLARE_API_TOKEN"),
@@ -178,7 +190,10 @@ function session(call: Client): Session {
         create: async ({ type, inputs, preview }) => {
             const kind = kindOf(type);
             if (preview) {
-                return { id: "", outputs: { ...inputs, ...Object.fromEntries(kind.computed.map((key) => [key, UNKNOWN])) } };
+                return {
+                    id: "",
+                    outputs: { ...inputs, ...Object.fromEntries(kind.computed.map((key) => [key, UNKNOWN])) },
+                };
             }
             const plain = revealProps(inputs);
             const fault = kind.fault?.(plain);
@@ -217,7 +232,12 @@ function session(call: Client): Session {
                 for (const [name, said] of Object.entries(plain)) {
                     const theirs = live[name];
                     const known = theirs !== undefined && theirs !== null && !kind.secrets.includes(name);
-                    if (known && name !== "configSrc" && !equal(said, theirs) && !kind.same?.(name, said, theirs, plain)) {
+                    if (
+                        known &&
+                        name !== "configSrc" &&
+                        !equal(said, theirs) &&
+                        !kind.same?.(name, said, theirs, plain)
+                    ) {
                         now[name] = theirs;
                     }
                 }

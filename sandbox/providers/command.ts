@@ -36,8 +36,12 @@ function session(options: PluginOptions, processes: Processes, host: Host): Sess
         const inputs = revealProps(wrapped);
         const [program, ...args] = interpreter(inputs);
         const logging = text(inputs, "logging") ?? "stdoutAndStderr";
-        const stdout = new LineLog(logging !== "none" && logging !== "stderr", (line) => host.log("info", urn, line, true));
-        const stderr = new LineLog(logging !== "none" && logging !== "stdout", (line) => host.log("info", urn, line, true));
+        const stdout = new LineLog(logging !== "none" && logging !== "stderr", (line) =>
+            host.log("info", urn, line, true),
+        );
+        const stderr = new LineLog(logging !== "none" && logging !== "stdout", (line) =>
+            host.log("info", urn, line, true),
+        );
         const stdin = text(inputs, "stdin");
         const dir = text(inputs, "dir");
         const result = await processes.run(program, [...args, script], {
@@ -61,7 +65,8 @@ function session(options: PluginOptions, processes: Processes, host: Host): Sess
             return Promise.resolve({ inputs: news, failures: checkCommand(news) });
         },
         // `triggers` replaces; anything else, a changed script included, is an update.
-        diff: ({ oldInputs, news }) => Promise.resolve(diffProps(revealProps(oldInputs), revealProps(news), ["triggers"])),
+        diff: ({ oldInputs, news }) =>
+            Promise.resolve(diffProps(revealProps(oldInputs), revealProps(news), ["triggers"])),
         create: async ({ type, name, urn, inputs, preview }) => {
             only(type);
             const id = name + randomBytes(4).toString("hex");

@@ -99,7 +99,9 @@ export function randomPlugin(): Plugin {
             return Promise.resolve({ inputs, failures: kindOf(type).check(revealProps(inputs)) });
         },
         diff: ({ oldInputs, news }) =>
-            Promise.resolve(diffProps(revealProps(oldInputs), revealProps(news), Object.keys({ ...oldInputs, ...news }))),
+            Promise.resolve(
+                diffProps(revealProps(oldInputs), revealProps(news), Object.keys({ ...oldInputs, ...news })),
+            ),
         create: ({ type, inputs, preview }) => {
             const kind = kindOf(type);
             if (preview) {
@@ -147,7 +149,10 @@ function checkString(inputs: Props): CheckFailure[] {
     const failures = atLeastOne("length", length);
     const needed = classes(inputs).reduce((sum, each) => sum + each.minimum, 0);
     if (typeof length === "number" && needed > length) {
-        failures.push({ property: "length", reason: `must be at least the sum of the minimums, ${needed}, got ${length}` });
+        failures.push({
+            property: "length",
+            reason: `must be at least the sum of the minimums, ${needed}, got ${length}`,
+        });
     }
     if (classes(inputs).every((each) => !each.enabled)) {
         failures.push({ reason: "at least one of upper, lower, numeric, special must be true" });

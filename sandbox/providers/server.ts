@@ -62,7 +62,10 @@ export async function serve(plugin: Plugin, version: string, onLog: (line: strin
     }
 
     /** Like {@link unary}, for requests that need a configured provider. */
-    function withSession<Req extends Message, Res>(name: string, handler: (request: Req, session: Session) => Promise<Res>) {
+    function withSession<Req extends Message, Res>(
+        name: string,
+        handler: (request: Req, session: Session) => Promise<Res>,
+    ) {
         return unary<Req, Res>(name, async (request, connection) => handler(request, await sessionOf(connection)));
     }
 
@@ -71,17 +74,18 @@ export async function serve(plugin: Plugin, version: string, onLog: (line: strin
     };
 
     const handlers: grpc.UntypedServiceImplementation = {
-        handshake: unary<rpc.ProviderHandshakeRequest, rpc.ProviderHandshakeResponse>("handshake", async (request, c) => {
-            attach(c, request.getEngineAddress());
-            return new rpc.ProviderHandshakeResponse().setAcceptSecrets(true);
-        }),
+        handshake: unary<rpc.ProviderHandshakeRequest, rpc.ProviderHandshakeResponse>(
+            "handshake",
+            async (request, c) => {
+                attach(c, request.getEngineAddress());
+                return new rpc.ProviderHandshakeResponse().setAcceptSecrets(true);
+            },
+        ),
         attach: unary<PluginAttach, Empty>("attach", async (request, connection) => {
             attach(connection, request.getAddress());
             return new Empty();
         }),
-        getPluginInfo: unary<Empty, PluginInfo>("getPluginInfo", async () =>
-            new PluginInfo().setVersion(version),
-        ),
+        getPluginInfo: unary<Empty, PluginInfo>("getPluginInfo", async () => new PluginInfo().setVersion(version)),
         getSchema: unary<rpc.GetSchemaRequest, rpc.GetSchemaResponse>("getSchema", async () =>
             // Nothing but the engine's start-up asks; the SDKs carry their own types.
             new rpc.GetSchemaResponse().setSchema("{}"),
@@ -196,7 +200,9 @@ export async function serve(plugin: Plugin, version: string, onLog: (line: strin
             const all = [...new Set(connections.values())];
             all.forEach((connection) => connection.abort.abort());
             const sessions = await Promise.allSettled(all.flatMap((each) => each.session ?? []));
-            await Promise.allSettled(sessions.flatMap((each) => (each.status === "fulfilled" ? [each.value.close?.()] : [])));
+            await Promise.allSettled(
+                sessions.flatMap((each) => (each.status === "fulfilled" ? [each.value.close?.()] : [])),
+            );
         },
     };
 }
@@ -219,7 +225,11 @@ function setFailures(response: rpc.CheckResponse, failures: readonly CheckFailur
     );
 }
 
-const PLAIN = { add: rpc.PropertyDiff.Kind.ADD, delete: rpc.PropertyDiff.Kind.DELETE, update: rpc.PropertyDiff.Kind.UPDATE };
+const PLAIN = {
+    add: rpc.PropertyDiff.Kind.ADD,
+    delete: rpc.PropertyDiff.Kind.DELETE,
+    update: rpc.PropertyDiff.Kind.UPDATE,
+};
 const REPLACE = {
     add: rpc.PropertyDiff.Kind.ADD_REPLACE,
     delete: rpc.PropertyDiff.Kind.DELETE_REPLACE,
@@ -228,7 +238,10 @@ const REPLACE = {
 
 function diffResponse(result: DiffResult): rpc.DiffResponse {
     const entries = Object.entries(result.changes);
-    const replaces = [...entries.filter(([, change]) => change.replace).map(([path]) => path), ...(result.replaces ?? [])];
+    const replaces = [
+        ...entries.filter(([, change]) => change.replace).map(([path]) => path),
+        ...(result.replaces ?? []),
+    ];
     const response = new rpc.DiffResponse()
         .setChanges(
             entries.length + replaces.length > 0
@@ -240,9 +253,10 @@ function diffResponse(result: DiffResult): rpc.DiffResponse {
         .setDeletebeforereplace(result.deleteBeforeReplace ?? false)
         .setHasdetaileddiff(true);
     for (const [path, { kind, replace }] of entries) {
-        const change = new rpc.PropertyDiff().setKind((replace ? REPLACE : PLAIN)[kind]).setInputdiff(kind === "delete");
+        const change = new rpc.PropertyDiff()
+            .setKind((replace ? REPLACE : PLAIN)[kind])
+            .setInputdiff(kind === "delete");
         response.getDetaileddiffMap().set(path, change);
     }
     return response;
 }
-

@@ -39,7 +39,9 @@ export function tailscalePlugin({ env }: PluginOptions): Plugin {
                 );
             }
             if (key !== "" && (clientId !== "" || clientSecret !== "")) {
-                throw new Error("tailscale provider credentials are conflicting - `apiKey` or an OAuth client, not both");
+                throw new Error(
+                    "tailscale provider credentials are conflicting - `apiKey` or an OAuth client, not both",
+                );
             }
             if (key === "" && (clientId === "" || clientSecret === "")) {
                 throw new Error("tailscale: set both `oauthClientId` and `oauthClientSecret`");
@@ -56,7 +58,10 @@ export function tailscalePlugin({ env }: PluginOptions): Plugin {
 async function oauthToken(api: string, id: string, clientSecret: string, host: Host): Promise<string> {
     const form = new URLSearchParams({ grant_type: "client_credentials", client_id: id, client_secret: clientSecret });
     const headers = { "content-type": "application/x-www-form-urlencoded" };
-    const answer = await send({ method: "POST", url: `${api}/oauth/token`, headers, body: form.toString() }, host.signal);
+    const answer = await send(
+        { method: "POST", url: `${api}/oauth/token`, headers, body: form.toString() },
+        host.signal,
+    );
     const token = answer.status < 300 ? text(json(answer.body), "access_token") : undefined;
     if (token === undefined) {
         throw new Error(`tailscale: the OAuth client was refused: ${answer.status}`);
@@ -145,7 +150,10 @@ function session(call: Client): Session {
             const kind = kindOf(type);
             await kind.validate?.(revealProps(inputs));
             if (preview) {
-                return { id: "", outputs: { ...inputs, ...Object.fromEntries(kind.computed.map((key) => [key, UNKNOWN])) } };
+                return {
+                    id: "",
+                    outputs: { ...inputs, ...Object.fromEntries(kind.computed.map((key) => [key, UNKNOWN])) },
+                };
             }
             const { id, outputs } = await kind.create(revealProps(inputs));
             return { id, outputs: { ...outputs, ...inputs } };
@@ -193,7 +201,9 @@ function acl(call: Client): Kind {
                 try {
                     parse(policy);
                 } catch (error) {
-                    return [{ property: "acl", reason: `not valid HuJSON: ${error instanceof Error ? error.message : ""}` }];
+                    return [
+                        { property: "acl", reason: `not valid HuJSON: ${error instanceof Error ? error.message : ""}` },
+                    ];
                 }
             }
             return required(inputs, "acl");
@@ -260,7 +270,11 @@ function tailnetKey(call: Client): Kind {
         computed: ["createdAt", "expiresAt", "invalid", "key"],
         check: () => [],
         diff: (before, after) =>
-            diffProps(before, after, Object.keys({ ...before, ...after }).filter((key) => key !== "recreateIfInvalid")),
+            diffProps(
+                before,
+                after,
+                Object.keys({ ...before, ...after }).filter((key) => key !== "recreateIfInvalid"),
+            ),
         create: async (inputs) => {
             const tags = list(inputs, "tags");
             const device = {
@@ -287,7 +301,10 @@ function tailnetKey(call: Client): Kind {
         read: async ({ id, state, inputs }) => {
             const { recreateIfInvalid, reusable } = revealProps(inputs);
             // A key that is used up or expired is only missed where it could be used again.
-            const missed = recreateIfInvalid === undefined || recreateIfInvalid === "" ? reusable === true : recreateIfInvalid === "always";
+            const missed =
+                recreateIfInvalid === undefined || recreateIfInvalid === ""
+                    ? reusable === true
+                    : recreateIfInvalid === "always";
             try {
                 const { body } = await call("GET", `/keys/${encodeURIComponent(id)}`);
                 const outputs = outputsOf(json(body));
@@ -325,7 +342,11 @@ function splitNameservers(call: Client): Kind {
             const { changes } = diffProps(before, after, ["domain"]);
             // A set: its order is nobody's.
             const same = equal(sorted(list(before, "nameservers")), sorted(list(after, "nameservers")));
-            return { changes: same ? Object.fromEntries(Object.entries(changes).filter(([key]) => !key.startsWith("nameservers"))) : changes };
+            return {
+                changes: same
+                    ? Object.fromEntries(Object.entries(changes).filter(([key]) => !key.startsWith("nameservers")))
+                    : changes,
+            };
         },
         create: async (inputs) => {
             const domain = String(inputs["domain"]);

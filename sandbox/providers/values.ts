@@ -142,9 +142,7 @@ export function annotateSecrets(outputs: Props, inputs: Props): void {
 
 /** A copy without undefined entries, which Protobuf's Struct cannot hold. */
 export function clean(value: { [key: string]: Json | undefined }): Props {
-    return Object.fromEntries(
-        Object.entries(value).filter((entry): entry is [string, Json] => entry[1] !== undefined),
-    );
+    return Object.fromEntries(Object.entries(value).filter((entry): entry is [string, Json] => entry[1] !== undefined));
 }
 
 /** Reads a value by its path; undefined where the path ends early. */

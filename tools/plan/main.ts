@@ -8,7 +8,8 @@ import { renderPlan } from "./render";
 runMain(async () => {
     const words = process.argv.slice(2);
     const unknown = words.find((word) => word.startsWith("-") && word !== "--json");
-    if (unknown !== undefined) throw new UserError(`unknown option ${unknown}; usage: npm run plan -- [stack ...] [--json]`);
+    if (unknown !== undefined)
+        throw new UserError(`unknown option ${unknown}; usage: npm run plan -- [stack ...] [--json]`);
     const named = words.filter((word) => !word.startsWith("-"));
     for (const stack of named.length === 0 ? stackNames : named) {
         const plan = await planStack(stack, readStackValue(ROOT, stack), ROOT);

@@ -169,7 +169,8 @@ function invokeResult(token: string): Json {
         "tailscale:index/getAcl:getAcl": { hujson: UNKNOWN, json: UNKNOWN },
     };
     const result = results[token];
-    if (result === undefined) throw new Error(`the plan does not know the function ${token}; add it to tools/plan/monitor.ts`);
+    if (result === undefined)
+        throw new Error(`the plan does not know the function ${token}; add it to tools/plan/monitor.ts`);
     return result;
 }
 

@@ -1,7 +1,7 @@
 /** Plans a stack: runs its program against the recording monitor and derives the tables people ask for. */
 import * as pulumi from "@pulumi/pulumi";
-import { openStack } from "../../stacks";
-import type { StackSummary } from "../../stacks/context";
+import { openStack, type OpenStack } from "../../stacks";
+import type { Stage, StackSummary } from "../../stacks/context";
 import { PROJECT } from "../stack-file";
 import { isObject, PlanMonitor, readable, type Json, type Registration } from "./monitor";
 
@@ -38,7 +38,7 @@ export interface Plan {
     readonly images: readonly PlannedImage[];
     /** In the order in which the engine can make them. */
     readonly order: readonly string[];
-    readonly stages: StackSummary["stages"];
+    readonly stages: readonly Stage[];
 }
 
 /** Plans one stack. Throws what the program throws, e.g. `ConfigError`. */
@@ -53,17 +53,17 @@ export async function planStack(name: string, value: unknown, root: string): Pro
     });
     await pulumi.runtime.disconnect();
     if (summary === undefined) throw new Error(`stack ${name} ended without a summary`);
-    return describe(name, monitor.registrations, summary);
+    return describe(stack, monitor.registrations, summary);
 }
 
-function describe(stack: string, registrations: readonly Registration[], summary: StackSummary): Plan {
+function describe(stack: OpenStack, registrations: readonly Registration[], summary: StackSummary): Plan {
     const byUrn = new Map(registrations.map((registration) => [registration.urn, registration]));
     const resources = registrations
         .map((registration) => planned(registration, byUrn))
         .sort((a, b) => (a.urn < b.urn ? -1 : 1));
     const access = new Map(summary.exposures.map((exposure) => [exposure.host, exposure.access]));
     return {
-        stack,
+        stack: stack.name,
         resources,
         dns: dnsTable(resources).map((row) => ({
             ...row,
@@ -76,7 +76,7 @@ function describe(stack: string, registrations: readonly Registration[], summary
         ),
         images: imageTable(resources),
         order: bootstrapOrder(registrations, resources),
-        stages: summary.stages,
+        stages: stack.stages,
     };
 }
 

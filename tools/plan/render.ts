@@ -4,7 +4,9 @@ import type { Plan, PlannedResource } from "./plan";
 /** Aligned columns under a heading; "none" for no rows. */
 export function table(heading: string, columns: readonly string[], rows: readonly (readonly string[])[]): string {
     if (rows.length === 0) return `${heading}\n  none\n`;
-    const widths = columns.map((column, index) => Math.max(column.length, ...rows.map((row) => (row[index] ?? "").length)));
+    const widths = columns.map((column, index) =>
+        Math.max(column.length, ...rows.map((row) => (row[index] ?? "").length)),
+    );
     const line = (cells: readonly string[]) =>
         `  ${cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join("  ")}`.trimEnd();
     return [heading, line(columns), line(widths.map((width) => "-".repeat(width))), ...rows.map(line), ""].join("\n");
@@ -61,7 +63,9 @@ function renderTree(plan: Plan): string {
     }
     const lines: string[] = [];
     const walk = (parent: string | null, depth: number) => {
-        const here = (children.get(parent) ?? []).sort((a, b) => (position.get(a.urn) ?? 0) - (position.get(b.urn) ?? 0));
+        const here = (children.get(parent) ?? []).sort(
+            (a, b) => (position.get(a.urn) ?? 0) - (position.get(b.urn) ?? 0),
+        );
         for (const resource of here) {
             lines.push(`${"  ".repeat(depth)}${resource.name}  (${shortType(resource.type)})`);
             walk(resource.urn, depth + 1);

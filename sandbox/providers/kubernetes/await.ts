@@ -94,7 +94,10 @@ export async function awaitReady(waiting: Waiting, applied: Props, options: Wait
                 return live;
             }
             const events = await warnings(client, live);
-            const message = conditions === undefined ? `'${name}' timed out waiting to be Ready` : `timed out waiting for the condition`;
+            const message =
+                conditions === undefined
+                    ? `'${name}' timed out waiting to be Ready`
+                    : `timed out waiting for the condition`;
             throw new AwaitError(message, live, [...verdict.reasons, ...events]);
         }
         const status = verdict.reasons.join("; ");
@@ -224,4 +227,3 @@ export async function deleteAndAwait(
         await pause(host.signal);
     }
 }
-

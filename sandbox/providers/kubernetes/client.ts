@@ -80,7 +80,12 @@ export class KubeClient {
             }
             if (status >= 400) {
                 const message = text(answer, "message") ?? `the server answered ${status}: ${body.slice(0, 300)}`;
-                throw new StatusError(message, status, text(answer, "reason") ?? "", text(answer, "details", "kind") ?? "");
+                throw new StatusError(
+                    message,
+                    status,
+                    text(answer, "reason") ?? "",
+                    text(answer, "details", "kind") ?? "",
+                );
             }
             return answer;
         }
@@ -123,7 +128,9 @@ export class KubeClient {
                 });
             };
             const request =
-                url.protocol === "https:" ? https.request(url, settings, onResponse) : http.request(url, settings, onResponse);
+                url.protocol === "https:"
+                    ? https.request(url, settings, onResponse)
+                    : http.request(url, settings, onResponse);
             request.on("timeout", () => request.destroy(new Error(`${method} ${path}: no answer within 60 seconds`)));
             request.on("error", reject);
             request.end(payload);

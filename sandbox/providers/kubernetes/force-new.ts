@@ -11,7 +11,16 @@ const SELECTOR = ["spec.selector"];
 
 const VOLUME_SOURCES = [
     ...["awsElasticBlockStore", "azureDisk", "azureFile", "cephfs", "cinder", "csi", "fc", "flexVolume", "flocker"],
-    ...["gcePersistentDisk", "glusterfs", "hostPath", "iscsi", "local", "nfs", "photonPersistentDisk", "portworxVolume"],
+    ...[
+        "gcePersistentDisk",
+        "glusterfs",
+        "hostPath",
+        "iscsi",
+        "local",
+        "nfs",
+        "photonPersistentDisk",
+        "portworxVolume",
+    ],
     ...["quobyte", "rbd", "scaleIO", "storageos", "vsphereVolume"],
 ].map((source) => `spec.${source}`);
 

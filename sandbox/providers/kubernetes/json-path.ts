@@ -21,14 +21,20 @@ export function selectPath(path: string): (root: Json) => Json[] {
     };
     while (rest !== "") {
         const name = take(/^\.([A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)/)?.[1];
-        const quoted = name ?? take(/^\[\s*(?:'([^']*)'|"([^"]*)")\s*\]/)?.slice(1).find((text) => text !== undefined);
+        const quoted =
+            name ??
+            take(/^\[\s*(?:'([^']*)'|"([^"]*)")\s*\]/)
+                ?.slice(1)
+                .find((text) => text !== undefined);
         if (quoted !== undefined) {
             steps.push((value) => (isObject(value) && value[quoted] !== undefined ? [value[quoted]] : []));
             continue;
         }
         const index = take(/^\[\s*(-?\d+)\s*\]/)?.[1];
         if (index !== undefined) {
-            steps.push((value) => (Array.isArray(value) ? [value.at(Number(index))].filter((item) => item !== undefined) : []));
+            steps.push((value) =>
+                Array.isArray(value) ? [value.at(Number(index))].filter((item) => item !== undefined) : [],
+            );
             continue;
         }
         if (take(/^(?:\.\*|\[\s*\*\s*\])/) !== null) {

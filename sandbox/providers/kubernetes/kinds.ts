@@ -35,7 +35,10 @@ export function builtInNamespaced(kind: string): boolean {
 }
 
 export function isCrd(object: Props): boolean {
-    return text(object, "kind") === "CustomResourceDefinition" && group(text(object, "apiVersion") ?? "") === "apiextensions.k8s.io";
+    return (
+        text(object, "kind") === "CustomResourceDefinition" &&
+        group(text(object, "apiVersion") ?? "") === "apiextensions.k8s.io"
+    );
 }
 
 /** `NamespacePatch` and such: fields of an object that somebody else owns. */

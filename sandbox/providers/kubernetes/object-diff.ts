@@ -36,7 +36,13 @@ function at(value: Json | undefined, path: readonly (string | number)[]): Json |
     let current: Json | undefined = value;
     for (const part of path) {
         current =
-            typeof part === "number" ? (Array.isArray(current) ? current[part] : undefined) : isObject(current) ? current[part] : undefined;
+            typeof part === "number"
+                ? Array.isArray(current)
+                    ? current[part]
+                    : undefined
+                : isObject(current)
+                  ? current[part]
+                  : undefined;
     }
     return current;
 }
@@ -100,7 +106,8 @@ function settleNamespace(object: Props, namespaced: boolean): void {
 
 /** Drops the changes that lie at or below an ignored path. */
 export function ignore(result: DiffResult, ignored: readonly string[]): DiffResult {
-    const below = (path: string, top: string) => path === top || path.startsWith(`${top}.`) || path.startsWith(`${top}[`);
+    const below = (path: string, top: string) =>
+        path === top || path.startsWith(`${top}.`) || path.startsWith(`${top}[`);
     const kept = Object.entries(result.changes).filter(([path]) => !ignored.some((top) => below(path, top)));
     return { ...result, changes: Object.fromEntries(kept) };
 }

@@ -24,6 +24,9 @@ const ATTEMPTS = 6;
 /** Thrown by a preview that cannot be asked of the server: the object's namespace is not there yet. */
 export class NotPreviewable extends Error {}
 
+/** Field managers of this plugin's own plain writes. */
+const OWN = new Set(["pulumi-kubernetes", "pulumi-kubernetes.exe", "pulumi-resource-kubernetes"]);
+
 const APPLY = "application/apply-patch+yaml";
 
 function place(object: Props): [string, string, string | undefined] {
@@ -68,7 +71,12 @@ function explainExisting(error: StatusError): StatusError {
 }
 
 /** Updates an object that is there: a CRD with a PUT, all else by server-side apply. */
-export async function updateObject(write: Write, liveName: string, patch: boolean, ignored: readonly string[]): Promise<Props> {
+export async function updateObject(
+    write: Write,
+    liveName: string,
+    patch: boolean,
+    ignored: readonly string[],
+): Promise<Props> {
     const { client, object, preview, manager } = write;
     const [apiVersion, kind, namespace] = place(object);
     let live = await client.get(apiVersion, kind, namespace, liveName);
@@ -85,7 +93,11 @@ export async function updateObject(write: Write, liveName: string, patch: boolea
     if (taken !== undefined) {
         const body = [
             { op: "replace", path: "/metadata/managedFields", value: taken },
-            { op: "replace", path: "/metadata/resourceVersion", value: text(live, "metadata", "resourceVersion") ?? "" },
+            {
+                op: "replace",
+                path: "/metadata/resourceVersion",
+                value: text(live, "metadata", "resourceVersion") ?? "",
+            },
         ];
         live = asProps(await client.request("PATCH", path, { body, contentType: "application/json-patch+json" }));
     }
@@ -98,7 +110,8 @@ function keepLive(object: Props, live: Props, ignored: readonly string[]): Props
     for (const path of ignored) {
         const parts = path.split(".");
         const last = parts.pop() ?? "";
-        const parent = (root: Props) => parts.reduce<Json | undefined>((at, key) => (isObject(at) ? at[key] : undefined), root);
+        const parent = (root: Props) =>
+            parts.reduce<Json | undefined>((at, key) => (isObject(at) ? at[key] : undefined), root);
         const [into, from] = [parent(copy), parent(live)];
         if (isObject(into) && isObject(from) && from[last] !== undefined) {
             into[last] = from[last];
@@ -131,9 +144,7 @@ async function apply({ client, object, manager, preview, force }: Write, live: P
 
 function mayForce(object: Props, live: Props | undefined, preview: boolean, enabled: boolean): boolean {
     const owners = list(live, "metadata", "managedFields");
-    const created = owners.some(
-        (each) => text(each, "operation") === "Update" && (text(each, "manager") ?? "").startsWith("pulumi-"),
-    );
+    const created = owners.some((each) => text(each, "operation") === "Update" && OWN.has(text(each, "manager") ?? ""));
     return (
         enabled ||
         flagged(object, "pulumi.com/patchForce") ||

@@ -71,7 +71,9 @@ const metadataName = (object: Props) => text(object, "metadata", "name") ?? "";
 const namespaceOf = (object: Props) => text(object, "metadata", "namespace");
 
 function conditionOf(object: Json, type: string): Props | undefined {
-    return list(object, "status", "conditions").filter(isObject).find((each) => each["type"] === type);
+    return list(object, "status", "conditions")
+        .filter(isObject)
+        .find((each) => each["type"] === type);
 }
 
 function ownedBy(object: Props, owner: Props): boolean {
@@ -118,7 +120,10 @@ export function pod(live: Props): Verdict {
     });
     const namespace = namespaceOf(live);
     const name = namespace && namespace !== "default" ? `${namespace}/${metadataName(live)}` : metadataName(live);
-    return { ready: false, reasons: [...new Set([...conditions, ...states])].map((reason) => `[Pod ${name}]: ${reason}`) };
+    return {
+        ready: false,
+        reasons: [...new Set([...conditions, ...states])].map((reason) => `[Pod ${name}]: ${reason}`),
+    };
 }
 
 async function deployment({ client, live }: Look): Promise<Verdict> {
@@ -187,7 +192,9 @@ async function statefulSet({ client, live }: Look): Promise<Verdict> {
         reasons.push(`${count("readyReplicas")} out of ${replicas} replicas succeeded readiness checks`);
     }
     if (!revisionReady) {
-        reasons.push(`StatefulSet controller failed to advance from revision "${now ?? ""}" to revision "${next ?? ""}"`);
+        reasons.push(
+            `StatefulSet controller failed to advance from revision "${now ?? ""}" to revision "${next ?? ""}"`,
+        );
     }
     return verdict(reasons.length === 0 ? [] : [...reasons, ...(await podReasons(client, live))]);
 }
@@ -207,7 +214,10 @@ async function daemonSet({ client, live }: Look): Promise<Verdict> {
 
 async function job({ client, live }: Look): Promise<Verdict> {
     const failure = conditionOf(live, "Failed");
-    if (failure?.["status"] === "True" && ["BackoffLimitExceeded", "DeadlineExceeded"].includes(String(failure["reason"]))) {
+    if (
+        failure?.["status"] === "True" &&
+        ["BackoffLimitExceeded", "DeadlineExceeded"].includes(String(failure["reason"]))
+    ) {
         const reason = `[${String(failure["reason"])}] ${text(failure, "message") ?? ""}`;
         return { ready: false, failed: true, reasons: [reason, ...(await podReasons(client, live))] };
     }
@@ -220,7 +230,9 @@ async function job({ client, live }: Look): Promise<Verdict> {
 async function service({ client, live, settled }: Look): Promise<Verdict> {
     const type = text(live, "spec", "type") ?? "ClusterIP";
     const addressed = type !== "LoadBalancer" || list(live, "status", "loadBalancer", "ingress").length > 0;
-    const noAddress = addressed ? [] : ["Service was not allocated an IP address; does your cloud provider support this?"];
+    const noAddress = addressed
+        ? []
+        : ["Service was not allocated an IP address; does your cloud provider support this?"];
     const selector = pluck(live, "spec", "selector");
     const plain =
         type === "ExternalName" ||
@@ -276,7 +288,9 @@ function phase(live: Props, wanted: readonly string[]): Verdict {
 
 async function claim({ client, live, creating }: Look): Promise<Verdict> {
     const className = text(live, "spec", "storageClassName");
-    const storageClass = className ? await client.find("storage.k8s.io/v1", "StorageClass", undefined, className) : undefined;
+    const storageClass = className
+        ? await client.find("storage.k8s.io/v1", "StorageClass", undefined, className)
+        : undefined;
     const waits = text(storageClass, "volumeBindingMode") === "WaitForFirstConsumer";
     if (!creating && text(live, "status", "phase") === "Bound") {
         return READY;

@@ -1,0 +1,284 @@
+/**
+ * The programs the sandbox runs: engine, control plane, helm, kubectl. Each comes from the PATH when it is good enough
+ * there, else from its official download, else it is built from source by Go; pinned here and by tools/go/<module>/.
+ * What was fetched or built is cached for every checkout of this user.
+ */
+import { createHash } from "node:crypto";
+import {
+    chmodSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readFileSync,
+    renameSync,
+    rmSync,
+    writeFileSync,
+} from "node:fs";
+import { homedir, tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { run } from "./process";
+import { UserError } from "./user-error";
+
+export type ToolName =
+    | "pulumi"
+    | "kubectl"
+    | "helm"
+    | "kwok"
+    | "kwokctl"
+    | "etcd"
+    | "kube-apiserver"
+    | "kube-controller-manager"
+    | "kube-scheduler";
+
+interface Tool {
+    /** Version that is downloaded or built, without `v`. */
+    readonly version: string;
+    /** Oldest version on the PATH that will do, and the major version it must share; absent: PATH is not looked at. */
+    readonly onPath?: { readonly atLeast: string; readonly versionArgs: readonly string[] };
+    /** Official release: a binary, or an archive and the binary's place in it. */
+    readonly download: { readonly url: string; readonly member?: string; readonly checksumUrl?: string };
+    readonly go: { readonly module: string; readonly package: string; readonly ldflags: readonly string[] };
+}
+
+const KUBERNETES = "1.35.4";
+const os = process.platform;
+const arch = process.arch === "x64" ? "amd64" : process.arch;
+
+/** Plain `go build` leaves these empty, and both servers and clients then claim to be some other version. */
+const kubernetesVersion = ["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"].flatMap((pkg) => [
+    `-X ${pkg}.gitVersion=v${KUBERNETES}`,
+    `-X ${pkg}.gitMajor=${KUBERNETES.split(".")[0]}`,
+    `-X ${pkg}.gitMinor=${KUBERNETES.split(".")[1]}`,
+]);
+
+function kubernetes(binary: string, onPath?: Tool["onPath"]): Tool {
+    const url = `https://dl.k8s.io/release/v${KUBERNETES}/bin/${os}/${arch}/${binary}`;
+    return {
+        version: KUBERNETES,
+        ...(onPath === undefined ? {} : { onPath }),
+        download: { url, checksumUrl: `${url}.sha256` },
+        go: { module: "kubernetes", package: `k8s.io/kubernetes/cmd/${binary}`, ldflags: kubernetesVersion },
+    };
+}
+
+function kwok(binary: string): Tool {
+    return {
+        version: "0.8.0",
+        download: { url: `https://github.com/kubernetes-sigs/kwok/releases/download/v0.8.0/${binary}-${os}-${arch}` },
+        go: {
+            module: "kwok",
+            package: `sigs.k8s.io/kwok/cmd/${binary}`,
+            ldflags: ["-X sigs.k8s.io/kwok/pkg/consts.Version=v0.8.0"],
+        },
+    };
+}
+
+export const TOOLS: Readonly<Record<ToolName, Tool>> = {
+    pulumi: {
+        version: "3.250.0",
+        onPath: { atLeast: "3.250.0", versionArgs: ["version"] },
+        download: {
+            url: `https://get.pulumi.com/releases/sdk/pulumi-v3.250.0-${os}-${process.arch}.tar.gz`,
+            member: "pulumi/pulumi",
+        },
+        go: {
+            module: "pulumi",
+            package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+            ldflags: ["-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.250.0"],
+        },
+    },
+    kubectl: kubernetes("kubectl", { atLeast: "1.31.0", versionArgs: ["version", "--client"] }),
+    helm: {
+        version: "3.22.0",
+        onPath: { atLeast: "3.16.0", versionArgs: ["version", "--short"] },
+        download: {
+            url: `https://get.helm.sh/helm-v3.22.0-${os}-${arch}.tar.gz`,
+            member: `${os}-${arch}/helm`,
+            checksumUrl: `https://get.helm.sh/helm-v3.22.0-${os}-${arch}.tar.gz.sha256sum`,
+        },
+        go: {
+            module: "helm",
+            package: "helm.sh/helm/v3/cmd/helm",
+            ldflags: [
+                "-X helm.sh/helm/v3/internal/version.version=v3.22.0",
+                // Without them helm templates for Kubernetes 1.20.
+                `-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=${KUBERNETES.split(".")[0]}`,
+                `-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=${KUBERNETES.split(".")[1]}`,
+            ],
+        },
+    },
+    kwok: kwok("kwok"),
+    kwokctl: kwok("kwokctl"),
+    etcd: {
+        version: "3.6.4",
+        download: {
+            url: `https://github.com/etcd-io/etcd/releases/download/v3.6.4/etcd-v3.6.4-${os}-${arch}.tar.gz`,
+            member: `etcd-v3.6.4-${os}-${arch}/etcd`,
+        },
+        go: { module: "etcd", package: "go.etcd.io/etcd/server/v3", ldflags: [] },
+    },
+    "kube-apiserver": kubernetes("kube-apiserver"),
+    "kube-controller-manager": kubernetes("kube-controller-manager"),
+    "kube-scheduler": kubernetes("kube-scheduler"),
+};
+
+/** Where a tool is and where it came from. */
+export interface ResolvedTool {
+    readonly path: string;
+    readonly origin: "PATH" | "cache" | "download" | "go build";
+}
+
+export interface ToolchainOptions {
+    /** Folder for what is fetched or built; default: the user's cache folder. */
+    readonly cache?: string;
+    readonly env?: NodeJS.ProcessEnv;
+    /** Told before anything that takes more than a moment. */
+    readonly onProgress?: (line: string) => void;
+}
+
+/** The user's cache folder of this project. */
+export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
+    const base = env["XDG_CACHE_HOME"] ?? join(env["HOME"] ?? homedir(), ".cache");
+    return join(base, "homelab-infrastructure", "tools");
+}
+
+/** Finds or makes every tool. Throws a `UserError` that says what to install when one cannot be had. */
+export async function resolveTools(options: ToolchainOptions = {}): Promise<Record<ToolName, ResolvedTool>> {
+    const resolved: Partial<Record<ToolName, ResolvedTool>> = {};
+    for (const name of Object.keys(TOOLS) as ToolName[]) resolved[name] = await resolveTool(name, options);
+    return resolved as Record<ToolName, ResolvedTool>;
+}
+
+async function resolveTool(name: ToolName, options: ToolchainOptions): Promise<ResolvedTool> {
+    const tool = TOOLS[name];
+    const env = options.env ?? process.env;
+    const onPath = tool.onPath === undefined ? undefined : await goodOnPath(name, tool.onPath, env);
+    if (onPath !== undefined) return { path: onPath, origin: "PATH" };
+
+    const folder = join(options.cache ?? cacheFolder(env), `${name}-${tool.version}-${os}-${arch}`);
+    const path = join(folder, name);
+    if (existsSync(path)) return { path, origin: "cache" };
+
+    mkdirSync(folder, { recursive: true });
+    const progress = options.onProgress ?? (() => undefined);
+    if (await downloadTool(name, tool, path, progress)) return { path, origin: "download" };
+    await buildTool(name, tool, path, env, progress);
+    return { path, origin: "go build" };
+}
+
+async function goodOnPath(name: string, wanted: NonNullable<Tool["onPath"]>, env: NodeJS.ProcessEnv) {
+    const found = findOnPath(name, env);
+    if (found === undefined) return undefined;
+    const answer = await run(found, wanted.versionArgs, { env, check: false });
+    const version = /v?(\d+)\.(\d+)\.(\d+)/.exec(answer.stdout);
+    return answer.code === 0 && version !== null && newEnough(version[0], wanted.atLeast) ? found : undefined;
+}
+
+/** Same major version and not older. */
+export function newEnough(version: string, atLeast: string): boolean {
+    const parse = (text: string) => text.replace(/^v/, "").split(".").map(Number);
+    const [a = 0, b = 0, c = 0] = parse(version);
+    const [x = 0, y = 0, z = 0] = parse(atLeast);
+    return a === x && (b > y || (b === y && c >= z));
+}
+
+/** First executable file of that name on the PATH. */
+export function findOnPath(name: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
+    return (env["PATH"] ?? "")
+        .split(delimiter)
+        .filter((folder) => folder !== "")
+        .map((folder) => join(folder, name))
+        .find((path) => existsSync(path));
+}
+
+/** True when the official release was fetched; false when it cannot be reached from here. */
+async function downloadTool(
+    name: string,
+    tool: Tool,
+    path: string,
+    progress: (line: string) => void,
+): Promise<boolean> {
+    const { url, member, checksumUrl } = tool.download;
+    let response: Response;
+    try {
+        response = await fetch(url, { signal: AbortSignal.timeout(300_000) });
+    } catch {
+        return false;
+    }
+    if (!response.ok) return false;
+    progress(`fetching ${name} ${tool.version}`);
+    const content = Buffer.from(await response.arrayBuffer());
+    if (checksumUrl !== undefined) {
+        const sums = await (await fetch(checksumUrl)).text();
+        const sum = createHash("sha256").update(content).digest("hex");
+        if (!sums.includes(sum)) {
+            throw new UserError(
+                `the download of ${name} from ${url} does not match its published checksum; try again later`,
+            );
+        }
+    }
+    const work = mkdtempSync(join(tmpdir(), "homelab-tool-"));
+    try {
+        const file = join(work, "download");
+        writeFileSync(file, content);
+        if (member !== undefined) await run("tar", ["-xzf", file, "-C", work, member]);
+        place(member === undefined ? file : join(work, member), path);
+    } finally {
+        rmSync(work, { recursive: true, force: true });
+    }
+    return true;
+}
+
+async function buildTool(
+    name: string,
+    tool: Tool,
+    path: string,
+    env: NodeJS.ProcessEnv,
+    progress: (line: string) => void,
+) {
+    const go = findOnPath("go", env);
+    if (go === undefined) {
+        throw new UserError(
+            `${name} ${tool.version} is neither on the PATH nor can its release be downloaded (${tool.download.url}), ` +
+                `and there is no Go to build it with. Install one of the two: ${name} ${tool.version}, or Go 1.24 or newer.`,
+        );
+    }
+    progress(
+        `building ${name} ${tool.version} with Go; once, then it is cached (the nine together take 10 to 15 minutes on 2 cores)`,
+    );
+    const output = `${path}.${process.pid}.part`;
+    const result = await run(
+        go,
+        [
+            "build",
+            "-mod=readonly",
+            "-buildvcs=false",
+            "-ldflags",
+            ["-s", "-w", ...tool.go.ldflags].join(" "),
+            "-o",
+            output,
+            tool.go.package,
+        ],
+        {
+            cwd: join(__dirname, "go", tool.go.module),
+            env: { ...env, CGO_ENABLED: "0", GOWORK: "off", GOFLAGS: "" },
+            check: false,
+        },
+    );
+    if (result.code !== 0) {
+        rmSync(output, { force: true });
+        throw new UserError(
+            `building ${name} ${tool.version} failed:\n${result.stderr.trim().split("\n").slice(-15).join("\n")}`,
+        );
+    }
+    place(output, path);
+}
+
+/** Puts a finished binary in place in one step: a second run never sees half a file. */
+function place(from: string, to: string): void {
+    chmodSync(from, 0o755);
+    const beside = `${to}.${process.pid}.new`;
+    writeFileSync(beside, readFileSync(from), { mode: 0o755 });
+    rmSync(from, { force: true });
+    renameSync(beside, to);
+}
