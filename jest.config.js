@@ -14,6 +14,6 @@ const shared = {
 module.exports = {
     projects: [
         { ...shared, displayName: "unit", testMatch: ["<rootDir>/tests/unit/**/*.test.ts"] },
-        { ...shared, displayName: "engine", testMatch: ["<rootDir>/tests/engine/**/*.test.ts"], maxWorkers: 1 },
+        { ...shared, displayName: "engine", testMatch: ["<rootDir>/tests/engine/**/*.test.ts"] },
     ],
 };

@@ -1,6 +1,6 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { BASH } from "../components/cluster/cluster-command";
+import { BASH, runCommand } from "../components/cluster/cluster-command";
 import {
     MANAGED_STORAGE_FLAGS,
     missingFlags,
@@ -9,7 +9,7 @@ import {
     RECOMMENDED_FLAGS,
     REQUIRED_FLAGS,
 } from "./k3s-flags";
-import { KUBECONFIG_PATH, parseFacts, probeScript, type NodeFacts } from "./node-facts";
+import { KUBECONFIG_PATH, NO_FACTS, parseFacts, probeScript, type NodeFacts } from "./node-facts";
 import { REMOTE_PRELUDE, shellQuote, sshCommand, sshShell, type SshTarget } from "./ssh";
 
 export interface NixosK3sArgs {
@@ -29,44 +29,57 @@ export interface NixosK3sArgs {
 }
 
 /**
+ * Looks at the machine over SSH and verifies what it found. Awaited by the stack before its first resource, at every
+ * preview and up, so that an unfit machine stops everything before anything is touched.
+ * Rejects with a `RunError` that lists all faults, or says why the machine cannot be reached.
+ * In a plan nothing is looked at and the facts are empty.
+ */
+export async function lookAtNode(args: NixosK3sArgs): Promise<NodeFacts> {
+    const stdout = await runCommand(`node ${args.node.name} (${args.node.address}) cannot be looked at over SSH`, {
+        command: sshShell({ address: args.node.address, ...args.node.ssh }),
+        stdin: probeScript({
+            ...(args.ageKeyPath === undefined ? {} : { ageKeyPath: args.ageKeyPath }),
+            directories: args.requiredDirectories,
+            devices: args.requiredDevices,
+        }),
+    });
+    if (stdout === undefined) return NO_FACTS;
+    const facts = parseFacts(stdout);
+    const faults = nodeFaults(args, facts);
+    if (faults.length > 0) {
+        throw new pulumi.RunError(
+            `node ${args.node.name} (${args.node.address}) is not ready; nothing was touched.\n` +
+                faults.map((fault) => `  - ${fault}`).join("\n"),
+        );
+    }
+    for (const missing of missingFlags(parseK3sFlags(facts.commandLine, facts.config), RECOMMENDED_FLAGS)) {
+        await pulumi.log.warn(
+            `k3s on ${args.node.name} runs without ${missing.flag}: ${missing.why}. NixOS: ${nixosOption(missing)}`,
+        );
+    }
+    return facts;
+}
+
+/**
  * Layer 0: a NixOS machine that runs k3s. It is verified, not built: the machine's own configuration
- * (bootstrap/nixos/k3s.nix) does that. Every preview and every up looks at the machine over SSH, and stops before
- * anything is touched when a required flag, directory or device is missing.
+ * (bootstrap/nixos/k3s.nix) does that. What is made here are the data directories, and what is taken the kubeconfig.
  */
 export class NixosK3s extends pulumi.ComponentResource {
-    /** What the node answered, verified. */
-    readonly facts: pulumi.Output<NodeFacts>;
     /** Admin kubeconfig with the node's LAN address, secret. */
     readonly kubeconfig: pulumi.Output<string>;
     /** SSH destination for commands of later layers. */
     readonly ssh: SshTarget;
 
-    constructor(name: string, args: NixosK3sArgs, opts: pulumi.ComponentResourceOptions = {}) {
+    constructor(name: string, args: NixosK3sArgs, facts: NodeFacts, opts: pulumi.ComponentResourceOptions = {}) {
         super("homelab:bootstrap:NixosK3s", name, {}, opts);
         this.ssh = { address: args.node.address, ...args.node.ssh };
-
-        const probe = command.local.runOutput(
-            {
-                command: sshShell(this.ssh),
-                stdin: probeScript({
-                    ...(args.ageKeyPath === undefined ? {} : { ageKeyPath: args.ageKeyPath }),
-                    directories: args.requiredDirectories,
-                    devices: args.requiredDevices,
-                }),
-                interpreter: BASH,
-                logging: "stderr",
-            },
-            { parent: this },
-        );
-        this.facts = probe.stdout.apply((stdout) => this.verify(args, parseFacts(stdout ?? "")));
-
         const directories = new command.local.Command(
             `${name}-directories`,
             {
                 interpreter: BASH,
                 create: sshShell(this.ssh),
                 stdin: directoriesScript(args.directories, args.owner),
-                triggers: [this.facts.apply(() => args.directories.join(" "))],
+                triggers: [args.directories.join(" ")],
                 logging: "stderr",
             },
             { parent: this },
@@ -77,7 +90,7 @@ export class NixosK3s extends pulumi.ComponentResource {
                 interpreter: BASH,
                 create: sshCommand(this.ssh, `${sudo(args)}cat ${KUBECONFIG_PATH}`),
                 // k3s renews its certificates: a new file is fetched again.
-                triggers: [this.facts.kubeconfigHash],
+                triggers: [facts.kubeconfigHash],
                 logging: "none",
             },
             { parent: this, additionalSecretOutputs: ["stdout"], dependsOn: directories },
@@ -86,25 +99,6 @@ export class NixosK3s extends pulumi.ComponentResource {
             kubeconfig.stdout.apply((content) => withServerAddress(content, args.node.address)),
         );
         this.registerOutputs({});
-    }
-
-    private verify(args: NixosK3sArgs, facts: NodeFacts): NodeFacts {
-        const faults = nodeFaults(args, facts);
-        if (faults.length > 0) {
-            throw new pulumi.ResourceError(
-                `node ${args.node.name} (${args.node.address}) is not ready; nothing was touched.\n` +
-                    faults.map((fault) => `  - ${fault}`).join("\n"),
-                this,
-                true,
-            );
-        }
-        for (const missing of missingFlags(parseK3sFlags(facts.commandLine, facts.config), RECOMMENDED_FLAGS)) {
-            pulumi.log.warn(
-                `k3s on ${args.node.name} runs without ${missing.flag}: ${missing.why}. NixOS: ${nixosOption(missing)}`,
-                this,
-            );
-        }
-        return facts;
     }
 }
 

@@ -18,6 +18,17 @@ export interface NodeFacts {
     readonly missingDevices: readonly string[];
 }
 
+/** Facts of a machine that was not looked at. */
+export const NO_FACTS: NodeFacts = {
+    unit: "",
+    commandLine: "",
+    config: "",
+    kubeconfigHash: "",
+    ageKeyHash: "",
+    missingDirectories: [],
+    missingDevices: [],
+};
+
 export interface ProbeArgs {
     /** Age key file on the node, when it is to be read from there. */
     readonly ageKeyPath?: string;

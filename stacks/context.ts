@@ -28,3 +28,9 @@ export interface SecretsFile {
     readonly path: string;
     readonly refs: readonly string[];
 }
+
+/** The cloud accounts a stack speaks to, as far as its configuration names them. */
+export interface CloudAccounts {
+    readonly cloudflare?: { readonly accountId: string; readonly zoneId: string; readonly domain: string };
+    readonly tailscale?: { readonly tailnet: string };
+}

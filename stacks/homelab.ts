@@ -11,8 +11,8 @@ import { radarr } from "../apps/media/radarr";
 import { sonarr } from "../apps/media/sonarr";
 import { transmission, TRANSMISSION_SECRETS } from "../apps/media/transmission";
 import { echoServer } from "../apps/web/echo-server";
-import { NixosK3s } from "../bootstrap/nixos-k3s";
-import { sshCommand } from "../bootstrap/ssh";
+import { lookAtNode, NixosK3s, type NixosK3sArgs } from "../bootstrap/nixos-k3s";
+import { shellQuote, sshCommand } from "../bootstrap/ssh";
 import { Namespaces } from "../components/cluster/namespaces";
 import { CiliumIngressEdge } from "../components/edge/cilium-ingress";
 import { CloudflareDns } from "../components/edge/cloudflare-dns";
@@ -28,10 +28,10 @@ import { localFileHash, SopsAgeKey } from "../components/secrets/sops-age-key";
 import { LocalPathStorage } from "../components/storage/local-path";
 import { NodeDirectories } from "../components/storage/node-directories";
 import { SubnetRouter } from "../components/tailnet/subnet-router";
-import type { SecretsFile, Stage, StackContext, StackSummary } from "./context";
+import type { CloudAccounts, SecretsFile, Stage, StackContext, StackSummary } from "./context";
 import type { HomelabConfig } from "./homelab.config";
 
-/** Builds the stack. Rejects with a `RunError` when the secrets file lacks a value, before any resource exists. */
+/** Builds the stack. Rejects with a `RunError`, before any resource exists, when secrets or the machine are not in order. */
 export async function homelab(config: HomelabConfig, context: StackContext): Promise<StackSummary> {
     const { node: machine, network, storage: directories } = config;
     const secrets = new SopsSecretStore(
@@ -42,7 +42,7 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
 
     // 0. The machine runs k3s as Cilium needs it.
     const { ageKey } = config.secrets;
-    const node = new NixosK3s("node", {
+    const nodeArgs: NixosK3sArgs = {
         node: machine,
         managesStorage: directories.provisioner === "managed",
         ...(ageKey.from === "node" ? { ageKeyPath: ageKey.path } : {}),
@@ -50,7 +50,9 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
         requiredDevices: config.apps.transmission === undefined ? [] : ["/dev/net/tun"],
         directories: nodeDirectories(config),
         owner: directories.owner,
-    });
+    };
+    const facts = await lookAtNode(nodeArgs);
+    const node = new NixosK3s("node", nodeArgs, facts);
     const kubernetes = new k8s.Provider(
         "homelab",
         { kubeconfig: node.kubeconfig, clusterIdentifier: "homelab", enableServerSideApply: true },
@@ -90,10 +92,13 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
             cluster,
             ...(ageKey.from === "node"
                 ? {
-                      read: sshCommand(node.ssh, `${machine.ssh.user === "root" ? "" : "sudo -n "}cat ${ageKey.path}`),
-                      hash: node.facts.ageKeyHash,
+                      read: sshCommand(
+                          node.ssh,
+                          `${machine.ssh.user === "root" ? "" : "sudo -n "}cat ${shellQuote(ageKey.path)}`,
+                      ),
+                      hash: facts.ageKeyHash,
                   }
-                : { read: `cat '${ageKey.path}'`, hash: localFileHash(ageKey.path, { parent: node }) }),
+                : { read: `cat ${shellQuote(ageKey.path)}`, hash: await localFileHash(ageKey.path) }),
         },
         { ...lab, dependsOn: lan },
     );
@@ -219,6 +224,16 @@ export function homelabSecrets(config: HomelabConfig): SecretsFile {
         ...(config.apps.transmission === undefined ? [] : Object.values(TRANSMISSION_SECRETS)),
     ];
     return { path: config.secrets.sopsFile, refs };
+}
+
+/** The accounts this configuration names. */
+export function homelabClouds({ cloudflare: account, tailscale: net, domain }: HomelabConfig): CloudAccounts {
+    return {
+        ...(account === undefined
+            ? {}
+            : { cloudflare: { accountId: account.accountId, zoneId: account.zoneId, domain } }),
+        ...(net === undefined ? {} : { tailscale: { tailnet: net.tailnet } }),
+    };
 }
 
 function cloudProviders(config: HomelabConfig, secrets: SopsSecretStore): pulumi.ProviderResource[] {

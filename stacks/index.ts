@@ -1,8 +1,8 @@
 /** Stack name to stack: the one list of clusters. Program, plan, sandbox and tests read it. */
 import type { z } from "zod";
 import { ConfigError, parseConfig, show, type CrossRule } from "./config";
-import type { SecretsFile, Stage, StackContext, StackSummary } from "./context";
-import { homelab, homelabSecrets, homelabStages } from "./homelab";
+import type { CloudAccounts, SecretsFile, Stage, StackContext, StackSummary } from "./context";
+import { homelab, homelabClouds, homelabSecrets, homelabStages } from "./homelab";
 import { homelabRules, homelabSchema, type HomelabConfig } from "./homelab.config";
 
 /** A machine as the sandbox shows it to the API server. */
@@ -23,6 +23,7 @@ interface StackDefinition<S extends z.ZodType> {
     nodes(config: z.output<S>): NodeInfo[];
     stages(config: z.output<S>): Stage[];
     secrets(config: z.output<S>): SecretsFile;
+    clouds(config: z.output<S>): CloudAccounts;
 }
 
 /** A stack with its configuration parsed. */
@@ -31,6 +32,7 @@ export interface OpenStack {
     readonly nodes: readonly NodeInfo[];
     readonly stages: readonly Stage[];
     readonly secrets: SecretsFile;
+    readonly clouds: CloudAccounts;
     run(context: StackContext): Promise<StackSummary>;
 }
 
@@ -48,6 +50,7 @@ function defineStack<S extends z.ZodType>(definition: StackDefinition<S>): reado
                 nodes: definition.nodes(config),
                 stages: definition.stages(config),
                 secrets: definition.secrets(config),
+                clouds: definition.clouds(config),
                 run: (context) => definition.run(config, context),
             };
         },
@@ -62,6 +65,7 @@ const stacks: ReadonlyMap<string, Opener> = new Map([
         run: homelab,
         stages: homelabStages,
         secrets: homelabSecrets,
+        clouds: homelabClouds,
         nodes: ({ node }: HomelabConfig): NodeInfo[] => [
             {
                 name: node.name,

@@ -51,3 +51,25 @@ export function clusterCommand(
         opts,
     );
 }
+
+/**
+ * Runs a command on this computer at every preview and up, through the engine's command provider, and returns what it
+ * printed; undefined in a plan. For looking only. Rejects with a `RunError` that starts with `failure` and ends with
+ * what the command said. A failed apply would leave the program waiting; a rejected promise ends it.
+ */
+export async function runCommand(
+    failure: string,
+    args: { command: string; stdin?: string },
+): Promise<string | undefined> {
+    try {
+        const { stdout } = await command.local.run({ ...args, interpreter: BASH, logging: "none" });
+        return typeof stdout === "string" ? stdout : undefined;
+    } catch (error) {
+        const words = (error instanceof Error ? error.message : String(error))
+            .split("\n")
+            .filter((line) => line.trim() !== "")
+            .slice(-4)
+            .join("\n  ");
+        throw new pulumi.RunError(`${failure}; nothing was touched.\n  ${words}`);
+    }
+}

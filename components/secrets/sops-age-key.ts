@@ -1,7 +1,7 @@
-import * as command from "@pulumi/command";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { clusterCommand } from "../cluster/cluster-command";
+import { shellQuote } from "../../bootstrap/ssh";
+import { clusterCommand, runCommand } from "../cluster/cluster-command";
 import { podSecurityNamespace } from "../cluster/namespaces";
 import type { Cluster } from "../platform";
 
@@ -10,7 +10,7 @@ export interface SopsAgeKeyArgs {
     /** Command that prints the key file, e.g. `ssh root@node cat ...` or `cat ...`. Runs at `up` only. */
     read: string;
     /** SHA-256 of the file; a new key has a new hash, which delivers it again. */
-    hash: pulumi.Output<string>;
+    hash: string;
 }
 
 /** Names the chart's repo-server is patched with: seed 001, Secrets and Finding 3. */
@@ -51,18 +51,14 @@ printf '%s\\n' "$key" |
     }
 }
 
-/** SHA-256 of a file on this computer, read at each preview and up; the content stays in the child process. */
-export function localFileHash(path: string, opts: pulumi.InvokeOutputOptions): pulumi.Output<string> {
-    const quoted = `'${path.replaceAll("'", `'\\''`)}'`;
-    const missing = `the age key file ${path.replaceAll("'", "")} does not exist or cannot be read: see secrets.ageKey`;
-    return command.local
-        .runOutput(
-            {
-                command: `test -r ${quoted} || { echo '${missing}' >&2; exit 1; }\n{ sha256sum 2>/dev/null || shasum -a 256; } < ${quoted} | cut -d' ' -f1`,
-                interpreter: ["bash", "-c"],
-                logging: "stderr",
-            },
-            opts,
-        )
-        .stdout.apply((stdout) => (stdout ?? "").trim());
+/**
+ * SHA-256 of a file on this computer, read at each preview and up; the content stays in the child process.
+ * Rejects with a `RunError` when there is no such file.
+ */
+export async function localFileHash(path: string): Promise<string> {
+    const quoted = shellQuote(path);
+    const stdout = await runCommand(`the age key file ${path} (secrets.ageKey.path) cannot be read`, {
+        command: `test -r ${quoted}\n{ sha256sum 2> /dev/null || shasum -a 256; } < ${quoted} | cut -d' ' -f1`,
+    });
+    return (stdout ?? "").trim();
 }

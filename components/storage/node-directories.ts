@@ -88,7 +88,13 @@ export class NodeDirectories implements Storage {
         const claim = new k8s.core.v1.PersistentVolumeClaim(
             name,
             {
-                metadata: { name: claimName, namespace },
+                metadata: {
+                    name: claimName,
+                    namespace,
+                    // The provider waits for a claim of a WaitForFirstConsumer class to be Pending; this one may be
+                    // Bound before it looks. The workload's own rollout shows that it is bound.
+                    annotations: { "pulumi.com/skipAwait": "true" },
+                },
                 spec: {
                     accessModes: ["ReadWriteOnce"],
                     resources: { requests: { storage: size } },

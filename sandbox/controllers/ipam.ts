@@ -25,7 +25,8 @@ export interface Allocation {
 }
 
 /**
- * Hands out addresses: what a service holds and may hold it keeps; then the oldest service chooses first.
+ * Hands out addresses: what a service holds and may hold it keeps; then those that name an address, then the others choose, the
+ * oldest service first.
  * Deterministic, so that a restarted controller comes to the same end.
  *
  * @returns an allocation for each claim, by `namespace/name`.
@@ -53,8 +54,10 @@ export function allocate(pools: readonly AddressPool[], claims: readonly Claim[]
         kept.set(keyOf(claim.service), keeps);
     }
 
+    // Whoever names an address goes first: else a service that takes any would now and then take a pinned one.
+    const pinnedFirst = [...oldestFirst].sort((one, other) => Number(other.requested.length > 0) - Number(one.requested.length > 0));
     return new Map(
-        oldestFirst.map((claim) => {
+        pinnedFirst.map((claim) => {
             const addresses = kept.get(keyOf(claim.service)) ?? [];
             const wanted: (() => string | NonNullable<Allocation["problem"]>)[] =
                 claim.requested.length > 0

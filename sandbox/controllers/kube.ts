@@ -1,6 +1,6 @@
-import { Agent, request } from "node:https";
 import { Agent as HttpAgent, request as httpRequest } from "node:http";
-import { KubeConfig } from "@kubernetes/client-node";
+import { Agent, request } from "node:https";
+import { readAccess } from "./kubeconfig";
 
 /** An answer other than 2xx. */
 export class ApiError extends Error {
@@ -19,23 +19,11 @@ export interface Kube {
     close(): void;
 }
 
-/**
- * Opens a client for the current context of a kubeconfig file.
- *
- * @throws Error when the file names no cluster.
- */
-export async function openKube(kubeconfig: string): Promise<Kube> {
-    const config = new KubeConfig();
-    config.loadFromFile(kubeconfig);
-    const server = config.getCurrentCluster()?.server;
-    if (server === undefined) {
-        throw new Error(`kubeconfig ${kubeconfig} has no current cluster`);
-    }
+/** Opens a client for the current context of a kubeconfig file; throws as {@link readAccess} does. */
+export function openKube(kubeconfig: string): Kube {
+    const { server, token, ...tls } = readAccess(kubeconfig);
     const secure = server.startsWith("https:");
-    const tls: { ca?: Buffer; cert?: Buffer; key?: Buffer; headers?: Record<string, string> } = {};
-    await config.applyToHTTPSOptions(tls as Parameters<KubeConfig["applyToHTTPSOptions"]>[0]);
-    const { ca, cert, key } = tls;
-    const agent = secure ? new Agent({ keepAlive: true, maxSockets: 8, ...defined({ ca, cert, key }) }) : new HttpAgent({ keepAlive: true });
+    const agent = secure ? new Agent({ keepAlive: true, maxSockets: 8, ...tls }) : new HttpAgent({ keepAlive: true, maxSockets: 8 });
 
     const call = (method: string, path: string, body: object | undefined, contentType: string): Promise<string> =>
         new Promise((resolve, reject) => {
@@ -45,7 +33,11 @@ export async function openKube(kubeconfig: string): Promise<Kube> {
                     method,
                     agent,
                     timeout: 10_000,
-                    headers: { accept: "application/json", ...(body !== undefined && { "content-type": contentType }), ...tls.headers },
+                    headers: {
+                        accept: "application/json",
+                        ...(body !== undefined && { "content-type": contentType }),
+                        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+                    },
                 },
                 (incoming) => {
                     const chunks: Buffer[] = [];
@@ -74,10 +66,6 @@ export async function openKube(kubeconfig: string): Promise<Kube> {
         },
         close: () => agent.destroy(),
     };
-}
-
-function defined<T extends object>(options: T): Partial<T> {
-    return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
 function messageOf(text: string): string {

@@ -8,8 +8,9 @@ export interface Crd {
     readonly metadata: { readonly name: string; readonly labels?: Record<string, string>; readonly annotations?: Record<string, string> };
     readonly spec: {
         readonly group: string;
-        readonly names: { readonly kind: string; readonly plural: string };
-        readonly versions: readonly { readonly name: string; readonly served: boolean }[];
+        readonly scope: string;
+        readonly names: { readonly kind: string; readonly plural: string; readonly [more: string]: unknown };
+        readonly versions: readonly { readonly name: string; readonly served: boolean; readonly [more: string]: unknown }[];
     };
     readonly status?: unknown;
 }

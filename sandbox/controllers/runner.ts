@@ -21,13 +21,29 @@ export function runControllers(
     let wake = (): void => undefined;
 
     const pass = async (): Promise<void> => {
-        const lists = new Map(await Promise.all(paths.map(async (path) => [path, await listOf(kube, path)] as const)));
+        const lists = new Map<string, readonly unknown[]>();
+        const failures = new Map<string, unknown>();
+        await Promise.all(
+            paths.map(async (path) => {
+                try {
+                    lists.set(path, await listOf(kube, path));
+                } catch (error) {
+                    failures.set(path, error);
+                }
+            }),
+        );
         const view: View = {
             now: Date.now(),
             list: <T>(path: string) => (lists.get(path) ?? []) as readonly T[],
             get: (path) => objectAt(kube, path),
         };
         for (const controller of controllers) {
+            // An empty list and one that could not be had are different things: without its lists a controller sits out.
+            const missing = controller.lists.find((path) => failures.has(path));
+            if (missing !== undefined) {
+                complaints.raise(controller.name, failures.get(missing));
+                continue;
+            }
             try {
                 for (const action of await controller.reconcile(view)) {
                     await perform(kube, controller.name, action, log);
@@ -41,12 +57,7 @@ export function runControllers(
 
     const loop = async (): Promise<void> => {
         while (!stopped) {
-            try {
-                await pass();
-                complaints.clear("api");
-            } catch (error) {
-                complaints.raise("api", error);
-            }
+            await pass();
             if (!stopped) {
                 await new Promise<void>((resolve) => {
                     const timer = setTimeout(resolve, intervalMs);

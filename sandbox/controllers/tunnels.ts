@@ -23,6 +23,8 @@ export function tunnels(
 ): Controller {
     const connected = new Map<string, { readonly tunnel: string; readonly until: number }>();
     const refused = new Set<string>();
+    // Connections that an earlier process left in the cloud's state: gone unless a pod is found for them.
+    let inherited = cloudflare.state().tunnels.flatMap((tunnel) => (tunnel.connections.length > 0 ? [tunnel.id] : []));
     return {
         name: "tunnels",
         lists: [collections.pods],
@@ -44,7 +46,8 @@ export function tunnels(
                     log(`tunnels: pod ${keyOf(pod)} has ${token === undefined ? "no tunnel token" : "a token of no living tunnel"}; it stays unconnected`);
                 }
             }
-            const involved = new Set([...connected.values()].map(({ tunnel }) => tunnel));
+            const involved = new Set([...inherited, ...[...connected.values()].map(({ tunnel }) => tunnel)]);
+            inherited = [];
             for (const [key, { until }] of connected) {
                 if (until <= view.now) {
                     connected.delete(key);

@@ -27,7 +27,9 @@ export function engineLog(address: () => string | undefined, hide: (message: str
             .setUrn(urn)
             .setMessage(hide(message))
             .setEphemeral(status);
-        return new Promise((resolve) => client.log(request, new grpc.Metadata(), { deadline: Date.now() + 5_000 }, () => resolve()));
+        return new Promise((resolve) =>
+            client.log(request, new grpc.Metadata(), { deadline: Date.now() + 5_000 }, () => resolve()),
+        );
     };
 }
 

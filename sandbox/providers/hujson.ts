@@ -8,7 +8,7 @@ export function standardize(source: string): string {
     const token = /"(?:[^"\\]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
     const blank = (text: string) => text.replace(/[^\n]/g, " ");
     const bare = source.replace(token, (found) => (found.startsWith('"') ? found : blank(found)));
-    return bare.replace(/"(?:[^"\\]|\\.)*"|,(?=\s*[\]}])/g, (found) => (found === "," ? " " : found));
+    return bare.replace(/"(?:[^"\\]|\\.)*"|(?<![[{,]\s*),(?=\s*[\]}])/g, (found) => (found === "," ? " " : found));
 }
 
 /** Parses HuJSON. Throws a SyntaxError as JSON.parse does. */

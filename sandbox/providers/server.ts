@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import * as grpc from "@grpc/grpc-js";
 import { PluginAttach, PluginInfo } from "@pulumi/pulumi/proto/plugin_pb";
 import { ResourceProviderService } from "@pulumi/pulumi/proto/provider_grpc_pb";
@@ -33,9 +34,15 @@ export async function serve(plugin: Plugin, version: string, onLog: (line: strin
     const connections = new Map<string, Connection>();
 
     const connectionOf = (peer: string): Connection => {
-        const known = connections.get(peer) ?? { abort: new AbortController(), secrets: [] };
-        connections.set(peer, known);
-        return known;
+        const known = connections.get(peer);
+        if (known !== undefined) {
+            return known;
+        }
+        const fresh: Connection = { abort: new AbortController(), secrets: [] };
+        // Every request in flight listens to it.
+        setMaxListeners(0, fresh.abort.signal);
+        connections.set(peer, fresh);
+        return fresh;
     };
 
     const sessionOf = (connection: Connection): Promise<Session> => {

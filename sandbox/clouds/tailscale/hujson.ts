@@ -1,5 +1,5 @@
 /**
- * Turns HuJSON (JSON with comments and trailing commas) into JSON of the same length, so that positions stay true.
+ * Turns HuJSON (JSON with comments and trailing commas) into JSON of the same length.
  * Comments and trailing commas become spaces; strings are left alone.
  */
 export function standardize(text: string): string {
@@ -12,15 +12,12 @@ export function standardize(text: string): string {
 /**
  * Parses HuJSON.
  *
- * @throws SyntaxError with line and column where the text is no HuJSON.
+ * @throws SyntaxError where the text is no HuJSON.
  */
 export function parseHuJson(text: string): unknown {
-    const standard = standardize(text);
     try {
-        return JSON.parse(standard);
+        return JSON.parse(standardize(text));
     } catch (error) {
-        const position = Number(/position (\d+)/.exec(String(error))?.[1] ?? standard.length);
-        const before = standard.slice(0, position).split("\n");
-        throw new SyntaxError(`line ${before.length}, column ${(before.at(-1) ?? "").length + 1}: invalid HuJSON`);
+        throw new SyntaxError(`invalid HuJSON: ${error instanceof Error ? error.message : String(error)}`);
     }
 }

@@ -38,10 +38,10 @@ export function kubernetesPlugin(options: PluginOptions, processes: Processes): 
             const context = text(config, "context") || undefined;
             let client: KubeClient | undefined;
             let unreachable = "";
-            let source = given;
+            let path: string | undefined;
             try {
                 const kubeconfig = readKubeconfig(given);
-                source = kubeconfig.source;
+                path = kubeconfig.path;
                 const access = resolveAccess(kubeconfig, context, text(config, "cluster") || undefined);
                 settings.namespace ||= access.namespace;
                 client = new KubeClient(access, host.signal);
@@ -59,7 +59,7 @@ export function kubernetesPlugin(options: PluginOptions, processes: Processes): 
                 env: options.env,
                 processes,
                 host,
-                kubeconfig: source,
+                kubeconfig: path === undefined ? { content: given } : { path },
                 ...(context !== undefined && { context }),
                 namespace: settings.namespace || "default",
                 unreachable,

@@ -19,11 +19,10 @@ export interface Access {
     serverName?: string;
 }
 
-/** A kubeconfig's parsed text and, when it came from a file, where its relative paths start. */
+/** A kubeconfig's parsed text and, when it came from a file, that file: its relative paths start there. */
 export interface Kubeconfig {
     config: Props;
-    source: string;
-    directory?: string;
+    path?: string;
 }
 
 /** Reads a kubeconfig given as a path or as its content, as the provider's `kubeconfig` argument allows. */
@@ -35,7 +34,7 @@ export function readKubeconfig(pathOrContent: string): Kubeconfig {
     if (!isObject(config)) {
         throw new Error("the kubeconfig is neither an existing file nor the content of one");
     }
-    return { config, source, ...(isFile && { directory: dirname(resolve(path)) }) };
+    return { config, ...(isFile && { path: resolve(path) }) };
 }
 
 function named(config: Props, section: string, name: string | undefined): Json | undefined {
@@ -50,7 +49,8 @@ export function activeCluster(config: Props, context?: string, cluster?: string)
 }
 
 /** Resolves a kubeconfig. Throws naming what is missing. */
-export function resolveAccess({ config, directory }: Kubeconfig, context?: string, clusterName?: string): Access {
+export function resolveAccess({ config, path }: Kubeconfig, context?: string, clusterName?: string): Access {
+    const directory = path === undefined ? "." : dirname(path);
     const contextName = context ?? text(config, "current-context");
     const active = named(config, "contexts", contextName);
     if (active === undefined) {
@@ -72,14 +72,14 @@ export function resolveAccess({ config, directory }: Kubeconfig, context?: strin
         if (inline !== undefined) {
             return Buffer.from(inline, "base64").toString("utf8");
         }
-        return file === undefined ? undefined : readFileSync(resolve(directory ?? ".", file), "utf8");
+        return file === undefined ? undefined : readFileSync(resolve(directory, file), "utf8");
     };
     const tokenFile = text(user, "tokenFile");
     const found = {
         ca: material(cluster, "certificate-authority"),
         cert: material(user, "client-certificate"),
         key: material(user, "client-key"),
-        token: text(user, "token") ?? (tokenFile && readFileSync(resolve(directory ?? ".", tokenFile), "utf8").trim()),
+        token: text(user, "token") ?? (tokenFile && readFileSync(resolve(directory, tokenFile), "utf8").trim()),
         username: text(user, "username"),
         password: text(user, "password"),
         serverName: text(cluster, "tls-server-name"),

@@ -108,7 +108,7 @@ export async function updateObject(
 function keepLive(object: Props, live: Props, ignored: readonly string[]): Props {
     const copy = structuredClone(object);
     for (const path of ignored) {
-        const parts = path.split(".");
+        const parts = [...path.matchAll(/\["([^"]*)"\]|([^.[\]]+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
         const last = parts.pop() ?? "";
         const parent = (root: Props) =>
             parts.reduce<Json | undefined>((at, key) => (isObject(at) ? at[key] : undefined), root);

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
@@ -46,8 +46,7 @@ export interface ReleaseOptions {
     env: NodeJS.ProcessEnv;
     processes: Processes;
     host: Host;
-    /** The kubeconfig's content. */
-    kubeconfig: string;
+    kubeconfig: { path: string } | { content: string };
     context?: string;
     /** Where releases go that name no namespace. */
     namespace: string;
@@ -57,17 +56,32 @@ export interface ReleaseOptions {
 
 /** `helm.sh/v3:Release`, through the helm binary. */
 export class Releases {
-    /** Holds the kubeconfig and, for the time of a call, values: files that only their owner can read. */
-    private readonly directory = mkdtempSync(join(tmpdir(), "stand-in-helm-"));
-    private readonly kubeconfig = join(this.directory, "kubeconfig");
+    private directory?: string;
 
-    constructor(private readonly options: ReleaseOptions) {
-        chmodSync(this.directory, 0o700);
-        writeFileSync(this.kubeconfig, options.kubeconfig, { mode: 0o600 });
+    constructor(private readonly options: ReleaseOptions) {}
+
+    /** Holds the kubeconfig and, for the time of a call, values: files that only their owner can read. */
+    private files(): string {
+        this.directory ??= mkdtempSync(join(tmpdir(), "stand-in-helm-"));
+        return this.directory;
+    }
+
+    private kubeconfig(): string {
+        const { kubeconfig } = this.options;
+        if ("path" in kubeconfig) {
+            return kubeconfig.path;
+        }
+        const file = join(this.files(), "kubeconfig");
+        if (!existsSync(file)) {
+            writeFileSync(file, kubeconfig.content, { mode: 0o600 });
+        }
+        return file;
     }
 
     close(): Promise<void> {
-        rmSync(this.directory, { recursive: true, force: true });
+        if (this.directory !== undefined) {
+            rmSync(this.directory, { recursive: true, force: true });
+        }
         return Promise.resolve();
     }
 
@@ -196,18 +210,14 @@ export class Releases {
         );
     }
 
-    async read({ id, state, inputs }: ReadRequest): Promise<Found | undefined> {
+    async read({ id, inputs }: ReadRequest): Promise<Found | undefined> {
         const [namespace = "", name = ""] = id.split("/");
         const plain = { ...revealProps(inputs), namespace, name };
         if ((await this.find(plain)) === undefined) {
             return undefined;
         }
         const said = Object.keys(inputs).length > 0 ? inputs : { namespace, name };
-        return {
-            id,
-            outputs: { ...record(said, await this.live(plain)) },
-            inputs: state["__inputs"] === undefined ? said : inputs,
-        };
+        return { id, outputs: record(said, await this.live(plain)), inputs: said };
     }
 
     async delete({ urn, state }: DeleteRequest): Promise<void> {
@@ -259,7 +269,7 @@ export class Releases {
     }
 
     private async withValues<T>(plain: Props, use: (flags: string[]) => Promise<T>): Promise<T> {
-        const file = join(this.directory, `${randomBytes(8).toString("hex")}.json`);
+        const file = join(this.files(), `${randomBytes(8).toString("hex")}.json`);
         writeFileSync(file, JSON.stringify(pluck(plain, "values") ?? {}), { mode: 0o600 });
         try {
             return await use(["--values", file]);
@@ -270,13 +280,15 @@ export class Releases {
 
     private helm(command: string, args: readonly string[], plain: Props = {}): Promise<RunResult> {
         const { helm, env, processes, host, context } = this.options;
-        const where = command === "show" ? [] : ["--namespace", String(plain["namespace"])];
-        const cluster = [
-            "--kubeconfig",
-            this.kubeconfig,
-            ...(context === undefined ? [] : ["--kube-context", context]),
-        ];
-        return processes.run(helm, [command, ...args, ...where, ...cluster], { env, signal: host.signal });
+        // Looking at a chart needs no cluster.
+        const where =
+            command === "show"
+                ? []
+                : [
+                      ...["--namespace", String(plain["namespace"]), "--kubeconfig", this.kubeconfig()],
+                      ...(context === undefined ? [] : ["--kube-context", context]),
+                  ];
+        return processes.run(helm, [command, ...args, ...where], { env, signal: host.signal });
     }
 }
 

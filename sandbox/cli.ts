@@ -1,0 +1,179 @@
+/** `npm run sandbox -- up|preview|refresh|destroy|down|status <stack> [flags for pulumi]`. */
+import { existsSync, mkdirSync } from "node:fs";
+import { stackNames } from "../stacks";
+import { didYouMean } from "../stacks/config";
+import { run } from "../tools/process";
+import { runMain, UserError } from "../tools/user-error";
+import { runningDaemon } from "./background";
+import { chartDirectories } from "./chart-source";
+import { Engine, type Operation } from "./engine";
+import { sandboxLayout } from "./layout";
+import { sandboxOptions, type SandboxOptions } from "./options";
+import { choosePlugins, pluginVersions, PROVIDERS, type Plugins } from "./plugins";
+import { startProviders } from "./providers";
+import { renderReport, stageTimes, type Reachable } from "./report";
+import { Sandbox } from "./sandbox";
+
+const OPERATIONS = ["up", "preview", "refresh", "destroy"] as const;
+const COMMANDS = [...OPERATIONS, "down", "status"] as const;
+type Command = (typeof COMMANDS)[number];
+
+const USAGE = `usage: npm run sandbox -- ${COMMANDS.join("|")} <stack> [flags for pulumi, e.g. --expect-no-changes]`;
+
+const say = (line: string) => console.error(`sandbox: ${line}`);
+
+runMain(async () => {
+    const [command, stack, ...flags] = process.argv.slice(2);
+    if (command === undefined || !COMMANDS.includes(command as Command)) {
+        const hint = command === undefined ? undefined : didYouMean(command, COMMANDS).suggestion;
+        throw new UserError(
+            `${command === undefined ? "no command" : `unknown command "${command}"`}. ${hint ?? ""}\n${USAGE}`,
+        );
+    }
+    if (stack === undefined || stack.startsWith("-")) {
+        throw new UserError(`which stack? Stacks here: ${stackNames.join(", ")}.\n${USAGE}`);
+    }
+    const options = sandboxOptions();
+    switch (command as Command) {
+        case "down":
+            return down(stack, options);
+        case "status":
+            return status(stack);
+        default:
+            return operate(command as Operation, stack, flags, options);
+    }
+});
+
+async function operate(
+    operation: Operation,
+    stack: string,
+    flags: readonly string[],
+    options: SandboxOptions,
+): Promise<number> {
+    const sandbox = Sandbox.open(stack, options, say);
+    const killedBefore = sandbox.lock();
+    const interrupted = new AbortController();
+    let engine: Engine | undefined;
+    const onSignal = () => {
+        if (interrupted.signal.aborted) return;
+        say("stopping: what is under way is finished first, then every process ends; the next run continues");
+        interrupted.abort();
+        engine?.interrupt();
+    };
+    process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+    try {
+        const { env, tools } = await sandbox.start();
+        interrupted.signal.throwIfAborted();
+        const plugins = await choosePlugins(options.providers, tools.pulumi, sandbox.layout.pulumiHome);
+        describeRun(plugins, options);
+        const charts = chartDirectories(options, sandbox.layout.charts, say);
+        const standIns = await startProviders(
+            PROVIDERS.filter((name) => plugins.origin[name] === "stand-in"),
+            { env, versions: pluginVersions(), helm: tools.helm },
+        );
+        try {
+            const engineEnv = {
+                ...env,
+                PATH: [...plugins.folders, env["PATH"]].join(":"),
+                PULUMI_DEBUG_PROVIDERS: Object.entries(standIns.ports)
+                    .map(([name, port]) => `${name}:${port}`)
+                    .join(","),
+            };
+            if (engineEnv.PULUMI_DEBUG_PROVIDERS === "") Reflect.deleteProperty(engineEnv, "PULUMI_DEBUG_PROVIDERS");
+            // The program runs inside this process and reads its environment.
+            replaceEnvironment(engineEnv);
+            engine = new Engine(sandbox.layout, tools.pulumi, engineEnv);
+            const selected = await engine.run(
+                ["stack", "select", "--create", stack, "--secrets-provider", "passphrase"],
+                true,
+            );
+            if (selected !== 0)
+                throw new UserError(`the engine cannot open the stack's state in ${sandbox.layout.state}`);
+            if (killedBefore) await engine.run(["cancel", "--yes", "--stack", stack], true);
+            interrupted.signal.throwIfAborted();
+            const result = await engine.operate(operation, flags, charts);
+            if (operation === "up" && result.code === 0) {
+                const reachable = await stackOutput<Reachable[]>(
+                    tools.pulumi,
+                    engineEnv,
+                    sandbox.layout.project,
+                    stack,
+                );
+                console.log(`\n${renderReport(reachable, stageTimes(sandbox.stack.stages, result.events))}`);
+                console.log(nextCommands(stack, sandbox.layout.kubeconfig));
+            }
+            return interrupted.signal.aborted ? 130 : result.code;
+        } finally {
+            await standIns.stop();
+        }
+    } catch (error) {
+        if (interrupted.signal.aborted) return 130;
+        throw error;
+    } finally {
+        if (interrupted.signal.aborted) await sandbox.stop();
+        sandbox.unlock();
+    }
+}
+
+function describeRun({ origin }: Plugins, { charts, crds }: SandboxOptions): void {
+    const names = (wanted: boolean) => PROVIDERS.filter((name) => (origin[name] === "stand-in") === wanted);
+    const [standIns, official] = [names(true), names(false)];
+    if (official.length > 0)
+        say(`official provider plugins: ${official.map((name) => `${name} (${origin[name]})`).join(", ")}`);
+    if (standIns.length > 0) say(`stand-in provider plugins: ${standIns.join(", ")}`);
+    say(`charts: ${typeof charts === "string" ? charts : charts.directory}; CRDs: ${crds ?? "stand-in"}`);
+}
+
+/** Makes this process see what the engine sees, and nothing of the user's accounts. */
+function replaceEnvironment(env: NodeJS.ProcessEnv): void {
+    for (const name of Object.keys(process.env)) if (!(name in env)) Reflect.deleteProperty(process.env, name);
+    Object.assign(process.env, env);
+}
+
+async function stackOutput<T>(pulumi: string, env: NodeJS.ProcessEnv, cwd: string, stack: string): Promise<T> {
+    const { stdout } = await run(pulumi, ["stack", "output", "reachable", "--json", "--stack", stack], { env, cwd });
+    return JSON.parse(stdout) as T;
+}
+
+function nextCommands(stack: string, kubeconfig: string): string {
+    return [
+        "Next",
+        `  kubectl --kubeconfig ${kubeconfig} get pods -A`,
+        `  npm run sandbox -- preview ${stack}    what a change would do`,
+        `  npm run sandbox -- destroy ${stack}    empty the cluster, data stays; up finds it again`,
+        `  npm run sandbox -- down ${stack}       remove the sandbox`,
+    ].join("\n");
+}
+
+async function down(stack: string, options: SandboxOptions): Promise<number> {
+    const layout = sandboxLayout(stack);
+    if (!existsSync(layout.home)) {
+        say(`there is no sandbox of ${stack}`);
+        return 0;
+    }
+    mkdirSync(layout.home, { recursive: true });
+    const sandbox = Sandbox.open(stack, options, say);
+    sandbox.lock();
+    await sandbox.remove();
+    say(`the sandbox of ${stack} is gone`);
+    return 0;
+}
+
+async function status(stack: string): Promise<number> {
+    const layout = sandboxLayout(stack);
+    if (!existsSync(layout.record)) {
+        console.log(`no sandbox of ${stack}; npm run sandbox -- up ${stack} makes one`);
+        return 0;
+    }
+    const daemon = runningDaemon(layout);
+    const api = existsSync(layout.kubeconfig)
+        ? await run("kubectl", ["--kubeconfig", layout.kubeconfig, "get", "--raw", "/readyz", "--request-timeout=3s"], {
+              check: false,
+          })
+        : undefined;
+    console.log(`control plane: ${api?.code === 0 ? "running" : "stopped"}`);
+    console.log(`clouds and controllers: ${daemon === undefined ? "stopped" : `running (process ${daemon.pid})`}`);
+    console.log(`kubeconfig: ${layout.kubeconfig}`);
+    console.log(`state: ${layout.state}`);
+    return 0;
+}

@@ -1,0 +1,123 @@
+/** The control plane: kwok with the real API server, controller manager and scheduler, on loopback only. */
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { stringify } from "yaml";
+import { run } from "../tools/process";
+import type { ToolName } from "../tools/toolchain";
+import { UserError } from "../tools/user-error";
+import type { SandboxLayout } from "./layout";
+import { assertFree } from "./ports";
+
+export type ToolPaths = Readonly<Record<ToolName, string>>;
+
+/** Webhooks have no pod behind them here: with these two plugins every Certificate would be refused. */
+const DISABLED_ADMISSION = "MutatingAdmissionWebhook,ValidatingAdmissionWebhook";
+
+export class ControlPlane {
+    constructor(
+        private readonly layout: SandboxLayout,
+        private readonly tools: ToolPaths,
+        private readonly apiPort: number,
+    ) {}
+
+    /** True when it was made, running or not. */
+    get exists(): boolean {
+        return existsSync(join(this.layout.kwok, "clusters", this.layout.stack, "kwok.yaml"));
+    }
+
+    /** Starts it, making it first when there is none, and waits until the API server answers. */
+    async start(): Promise<"created" | "started" | "running"> {
+        if (!this.exists) {
+            await this.create();
+            return "created";
+        }
+        if (await this.ready()) return "running";
+        // What is left of a killed run would hold the ports.
+        await this.kwokctl(["stop", "cluster", "--name", this.layout.stack], { check: false });
+        await this.assertPort();
+        await this.kwokctl(["start", "cluster", "--name", this.layout.stack, "--wait", "60s"]);
+        await this.writeKubeconfig();
+        return "started";
+    }
+
+    async stop(): Promise<void> {
+        if (this.exists) await this.kwokctl(["stop", "cluster", "--name", this.layout.stack]);
+    }
+
+    async delete(): Promise<void> {
+        if (this.exists) await this.kwokctl(["delete", "cluster", "--name", this.layout.stack]);
+    }
+
+    async ready(): Promise<boolean> {
+        if (!existsSync(this.layout.kubeconfig)) return false;
+        const answer = await this.kubectl(["get", "--raw", "/readyz", "--request-timeout=3s"], { check: false });
+        return answer.code === 0;
+    }
+
+    kubectl(args: readonly string[], options: { check?: boolean; input?: string } = {}) {
+        return run(this.tools.kubectl, ["--kubeconfig", this.layout.kubeconfig, ...args], options);
+    }
+
+    private async create(): Promise<void> {
+        await this.assertPort();
+        mkdirSync(this.layout.kwok, { recursive: true });
+        const config = join(this.layout.kwok, "config.yaml");
+        const options = {
+            apiVersion: "config.kwok.x-k8s.io/v1alpha1",
+            kind: "KwokctlConfiguration",
+            // Stages are objects, so that the controllers can add those of kinds that appear later.
+            options: { bindAddress: "127.0.0.1", enableCRDs: ["Stage"] },
+        };
+        writeFileSync(config, stringify(options));
+        const { tools } = this;
+        try {
+            await this.kwokctl([
+                "create",
+                "cluster",
+                ...["--name", this.layout.stack, "--runtime", "binary", "--wait", "120s", "--config", config],
+                ...["--kubeconfig", join(this.layout.kwok, "kubeconfig.yaml")],
+                ...["--kube-apiserver-port", String(this.apiPort)],
+                ...["--etcd-binary", tools.etcd],
+                ...["--kube-apiserver-binary", tools["kube-apiserver"]],
+                ...["--kube-controller-manager-binary", tools["kube-controller-manager"]],
+                ...["--kube-scheduler-binary", tools["kube-scheduler"]],
+                ...["--kwok-controller-binary", tools.kwok],
+                ...["--extra-args", `kube-apiserver=disable-admission-plugins=${DISABLED_ADMISSION}`],
+            ]);
+        } catch (error) {
+            await this.kwokctl(["delete", "cluster", "--name", this.layout.stack], { check: false });
+            rmSync(this.layout.kwok, { recursive: true, force: true });
+            throw error;
+        }
+        await this.writeKubeconfig();
+    }
+
+    /** One file with certificates inside, readable by its owner only. */
+    private async writeKubeconfig(): Promise<void> {
+        const { stdout } = await run(this.tools.kubectl, [
+            ...["--kubeconfig", join(this.layout.kwok, "kubeconfig.yaml")],
+            ...["config", "view", "--raw", "--flatten", "--minify"],
+        ]);
+        if (!stdout.includes(`https://127.0.0.1:${this.apiPort}`)) {
+            throw new UserError(
+                `the control plane's kubeconfig does not name port ${this.apiPort}; run down and up again`,
+            );
+        }
+        writeFileSync(this.layout.kubeconfig, stdout, { mode: 0o600 });
+    }
+
+    private assertPort(): Promise<void> {
+        return assertFree(
+            this.apiPort,
+            "API server of the sandbox",
+            `Stop the program that has it, or run  npm run sandbox -- down ${this.layout.stack}  and up again for another port.`,
+        );
+    }
+
+    private kwokctl(args: readonly string[], options: { check?: boolean } = {}) {
+        return run(this.tools.kwokctl, args, {
+            ...options,
+            env: { ...process.env, KWOK_WORKDIR: this.layout.kwok },
+        });
+    }
+}

@@ -1,0 +1,105 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { openStack, stackNames } from "../../stacks";
+import { ConfigError, didYouMean, type Fault } from "../../stacks/config";
+import { PROJECT, readStackValue, ROOT } from "../../tools/stack-file";
+
+const FIXTURES = join(__dirname, "..", "fixtures");
+const files = (folder: string) => readdirSync(folder).filter((file) => file.endsWith(".yaml"));
+
+function value(path: string): unknown {
+    const document = parse(readFileSync(path, "utf8")) as { config: Record<string, unknown> };
+    return document.config[`${PROJECT}:cluster`];
+}
+
+function faultsOf(stack: string, input: unknown): readonly Fault[] {
+    try {
+        openStack(stack, input);
+    } catch (error) {
+        if (error instanceof ConfigError) return error.faults;
+        throw error;
+    }
+    return [];
+}
+
+describe.each(stackNames)("stack %s", (stack) => {
+    test("the committed file is valid", () => {
+        expect(faultsOf(stack, readStackValue(ROOT, stack))).toEqual([]);
+    });
+
+    const invalid = join(FIXTURES, "invalid", stack);
+    test("has at least 25 invalid fixtures", () => {
+        expect(files(invalid).length).toBeGreaterThanOrEqual(25);
+    });
+
+    test.each(files(invalid))("invalid fixture %s trips exactly its rule at its path", (file) => {
+        const text = readFileSync(join(invalid, file), "utf8");
+        const faults = faultsOf(stack, value(join(invalid, file)));
+        expect(faults.map(({ rule, path }) => ({ rule, path }))).toEqual([
+            { rule: /^# rule: (.*)$/m.exec(text)?.[1], path: /^# path: (.*)$/m.exec(text)?.[1] },
+        ]);
+        const [fault] = faults;
+        expect(fault?.allowed).not.toMatch(/Invalid|undefined|^$/);
+        expect(fault?.got).not.toBe("");
+    });
+
+    test.each(files(join(FIXTURES, "valid", stack)))("valid fixture %s is accepted", (file) => {
+        expect(faultsOf(stack, value(join(FIXTURES, "valid", stack, file)))).toEqual([]);
+    });
+});
+
+test("every cross rule of the homelab stack has a fixture", () => {
+    const rules = files(join(FIXTURES, "invalid", "homelab")).map(
+        (file) => /^# rule: (.*)$/m.exec(readFileSync(join(FIXTURES, "invalid", "homelab", file), "utf8"))?.[1],
+    );
+    const source = ["homelab.config.ts", "schema.ts", "config.ts"]
+        .map((file) => readFileSync(join(ROOT, "stacks", file), "utf8"))
+        .join("\n");
+    const declared = [...source.matchAll(/rule: "([a-z-]+)"|claimedTwice\("([a-z-]+)"/g)].map(([, a, b]) => a ?? b);
+    expect([...new Set(declared)].filter((rule) => !rules.includes(rule)).sort()).toEqual([]);
+});
+
+test("all faults of a file come at once, with value, allowed and suggestion", () => {
+    const faults = faultsOf("homelab", {
+        ...(readStackValue(ROOT, "homelab") as object),
+        domian: "peterstorm.io",
+        timezone: "Mars/Base",
+        gitops: { repository: "nowhere", path: "../up" },
+    });
+    expect(faults.map(({ path }) => path).sort()).toEqual(["domian", "gitops.path", "gitops.repository", "timezone"]);
+    expect(faults.find(({ path }) => path === "domian")).toEqual({
+        rule: "unknown-key",
+        path: "domian",
+        got: '"peterstorm.io"',
+        allowed: expect.stringContaining("domain, gitops"),
+        suggestion: "did you mean domain?",
+    });
+});
+
+test("the message is readable and the error carries no stack for the engine to print", () => {
+    const error = (() => {
+        try {
+            openStack("homelab", { ...(readStackValue(ROOT, "homelab") as object), timezone: 3 });
+        } catch (caught) {
+            return caught;
+        }
+        return undefined;
+    })();
+    expect(error).toBeInstanceOf(ConfigError);
+    expect((error as ConfigError).message).toBe(
+        "Pulumi.homelab.yaml has 1 fault; nothing was touched.\n" +
+            "  timezone: got 3; allowed: an IANA time zone such as Europe/Copenhagen",
+    );
+});
+
+test("an unknown stack names the known ones", () => {
+    expect(faultsOf("homelap", {})).toEqual([
+        { rule: "unknown-stack", path: "stack", got: '"homelap"', allowed: `one of ${stackNames.join(", ")}` },
+    ]);
+});
+
+test("did you mean: near words only", () => {
+    expect(didYouMean("sonar", ["sonarr", "radarr"])).toEqual({ suggestion: "did you mean sonarr?" });
+    expect(didYouMean("jellyfin", ["sonarr", "radarr"])).toEqual({});
+});
