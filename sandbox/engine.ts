@@ -54,7 +54,7 @@ export class Engine {
                 ...["--stack", this.layout.stack],
                 ...confirm,
                 ...(program === undefined ? [] : [`--client=127.0.0.1:${program.port}`, "--exec-kind", "auto.inline"]),
-                ...["--event-log", eventLog],
+                ...["--event-log", eventLog, "--suppress-outputs"],
                 ...flags,
             ]);
             return { code, events: await readEvents(eventLog) };

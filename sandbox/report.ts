@@ -40,7 +40,7 @@ export function stageTimes(stages: readonly Stage[], events: readonly EngineEven
         if (component === undefined) continue;
         const span = spans.get(component) ?? { first: event.timestamp, last: event.timestamp, resources: new Set() };
         span.last = event.timestamp;
-        if (!about.urn.includes("::homelab:") || about.urn.includes("$kubernetes:")) span.resources.add(about.urn);
+        if (!ownType(about.urn).startsWith("homelab:")) span.resources.add(about.urn);
         spans.set(component, span);
     }
     return stages.flatMap(({ title, component }) => {
@@ -51,11 +51,15 @@ export function stageTimes(stages: readonly Stage[], events: readonly EngineEven
 
 function componentOf(urn: string, stages: readonly Stage[], parents: ReadonlyMap<string, string>): string | undefined {
     for (let owner: string | undefined = urn; owner !== undefined; owner = parents.get(owner)) {
-        const [, , type = "", name = ""] = owner.split("::");
-        const own = type.split("$").at(-1) ?? "";
-        if (own.startsWith("homelab:") && stages.some(({ component }) => component === name)) return name;
+        const name = owner.split("::").at(-1) ?? "";
+        if (ownType(owner).startsWith("homelab:") && stages.some(({ component }) => component === name)) return name;
     }
     return undefined;
+}
+
+/** The last part of a URN's type: the resource's own, without its owners'. */
+function ownType(urn: string): string {
+    return urn.split("::")[2]?.split("$").at(-1) ?? "";
 }
 
 export function renderReport(reachable: readonly Reachable[], times: readonly StageTime[]): string {

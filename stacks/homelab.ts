@@ -55,7 +55,15 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
     const node = new NixosK3s("node", nodeArgs, facts);
     const kubernetes = new k8s.Provider(
         "homelab",
-        { kubeconfig: node.kubeconfig, clusterIdentifier: "homelab", enableServerSideApply: true },
+        {
+            kubeconfig: node.kubeconfig,
+            // Without it a renewed kubeconfig would replace the whole cluster's contents.
+            clusterIdentifier: "homelab",
+            enableServerSideApply: true,
+            // New content updates the object; the default deletes and recreates it under running pods.
+            enableConfigMapMutable: true,
+            enableSecretMutable: true,
+        },
         { dependsOn: node },
     );
     const cluster = {

@@ -36,6 +36,8 @@ export class SubnetRouter extends pulumi.ComponentResource {
                 reusable: true,
                 preauthorized: true,
                 tags: [`tag:${args.tag}`],
+                // A router that is gone for good disappears from the tailnet by itself.
+                ephemeral: true,
                 // The router keeps its identity in a Secret: the key is for its first start and for rebuilds.
                 expiry: 90 * 24 * 3600,
                 recreateIfInvalid: "always",

@@ -1,7 +1,14 @@
 import { stringify } from "yaml";
 import type { Crd } from "../controllers/operators";
 
-type Row = readonly [kind: string, plural: string, scope: "Cluster" | "Namespaced", version: string, status: boolean, shortNames?: readonly string[]];
+type Row = readonly [
+    kind: string,
+    plural: string,
+    scope: "Cluster" | "Namespaced",
+    version: string,
+    status: boolean,
+    shortNames?: readonly string[],
+];
 
 /** Kinds by project: names, scope, version and status subresource as upstream has them; everything else is left open. */
 const KINDS: Readonly<Record<string, { readonly group: string; readonly rows: readonly Row[] }>> = {
@@ -12,7 +19,14 @@ const KINDS: Readonly<Record<string, { readonly group: string; readonly rows: re
             ["CiliumBGPAdvertisement", "ciliumbgpadvertisements", "Cluster", "v2", false, ["cbgpadvert"]],
             ["CiliumBGPClusterConfig", "ciliumbgpclusterconfigs", "Cluster", "v2", true, ["cbgpcluster"]],
             ["CiliumBGPNodeConfig", "ciliumbgpnodeconfigs", "Cluster", "v2", true, ["cbgpnode"]],
-            ["CiliumBGPNodeConfigOverride", "ciliumbgpnodeconfigoverrides", "Cluster", "v2", false, ["cbgpnodeoverride"]],
+            [
+                "CiliumBGPNodeConfigOverride",
+                "ciliumbgpnodeconfigoverrides",
+                "Cluster",
+                "v2",
+                false,
+                ["cbgpnodeoverride"],
+            ],
             ["CiliumBGPPeerConfig", "ciliumbgppeerconfigs", "Cluster", "v2", true, ["cbgppeer"]],
             ["CiliumCIDRGroup", "ciliumcidrgroups", "Cluster", "v2", false, ["ccg"]],
             ["CiliumClusterwideEnvoyConfig", "ciliumclusterwideenvoyconfigs", "Cluster", "v2", false, ["ccec"]],
@@ -24,8 +38,22 @@ const KINDS: Readonly<Record<string, { readonly group: string; readonly rows: re
             ["CiliumEnvoyConfig", "ciliumenvoyconfigs", "Namespaced", "v2", false, ["cec"]],
             ["CiliumGatewayClassConfig", "ciliumgatewayclassconfigs", "Namespaced", "v2alpha1", true, ["cgcc"]],
             ["CiliumIdentity", "ciliumidentities", "Cluster", "v2", true, ["ciliumid"]],
-            ["CiliumL2AnnouncementPolicy", "ciliuml2announcementpolicies", "Cluster", "v2alpha1", true, ["l2announcement"]],
-            ["CiliumLoadBalancerIPPool", "ciliumloadbalancerippools", "Cluster", "v2", true, ["ippools", "ippool", "lbippool", "lbippools"]],
+            [
+                "CiliumL2AnnouncementPolicy",
+                "ciliuml2announcementpolicies",
+                "Cluster",
+                "v2alpha1",
+                true,
+                ["l2announcement"],
+            ],
+            [
+                "CiliumLoadBalancerIPPool",
+                "ciliumloadbalancerippools",
+                "Cluster",
+                "v2",
+                true,
+                ["ippools", "ippool", "lbippool", "lbippools"],
+            ],
             ["CiliumLocalRedirectPolicy", "ciliumlocalredirectpolicies", "Namespaced", "v2", false, ["clrp"]],
             ["CiliumNetworkPolicy", "ciliumnetworkpolicies", "Namespaced", "v2", true, ["cnp", "ciliumnp"]],
             ["CiliumNode", "ciliumnodes", "Cluster", "v2", true, ["cn", "ciliumn"]],
@@ -86,14 +114,26 @@ function crdOf(group: string, [kind, plural, scope, version, status, shortNames]
         spec: {
             group,
             scope,
-            names: { kind, listKind: `${kind}List`, plural, singular: kind.toLowerCase(), ...(shortNames !== undefined && { shortNames: [...shortNames] }) },
+            names: {
+                kind,
+                listKind: `${kind}List`,
+                plural,
+                singular: kind.toLowerCase(),
+                ...(shortNames !== undefined && { shortNames: [...shortNames] }),
+            },
             versions: [
                 {
                     name: version,
                     served: true,
                     storage: true,
                     ...(status && { subresources: { status: {} } }),
-                    schema: { openAPIV3Schema: { type: "object", properties: { spec: open, status: open }, "x-kubernetes-preserve-unknown-fields": true } },
+                    schema: {
+                        openAPIV3Schema: {
+                            type: "object",
+                            properties: { spec: open, status: open },
+                            "x-kubernetes-preserve-unknown-fields": true,
+                        },
+                    },
                 },
             ],
         },

@@ -23,10 +23,18 @@ export class FaultTable {
     /** Takes an order such as `{match: "^POST", status: 429, times: 2, retryAfter: 1}`; `times` defaults to 1. */
     add(order: Record<string, unknown> | undefined): Answer {
         const { match, status, times = 1, body, retryAfter } = order ?? {};
-        if (typeof match !== "string" || !isExpression(match) || typeof status !== "number" || typeof times !== "number") {
+        if (
+            typeof match !== "string" ||
+            !isExpression(match) ||
+            typeof status !== "number" ||
+            typeof times !== "number"
+        ) {
             return {
                 status: 400,
-                body: { message: "a fault is {match: regular expression, status: number, times?: number, body?, retryAfter?}" },
+                body: {
+                    message:
+                        "a fault is {match: regular expression, status: number, times?: number, body?, retryAfter?}",
+                },
             };
         }
         if (retryAfter !== undefined && typeof retryAfter !== "number") {

@@ -64,11 +64,16 @@ export function ciliumPools(pools: readonly CiliumPool[]): {
     const conflicts = new Map<string, string>();
     const accepted: CiliumPool[] = [];
     for (const pool of oldestFirst) {
-        const rival = accepted.find((other) => ciliumRanges(other).some((range) => ciliumRanges(pool).some((own) => overlaps(own, range))));
+        const rival = accepted.find((other) =>
+            ciliumRanges(other).some((range) => ciliumRanges(pool).some((own) => overlaps(own, range))),
+        );
         if (rival === undefined) {
             accepted.push(pool);
         } else {
-            conflicts.set(pool.metadata.name, `Pool conflicts since a range of it overlaps IP Pool '${rival.metadata.name}'`);
+            conflicts.set(
+                pool.metadata.name,
+                `Pool conflicts since a range of it overlaps IP Pool '${rival.metadata.name}'`,
+            );
         }
     }
     return {

@@ -25,7 +25,13 @@ export interface ControllerSettings {
 }
 
 /** All controllers of a sandbox, in the order of their passes: machines first, then what needs them. */
-export function allControllers({ nodes: machines, crds, cloudflare, tailscale, log = console.log }: ControllerSettings): Controller[] {
+export function allControllers({
+    nodes: machines,
+    crds,
+    cloudflare,
+    tailscale,
+    log = console.log,
+}: ControllerSettings): Controller[] {
     return [
         stages([...readObjects<Stage>(STAGES), ...readObjects<Stage>(join(STAGES, "custom-resources"))]),
         nodes(machines),
@@ -46,7 +52,10 @@ function crdLoader(directory: string | undefined): (set: string) => readonly Crd
         if (known !== undefined) {
             return known;
         }
-        const real = directory === undefined ? [] : readObjects<Crd>(join(directory, set)).filter((one) => one.kind === "CustomResourceDefinition");
+        const real =
+            directory === undefined
+                ? []
+                : readObjects<Crd>(join(directory, set)).filter((one) => one.kind === "CustomResourceDefinition");
         const crds = real.length > 0 ? real : standInCrds(set);
         loaded.set(set, crds);
         return crds;

@@ -13,14 +13,18 @@ export const ingressStatus: Controller = {
     name: "ingress-status",
     lists: [collections.ingresses, collections.ingressClasses, collections.services, collections.deployments],
     reconcile(view) {
-        const operator = view.list<Deployment>(collections.deployments).find((one) => keyOf(one) === "kube-system/cilium-operator");
+        const operator = view
+            .list<Deployment>(collections.deployments)
+            .find((one) => keyOf(one) === "kube-system/cilium-operator");
         if (operator === undefined || !isRolledOut(operator)) {
             return [];
         }
         const services = view.list<Service>(collections.services);
         const isDefault = view
             .list<KubeObject>(collections.ingressClasses)
-            .some((one) => one.metadata.name === CLASS && one.metadata.annotations?.[DEFAULT_CLASS_ANNOTATION] === "true");
+            .some(
+                (one) => one.metadata.name === CLASS && one.metadata.annotations?.[DEFAULT_CLASS_ANNOTATION] === "true",
+            );
         return view
             .list<Ingress>(collections.ingresses)
             .filter((ingress) => classOf(ingress, isDefault) === CLASS)
@@ -35,7 +39,13 @@ function reconcileIngress(ingress: Ingress, services: readonly Service[]): Actio
     const service = services.find((candidate) => keyOf(candidate) === wanted);
     if (service === undefined) {
         return dedicated
-            ? [{ verb: "create", path: `/api/v1/namespaces/${namespace}/services`, body: dedicatedService(namespace, name, uid) }]
+            ? [
+                  {
+                      verb: "create",
+                      path: `/api/v1/namespaces/${namespace}/services`,
+                      body: dedicatedService(namespace, name, uid),
+                  },
+              ]
             : [];
     }
     const addresses = (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []);
@@ -47,7 +57,16 @@ function reconcileIngress(ingress: Ingress, services: readonly Service[]): Actio
         {
             verb: "patch",
             path: `/apis/networking.k8s.io/v1/namespaces/${namespace}/ingresses/${name}/status`,
-            body: { status: { loadBalancer: { ingress: addresses.map((ip) => ({ ip, ports: [80, 443].map((port) => ({ port, protocol: "TCP" })) })) } } },
+            body: {
+                status: {
+                    loadBalancer: {
+                        ingress: addresses.map((ip) => ({
+                            ip,
+                            ports: [80, 443].map((port) => ({ port, protocol: "TCP" })),
+                        })),
+                    },
+                },
+            },
         },
     ];
 }
@@ -65,8 +84,16 @@ function dedicatedService(namespace: string, ingress: string, uid: string | unde
             name: `cilium-ingress-${ingress}`,
             namespace,
             labels: { "cilium.io/ingress": "true" },
-            ownerReferences: [{ apiVersion: "networking.k8s.io/v1", kind: "Ingress", name: ingress, uid, controller: true }],
+            ownerReferences: [
+                { apiVersion: "networking.k8s.io/v1", kind: "Ingress", name: ingress, uid, controller: true },
+            ],
         },
-        spec: { type: "LoadBalancer", ports: [{ name: "http", port: 80 }, { name: "https", port: 443 }] },
+        spec: {
+            type: "LoadBalancer",
+            ports: [
+                { name: "http", port: 80 },
+                { name: "https", port: 443 },
+            ],
+        },
     };
 }

@@ -16,7 +16,12 @@ export interface Claim {
 }
 
 /** The reasons Cilium gives. */
-export type Reason = "no_pool" | "pool_selector_mismatch" | "already_allocated" | "already_allocated_incompatible_service" | "out_of_ips";
+export type Reason =
+    | "no_pool"
+    | "pool_selector_mismatch"
+    | "already_allocated"
+    | "already_allocated_incompatible_service"
+    | "out_of_ips";
 
 /** What a claim gets: addresses, and why not (all of) what it wants. */
 export interface Allocation {
@@ -36,8 +41,9 @@ export function allocate(pools: readonly AddressPool[], claims: readonly Claim[]
     const kept = new Map<string, string[]>();
     const oldestFirst = [...claims].sort(
         (one, other) =>
-            (one.service.metadata.creationTimestamp ?? "").localeCompare(other.service.metadata.creationTimestamp ?? "") ||
-            keyOf(one.service).localeCompare(keyOf(other.service)),
+            (one.service.metadata.creationTimestamp ?? "").localeCompare(
+                other.service.metadata.creationTimestamp ?? "",
+            ) || keyOf(one.service).localeCompare(keyOf(other.service)),
     );
     const take = (claim: Claim, address: string): void => {
         holders.set(address, [...(holders.get(address) ?? []), claim]);
@@ -47,15 +53,23 @@ export function allocate(pools: readonly AddressPool[], claims: readonly Claim[]
         const current = (claim.service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []);
         const keeps = current.filter((address) => {
             const wanted =
-                claim.requested.length > 0 ? claim.requested.includes(address) : families(claim.service).some((family) => family === familyOf(address));
-            return wanted && poolOf(pools, claim, address) !== undefined && (holders.get(address) ?? []).every((other) => mayShare(claim, other));
+                claim.requested.length > 0
+                    ? claim.requested.includes(address)
+                    : families(claim.service).some((family) => family === familyOf(address));
+            return (
+                wanted &&
+                poolOf(pools, claim, address) !== undefined &&
+                (holders.get(address) ?? []).every((other) => mayShare(claim, other))
+            );
         });
         keeps.forEach((address) => take(claim, address));
         kept.set(keyOf(claim.service), keeps);
     }
 
     // Whoever names an address goes first: else a service that takes any would now and then take a pinned one.
-    const pinnedFirst = [...oldestFirst].sort((one, other) => Number(other.requested.length > 0) - Number(one.requested.length > 0));
+    const pinnedFirst = [...oldestFirst].sort(
+        (one, other) => Number(other.requested.length > 0) - Number(one.requested.length > 0),
+    );
     return new Map(
         pinnedFirst.map((claim) => {
             const addresses = kept.get(keyOf(claim.service)) ?? [];
@@ -103,7 +117,10 @@ function specific(
     }
     const owners = others.map((other) => keyOf(other.service)).join(", ");
     return claim.sharingKey === undefined
-        ? { reason: "already_allocated", message: `The IP '${address}' is already allocated to another service (${owners})` }
+        ? {
+              reason: "already_allocated",
+              message: `The IP '${address}' is already allocated to another service (${owners})`,
+          }
         : {
               reason: "already_allocated_incompatible_service",
               message: `The IP '${address}' is already allocated to an incompatible service (${owners})`,
@@ -154,7 +171,8 @@ function mayShare(one: Claim, other: Claim): boolean {
         return false;
     }
     const [home, away] = [one.service.metadata.namespace ?? "", other.service.metadata.namespace ?? ""];
-    const open = (claim: Claim, namespace: string) => claim.sharingNamespaces.some((name) => name === "*" || name === namespace);
+    const open = (claim: Claim, namespace: string) =>
+        claim.sharingNamespaces.some((name) => name === "*" || name === namespace);
     if (home !== away && !(open(one, away) && open(other, home))) {
         return false;
     }

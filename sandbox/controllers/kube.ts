@@ -15,7 +15,12 @@ export class ApiError extends Error {
 /** A thin client: the controllers speak in paths and plain objects. */
 export interface Kube {
     get<T>(path: string): Promise<T>;
-    send(method: "POST" | "PATCH" | "DELETE", path: string, body: object | undefined, contentType: string): Promise<void>;
+    send(
+        method: "POST" | "PATCH" | "DELETE",
+        path: string,
+        body: object | undefined,
+        contentType: string,
+    ): Promise<void>;
     close(): void;
 }
 
@@ -23,7 +28,9 @@ export interface Kube {
 export function openKube(kubeconfig: string): Kube {
     const { server, token, ...tls } = readAccess(kubeconfig);
     const secure = server.startsWith("https:");
-    const agent = secure ? new Agent({ keepAlive: true, maxSockets: 8, ...tls }) : new HttpAgent({ keepAlive: true, maxSockets: 8 });
+    const agent = secure
+        ? new Agent({ keepAlive: true, maxSockets: 8, ...tls })
+        : new HttpAgent({ keepAlive: true, maxSockets: 8 });
 
     const call = (method: string, path: string, body: object | undefined, contentType: string): Promise<string> =>
         new Promise((resolve, reject) => {
@@ -71,7 +78,9 @@ export function openKube(kubeconfig: string): Kube {
 function messageOf(text: string): string {
     try {
         const status: unknown = JSON.parse(text);
-        return typeof status === "object" && status !== null && "message" in status ? String(status.message) : text.slice(0, 200);
+        return typeof status === "object" && status !== null && "message" in status
+            ? String(status.message)
+            : text.slice(0, 200);
     } catch {
         return text.slice(0, 200);
     }

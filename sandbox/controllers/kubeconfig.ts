@@ -51,7 +51,9 @@ export function readAccess(file: string): Access {
 /** The part `field` of the entry called `name` in the list `list`. */
 function pick(config: unknown, list: string, name: string | undefined, field: string): unknown {
     const entries = member(config, list);
-    const entry: unknown = Array.isArray(entries) ? entries.find((candidate) => text(candidate, "name") === name) : undefined;
+    const entry: unknown = Array.isArray(entries)
+        ? entries.find((candidate) => text(candidate, "name") === name)
+        : undefined;
     return member(entry, field);
 }
 

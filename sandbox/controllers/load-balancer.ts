@@ -1,4 +1,11 @@
-import { type AddressPool, type CiliumPool, ciliumPools, ciliumRanges, type MetalLbPool, metalLbPools } from "./address-pools";
+import {
+    type AddressPool,
+    type CiliumPool,
+    ciliumPools,
+    ciliumRanges,
+    type MetalLbPool,
+    metalLbPools,
+} from "./address-pools";
 import { type Action, collections, type Controller, corePath, type View, warning } from "./controller";
 import { allocate, type Allocation, type Claim } from "./ipam";
 import { type Deployment, isRolledOut, keyOf, type Service, withCondition } from "./objects";
@@ -22,7 +29,9 @@ export const loadBalancer: Controller = {
     ],
     reconcile(view) {
         const deployments = view.list<Deployment>(collections.deployments).filter(isRolledOut);
-        const services = view.list<Service>(collections.services).filter((service) => service.spec.type === "LoadBalancer");
+        const services = view
+            .list<Service>(collections.services)
+            .filter((service) => service.spec.type === "LoadBalancer");
         const cilium = deployments.some((deployment) => keyOf(deployment) === "kube-system/cilium-operator");
         const metalLb = deployments.some(isMetalLbController);
         // Both served by the same CRD: v2 where it exists, else the alpha.
@@ -33,7 +42,12 @@ export const loadBalancer: Controller = {
             const version = v2.length > 0 ? "v2" : "v2alpha1";
             return reconcileCilium(view, version, pools, services.filter(isForCilium));
         }
-        return metalLb ? reconcileMetalLb(view, services.filter((service) => service.spec.loadBalancerClass === undefined)) : [];
+        return metalLb
+            ? reconcileMetalLb(
+                  view,
+                  services.filter((service) => service.spec.loadBalancerClass === undefined),
+              )
+            : [];
     },
 };
 
@@ -49,7 +63,12 @@ function isForCilium(service: Service): boolean {
     return service.spec.loadBalancerClass === undefined || CILIUM_CLASSES.includes(service.spec.loadBalancerClass);
 }
 
-function reconcileCilium(view: View, version: string, pools: readonly CiliumPool[], services: readonly Service[]): Action[] {
+function reconcileCilium(
+    view: View,
+    version: string,
+    pools: readonly CiliumPool[],
+    services: readonly Service[],
+): Action[] {
     const { usable, conflicts } = ciliumPools(pools);
     const allocations = allocate(usable, services.map(ciliumClaim));
     const now = timestamp(view.now);
@@ -68,15 +87,29 @@ function reconcileCilium(view: View, version: string, pools: readonly CiliumPool
         return statusPatch(service, allocation, conditions === undefined ? {} : { conditions });
     });
     const used = [...allocations.values()].flatMap(({ addresses }) => addresses);
-    return [...forServices, ...pools.flatMap((pool) => poolStatus(pool, version, conflicts.get(pool.metadata.name), used, now))];
+    return [
+        ...forServices,
+        ...pools.flatMap((pool) => poolStatus(pool, version, conflicts.get(pool.metadata.name), used, now)),
+    ];
 }
 
 /** A pool's conditions: whether it conflicts, and its numbers, which Cilium tells as messages of "Unknown" conditions. */
-function poolStatus(pool: CiliumPool, version: string, conflict: string | undefined, used: readonly string[], now: string): Action[] {
+function poolStatus(
+    pool: CiliumPool,
+    version: string,
+    conflict: string | undefined,
+    used: readonly string[],
+    now: string,
+): Action[] {
     const ranges = ciliumRanges(pool);
     const total = ranges.reduce((sum, range) => sum + sizeOf(range), 0n);
     const taken = BigInt(new Set(used.filter((address) => ranges.some((range) => contains(range, address)))).size);
-    const number = (type: string, value: bigint) => ({ type, status: "Unknown", reason: "noreason", message: String(value) });
+    const number = (type: string, value: bigint) => ({
+        type,
+        status: "Unknown",
+        reason: "noreason",
+        message: String(value),
+    });
     const wanted = [
         {
             type: "cilium.io/PoolConflict",
@@ -139,13 +172,16 @@ function reconcileMetalLb(view: View, services: readonly Service[]): Action[] {
 
 function poolOf(pools: readonly AddressPool[], allocation: Allocation): string | undefined {
     const [address] = allocation.addresses;
-    return address === undefined ? undefined : pools.find((pool) => pool.ranges.some((range) => contains(range, address)))?.name;
+    return address === undefined
+        ? undefined
+        : pools.find((pool) => pool.ranges.some((range) => contains(range, address)))?.name;
 }
 
 function statusPatch(service: Service, allocation: Allocation, extra: object): Action[] {
     const ingress = service.status?.loadBalancer?.ingress ?? [];
     const same =
-        ingress.length === allocation.addresses.length && allocation.addresses.every((address) => ingress.some(({ ip }) => ip === address));
+        ingress.length === allocation.addresses.length &&
+        allocation.addresses.every((address) => ingress.some(({ ip }) => ip === address));
     if (same && Object.keys(extra).length === 0) {
         return [];
     }
@@ -157,7 +193,10 @@ function statusPatch(service: Service, allocation: Allocation, extra: object): A
             body: {
                 // Written only over what was seen: a status from an old list must not bring a freed address back.
                 metadata: { resourceVersion },
-                status: { loadBalancer: { ingress: allocation.addresses.map((ip) => ({ ip, ipMode: "VIP" })) }, ...extra },
+                status: {
+                    loadBalancer: { ingress: allocation.addresses.map((ip) => ({ ip, ipMode: "VIP" })) },
+                    ...extra,
+                },
             },
         },
     ];
@@ -168,10 +207,17 @@ export function ciliumClaim(service: Service): Claim {
     const sharingKey = annotationOf(service, "lbipam.cilium.io/sharing-key", "io.cilium/lb-ipam-sharing-key");
     return {
         service,
-        requested: addressesOf(service.spec.loadBalancerIP, annotationOf(service, "lbipam.cilium.io/ips", "io.cilium/lb-ipam-ips")),
+        requested: addressesOf(
+            service.spec.loadBalancerIP,
+            annotationOf(service, "lbipam.cilium.io/ips", "io.cilium/lb-ipam-ips"),
+        ),
         ...(sharingKey !== undefined && { sharingKey }),
         sharingNamespaces: split(
-            annotationOf(service, "lbipam.cilium.io/sharing-cross-namespace", "io.cilium/lb-ipam-sharing-cross-namespace"),
+            annotationOf(
+                service,
+                "lbipam.cilium.io/sharing-cross-namespace",
+                "io.cilium/lb-ipam-sharing-cross-namespace",
+            ),
         ),
     };
 }
@@ -193,7 +239,9 @@ export function metalLbClaim(service: Service): Claim {
 }
 
 function annotationOf(service: Service, ...names: readonly string[]): string | undefined {
-    return names.map((name) => service.metadata.annotations?.[name]).find((value) => value !== undefined && value !== "");
+    return names
+        .map((name) => service.metadata.annotations?.[name])
+        .find((value) => value !== undefined && value !== "");
 }
 
 function addressesOf(...texts: readonly (string | undefined)[]): string[] {
@@ -201,7 +249,10 @@ function addressesOf(...texts: readonly (string | undefined)[]): string[] {
 }
 
 function split(text: string | undefined): string[] {
-    return (text ?? "").split(",").map((part) => part.trim()).filter((part) => part !== "");
+    return (text ?? "")
+        .split(",")
+        .map((part) => part.trim())
+        .filter((part) => part !== "");
 }
 
 function timestamp(now: number): string {

@@ -68,7 +68,8 @@ function corrections(machine: NodeSpec, node: Node): Action[] {
     const right =
         wanted.addresses.every(({ type, address }) =>
             (node.status?.addresses ?? []).some((other) => other.type === type && other.address === address),
-        ) && Object.entries(wanted.capacity).every(([resource, quantity]) => node.status?.capacity?.[resource] === quantity);
+        ) &&
+        Object.entries(wanted.capacity).every(([resource, quantity]) => node.status?.capacity?.[resource] === quantity);
     return [
         ...(labels.length === 0 && marked
             ? []

@@ -29,12 +29,23 @@ export interface KubeObject {
 
 export interface LabelSelector {
     readonly matchLabels?: Readonly<Record<string, string>>;
-    readonly matchExpressions?: readonly { readonly key: string; readonly operator: string; readonly values?: readonly string[] }[];
+    readonly matchExpressions?: readonly {
+        readonly key: string;
+        readonly operator: string;
+        readonly values?: readonly string[];
+    }[];
 }
 
 export interface Deployment extends KubeObject {
-    readonly spec: { readonly replicas?: number; readonly template: { readonly metadata?: { readonly labels?: Record<string, string> } } };
-    readonly status?: { readonly observedGeneration?: number; readonly readyReplicas?: number; readonly updatedReplicas?: number };
+    readonly spec: {
+        readonly replicas?: number;
+        readonly template: { readonly metadata?: { readonly labels?: Record<string, string> } };
+    };
+    readonly status?: {
+        readonly observedGeneration?: number;
+        readonly readyReplicas?: number;
+        readonly updatedReplicas?: number;
+    };
 }
 
 export interface LoadBalancerIngress {
@@ -193,7 +204,12 @@ export function withCondition(
     now: string,
 ): Condition[] | undefined {
     const old = conditions.find((candidate) => candidate.type === condition.type);
-    if (old !== undefined && old.status === condition.status && old.reason === condition.reason && old.message === condition.message) {
+    if (
+        old !== undefined &&
+        old.status === condition.status &&
+        old.reason === condition.reason &&
+        old.message === condition.message
+    ) {
         return undefined;
     }
     const lastTransitionTime = old?.status === condition.status ? (old.lastTransitionTime ?? now) : now;

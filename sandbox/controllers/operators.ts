@@ -5,12 +5,20 @@ import { type Deployment, isRolledOut, keyOf } from "./objects";
 export interface Crd {
     readonly apiVersion: string;
     readonly kind: string;
-    readonly metadata: { readonly name: string; readonly labels?: Record<string, string>; readonly annotations?: Record<string, string> };
+    readonly metadata: {
+        readonly name: string;
+        readonly labels?: Record<string, string>;
+        readonly annotations?: Record<string, string>;
+    };
     readonly spec: {
         readonly group: string;
         readonly scope: string;
         readonly names: { readonly kind: string; readonly plural: string; readonly [more: string]: unknown };
-        readonly versions: readonly { readonly name: string; readonly served: boolean; readonly [more: string]: unknown }[];
+        readonly versions: readonly {
+            readonly name: string;
+            readonly served: boolean;
+            readonly [more: string]: unknown;
+        }[];
     };
     readonly status?: unknown;
 }
@@ -46,7 +54,10 @@ const CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
  *
  * @param load gives the CRDs of a set.
  */
-export function operators(load: (set: string) => readonly Crd[], table: readonly RuntimeOperator[] = runtimeOperators): Controller {
+export function operators(
+    load: (set: string) => readonly Crd[],
+    table: readonly RuntimeOperator[] = runtimeOperators,
+): Controller {
     const readySince = new Map<string, number>();
     return {
         name: "operators",
@@ -62,7 +73,9 @@ export function operators(load: (set: string) => readonly Crd[], table: readonly
                 const since = readySince.get(operator.deployment) ?? view.now;
                 readySince.set(operator.deployment, since);
                 if (view.now - since >= operator.delayMs) {
-                    actions.push(...(await missing(view, load(operator.crds))).map((crd) => registration(crd, operator)));
+                    actions.push(
+                        ...(await missing(view, load(operator.crds))).map((crd) => registration(crd, operator)),
+                    );
                 }
             }
             return actions;
@@ -73,7 +86,9 @@ export function operators(load: (set: string) => readonly Crd[], table: readonly
 /** The CRDs that no API serves yet; asked of discovery, which costs less than listing CRDs with their schemas. */
 async function missing(view: View, crds: readonly Crd[]): Promise<Crd[]> {
     const served = new Set<string>();
-    const groupVersions = new Set(crds.flatMap((crd) => crd.spec.versions.map((version) => `${crd.spec.group}/${version.name}`)));
+    const groupVersions = new Set(
+        crds.flatMap((crd) => crd.spec.versions.map((version) => `${crd.spec.group}/${version.name}`)),
+    );
     for (const groupVersion of groupVersions) {
         const list = await view.get<{ resources?: readonly { name: string }[] }>(`/apis/${groupVersion}`);
         for (const resource of list?.resources ?? []) {

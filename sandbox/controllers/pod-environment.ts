@@ -4,7 +4,9 @@ import type { Container, Pod, Secret } from "./objects";
 /** The container of a pod whose image has that text in its name (not in its tag or digest). */
 export function containerOf(pod: Pod, image: string): Container | undefined {
     // Sidecars that outlive their start are init containers.
-    return [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((container) => imageName(container.image).includes(image));
+    return [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((container) =>
+        imageName(container.image).includes(image),
+    );
 }
 
 function imageName(image: string): string {

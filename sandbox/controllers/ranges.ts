@@ -50,7 +50,12 @@ export function rangeOfCidr(cidr: string, keepEnds = true): AddressRange | undef
 
 export function contains(range: AddressRange, address: string): boolean {
     const parsed = parseAddress(address);
-    return parsed !== undefined && parsed.family === range.family && parsed.value >= range.first && parsed.value <= range.last;
+    return (
+        parsed !== undefined &&
+        parsed.family === range.family &&
+        parsed.value >= range.first &&
+        parsed.value <= range.last
+    );
 }
 
 export function overlaps(one: AddressRange, other: AddressRange): boolean {

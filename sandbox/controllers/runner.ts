@@ -13,7 +13,10 @@ export interface Running {
 export function runControllers(
     kube: Kube,
     controllers: readonly Controller[],
-    { intervalMs = 1000, log = console.log }: { readonly intervalMs?: number; readonly log?: (line: string) => void } = {},
+    {
+        intervalMs = 1000,
+        log = console.log,
+    }: { readonly intervalMs?: number; readonly log?: (line: string) => void } = {},
 ): Running {
     const paths = [...new Set(controllers.flatMap((controller) => controller.lists))];
     const complaints = new Complaints(log);

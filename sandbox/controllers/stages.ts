@@ -44,7 +44,9 @@ export function stages(wanted: readonly Stage[]): Controller {
 async function servedKinds(view: View, wanted: readonly Stage[]): Promise<Set<string>> {
     const served = new Set<string>();
     for (const group of new Set(wanted.map((stage) => stage.spec.resourceRef.apiGroup))) {
-        const list = await view.get<{ resources?: readonly { kind: string }[] }>(group === "v1" ? "/api/v1" : `/apis/${group}`);
+        const list = await view.get<{ resources?: readonly { kind: string }[] }>(
+            group === "v1" ? "/api/v1" : `/apis/${group}`,
+        );
         list?.resources?.forEach((resource) => served.add(`${group}/${resource.kind}`));
     }
     return served;

@@ -25,18 +25,27 @@ export function tailnet(
                 }
                 const key = `${keyOf(pod)}/${pod.metadata.uid ?? ""}`;
                 alive.add(key);
-                const authKey = (await variable(view, pod, container, "TS_AUTHKEY")) ?? (await variable(view, pod, container, "TS_AUTH_KEY"));
+                const authKey =
+                    (await variable(view, pod, container, "TS_AUTHKEY")) ??
+                    (await variable(view, pod, container, "TS_AUTH_KEY"));
                 if (authKey === undefined) {
                     continue;
                 }
-                const hostname = (await variable(view, pod, container, "TS_HOSTNAME")) ?? pod.spec.hostname ?? pod.metadata.name;
-                const routes = ((await variable(view, pod, container, "TS_ROUTES")) ?? "").split(",").map((route) => route.trim());
+                const hostname =
+                    (await variable(view, pod, container, "TS_HOSTNAME")) ?? pod.spec.hostname ?? pod.metadata.name;
+                const routes = ((await variable(view, pod, container, "TS_ROUTES")) ?? "")
+                    .split(",")
+                    .map((route) => route.trim());
                 const as = JSON.stringify([hostname, authKey, routes]);
                 if (joined.get(key)?.as === as) {
                     continue;
                 }
                 joined.set(key, { hostname, as });
-                const result = tailscale.registerDevice({ authKey, hostname, routes: routes.filter((route) => route !== "") });
+                const result = tailscale.registerDevice({
+                    authKey,
+                    hostname,
+                    routes: routes.filter((route) => route !== ""),
+                });
                 log(
                     "refused" in result
                         ? `tailnet: pod ${keyOf(pod)} is refused: ${result.refused}`

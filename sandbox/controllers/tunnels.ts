@@ -34,16 +34,22 @@ export function tunnels(
                 if (container === undefined || !isReady(pod)) {
                     continue;
                 }
-                const token = parseToken((await variable(view, pod, container, "TUNNEL_TOKEN")) ?? argument(container.args ?? [], "--token"));
+                const token = parseToken(
+                    (await variable(view, pod, container, "TUNNEL_TOKEN")) ?? argument(container.args ?? [], "--token"),
+                );
                 const tunnel = cloudflare
                     .state()
-                    .tunnels.find((one) => one.id === token?.tunnel && one.secret === token.secret && one.deletedAt === null);
+                    .tunnels.find(
+                        (one) => one.id === token?.tunnel && one.secret === token.secret && one.deletedAt === null,
+                    );
                 const key = `${keyOf(pod)}/${pod.metadata.uid ?? ""}`;
                 if (tunnel !== undefined) {
                     connected.set(key, { tunnel: tunnel.id, until: view.now + lingerMs });
                 } else if (!refused.has(key)) {
                     refused.add(key);
-                    log(`tunnels: pod ${keyOf(pod)} has ${token === undefined ? "no tunnel token" : "a token of no living tunnel"}; it stays unconnected`);
+                    log(
+                        `tunnels: pod ${keyOf(pod)} has ${token === undefined ? "no tunnel token" : "a token of no living tunnel"}; it stays unconnected`,
+                    );
                 }
             }
             const involved = new Set([...inherited, ...[...connected.values()].map(({ tunnel }) => tunnel)]);
@@ -65,7 +71,11 @@ export function tunnels(
 /** Reads a tunnel token: base64 of `{a, t, s}`. */
 export function parseToken(text: string | undefined): TunnelToken | undefined {
     try {
-        const value = JSON.parse(Buffer.from(text ?? "", "base64").toString("utf8")) as { a?: unknown; t?: unknown; s?: unknown };
+        const value = JSON.parse(Buffer.from(text ?? "", "base64").toString("utf8")) as {
+            a?: unknown;
+            t?: unknown;
+            s?: unknown;
+        };
         const { a: account, t: tunnel, s: secret } = value;
         return typeof account === "string" && typeof tunnel === "string" && typeof secret === "string"
             ? { account, tunnel, secret }

@@ -19,7 +19,11 @@ export interface Provisioner {
 }
 
 /** local-path-provisioner, whatever namespace it runs in. */
-export const localPath: Provisioner = { provisioner: "rancher.io/local-path", app: "local-path-provisioner", local: true };
+export const localPath: Provisioner = {
+    provisioner: "rancher.io/local-path",
+    app: "local-path-provisioner",
+    local: true,
+};
 
 const PROVISIONED_BY = "pv.kubernetes.io/provisioned-by";
 const SELECTED_NODE = "volume.kubernetes.io/selected-node";
@@ -62,8 +66,14 @@ async function pathsOf(view: View, namespace: string): Promise<NodePaths> {
 /** First path of each node in local-path-provisioner's `config.json`; empty when there is none or it is broken. */
 export function nodePathMap(text: string | undefined): Map<string, string> {
     try {
-        const { nodePathMap: rows = [] } = JSON.parse(text ?? "{}") as { nodePathMap?: { node?: string; paths?: string[] }[] };
-        return new Map(rows.flatMap(({ node, paths }) => (node !== undefined && paths?.[0] !== undefined ? [[node, paths[0]]] : [])));
+        const { nodePathMap: rows = [] } = JSON.parse(text ?? "{}") as {
+            nodePathMap?: { node?: string; paths?: string[] }[];
+        };
+        return new Map(
+            rows.flatMap(({ node, paths }) =>
+                node !== undefined && paths?.[0] !== undefined ? [[node, paths[0]]] : [],
+            ),
+        );
     } catch {
         return new Map();
     }
@@ -98,7 +108,11 @@ function provision(view: View, provisioner: Provisioner, paths: NodePaths): Acti
 }
 
 /** Why the provisioner refuses a claim; `undefined` when it does not. */
-export function faultOf(claim: PersistentVolumeClaim, provisioner: Provisioner, node: string | undefined): string | undefined {
+export function faultOf(
+    claim: PersistentVolumeClaim,
+    provisioner: Provisioner,
+    node: string | undefined,
+): string | undefined {
     if (!provisioner.local) {
         return undefined;
     }
@@ -137,7 +151,9 @@ export function volumeFor(
             ...(node !== undefined && {
                 nodeAffinity: {
                     required: {
-                        nodeSelectorTerms: [{ matchExpressions: [{ key: "kubernetes.io/hostname", operator: "In", values: [node] }] }],
+                        nodeSelectorTerms: [
+                            { matchExpressions: [{ key: "kubernetes.io/hostname", operator: "In", values: [node] }] },
+                        ],
                     },
                 },
             }),

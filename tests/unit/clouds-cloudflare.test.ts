@@ -26,7 +26,12 @@ const start = (): Promise<LoopbackCloudflare> =>
         tokens: [TOKEN],
     });
 
-async function call(method: string, path: string, body?: unknown, token = TOKEN): Promise<{ status: number; body: Body; headers: Headers }> {
+async function call(
+    method: string,
+    path: string,
+    body?: unknown,
+    token = TOKEN,
+): Promise<{ status: number; body: Body; headers: Headers }> {
     const response = await fetch(`${cloud.url}/client/v4${path}`, {
         method,
         headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
@@ -36,13 +41,19 @@ async function call(method: string, path: string, body?: unknown, token = TOKEN)
 }
 
 async function lever(method: string, path: string, body?: unknown): Promise<unknown> {
-    const response = await fetch(`${cloud.url}/__sandbox/${path}`, { method, ...(body !== undefined && { body: JSON.stringify(body) }) });
+    const response = await fetch(`${cloud.url}/__sandbox/${path}`, {
+        method,
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
     return response.json();
 }
 
-const record = (fields: object) => call("POST", `/zones/${ZONE}/dns_records`, { type: "A", content: "192.0.2.1", ttl: 1, ...fields });
+const record = (fields: object) =>
+    call("POST", `/zones/${ZONE}/dns_records`, { type: "A", content: "192.0.2.1", ttl: 1, ...fields });
 const tunnel = async (name = "homelab"): Promise<string> =>
-    String((await call("POST", `/accounts/${ACCOUNT}/cfd_tunnel`, { name, config_src: "cloudflare" })).body.result["id"]);
+    String(
+        (await call("POST", `/accounts/${ACCOUNT}/cfd_tunnel`, { name, config_src: "cloudflare" })).body.result["id"],
+    );
 const codeOf = (answer: { body: Body }): number | undefined => answer.body.errors[0]?.code;
 
 beforeEach(async () => {
@@ -80,7 +91,10 @@ describe("zones", () => {
     test("are found by name, with the account they belong to", async () => {
         const { body } = await call("GET", "/zones?name=example.org");
         expect(body.result).toHaveLength(1);
-        expect((body.result as unknown as { id: string; account: { id: string } }[])[0]).toMatchObject({ id: ZONE, account: { id: ACCOUNT } });
+        expect((body.result as unknown as { id: string; account: { id: string } }[])[0]).toMatchObject({
+            id: ZONE,
+            account: { id: ACCOUNT },
+        });
     });
 
     test("a page past the end is empty, so that paging clients stop", async () => {
@@ -95,7 +109,11 @@ describe("zones", () => {
 
 describe("DNS records", () => {
     test("a created record carries what providers read back", async () => {
-        const { status, body } = await record({ name: "sonarr.example.org", content: "192.168.0.240", comment: "local" });
+        const { status, body } = await record({
+            name: "sonarr.example.org",
+            content: "192.168.0.240",
+            comment: "local",
+        });
         expect(status).toBe(200);
         expect(body.result).toEqual({
             id: expect.stringMatching(/^[0-9a-f]{32}$/),
@@ -122,8 +140,19 @@ describe("DNS records", () => {
     });
 
     test("proxied means an automatic ttl", async () => {
-        const { body } = await record({ name: "x", type: "CNAME", content: "t.cfargotunnel.com", proxied: true, ttl: 300 });
-        expect(body.result).toMatchObject({ ttl: 1, proxied: true, proxiable: true, settings: { flatten_cname: false } });
+        const { body } = await record({
+            name: "x",
+            type: "CNAME",
+            content: "t.cfargotunnel.com",
+            proxied: true,
+            ttl: 300,
+        });
+        expect(body.result).toMatchObject({
+            ttl: 1,
+            proxied: true,
+            proxiable: true,
+            settings: { flatten_cname: false },
+        });
     });
 
     test.each([
@@ -164,7 +193,8 @@ describe("DNS records", () => {
         await record({ name: "a" });
         await record({ name: "a", content: "192.0.2.2" });
         await record({ name: "b", type: "TXT", content: "x" });
-        const total = async (query: string) => (await call("GET", `/zones/${ZONE}/dns_records?${query}`)).body.result_info?.total_count;
+        const total = async (query: string) =>
+            (await call("GET", `/zones/${ZONE}/dns_records?${query}`)).body.result_info?.total_count;
         expect(await total("name=a.example.org")).toBe(2);
         expect(await total("name.exact=a.example.org&content.exact=192.0.2.2")).toBe(1);
         expect(await total("type=TXT")).toBe(1);
@@ -173,7 +203,10 @@ describe("DNS records", () => {
     test("PATCH keeps what it does not name, PUT does not; DELETE forgets", async () => {
         const id = String((await record({ name: "a", comment: "kept" })).body.result["id"]);
         const path = `/zones/${ZONE}/dns_records/${id}`;
-        expect((await call("PATCH", path, { content: "192.0.2.9" })).body.result).toMatchObject({ content: "192.0.2.9", comment: "kept" });
+        expect((await call("PATCH", path, { content: "192.0.2.9" })).body.result).toMatchObject({
+            content: "192.0.2.9",
+            comment: "kept",
+        });
         const put = await call("PUT", path, { name: "a.example.org", type: "A", content: "192.0.2.9", ttl: 1 });
         expect(put.body.result).toMatchObject({ id, comment: null });
         expect((await call("DELETE", path)).body.result).toEqual({ id });
@@ -184,7 +217,10 @@ describe("DNS records", () => {
 
 describe("tunnels", () => {
     test("a created tunnel is inactive and remotely managed", async () => {
-        const { body } = await call("POST", `/accounts/${ACCOUNT}/cfd_tunnel`, { name: "homelab", config_src: "cloudflare" });
+        const { body } = await call("POST", `/accounts/${ACCOUNT}/cfd_tunnel`, {
+            name: "homelab",
+            config_src: "cloudflare",
+        });
         expect(body.result).toMatchObject({
             id: expect.stringMatching(/^[0-9a-f-]{36}$/),
             account_tag: ACCOUNT,
@@ -211,7 +247,9 @@ describe("tunnels", () => {
     test("deletion is soft: readable by id, listed only when asked for", async () => {
         const id = await tunnel();
         await call("DELETE", `/accounts/${ACCOUNT}/cfd_tunnel/${id}`);
-        expect((await call("GET", `/accounts/${ACCOUNT}/cfd_tunnel/${id}`)).body.result["deleted_at"]).toEqual(expect.any(String));
+        expect((await call("GET", `/accounts/${ACCOUNT}/cfd_tunnel/${id}`)).body.result["deleted_at"]).toEqual(
+            expect.any(String),
+        );
         expect((await call("GET", `/accounts/${ACCOUNT}/cfd_tunnel?is_deleted=false`)).body.result).toEqual([]);
         expect((await call("GET", `/accounts/${ACCOUNT}/cfd_tunnel?is_deleted=true`)).body.result).toHaveLength(1);
         expect((await call("GET", `/accounts/${ACCOUNT}/cfd_tunnel/${id}/token`)).status).toBe(404);
@@ -224,7 +262,9 @@ describe("tunnels", () => {
         expect((await call("GET", path)).body.result["status"]).toBe("healthy");
         const refused = await call("DELETE", path);
         expect([refused.status, codeOf(refused)]).toEqual([400, 1022]);
-        const clients = (await call("GET", `${path}/connections`)).body.result as unknown as { conns: { colo_name: string }[] }[];
+        const clients = (await call("GET", `${path}/connections`)).body.result as unknown as {
+            conns: { colo_name: string }[];
+        }[];
         expect(clients).toHaveLength(1);
         expect(new Set(clients[0]?.conns.map((connection) => connection.colo_name)).size).toBe(2);
         await call("DELETE", `${path}/connections`);
@@ -250,20 +290,48 @@ describe("tunnels", () => {
     test("each put configuration counts one up", async () => {
         const id = await tunnel();
         const path = `/accounts/${ACCOUNT}/cfd_tunnel/${id}/configurations`;
-        const config = { ingress: [{ hostname: "a.example.org", service: "http://cilium-ingress.kube-system:80" }, { service: "http_status:404" }] };
+        const config = {
+            ingress: [
+                { hostname: "a.example.org", service: "http://cilium-ingress.kube-system:80" },
+                { service: "http_status:404" },
+            ],
+        };
         expect((await call("GET", path)).body.result).toMatchObject({ version: 0, config: null });
         await call("PUT", path, { config });
-        expect((await call("PUT", path, { config })).body.result).toMatchObject({ tunnel_id: id, version: 2, source: "cloudflare", config });
+        expect((await call("PUT", path, { config })).body.result).toMatchObject({
+            tunnel_id: id,
+            version: 2,
+            source: "cloudflare",
+            config,
+        });
     });
 
     test.each([
-        ["no catch-all at the end", [{ hostname: "a.example.org", service: "http://x" }], /last ingress rule must match all/],
-        ["a catch-all before the end", [{ service: "http://x" }, { service: "http_status:404" }], /Rule #1 matches every hostname/],
+        [
+            "no catch-all at the end",
+            [{ hostname: "a.example.org", service: "http://x" }],
+            /last ingress rule must match all/,
+        ],
+        [
+            "a catch-all before the end",
+            [{ service: "http://x" }, { service: "http_status:404" }],
+            /Rule #1 matches every hostname/,
+        ],
         ["no rule", [], /at least one rule/],
-        ["a service with a path", [{ hostname: "a.b", service: "http://x/y" }, { service: "http_status:404" }], /invalid service/],
-        ["a hostname with a scheme", [{ hostname: "https://a.b", service: "http://x" }, { service: "http_status:404" }], /invalid hostname/],
+        [
+            "a service with a path",
+            [{ hostname: "a.b", service: "http://x/y" }, { service: "http_status:404" }],
+            /invalid service/,
+        ],
+        [
+            "a hostname with a scheme",
+            [{ hostname: "https://a.b", service: "http://x" }, { service: "http_status:404" }],
+            /invalid hostname/,
+        ],
     ])("a configuration with %s is refused", async (_, ingress, message) => {
-        const answer = await call("PUT", `/accounts/${ACCOUNT}/cfd_tunnel/${await tunnel()}/configurations`, { config: { ingress } });
+        const answer = await call("PUT", `/accounts/${ACCOUNT}/cfd_tunnel/${await tunnel()}/configurations`, {
+            config: { ingress },
+        });
         expect(answer.status).toBe(400);
         expect(answer.body.errors[0]?.message).toMatch(message);
     });
@@ -280,13 +348,17 @@ describe("the sandbox's own levers", () => {
     });
 
     test("a fault that makes no sense is refused", async () => {
-        expect(await lever("POST", "faults", { match: "(", status: 500 })).toEqual({ message: expect.stringContaining("match") });
+        expect(await lever("POST", "faults", { match: "(", status: 500 })).toEqual({
+            message: expect.stringContaining("match"),
+        });
     });
 
     test("requests are logged without bodies", async () => {
         await record({ name: "a", content: "192.0.2.77" });
         const log = await lever("GET", "requests");
-        expect(log).toEqual([{ at: expect.any(String), method: "POST", path: `/client/v4/zones/${ZONE}/dns_records`, status: 200 }]);
+        expect(log).toEqual([
+            { at: expect.any(String), method: "POST", path: `/client/v4/zones/${ZONE}/dns_records`, status: 200 },
+        ]);
     });
 
     test("connections can be set from another process", async () => {
@@ -309,6 +381,12 @@ test("the state outlives the process, in a file for its owner only", async () =>
 });
 
 test("a port that is taken is named", async () => {
-    const other = startCloudflare({ port: cloud.port, stateFile: join(folder, "other.json"), accountId: ACCOUNT, zones: [], tokens: [] });
+    const other = startCloudflare({
+        port: cloud.port,
+        stateFile: join(folder, "other.json"),
+        accountId: ACCOUNT,
+        zones: [],
+        tokens: [],
+    });
     await expect(other).rejects.toThrow(`EADDRINUSE: loopback Cloudflare cannot listen on 127.0.0.1:${cloud.port}`);
 });

@@ -22,7 +22,12 @@ interface Answer {
     readonly headers: Headers;
 }
 
-async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+async function call(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+): Promise<Answer> {
     const response = await fetch(`${cloud.url}/api/v2/${path}`, {
         method,
         headers: { authorization: `Basic ${Buffer.from(`${KEY}:`).toString("base64")}`, ...headers },
@@ -39,9 +44,18 @@ async function call(method: string, path: string, body?: unknown, headers: Recor
 }
 
 const acl = (method: string, body?: string, headers: Record<string, string> = {}) =>
-    call(method, "tailnet/example.ts.net/acl", body, { "content-type": "application/hujson", accept: "application/hujson", ...headers });
+    call(method, "tailnet/example.ts.net/acl", body, {
+        "content-type": "application/hujson",
+        accept: "application/hujson",
+        ...headers,
+    });
 const newKey = (create: object, more: object = {}) =>
-    call("POST", "tailnet/-/keys", { capabilities: { devices: { create } }, expirySeconds: 3600, description: "router", ...more });
+    call("POST", "tailnet/-/keys", {
+        capabilities: { devices: { create } },
+        expirySeconds: 3600,
+        description: "router",
+        ...more,
+    });
 
 beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), "tailscale-"));
@@ -65,10 +79,16 @@ describe("access", () => {
     });
 
     test("an OAuth client gets a token that works as bearer", async () => {
-        const form = new URLSearchParams({ client_id: "client", client_secret: "hush", grant_type: "client_credentials" });
+        const form = new URLSearchParams({
+            client_id: "client",
+            client_secret: "hush",
+            grant_type: "client_credentials",
+        });
         const { body } = await call("POST", "oauth/token", form.toString(), { authorization: "" });
         expect(body).toMatchObject({ token_type: "Bearer", expires_in: 3600 });
-        const answer = await call("GET", "tailnet/-/keys", undefined, { authorization: `Bearer ${String(body["access_token"])}` });
+        const answer = await call("GET", "tailnet/-/keys", undefined, {
+            authorization: `Bearer ${String(body["access_token"])}`,
+        });
         expect(answer.status).toBe(200);
     });
 
@@ -112,7 +132,11 @@ describe("policy", () => {
     test.each([
         ["an unknown key", '{"grantz": []}', 'json: unknown field "grantz"'],
         ["a tag nobody owns", '{"grants": [{"src": ["tag:x"], "dst": ["*"], "ip": ["*"]}]}', 'tag not found: "tag:x"'],
-        ["a group without members", '{"acls": [{"action": "accept", "src": ["group:x"], "dst": ["*:*"]}]}', 'group not found: "group:x"'],
+        [
+            "a group without members",
+            '{"acls": [{"action": "accept", "src": ["group:x"], "dst": ["*:*"]}]}',
+            'group not found: "group:x"',
+        ],
         ["bad syntax", '{\n  "acls": [}\n', expect.stringContaining("invalid HuJSON")],
     ])("with %s it is refused, and validation says the same with status 200", async (_, policy, message) => {
         const posted = await acl("POST", policy);
@@ -131,7 +155,10 @@ describe("policy", () => {
 describe("keys", () => {
     test("a tag must be in the policy first", async () => {
         const early = await newKey({ tags: ["tag:router"] });
-        expect([early.status, early.body]).toEqual([400, { message: "requested tags [tag:router] are invalid or not permitted" }]);
+        expect([early.status, early.body]).toEqual([
+            400,
+            { message: "requested tags [tag:router] are invalid or not permitted" },
+        ]);
         await acl("POST", POLICY);
         expect((await newKey({ tags: ["tag:router"] })).status).toBe(200);
     });
@@ -167,7 +194,9 @@ describe("DNS", () => {
     test("split DNS: PATCH changes one domain, an empty list removes it, PUT replaces all", async () => {
         await call("PATCH", "tailnet/-/dns/split-dns", { "a.org": ["192.0.2.1"] });
         await call("PATCH", "tailnet/-/dns/split-dns", { "b.org": ["192.0.2.2"] });
-        expect((await call("PATCH", "tailnet/-/dns/split-dns", { "a.org": [] })).body).toEqual({ "b.org": ["192.0.2.2"] });
+        expect((await call("PATCH", "tailnet/-/dns/split-dns", { "a.org": [] })).body).toEqual({
+            "b.org": ["192.0.2.2"],
+        });
         expect((await call("PUT", "tailnet/-/dns/split-dns", {})).body).toEqual({});
     });
 
@@ -186,7 +215,10 @@ describe("devices", () => {
 
     test("routes that the policy approves are enabled, others wait", async () => {
         const { device } = await register({ tags: ["tag:router"] }, ["192.168.0.0/24", "10.0.0.0/8", "0.0.0.0/0"]);
-        expect(device).toMatchObject({ enabledRoutes: ["192.168.0.0/24", "0.0.0.0/0"], advertisedRoutes: ["192.168.0.0/24", "10.0.0.0/8", "0.0.0.0/0"] });
+        expect(device).toMatchObject({
+            enabledRoutes: ["192.168.0.0/24", "0.0.0.0/0"],
+            advertisedRoutes: ["192.168.0.0/24", "10.0.0.0/8", "0.0.0.0/0"],
+        });
     });
 
     test("a route wider than the approved one waits", async () => {
@@ -195,7 +227,9 @@ describe("devices", () => {
 
     test("a single-use key lets one device in, and the same one back", async () => {
         const { key } = await register({}, []);
-        expect(cloud.registerDevice({ authKey: key, hostname: "other" })).toEqual({ refused: expect.stringContaining("invalid key") });
+        expect(cloud.registerDevice({ authKey: key, hostname: "other" })).toEqual({
+            refused: expect.stringContaining("invalid key"),
+        });
         cloud.disconnectDevice("router");
         expect(cloud.registerDevice({ authKey: key, hostname: "router" })).toMatchObject({ online: true });
         expect(cloud.state().devices).toHaveLength(1);
@@ -212,16 +246,23 @@ describe("devices", () => {
         const id = "nodeId" in device ? device.nodeId : "";
         await call("POST", `device/${id}/routes`, { routes: ["10.1.0.0/16"] });
         const { body } = await call("GET", "tailnet/-/devices?fields=all");
-        expect(body["devices"]).toEqual([expect.objectContaining({ nodeId: id, name: "router.example.ts.net", enabledRoutes: ["10.1.0.0/16"] })]);
+        expect(body["devices"]).toEqual([
+            expect.objectContaining({ nodeId: id, name: "router.example.ts.net", enabledRoutes: ["10.1.0.0/16"] }),
+        ]);
     });
 
     test("an invented key is refused", () => {
-        expect(cloud.registerDevice({ authKey: "tskey-auth-x", hostname: "x" })).toEqual({ refused: expect.any(String) });
+        expect(cloud.registerDevice({ authKey: "tskey-auth-x", hostname: "x" })).toEqual({
+            refused: expect.any(String),
+        });
     });
 });
 
 describe("HuJSON", () => {
     test("comments and commas inside strings are left alone", () => {
-        expect(parseHuJson('{"a": "// no /* comment */ ,}", "b": [1, 2,],}')).toEqual({ a: "// no /* comment */ ,}", b: [1, 2] });
+        expect(parseHuJson('{"a": "// no /* comment */ ,}", "b": [1, 2,],}')).toEqual({
+            a: "// no /* comment */ ,}",
+            b: [1, 2],
+        });
     });
 });

@@ -37,6 +37,7 @@ interface RegisterRequest {
     getProtect(): boolean;
     getRetainondelete(): boolean;
     getProvider(): string;
+    getAdditionalsecretoutputsList(): string[];
     getObject(): { toJavaScript(): Json } | undefined;
 }
 
@@ -101,7 +102,7 @@ export class PlanMonitor {
         callback(null, {
             getUrn: () => urn,
             getId: () => id,
-            getObject: () => struct(outputs),
+            getObject: () => struct({ ...outputs, ...secretOutputs(request.getAdditionalsecretoutputsList()) }),
             getStable: () => false,
             getStablesList: () => [],
             getPropertydependenciesMap: () => new Map(),
@@ -147,7 +148,7 @@ function struct(value: Json): { toJavaScript(): Json } {
 }
 
 /** What a provider would say in a preview of a resource that does not exist yet: its inputs, and what is foreseeable. */
-function previewOutputs(type: string, name: string, inputs: Json): { id: string; outputs: Json } {
+function previewOutputs(type: string, name: string, inputs: Json): { id: string; outputs: { [key: string]: Json } } {
     const object = isObject(inputs) ? inputs : {};
     switch (type) {
         case "pulumi:pulumi:Stack":
@@ -159,6 +160,11 @@ function previewOutputs(type: string, name: string, inputs: Json): { id: string;
         default:
             return { id: type.startsWith("pulumi:providers:") ? "plan" : "", outputs: object };
     }
+}
+
+/** Outputs that are secret whatever their value: known to be so although the value is not known. */
+function secretOutputs(names: readonly string[]): { [key: string]: Json } {
+    return Object.fromEntries(names.map((name) => [name, { [SIGNATURE]: SECRET, value: "[secret]" }]));
 }
 
 /** Functions look at machines and accounts: in a plan their answers are unknown. */

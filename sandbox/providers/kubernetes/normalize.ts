@@ -47,7 +47,7 @@ const QUANTITY_MAPS = new Set([
     ...["requests", "limits", "capacity", "allocatable", "hard", "default", "defaultRequest", "max", "min"],
     ...["maxLimitRequestRatio", "podFixed"],
 ]);
-const QUANTITIES = new Set(["sizeLimit", "divisor"]);
+const QUANTITIES = new Set(["sizeLimit", "divisor", "averageValue"]);
 
 function quantities(value: Json): Json {
     if (Array.isArray(value)) {

@@ -52,7 +52,7 @@ metadata:
   labels:
     {{- include "labels" $context | nindent 4 }}
 spec:
-  replicas: {{ $v.replicas }}
+  replicas: {{ dig "replicas" 1 $v }}
   {{- if eq .kind "StatefulSet" }}
   serviceName: {{ $name }}
   {{- end }}
@@ -80,7 +80,7 @@ spec:
       tolerations:
         {{- toYaml . | nindent 8 }}
       {{- end }}
-      {{- with concat (.init | default list) $v.initContainers }}
+      {{- with concat (.init | default list) (dig "initContainers" list $v) }}
       initContainers:
         {{- tpl (toYaml .) $.root | nindent 8 }}
       {{- end }}
@@ -91,11 +91,11 @@ spec:
           args:
             {{- toYaml . | nindent 12 }}
           {{- end }}
-          {{- with concat .root.Values.global.env $v.env }}
+          {{- with concat .root.Values.global.env (dig "env" list $v) (dig "extraEnv" list $v) }}
           env:
             {{- toYaml . | nindent 12 }}
           {{- end }}
-          {{- with $v.envFrom }}
+          {{- with concat (dig "envFrom" list $v) (dig "extraEnvFrom" list $v) }}
           envFrom:
             {{- toYaml . | nindent 12 }}
           {{- end }}
@@ -107,14 +107,14 @@ spec:
           {{- end }}
           resources:
             {{- toYaml $v.resources | nindent 12 }}
-          {{- with concat (.mounts | default list) $v.volumeMounts }}
+          {{- with concat (.mounts | default list) (dig "volumeMounts" list $v) (dig "extraVolumeMounts" list $v) }}
           volumeMounts:
             {{- toYaml . | nindent 12 }}
           {{- end }}
-        {{- with $v.extraContainers }}
+        {{- with dig "extraContainers" list $v }}
         {{- tpl (toYaml .) $.root | nindent 8 }}
         {{- end }}
-      {{- with concat (.volumes | default list) $v.volumes }}
+      {{- with concat (.volumes | default list) (dig "volumes" list $v) (dig "extraVolumes" list $v) }}
       volumes:
         {{- toYaml . | nindent 8 }}
       {{- end }}
@@ -127,15 +127,15 @@ metadata:
   namespace: {{ include "namespace" .root }}
   labels:
     {{- include "labels" $context | nindent 4 }}
-    {{- with $v.metrics.service.labels }}
+    {{- with dig "metrics" "service" "labels" dict $v }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
   selector:
     {{- include "selector" $context | nindent 4 }}
   ports:
-    - { name: http-metrics, port: {{ $v.metrics.service.servicePort }}, targetPort: metrics }
-{{- if $v.metrics.serviceMonitor.enabled }}
+    - { name: http-metrics, port: {{ dig "metrics" "service" "servicePort" 8082 $v }}, targetPort: metrics }
+{{- if dig "metrics" "serviceMonitor" "enabled" false $v }}
 ---
 apiVersion: monitoring.coreos.com/v1
 kind: ServiceMonitor
@@ -144,7 +144,7 @@ metadata:
   namespace: {{ include "namespace" .root }}
   labels:
     {{- include "labels" $context | nindent 4 }}
-    {{- with $v.metrics.serviceMonitor.additionalLabels }}
+    {{- with dig "metrics" "serviceMonitor" "additionalLabels" dict $v }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
@@ -152,7 +152,7 @@ spec:
     matchLabels:
       {{- include "selector" $context | nindent 6 }}
   endpoints:
-    - { port: http-metrics, path: /metrics, interval: {{ $v.metrics.serviceMonitor.interval | quote }} }
+    - { port: http-metrics, path: /metrics, interval: {{ dig "metrics" "serviceMonitor" "interval" "30s" $v | quote }} }
 {{- end }}
 {{- end }}
 {{- end }}

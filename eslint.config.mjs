@@ -1,0 +1,22 @@
+import pulumi from "@pulumi/eslint-plugin";
+import tseslint from "typescript-eslint";
+
+export default tseslint.config(
+    { ignores: ["node_modules/", ".sandbox/", "tools/go/"] },
+    ...tseslint.configs.recommended,
+    {
+        files: ["**/*.ts"],
+        plugins: { "@pulumi": pulumi },
+        languageOptions: { parserOptions: { projectService: true } },
+        rules: {
+            "@typescript-eslint/no-explicit-any": "error",
+            "@typescript-eslint/no-floating-promises": "error",
+            "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
+            "@pulumi/no-output-in-template-literal": "error",
+            "@pulumi/no-output-instance-in-template-literal": "error",
+        },
+    },
+    // `require` of package.json files and of what the SDK's declarations leave out is deliberate.
+    { rules: { "@typescript-eslint/no-require-imports": "off" } },
+    { files: ["**/*.cjs", "tools/start/*.js", "*.js"], languageOptions: { sourceType: "commonjs" } },
+);

@@ -1,0 +1,117 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { assembleCharts } from "../../sandbox/charts/assemble";
+import { standInCrds } from "../../sandbox/charts/crds";
+
+const SHARED = join(__dirname, "../../../shared");
+const CHARTS = ["cilium", "argo-cd", "prometheus-operator-crds", "kube-prometheus-stack"];
+
+let out: string;
+
+beforeEach(() => {
+    out = mkdtempSync(join(tmpdir(), "charts-"));
+});
+
+afterEach(() => rmSync(out, { recursive: true }));
+
+const crdFiles = (directory: string) => readdirSync(directory).sort();
+
+test("every chart is laid out, with the CRDs it brings", () => {
+    const directories = assembleCharts({ out });
+    expect(Object.keys(directories)).toEqual(CHARTS);
+    for (const [name, directory] of Object.entries(directories)) {
+        expect((parse(readFileSync(join(directory, "Chart.yaml"), "utf8")) as { name: string }).name).toBe(name);
+    }
+    expect(crdFiles(join(out, "argo-cd/files/crds"))).toEqual([
+        "applications.argoproj.io.yaml",
+        "applicationsets.argoproj.io.yaml",
+        "appprojects.argoproj.io.yaml",
+    ]);
+    expect(crdFiles(join(out, "kube-prometheus-stack/charts/crds/crds"))).toHaveLength(10);
+    expect(crdFiles(join(out, "prometheus-operator-crds/charts/crds/files/crds"))).toHaveLength(10);
+    // Cilium's operator registers its CRDs at run time.
+    expect(existsSync(join(out, "cilium/files"))).toBe(false);
+});
+
+test("real CRDs take the place of the stand-ins, for the projects that have them", () => {
+    const crds = join(out, "given");
+    mkdirSync(join(crds, "argo-cd"), { recursive: true });
+    writeFileSync(join(crds, "argo-cd", "applications.argoproj.io.yaml"), "real: true\n");
+    assembleCharts({ out, crds });
+    expect(crdFiles(join(out, "argo-cd/files/crds"))).toEqual(["applications.argoproj.io.yaml"]);
+    expect(readFileSync(join(out, "argo-cd/files/crds/applications.argoproj.io.yaml"), "utf8")).toBe("real: true\n");
+    expect(crdFiles(join(out, "kube-prometheus-stack/charts/crds/crds"))).toHaveLength(10);
+    // Laid out again without them, nothing of them is left.
+    assembleCharts({ out });
+    expect(crdFiles(join(out, "argo-cd/files/crds"))).toHaveLength(3);
+});
+
+test("stand-in CRDs are asked for by project", () => {
+    expect(standInCrds("cilium").map((crd) => crd.metadata.name)).toContain("ciliumloadbalancerippools.cilium.io");
+    expect(() => standInCrds("nope")).toThrow(
+        'no stand-in CRDs for "nope"; there are some for cilium, argo-cd, prometheus-operator',
+    );
+});
+
+interface RealCrd {
+    readonly spec: {
+        readonly scope: string;
+        readonly names: { readonly kind: string; readonly plural: string };
+        readonly versions: readonly { readonly name: string; readonly subresources?: { readonly status?: object } }[];
+    };
+}
+
+const real = existsSync(join(SHARED, "crds"));
+(real ? describe : describe.skip)("against the real ones in ../shared", () => {
+    test.each(["cilium", "argo-cd"])(
+        "the stand-in CRDs of %s have the real names, scopes, versions and status subresources",
+        (project) => {
+            const facts = (crd: RealCrd) => [
+                crd.spec.names.kind,
+                crd.spec.names.plural,
+                crd.spec.scope,
+                crd.spec.versions.map((version) => [version.name, version.subresources?.status !== undefined]),
+            ];
+            const directory = join(SHARED, "crds", project);
+            const upstream = readdirSync(directory).map((file) =>
+                facts(parse(readFileSync(join(directory, file), "utf8")) as RealCrd),
+            );
+            const own = standInCrds(project).map((crd) => facts(crd as unknown as RealCrd));
+            expect(own.sort()).toEqual(upstream.sort());
+        },
+    );
+
+    test.each(CHARTS)("every value of the stand-in %s is one of upstream's", (chart) => {
+        const own: unknown = parse(
+            readFileSync(join(__dirname, "../../sandbox/charts", chart, "values.yaml"), "utf8"),
+            { merge: true },
+        );
+        const upstream: unknown = parse(readFileSync(join(SHARED, "charts", chart, "values.yaml"), "utf8"), {
+            merge: true,
+        });
+        expect(strangers(own, upstream, SUBCHART_KEYS)).toEqual([]);
+    });
+});
+
+/** Keys that upstream takes from a chart it depends on, whose values.yaml is not at hand. */
+const SUBCHART_KEYS = /^(grafana|kube-state-metrics|prometheus-node-exporter)\./;
+
+/** Paths that `own` has and `upstream` lacks; below an upstream value that is empty anything goes. */
+function strangers(own: unknown, upstream: unknown, allowed: RegExp, path = ""): string[] {
+    if (!isMap(own) || !isMap(upstream) || Object.keys(upstream).length === 0) {
+        return [];
+    }
+    return Object.entries(own).flatMap(([key, value]) => {
+        const here = path === "" ? key : `${path}.${key}`;
+        if (!(key in upstream)) {
+            return allowed.test(here) ? [] : [here];
+        }
+        return strangers(value, upstream[key], allowed, here);
+    });
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+    return typeof value === "object" && value !== null && !Array.isArray(value);
+}

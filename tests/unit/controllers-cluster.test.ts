@@ -1,0 +1,373 @@
+import { join } from "node:path";
+import { collections, type View } from "../../sandbox/controllers/controller";
+import { readObjects } from "../../sandbox/controllers/files";
+import { nodeFor, nodes } from "../../sandbox/controllers/nodes";
+import { type Crd, operators } from "../../sandbox/controllers/operators";
+import { type Stage, stages } from "../../sandbox/controllers/stages";
+import { tailnet } from "../../sandbox/controllers/tailnet";
+import { parseToken, tunnels } from "../../sandbox/controllers/tunnels";
+import { nodePathMap, volumes } from "../../sandbox/controllers/volumes";
+
+const T0 = Date.parse("2026-01-01T00:00:00Z");
+
+function viewOf(lists: Record<string, readonly object[]>, objects: Record<string, object> = {}, now = T0): View {
+    return {
+        now,
+        list: <T>(path: string) => (lists[path] ?? []) as readonly T[],
+        get: <T>(path: string) => Promise.resolve(objects[path] as T | undefined),
+    };
+}
+
+const deployment = (namespace: string, name: string, ready = 1) => ({
+    metadata: { name, namespace, generation: 1, labels: { app: name } },
+    spec: { replicas: 1, template: {} },
+    status: { observedGeneration: 1, readyReplicas: ready, updatedReplicas: ready },
+});
+
+describe("volumes", () => {
+    const storageClass = (more: object = {}) => ({
+        metadata: { name: "local-path" },
+        provisioner: "rancher.io/local-path",
+        volumeBindingMode: "WaitForFirstConsumer",
+        reclaimPolicy: "Retain",
+        ...more,
+    });
+    const claim = (more: object = {}, annotations: object = { "volume.kubernetes.io/selected-node": "n1" }) => ({
+        metadata: { name: "config", namespace: "media", uid: "u1", resourceVersion: "3", annotations },
+        spec: {
+            storageClassName: "local-path",
+            accessModes: ["ReadWriteOnce"],
+            resources: { requests: { storage: "5Gi" } },
+            ...more,
+        },
+        status: { phase: "Pending" },
+    });
+    const reconcile = (lists: { claim?: object; class?: object; volume?: object; ready?: number }, objects = {}) =>
+        volumes().reconcile(
+            viewOf(
+                {
+                    [collections.deployments]: [deployment("kube-system", "local-path-provisioner", lists.ready ?? 1)],
+                    [collections.claims]: lists.claim === undefined ? [] : [lists.claim],
+                    [collections.storageClasses]: [lists.class ?? storageClass()],
+                    [collections.volumes]: lists.volume === undefined ? [] : [lists.volume],
+                },
+                objects,
+            ),
+        );
+
+    test("a claim whose pod has a node gets a volume there", async () => {
+        expect(await reconcile({ claim: claim() })).toEqual([
+            {
+                verb: "create",
+                path: "/api/v1/persistentvolumes",
+                body: {
+                    apiVersion: "v1",
+                    kind: "PersistentVolume",
+                    metadata: {
+                        name: "pvc-u1",
+                        annotations: { "pv.kubernetes.io/provisioned-by": "rancher.io/local-path" },
+                    },
+                    spec: {
+                        capacity: { storage: "5Gi" },
+                        accessModes: ["ReadWriteOnce"],
+                        volumeMode: "Filesystem",
+                        storageClassName: "local-path",
+                        persistentVolumeReclaimPolicy: "Retain",
+                        claimRef: {
+                            apiVersion: "v1",
+                            kind: "PersistentVolumeClaim",
+                            namespace: "media",
+                            name: "config",
+                            uid: "u1",
+                            resourceVersion: "3",
+                        },
+                        hostPath: {
+                            path: "/opt/local-path-provisioner/pvc-u1_media_config",
+                            type: "DirectoryOrCreate",
+                        },
+                        nodeAffinity: {
+                            required: {
+                                nodeSelectorTerms: [
+                                    {
+                                        matchExpressions: [
+                                            { key: "kubernetes.io/hostname", operator: "In", values: ["n1"] },
+                                        ],
+                                    },
+                                ],
+                            },
+                        },
+                    },
+                },
+            },
+        ]);
+    });
+
+    test.each([
+        ["no node is chosen", { claim: claim({}, {}) }],
+        ["the provisioner is not ready", { claim: claim(), ready: 0 }],
+        ["the class is another provisioner's", { claim: claim(), class: storageClass({ provisioner: "other" }) }],
+        ["the claim names its volume", { claim: claim({ volumeName: "media" }) }],
+    ])("nothing is made while %s", async (_, lists) => {
+        expect(await reconcile(lists)).toEqual([]);
+    });
+
+    test.each([
+        ["ReadWriteMany", { claim: claim({ accessModes: ["ReadWriteMany"] }) }, /only supports ReadWriteOnce/],
+        [
+            "immediate binding, so no node,",
+            { claim: claim({}, {}), class: storageClass({ volumeBindingMode: "Immediate" }) },
+            /no node was specified/,
+        ],
+    ])("%s is refused with an event, as the real one refuses it", async (_, lists, message) => {
+        expect(await reconcile(lists)).toMatchObject([
+            {
+                path: "/api/v1/namespaces/media/events",
+                body: { reason: "ProvisioningFailed", message: expect.stringMatching(message) },
+            },
+        ]);
+    });
+
+    test("the path comes from the provisioner's configuration, the folder from the class's pattern", async () => {
+        const config = {
+            data: {
+                "config.json":
+                    '{"nodePathMap":[{"node":"DEFAULT_PATH_FOR_NON_LISTED_NODES","paths":["/var/data/configs"]}]}',
+            },
+        };
+        const [action] = await reconcile(
+            {
+                claim: claim(),
+                class: storageClass({ parameters: { pathPattern: "{{ .PVC.Namespace }}/{{ .PVC.Name }}" } }),
+            },
+            { "/api/v1/namespaces/kube-system/configmaps/local-path-config": config },
+        );
+        expect(action).toMatchObject({ body: { spec: { hostPath: { path: "/var/data/configs/media/config" } } } });
+        expect(nodePathMap("not json").size).toBe(0);
+    });
+
+    test("a released volume of a deleting class is deleted, a retained one stays", async () => {
+        const released = (policy: string) => ({
+            metadata: { name: "pvc-u0", annotations: { "pv.kubernetes.io/provisioned-by": "rancher.io/local-path" } },
+            spec: { persistentVolumeReclaimPolicy: policy },
+            status: { phase: "Released" },
+        });
+        expect(await reconcile({ volume: released("Delete") })).toEqual([
+            { verb: "delete", path: "/api/v1/persistentvolumes/pvc-u0" },
+        ]);
+        expect(await reconcile({ volume: released("Retain") })).toEqual([]);
+    });
+});
+
+describe("operators", () => {
+    const crd: Crd = {
+        apiVersion: "apiextensions.k8s.io/v1",
+        kind: "CustomResourceDefinition",
+        metadata: { name: "pools.cilium.io" },
+        spec: {
+            group: "cilium.io",
+            scope: "Cluster",
+            names: { kind: "Pool", plural: "pools" },
+            versions: [{ name: "v2", served: true }],
+        },
+        status: { old: true },
+    };
+    const lists = (ready: number) => ({
+        [collections.deployments]: [deployment("kube-system", "cilium-operator", ready)],
+    });
+
+    test("CRDs come some seconds after the operator is ready, with its label and without old status", async () => {
+        const controller = operators(() => [crd]);
+        expect(await controller.reconcile(viewOf(lists(0), {}, T0))).toEqual([]);
+        expect(await controller.reconcile(viewOf(lists(1), {}, T0 + 1000))).toEqual([]);
+        expect(await controller.reconcile(viewOf(lists(1), {}, T0 + 3900))).toEqual([]);
+        const [action] = await controller.reconcile(viewOf(lists(1), {}, T0 + 4000));
+        expect(action).toMatchObject({
+            verb: "apply",
+            path: "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/pools.cilium.io",
+            body: {
+                metadata: { labels: { "io.cilium.k8s.crd.schema.version": expect.stringMatching(/^1\.\d+\.\d+$/) } },
+            },
+        });
+        expect(action).not.toHaveProperty("body.status");
+    });
+
+    test("what is served already is left alone", async () => {
+        const controller = operators(() => [crd]);
+        const served = { "/apis/cilium.io/v2": { resources: [{ name: "pools" }] } };
+        await controller.reconcile(viewOf(lists(1), served, T0));
+        expect(await controller.reconcile(viewOf(lists(1), served, T0 + 5000))).toEqual([]);
+    });
+});
+
+describe("nodes", () => {
+    const machine = {
+        name: "n1",
+        address: "192.168.0.10",
+        roles: ["control-plane"],
+        capacity: { cpu: "8", memory: "32Gi" },
+        labels: { zone: "a" },
+    };
+
+    test("a machine appears with address, capacity, roles and kwok's mark", () => {
+        expect(nodeFor(machine)).toMatchObject({
+            metadata: {
+                name: "n1",
+                annotations: { "kwok.x-k8s.io/node": "fake" },
+                labels: { "kubernetes.io/hostname": "n1", "node-role.kubernetes.io/control-plane": "true", zone: "a" },
+            },
+            status: {
+                addresses: [
+                    { type: "InternalIP", address: "192.168.0.10" },
+                    { type: "Hostname", address: "n1" },
+                ],
+                capacity: { cpu: "8", memory: "32Gi", pods: "110" },
+                allocatable: { cpu: "8" },
+            },
+        });
+    });
+
+    test("one as described needs nothing; a changed one is corrected", async () => {
+        const right = nodeFor(machine) as { status: object };
+        expect(await nodes([machine]).reconcile(viewOf({ [collections.nodes]: [right] }))).toEqual([]);
+        const moved = await nodes([{ ...machine, address: "192.168.0.11" }]).reconcile(
+            viewOf({ [collections.nodes]: [right] }),
+        );
+        expect(moved).toMatchObject([
+            { path: "/api/v1/nodes/n1/status", body: { status: { addresses: [{ address: "192.168.0.11" }, {}] } } },
+        ]);
+    });
+});
+
+describe("stages", () => {
+    const stage = (name: string, apiGroup: string, kind: string): Stage => ({
+        metadata: { name },
+        spec: { resourceRef: { apiGroup, kind } },
+    });
+    const wanted = [stage("pod-start", "v1", "Pod"), stage("ready", "x.io/v1", "Thing")];
+    const path = "/apis/kwok.x-k8s.io/v1alpha1/stages";
+    const served = { "/apis/kwok.x-k8s.io/v1alpha1": {}, "/api/v1": { resources: [{ kind: "Pod" }] } };
+
+    test("those of a kind come with the kind and go with it", async () => {
+        expect(await stages(wanted).reconcile(viewOf({}, served))).toMatchObject([
+            { verb: "apply", path: `${path}/pod-start` },
+        ]);
+        const withThing = { ...served, "/apis/x.io/v1": { resources: [{ kind: "Thing" }] } };
+        expect(await stages(wanted).reconcile(viewOf({ [path]: [wanted[0] as Stage] }, withThing))).toMatchObject([
+            { verb: "apply", path: `${path}/ready` },
+        ]);
+        expect(await stages(wanted).reconcile(viewOf({ [path]: wanted }, served))).toEqual([
+            { verb: "delete", path: `${path}/ready` },
+        ]);
+    });
+
+    test("without the Stage CRD there is nothing to do", async () => {
+        expect(await stages(wanted).reconcile(viewOf({}))).toEqual([]);
+    });
+
+    test("pods and nodes have theirs beside the custom resources'", () => {
+        const folder = join(__dirname, "../../sandbox/controllers/stages");
+        const kinds = (directory: string) =>
+            new Set(readObjects<Stage>(directory).map(({ spec }) => spec.resourceRef.kind));
+        expect(kinds(folder)).toEqual(new Set(["Node", "Pod"]));
+        expect(kinds(join(folder, "custom-resources"))).toEqual(
+            new Set(["ApplicationSet", "Prometheus", "Alertmanager"]),
+        );
+    });
+});
+
+const pod = (image: string, env: object[], ready = "True") => ({
+    metadata: { name: "p-0", namespace: "edge", uid: "p" },
+    spec: { containers: [{ name: "c", image, env }] },
+    status: { conditions: [{ type: "Ready", status: ready }] },
+});
+const fromSecret = (name: string, secret: string) => ({
+    name,
+    valueFrom: { secretKeyRef: { name: secret, key: "token" } },
+});
+const secretAt = (name: string, value: string) => ({
+    [`/api/v1/namespaces/edge/secrets/${name}`]: { data: { token: Buffer.from(value).toString("base64") } },
+});
+
+describe("tunnels", () => {
+    const token = (tunnel: string, secret = "s") =>
+        Buffer.from(JSON.stringify({ a: "acc", t: tunnel, s: secret })).toString("base64");
+    const cloud = (connections: object[] = []) => {
+        const counts: [string, number][] = [];
+        const tunnel = { id: "t1", secret: "s", deletedAt: null, connections };
+        return {
+            counts,
+            state: () => ({ tunnels: [tunnel] }) as never,
+            setConnections: (id: string, count: number) => {
+                counts.push([id, count]);
+                return true;
+            },
+        };
+    };
+    const quiet = { log: () => undefined };
+    const env = [fromSecret("TUNNEL_TOKEN", "tunnel")];
+
+    test("a ready cloudflared with the tunnel's token is four connections, which outlast it by five seconds", async () => {
+        const loopback = cloud();
+        const controller = tunnels(loopback, quiet);
+        const pods = { [collections.pods]: [pod("docker.io/cloudflare/cloudflared:2026.1.0@sha256:abc", env)] };
+        await controller.reconcile(viewOf(pods, secretAt("tunnel", token("t1")), T0));
+        await controller.reconcile(viewOf({}, {}, T0 + 4999));
+        await controller.reconcile(viewOf({}, {}, T0 + 5000));
+        expect(loopback.counts).toEqual([
+            ["t1", 4],
+            ["t1", 4],
+            ["t1", 0],
+        ]);
+    });
+
+    test.each([
+        ["is not ready", pod("cloudflare/cloudflared", env, "False"), token("t1")],
+        ["has the token of a tunnel that is gone", pod("cloudflare/cloudflared", env), token("t0")],
+        ["has an old secret of the tunnel", pod("cloudflare/cloudflared", env), token("t1", "old")],
+        ["is of another image", pod("nginx:cloudflared", env), token("t1")],
+    ])("a pod that %s connects nothing", async (_, object, value) => {
+        const loopback = cloud();
+        await tunnels(loopback, quiet).reconcile(viewOf({ [collections.pods]: [object] }, secretAt("tunnel", value)));
+        expect(loopback.counts).toEqual([]);
+    });
+
+    test("connections left by an earlier process are closed when no pod is found for them", async () => {
+        const loopback = cloud([{}]);
+        await tunnels(loopback, quiet).reconcile(viewOf({}));
+        expect(loopback.counts).toEqual([["t1", 0]]);
+    });
+
+    test("what is no token reads as none", () => {
+        expect(parseToken("bm90IGpzb24=")).toBeUndefined();
+        expect(parseToken(undefined)).toBeUndefined();
+    });
+});
+
+describe("tailnet", () => {
+    test("a ready pod joins once with its key and routes, and leaves when it is gone", async () => {
+        const calls: unknown[] = [];
+        const controller = tailnet(
+            {
+                registerDevice: (registration) => {
+                    calls.push(registration);
+                    return { refused: "test" };
+                },
+                disconnectDevice: (hostname) => calls.push(hostname),
+            },
+            { log: () => undefined },
+        );
+        const router = pod("ghcr.io/tailscale/tailscale:v1.90", [
+            fromSecret("TS_AUTHKEY", "ts"),
+            { name: "TS_ROUTES", value: "192.168.0.0/24, 10.0.0.0/8" },
+            { name: "TS_HOSTNAME", value: "router" },
+        ]);
+        const view = viewOf({ [collections.pods]: [router] }, secretAt("ts", "tskey"));
+        await controller.reconcile(view);
+        await controller.reconcile(view);
+        await controller.reconcile(viewOf({}));
+        expect(calls).toEqual([
+            { authKey: "tskey", hostname: "router", routes: ["192.168.0.0/24", "10.0.0.0/8"] },
+            "router",
+        ]);
+    });
+});

@@ -1,0 +1,373 @@
+import { join } from "node:path";
+import { planStack, type Plan, type PlannedResource } from "../../tools/plan/plan";
+import { readStackValue, ROOT } from "../../tools/stack-file";
+
+let plan: Plan;
+beforeAll(async () => {
+    plan = await planStack("homelab", readStackValue(ROOT, "homelab"), ROOT);
+});
+
+type Inputs = Record<string, unknown>;
+
+const find = (type: string, name: string): PlannedResource => {
+    const found = plan.resources.find((resource) => resource.type.endsWith(type) && resource.name === name);
+    if (found === undefined) throw new Error(`no ${type} ${name} in the plan`);
+    return found;
+};
+const dig = (value: unknown, ...path: (string | number)[]): unknown =>
+    path.reduce<unknown>((node, key) => (node as Record<string | number, unknown> | undefined)?.[key], value);
+const values = (release: string) => dig(find(":Release", release).inputs, "values") as Inputs;
+
+/** Everything that a resource waits for, directly or not. */
+function waitsFor(urn: string): Set<string> {
+    const byUrn = new Map(plan.resources.map((resource) => [resource.urn, resource]));
+    const seen = new Set<string>();
+    const visit = (here: string) => {
+        for (const next of byUrn.get(here)?.dependsOn ?? []) {
+            if (!seen.has(next)) {
+                seen.add(next);
+                visit(next);
+            }
+        }
+    };
+    visit(urn);
+    return seen;
+}
+const inOrder = (...resources: PlannedResource[]) => {
+    resources.slice(1).forEach((later, index) => {
+        const earlier = resources[index] as PlannedResource;
+        expect([later.urn, waitsFor(later.urn).has(earlier.urn)]).toEqual([later.urn, true]);
+    });
+};
+
+describe("bootstrap order", () => {
+    test("seven steps in a chain (H-BOOT-05, -07, -08, -10, -11, -12, -16)", () => {
+        inOrder(
+            find(":Command", "node-kubeconfig"),
+            find(":Release", "cilium"),
+            find(":Command", "cilium-ready"),
+            find(":CiliumLoadBalancerIPPool", "lan-pool"),
+            find(":Command", "lan-ingress-address"),
+            find(":Command", "sops-age-key"),
+            find(":Release", "argocd"),
+            find(":ZeroTrustTunnelCloudflared", "tunnel"),
+            find(":DnsRecord", "echo-server.peterstorm.io"),
+            find(":ApplicationSet", "homelab"),
+        );
+        inOrder(find(":Command", "cilium-ready"), find(":CiliumL2AnnouncementPolicy", "lan-announcements"));
+        inOrder(find("core/v1:Namespace", "argocd"), find(":Command", "sops-age-key"));
+    });
+
+    test("every other workload waits for Cilium (H-BOOT-06)", () => {
+        const cilium = find(":Release", "cilium").urn;
+        const workloads = plan.resources.filter(
+            ({ type, name }) => /:(Deployment|Release|Service|Ingress)$/.test(type) && name !== "cilium",
+        );
+        expect(workloads.length).toBeGreaterThan(20);
+        expect(workloads.filter(({ urn }) => !waitsFor(urn).has(cilium)).map(({ urn }) => urn)).toEqual([]);
+    });
+
+    test("workloads are not serialised: none waits for another", () => {
+        const media = ["plex", "sonarr", "radarr", "prowlarr", "overseerr", "transmission", "echo-server"];
+        for (const name of media) {
+            const others = [...waitsFor(find(":Deployment", name).urn)].filter(
+                (urn) => urn.includes("homelab:apps:Workload") && !urn.endsWith(`::${name}`),
+            );
+            expect([name, others]).toEqual([name, []]);
+        }
+    });
+
+    test("deletion is the reverse: connector before drain before tunnel, ApplicationSet before drain before Argo CD", () => {
+        inOrder(
+            find(":ZeroTrustTunnelCloudflared", "tunnel"),
+            find(":Command", "tunnel-drain"),
+            find("core/v1:Secret", "tunnel-token"),
+            find("apps/v1:Deployment", "cloudflared"),
+        );
+        inOrder(find(":Release", "argocd"), find(":Command", "homelab-drain"), find(":ApplicationSet", "homelab"));
+        inOrder(find(":Command", "cilium-crd-cleanup"), find(":Release", "cilium"), find(":CiliumLoadBalancerIPPool", "lan-pool"));
+    });
+
+    test("dependsOn names planned resources only, and no cycle", () => {
+        const urns = new Set(plan.resources.map(({ urn }) => urn));
+        for (const resource of plan.resources) {
+            expect(resource.dependsOn.filter((urn) => !urns.has(urn))).toEqual([]);
+            expect(waitsFor(resource.urn).has(resource.urn)).toBe(false);
+        }
+    });
+});
+
+describe("derived tables", () => {
+    test("DNS: exactly the nine rows of the seed (H-DNS-02..13)", () => {
+        const local = (host: string, address = "192.168.0.240") => ({
+            name: `${host}.peterstorm.io`,
+            type: "A",
+            content: address,
+            proxied: false,
+            access: "local",
+        });
+        const rows = [
+            {
+                name: "echo-server.peterstorm.io",
+                type: "CNAME",
+                content: "<tunnel-id>.cfargotunnel.com",
+                proxied: true,
+                access: "external",
+            },
+            ...["sonarr", "radarr", "prowlarr", "overseerr", "transmission", "grafana", "argocd"].map((host) => local(host)),
+            local("plex", "192.168.0.241"),
+        ];
+        expect(plan.dns).toEqual(rows.sort((a, b) => (a.name < b.name ? -1 : 1)));
+    });
+
+    test("tunnel: the one external host to the shared ingress, 404 last (H-EDGE-02, -04)", () => {
+        expect(plan.tunnel).toEqual([
+            {
+                hostname: "echo-server.peterstorm.io",
+                service: "http://cilium-ingress.kube-system.svc.cluster.local:80",
+            },
+            { hostname: null, service: "http_status:404" },
+        ]);
+    });
+
+    test("volumes: a stable directory an app, shared libraries at one path each (H-STOR-01..04, -07, -08)", () => {
+        const kept = plan.volumes.filter(({ survivesDestroy }) => survivesDestroy);
+        expect(kept.map(({ workload, mountPath, source }) => `${workload} ${mountPath} ${source}`)).toEqual([
+            "overseerr /app/config /var/data/configs/overseerr",
+            "plex /config /var/data/configs/plex",
+            "plex /media /var/data/media",
+            "prowlarr /config /var/data/configs/prowlarr",
+            "radarr /config /var/data/configs/radarr",
+            "radarr /media /var/data/media",
+            "radarr /torrents /var/data/torrents",
+            "sonarr /config /var/data/configs/sonarr",
+            "sonarr /media /var/data/media",
+            "sonarr /torrents /var/data/torrents",
+            "transmission /config /var/data/configs/transmission",
+            "transmission /torrents /var/data/torrents",
+        ]);
+    });
+
+    test("images: by digest, but for the listed ones; none of Bitnami (H-APP-12)", () => {
+        expect(plan.images.filter(({ pinned }) => !pinned).map(({ image }) => image)).toEqual([
+            "ghcr.io/tailscale/tailscale:v1.102.3",
+            "haugene/transmission-openvpn:5.4.1",
+            "lscr.io/linuxserver/plex:1.43.2",
+            "rancher/local-path-provisioner:v0.0.37",
+            "viaductoss/ksops:v4.5.1",
+        ]);
+        expect(JSON.stringify(plan.resources)).not.toMatch(/bitnami|k8s-at-home|truecharts/);
+    });
+});
+
+describe("Cilium", () => {
+    test("values of the seed (H-NET-03, -06, -07, -09, H-MON-02, H-EDGE-05, H-MON-08)", () => {
+        const cilium = values("cilium");
+        expect(cilium).toMatchObject({
+            kubeProxyReplacement: true,
+            k8sServiceHost: "192.168.0.28",
+            k8sServicePort: 6443,
+            l2announcements: { enabled: true },
+            ingressController: {
+                enabled: true,
+                loadbalancerMode: "shared",
+                service: { annotations: { "io.cilium/lb-ipam-ips": "192.168.0.240" } },
+            },
+            hubble: { enabled: true, metrics: { enabled: expect.arrayContaining(["dns", "drop", "flow"]) } },
+        });
+        expect(JSON.stringify(cilium)).not.toContain("serviceMonitor");
+    });
+
+    test("its release does not wait; the gate does", () => {
+        expect(dig(find(":Release", "cilium").inputs, "skipAwait")).toBe(true);
+        const gate = String(dig(find(":Command", "cilium-ready").inputs, "create"));
+        expect(gate).toContain("rollout status daemonset/cilium");
+        expect(gate).toContain("--for=condition=Established crd/ciliumloadbalancerippools.cilium.io");
+    });
+
+    test("the pool is a range, the policy announces it (H-NET-08)", () => {
+        expect(dig(find(":CiliumLoadBalancerIPPool", "lan-pool").inputs, "spec")).toEqual({
+            blocks: [{ start: "192.168.0.240", stop: "192.168.0.250" }],
+        });
+        expect(dig(find(":CiliumL2AnnouncementPolicy", "lan-announcements").inputs, "spec")).toMatchObject({
+            loadBalancerIPs: true,
+        });
+    });
+});
+
+describe("secrets", () => {
+    test("the plan shows none", () => {
+        const text = JSON.stringify(plan.resources);
+        expect(text).not.toMatch(/AGE-SECRET-KEY-1/);
+        expect(text).not.toMatch(/"apiToken":"(?!\[secret\])/);
+        expect(dig(find(":cloudflare", "cloudflare").inputs, "apiToken")).toBe("[secret]");
+        expect(dig(find("core/v1:Secret", "transmission").inputs, "stringData")).toBe("[secret]");
+        expect(dig(find(":kubernetes", "homelab").inputs, "kubeconfig")).toBe("[secret]");
+    });
+
+    test("the age key is in no input; only a hash triggers its delivery (H-SEC-04, -05, -13)", () => {
+        const delivery = find(":Command", "sops-age-key").inputs as Inputs;
+        expect(Object.keys(delivery).sort()).toEqual(["create", "delete", "environment", "interpreter", "logging", "triggers", "update"]);
+        expect(Object.keys(delivery["environment"] as object)).toEqual(["CLUSTER_KUBECONFIG"]);
+        expect(delivery["create"]).toContain("cat /var/lib/sops-nix/keys.txt");
+        expect(plan.resources.filter(({ type, name }) => type.endsWith(":Secret") && name.includes("age-key"))).toEqual([]);
+    });
+
+    test("ksops in the repo-server (H-SEC-06, -17)", () => {
+        expect(values("argocd")["repoServer"]).toMatchObject({
+            initContainers: [{ name: "install-ksops", volumeMounts: [{ mountPath: "/custom-tools" }] }],
+            volumes: expect.arrayContaining([{ name: "sops-age-key", secret: { secretName: "sops-age-key" } }]),
+            env: [{ name: "SOPS_AGE_KEY_FILE", value: "/.config/sops/age/keys.txt" }],
+        });
+        expect(dig(values("argocd"), "configs", "cm", "kustomize.buildOptions")).toContain("--enable-alpha-plugins --enable-exec");
+    });
+
+    test("NordVPN credentials come from the SOPS file (H-SEC-12)", () => {
+        const env = dig(find("apps/v1:Deployment", "transmission").inputs, "spec", "template", "spec", "containers", 0, "env") as Inputs[];
+        expect(env.filter((entry) => entry["valueFrom"] !== undefined)).toEqual([
+            { name: "OPENVPN_USERNAME", valueFrom: { secretKeyRef: { name: "transmission", key: "OPENVPN_USERNAME" } } },
+            { name: "OPENVPN_PASSWORD", valueFrom: { secretKeyRef: { name: "transmission", key: "OPENVPN_PASSWORD" } } },
+        ]);
+    });
+});
+
+describe("workloads", () => {
+    const pod = (name: string) => dig(find("apps/v1:Deployment", name).inputs, "spec", "template", "spec") as Inputs;
+    const container = (name: string) => dig(pod(name), "containers", 0) as Inputs;
+    const all = ["cloudflared", "echo-server", "plex", "sonarr", "radarr", "prowlarr", "overseerr", "transmission"];
+
+    test.each(all)("%s has probes, requests, a memory limit and no service account token", (name) => {
+        expect(container(name)).toMatchObject({
+            startupProbe: expect.anything(),
+            readinessProbe: expect.anything(),
+            livenessProbe: expect.anything(),
+            resources: {
+                requests: { cpu: expect.any(String), memory: expect.any(String) },
+                limits: { memory: expect.any(String) },
+            },
+        });
+        expect(pod(name)["automountServiceAccountToken"]).toBe(false);
+    });
+
+    test("rootless images are confined, s6 starts as root, the VPN has what it needs (H-APP-06, -15)", () => {
+        for (const name of ["sonarr", "radarr", "prowlarr", "overseerr", "echo-server", "cloudflared"]) {
+            expect(pod(name)["securityContext"]).toMatchObject({ runAsNonRoot: true });
+            expect(container(name)["securityContext"]).toMatchObject({
+                readOnlyRootFilesystem: true,
+                capabilities: { drop: ["ALL"] },
+            });
+        }
+        expect(pod("plex")["securityContext"]).not.toHaveProperty("runAsNonRoot");
+        expect(pod("plex")["securityContext"]).not.toHaveProperty("runAsUser");
+        expect(container("plex")["env"]).toEqual(expect.arrayContaining([{ name: "PUID", value: "1000" }]));
+        expect(container("transmission")["securityContext"]).toMatchObject({ capabilities: { add: ["NET_ADMIN"] } });
+        expect(pod("transmission")["volumes"]).toEqual(
+            expect.arrayContaining([{ name: "dev-net-tun", hostPath: { path: "/dev/net/tun", type: "CharDevice" } }]),
+        );
+    });
+
+    test("plex has its own address and no Ingress (H-NET-05, -10, H-APP-05, -13)", () => {
+        const service = find("core/v1:Service", "plex").inputs;
+        expect(dig(service, "spec", "type")).toBe("LoadBalancer");
+        expect(dig(service, "spec", "ports", 0, "port")).toBe(32400);
+        expect(dig(service, "metadata", "annotations", "io.cilium/lb-ipam-ips")).toBe("192.168.0.241");
+        expect(plan.resources.filter(({ type, name }) => type.endsWith(":Ingress") && name === "plex")).toEqual([]);
+        expect(container("plex")["image"]).toMatch(/linuxserver\/plex:/);
+    });
+
+    test("local hosts share the ingress by name (H-EDGE-06, -07, H-APP-18, H-DNS-13)", () => {
+        const ingresses = plan.resources.filter(({ type }) => type.endsWith(":Ingress"));
+        const hosts = ingresses.map(({ inputs }) => dig(inputs, "spec", "rules", 0, "host"));
+        expect(hosts.sort()).toEqual(
+            ["argocd", "echo-server", "grafana", "overseerr", "prowlarr", "radarr", "sonarr", "transmission"].map(
+                (host) => `${host}.peterstorm.io`,
+            ),
+        );
+        for (const { inputs } of ingresses) {
+            expect(dig(inputs, "spec", "ingressClassName")).toBe("cilium");
+            expect(inputs).not.toHaveProperty("spec.tls");
+        }
+    });
+
+    test("config volumes are pre-bound to stable directories and survive (H-STOR-05, -06, -07)", () => {
+        const volume = find(":PersistentVolume", "sonarr").inputs;
+        expect(dig(volume, "spec")).toMatchObject({
+            accessModes: ["ReadWriteOnce"],
+            claimRef: { namespace: "media", name: "sonarr-config" },
+            hostPath: { path: "/var/data/configs/sonarr", type: "Directory" },
+            persistentVolumeReclaimPolicy: "Retain",
+            storageClassName: "local-path",
+        });
+        expect(dig(find(":PersistentVolumeClaim", "sonarr").inputs, "spec")).toMatchObject({
+            storageClassName: "local-path",
+            volumeName: "media-sonarr-config",
+        });
+        expect(dig(find("apps/v1:Deployment", "sonarr").inputs, "spec", "strategy")).toEqual({ type: "Recreate" });
+        expect(plan.resources.filter(({ retainOnDelete }) => retainOnDelete)).toEqual([]);
+    });
+
+    test("the chain of requests goes by service names (H-APP-11)", () => {
+        const connects = (name: string) => dig(find("apps/v1:Deployment", name).inputs, "metadata", "annotations", "homelab/connects-to");
+        const arr = "http://prowlarr.media.svc.cluster.local:9696 http://transmission.media.svc.cluster.local:9091";
+        expect(connects("overseerr")).toBe("http://sonarr.media.svc.cluster.local:8989 http://radarr.media.svc.cluster.local:7878");
+        expect([connects("sonarr"), connects("radarr")]).toEqual([arr, arr]);
+        const env = container("transmission")["env"] as Inputs[];
+        expect(env).toContainEqual({ name: "LOCAL_NETWORK", value: "192.168.0.0/24,10.42.0.0/16,10.43.0.0/16" });
+        expect(env).toContainEqual({ name: "TRANSMISSION_DOWNLOAD_DIR", value: "/torrents/complete" });
+    });
+});
+
+describe("hand-off to Git (H-GITOPS-02..04, -06, -07)", () => {
+    test("directories of the seed's tree, without what Pulumi owns", () => {
+        const directories = dig(find(":ApplicationSet", "homelab").inputs, "spec", "generators", 0, "git", "directories") as Inputs[];
+        expect(directories.filter(({ exclude }) => exclude !== true)).toEqual([
+            { path: "k8s/argocd-homelab/infra/*" },
+            { path: "k8s/argocd-homelab/apps/*" },
+            { path: "k8s/argocd-homelab/media/*" },
+        ]);
+        const excluded = directories.filter(({ exclude }) => exclude === true).map(({ path }) => path);
+        const owned = plan.resources
+            .filter(({ type }) => type === "homelab:apps:Workload")
+            .map(({ name }) => `/${name}`);
+        for (const name of [...owned, "/monitoring"]) {
+            expect(excluded.filter((path) => String(path).endsWith(name))).toHaveLength(1);
+        }
+    });
+});
+
+describe("monitoring (H-MON-01, -03..07)", () => {
+    test("the umbrella chart without external alert targets, Hubble scraped after the CRDs", () => {
+        expect(values("monitoring")).toMatchObject({
+            grafana: { enabled: true, defaultDashboardsEnabled: true },
+            alertmanager: { enabled: true },
+            crds: { enabled: false },
+        });
+        expect(JSON.stringify(values("monitoring"))).not.toMatch(/webhook_configs|slack_configs|email_configs|pagerduty/);
+        inOrder(find(":Release", "monitoring-crds"), find(":ServiceMonitor", "monitoring-hubble"));
+    });
+});
+
+test("what was removed stays out (H-EDGE-01, H-NET-02, H-SEC-01, -02, H-DNS-01, H-GITOPS-01)", () => {
+    const text = JSON.stringify(plan.resources);
+    expect(text).not.toMatch(/metallb|ingress-nginx|cert-manager|external-dns|ExternalSecret|azure/i);
+});
+
+test("a plan is deterministic, and a user without clouds still gets a cluster", async () => {
+    const again = await planStack("homelab", readStackValue(ROOT, "homelab"), ROOT);
+    expect(JSON.stringify(again)).toBe(JSON.stringify(plan));
+
+    const { cloudflare: _zone, tailscale: _net, ...rest } = readStackValue(ROOT, "homelab") as Record<string, unknown>;
+    const lan = await planStack("homelab", rest, ROOT);
+    expect(lan.dns).toEqual([]);
+    expect(lan.tunnel).toEqual([]);
+    expect(lan.resources.filter(({ type }) => /cloudflare|tailscale/.test(type))).toEqual([]);
+    expect(lan.exposures).toHaveLength(9);
+});
+
+test("golden URNs: a renamed resource is a deleted one", () => {
+    expect(plan.resources.map(({ urn }) => urn.replace(/^urn:pulumi:homelab::homelab-infrastructure::/, ""))).toMatchSnapshot();
+});
+
+test("the program imports without an engine and has no effect when it does", () => {
+    expect(() => require(join(ROOT, "stacks"))).not.toThrow();
+});
