@@ -74,7 +74,7 @@ async function run(file: string): Promise<void> {
     const config = configSchema.parse(JSON.parse(readFileSync(file, "utf8")));
     const marker = join(config.stateDir, "daemon.json");
     mkdirSync(config.stateDir, { recursive: true });
-    const closers: (() => Promise<void> | void)[] = [];
+    const closers: (() => Promise<void> | void | undefined)[] = [];
     const close = async (): Promise<void> => {
         for (const closer of closers.splice(0).reverse()) {
             await closer();
@@ -84,27 +84,15 @@ async function run(file: string): Promise<void> {
         const cloudflare =
             config.cloudflare &&
             (await startCloudflare({ ...config.cloudflare, stateFile: join(config.stateDir, "cloudflare.json") }));
-        cloudflare && closers.push(cloudflare.close);
+        closers.push(() => cloudflare?.close());
         const tailscale =
             config.tailscale &&
             (await startTailscale({ ...config.tailscale, stateFile: join(config.stateDir, "tailscale.json") }));
-        tailscale && closers.push(tailscale.close);
+        closers.push(() => tailscale?.close());
         const kube = openKube(config.kubeconfig);
         closers.push(kube.close);
-        const running = runControllers(
-            kube,
-            allControllers({
-                nodes: config.nodes as Parameters<typeof allControllers>[0]["nodes"],
-                crds: config.crds,
-                cloudflare,
-                tailscale,
-                log,
-            }),
-            {
-                intervalMs: config.intervalMs,
-                log,
-            },
-        );
+        const controllers = allControllers({ nodes: config.nodes, crds: config.crds, cloudflare, tailscale, log });
+        const running = runControllers(kube, controllers, { intervalMs: config.intervalMs, log });
         closers.push(running.stop);
 
         const content: DaemonFile = {

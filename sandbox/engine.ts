@@ -4,11 +4,10 @@
  * pulumi can be passed on and its own progress display is what the person sees.
  */
 import { spawn } from "node:child_process";
-import { createReadStream, existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
 import * as grpc from "@grpc/grpc-js";
+import * as events from "@pulumi/pulumi/proto/events_grpc_pb";
 import * as language from "@pulumi/pulumi/proto/language_grpc_pb";
+import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { useCharts, type ChartDirectories } from "./chart-source";
 import type { SandboxLayout } from "./layout";
 
@@ -25,7 +24,6 @@ export interface EngineEvent {
     readonly timestamp: number;
     readonly resourcePreEvent?: { readonly metadata: { readonly urn: string; readonly op: string } };
     readonly resOutputsEvent?: { readonly metadata: { readonly urn: string; readonly op: string } };
-    readonly summaryEvent?: { readonly resourceChanges: Readonly<Record<string, number>> };
 }
 
 export interface EngineResult {
@@ -44,22 +42,22 @@ export class Engine {
 
     /** Runs an operation with the program attached (destroy runs none) and the flags of the caller. */
     async operate(operation: Operation, flags: readonly string[], charts: ChartDirectories): Promise<EngineResult> {
-        const eventLog = join(this.layout.home, "events.jsonl");
-        rmSync(eventLog, { force: true });
-        const program = operation === "destroy" ? undefined : await this.serveProgram(charts);
+        const seen: EngineEvent[] = [];
+        const { port, stop } = await this.serve(charts, (event) => seen.push(event));
+        const confirm = operation === "preview" ? [] : ["--yes", "--skip-preview"];
+        const program = operation === "destroy" ? [] : [`--client=127.0.0.1:${port}`, "--exec-kind", "auto.inline"];
         try {
-            const confirm = operation === "preview" ? [] : ["--yes", "--skip-preview"];
             const code = await this.run([
                 operation,
                 ...["--stack", this.layout.stack],
                 ...confirm,
-                ...(program === undefined ? [] : [`--client=127.0.0.1:${program.port}`, "--exec-kind", "auto.inline"]),
-                ...["--event-log", eventLog, "--suppress-outputs"],
+                ...program,
+                ...["--event-log", `tcp://127.0.0.1:${port}`, "--suppress-outputs"],
                 ...flags,
             ]);
-            return { code, events: await readEvents(eventLog) };
+            return { code, events: seen };
         } finally {
-            program?.stop();
+            stop();
         }
     }
 
@@ -88,18 +86,31 @@ export class Engine {
         this.#child?.kill("SIGINT");
     }
 
-    private async serveProgram(charts: ChartDirectories): Promise<{ port: number; stop(): void }> {
+    /** One loopback server for what the engine asks of a program and what it tells of its progress. */
+    private async serve(
+        charts: ChartDirectories,
+        onEvent: (event: EngineEvent) => void,
+    ): Promise<{ port: number; stop(): void }> {
         const program = async () => {
             useCharts(charts);
             const { default: main } = (await import("../index")) as { default: () => Promise<unknown> };
             return main();
         };
         const server = new grpc.Server({ "grpc.max_receive_message_length": 400 * 1024 * 1024 });
-        const languageServer = new LanguageServer(program);
-        server.addService(
-            language.LanguageRuntimeService,
-            languageServer as unknown as grpc.UntypedServiceImplementation,
-        );
+        server.addService(language.LanguageRuntimeService, new LanguageServer(program));
+        // Not a file: the engine's debug messages in it hold secrets.
+        server.addService(events.EventsService, {
+            streamEvents: (
+                call: grpc.ServerReadableStream<{ getEvent(): string }, Empty>,
+                done: (error: null, answer: Empty) => void,
+            ) => {
+                call.on("data", (request: { getEvent(): string }) => {
+                    const event = JSON.parse(request.getEvent()) as EngineEvent;
+                    if (event.resourcePreEvent !== undefined || event.resOutputsEvent !== undefined) onEvent(event);
+                });
+                call.on("end", () => done(null, new Empty()));
+            },
+        });
         const port = await new Promise<number>((resolve, reject) => {
             server.bindAsync("127.0.0.1:0", grpc.ServerCredentials.createInsecure(), (error, bound) =>
                 error === null ? resolve(bound) : reject(error),
@@ -107,13 +118,4 @@ export class Engine {
         });
         return { port, stop: () => server.forceShutdown() };
     }
-}
-
-async function readEvents(path: string): Promise<EngineEvent[]> {
-    if (!existsSync(path)) return [];
-    const events: EngineEvent[] = [];
-    for await (const line of createInterface({ input: createReadStream(path) })) {
-        if (line.trim() !== "") events.push(JSON.parse(line) as EngineEvent);
-    }
-    return events;
 }

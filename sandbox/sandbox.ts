@@ -83,6 +83,7 @@ export class Sandbox {
 
     /** Tools, control plane, machine, clouds, project files. Continues whatever an earlier run left unfinished. */
     async start(): Promise<{ env: NodeJS.ProcessEnv; tools: ToolPaths; daemon: DaemonInfo }> {
+        process.env["KUBECACHEDIR"] = join(this.layout.home, "kube-cache");
         const tools = await this.prepareTools();
         const record = await this.readRecord();
         this.#controlPlane = new ControlPlane(this.layout, tools, record.apiPort);
@@ -249,6 +250,8 @@ export class Sandbox {
             PULUMI_NODEJS_ROOT_DIRECTORY: layout.project,
             SOPS_AGE_KEY_FILE: layout.ageKey,
             KUBECONFIG: join(layout.home, "no-kubeconfig"),
+            // kubectl and helm keep what they discover of a cluster there; the default is the user's own ~/.kube.
+            KUBECACHEDIR: join(layout.home, "kube-cache"),
             HELM_CACHE_HOME: join(layout.home, "helm", "cache"),
             HELM_CONFIG_HOME: join(layout.home, "helm", "config"),
             HELM_DATA_HOME: join(layout.home, "helm", "data"),

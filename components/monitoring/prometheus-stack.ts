@@ -168,7 +168,7 @@ export function prometheusStackValues(args: PrometheusStackValuesArgs) {
             admin: { existingSecret: args.adminSecret, userKey: "admin-user", passwordKey: "admin-password" },
             "grafana.ini": { server: { root_url: args.rootUrl } },
             // Cilium's chart leaves its dashboards, Hubble's among them, in kube-system.
-            sidecar: { dashboards: { enabled: true, searchNamespace: "ALL", resources: resources("64Mi", "256Mi") } },
+            sidecar: { dashboards: { enabled: true, searchNamespace: "ALL" }, resources: resources("64Mi", "256Mi") },
             resources: resources("128Mi", "512Mi"),
             // The chart's test pod is of no use outside `helm test`.
             testFramework: { enabled: false },

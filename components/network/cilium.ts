@@ -42,7 +42,7 @@ export class Cilium extends pulumi.ComponentResource {
             `${name}-crd-cleanup`,
             args.cluster,
             {
-                create: "kubectl version > /dev/null",
+                create: "kubectl get --raw /version > /dev/null",
                 delete: "kubectl get crd -o name | { grep '\\.cilium\\.io$' || test $? = 1; } | xargs -r kubectl delete --wait --timeout=120s",
             },
             { parent: this },
@@ -90,7 +90,6 @@ export function ciliumValues(args: Omit<CiliumArgs, "cluster"> & { cluster: Pick
         l2announcements: { enabled: true },
         // L2 leases are renewed at the API server; the default client limits starve with many Services.
         k8sClientRateLimit: { qps: 20, burst: 40 },
-        externalIPs: { enabled: true },
         ingressController: {
             enabled: true,
             default: true,

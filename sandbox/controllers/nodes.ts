@@ -6,14 +6,14 @@ export interface NodeSpec {
     readonly name: string;
     /** Its address in the LAN. */
     readonly address: string;
-    readonly labels?: Readonly<Record<string, string>>;
+    readonly labels?: Readonly<Record<string, string>> | undefined;
     /** Quantities by resource, e.g. `{cpu: "8", memory: "32Gi", "nvidia.com/gpu": "1"}`. */
     readonly capacity: Readonly<Record<string, string>>;
     /** e.g. `["control-plane", "etcd"]`; become `node-role.kubernetes.io/<role>` labels. */
-    readonly roles?: readonly string[];
-    readonly taints?: readonly Taint[];
-    readonly kubeletVersion?: string;
-    readonly osImage?: string;
+    readonly roles?: readonly string[] | undefined;
+    readonly taints?: readonly Taint[] | undefined;
+    readonly kubeletVersion?: string | undefined;
+    readonly osImage?: string | undefined;
 }
 
 const KWOK = "kwok.x-k8s.io/node";

@@ -141,7 +141,7 @@ export interface Node extends KubeObject {
 
 export interface Taint {
     readonly key: string;
-    readonly value?: string;
+    readonly value?: string | undefined;
     readonly effect: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
 }
 

@@ -85,7 +85,11 @@ describe("bootstrap order", () => {
             find("apps/v1:Deployment", "cloudflared"),
         );
         inOrder(find(":Release", "argocd"), find(":Command", "homelab-drain"), find(":ApplicationSet", "homelab"));
-        inOrder(find(":Command", "cilium-crd-cleanup"), find(":Release", "cilium"), find(":CiliumLoadBalancerIPPool", "lan-pool"));
+        inOrder(
+            find(":Command", "cilium-crd-cleanup"),
+            find(":Release", "cilium"),
+            find(":CiliumLoadBalancerIPPool", "lan-pool"),
+        );
     });
 
     test("dependsOn names planned resources only, and no cycle", () => {
@@ -114,7 +118,9 @@ describe("derived tables", () => {
                 proxied: true,
                 access: "external",
             },
-            ...["sonarr", "radarr", "prowlarr", "overseerr", "transmission", "grafana", "argocd"].map((host) => local(host)),
+            ...["sonarr", "radarr", "prowlarr", "overseerr", "transmission", "grafana", "argocd"].map((host) =>
+                local(host),
+            ),
             local("plex", "192.168.0.241"),
         ];
         expect(plan.dns).toEqual(rows.sort((a, b) => (a.name < b.name ? -1 : 1)));
@@ -207,10 +213,20 @@ describe("secrets", () => {
 
     test("the age key is in no input; only a hash triggers its delivery (H-SEC-04, -05, -13)", () => {
         const delivery = find(":Command", "sops-age-key").inputs as Inputs;
-        expect(Object.keys(delivery).sort()).toEqual(["create", "delete", "environment", "interpreter", "logging", "triggers", "update"]);
+        expect(Object.keys(delivery).sort()).toEqual([
+            "create",
+            "delete",
+            "environment",
+            "interpreter",
+            "logging",
+            "triggers",
+            "update",
+        ]);
         expect(Object.keys(delivery["environment"] as object)).toEqual(["CLUSTER_KUBECONFIG"]);
         expect(delivery["create"]).toContain("cat /var/lib/sops-nix/keys.txt");
-        expect(plan.resources.filter(({ type, name }) => type.endsWith(":Secret") && name.includes("age-key"))).toEqual([]);
+        expect(plan.resources.filter(({ type, name }) => type.endsWith(":Secret") && name.includes("age-key"))).toEqual(
+            [],
+        );
     });
 
     test("ksops in the repo-server (H-SEC-06, -17)", () => {
@@ -219,14 +235,30 @@ describe("secrets", () => {
             volumes: expect.arrayContaining([{ name: "sops-age-key", secret: { secretName: "sops-age-key" } }]),
             env: [{ name: "SOPS_AGE_KEY_FILE", value: "/.config/sops/age/keys.txt" }],
         });
-        expect(dig(values("argocd"), "configs", "cm", "kustomize.buildOptions")).toContain("--enable-alpha-plugins --enable-exec");
+        expect(dig(values("argocd"), "configs", "cm", "kustomize.buildOptions")).toContain(
+            "--enable-alpha-plugins --enable-exec",
+        );
     });
 
     test("NordVPN credentials come from the SOPS file (H-SEC-12)", () => {
-        const env = dig(find("apps/v1:Deployment", "transmission").inputs, "spec", "template", "spec", "containers", 0, "env") as Inputs[];
+        const env = dig(
+            find("apps/v1:Deployment", "transmission").inputs,
+            "spec",
+            "template",
+            "spec",
+            "containers",
+            0,
+            "env",
+        ) as Inputs[];
         expect(env.filter((entry) => entry["valueFrom"] !== undefined)).toEqual([
-            { name: "OPENVPN_USERNAME", valueFrom: { secretKeyRef: { name: "transmission", key: "OPENVPN_USERNAME" } } },
-            { name: "OPENVPN_PASSWORD", valueFrom: { secretKeyRef: { name: "transmission", key: "OPENVPN_PASSWORD" } } },
+            {
+                name: "OPENVPN_USERNAME",
+                valueFrom: { secretKeyRef: { name: "transmission", key: "OPENVPN_USERNAME" } },
+            },
+            {
+                name: "OPENVPN_PASSWORD",
+                valueFrom: { secretKeyRef: { name: "transmission", key: "OPENVPN_PASSWORD" } },
+            },
         ]);
     });
 });
@@ -307,9 +339,12 @@ describe("workloads", () => {
     });
 
     test("the chain of requests goes by service names (H-APP-11)", () => {
-        const connects = (name: string) => dig(find("apps/v1:Deployment", name).inputs, "metadata", "annotations", "homelab/connects-to");
+        const connects = (name: string) =>
+            dig(find("apps/v1:Deployment", name).inputs, "metadata", "annotations", "homelab/connects-to");
         const arr = "http://prowlarr.media.svc.cluster.local:9696 http://transmission.media.svc.cluster.local:9091";
-        expect(connects("overseerr")).toBe("http://sonarr.media.svc.cluster.local:8989 http://radarr.media.svc.cluster.local:7878");
+        expect(connects("overseerr")).toBe(
+            "http://sonarr.media.svc.cluster.local:8989 http://radarr.media.svc.cluster.local:7878",
+        );
         expect([connects("sonarr"), connects("radarr")]).toEqual([arr, arr]);
         const env = container("transmission")["env"] as Inputs[];
         expect(env).toContainEqual({ name: "LOCAL_NETWORK", value: "192.168.0.0/24,10.42.0.0/16,10.43.0.0/16" });
@@ -319,7 +354,14 @@ describe("workloads", () => {
 
 describe("hand-off to Git (H-GITOPS-02..04, -06, -07)", () => {
     test("directories of the seed's tree, without what Pulumi owns", () => {
-        const directories = dig(find(":ApplicationSet", "homelab").inputs, "spec", "generators", 0, "git", "directories") as Inputs[];
+        const directories = dig(
+            find(":ApplicationSet", "homelab").inputs,
+            "spec",
+            "generators",
+            0,
+            "git",
+            "directories",
+        ) as Inputs[];
         expect(directories.filter(({ exclude }) => exclude !== true)).toEqual([
             { path: "k8s/argocd-homelab/infra/*" },
             { path: "k8s/argocd-homelab/apps/*" },
@@ -342,7 +384,9 @@ describe("monitoring (H-MON-01, -03..07)", () => {
             alertmanager: { enabled: true },
             crds: { enabled: false },
         });
-        expect(JSON.stringify(values("monitoring"))).not.toMatch(/webhook_configs|slack_configs|email_configs|pagerduty/);
+        expect(JSON.stringify(values("monitoring"))).not.toMatch(
+            /webhook_configs|slack_configs|email_configs|pagerduty/,
+        );
         inOrder(find(":Release", "monitoring-crds"), find(":ServiceMonitor", "monitoring-hubble"));
     });
 });
@@ -365,7 +409,9 @@ test("a plan is deterministic, and a user without clouds still gets a cluster", 
 });
 
 test("golden URNs: a renamed resource is a deleted one", () => {
-    expect(plan.resources.map(({ urn }) => urn.replace(/^urn:pulumi:homelab::homelab-infrastructure::/, ""))).toMatchSnapshot();
+    expect(
+        plan.resources.map(({ urn }) => urn.replace(/^urn:pulumi:homelab::homelab-infrastructure::/, "")),
+    ).toMatchSnapshot();
 });
 
 test("the program imports without an engine and has no effect when it does", () => {

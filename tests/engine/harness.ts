@@ -1,0 +1,114 @@
+/** Runs the sandbox's command line as a person would, in a folder of the test's own. */
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ROOT } from "../../tools/stack-file";
+
+export interface CliResult {
+    readonly code: number;
+    readonly stdout: string;
+    readonly stderr: string;
+}
+
+/** Kinds that come and go by themselves, or are not the program's. */
+const TRANSIENT =
+    /^(events|events\.events\.k8s\.io|leases\.coordination|componentstatuses|endpoints|endpointslices\.|csinodes|bindings|stages\.kwok)/;
+
+export class SandboxHarness {
+    readonly base = mkdtempSync(join(tmpdir(), "homelab-engine-test-"));
+    readonly home = join(this.base, "homelab");
+    /** Everything that any command printed. */
+    transcript = "";
+
+    constructor(private readonly env: NodeJS.ProcessEnv = {}) {}
+
+    start(...args: string[]): { child: ChildProcess; result: Promise<CliResult> } {
+        const child = spawn(process.execPath, [require.resolve("tsx/cli"), join(ROOT, "sandbox", "cli.ts"), ...args], {
+            cwd: ROOT,
+            env: { ...process.env, SANDBOX_HOME: this.base, SANDBOX_PROVIDERS: "stand-in", ...this.env },
+            stdio: ["ignore", "pipe", "pipe"],
+        });
+        const output = { stdout: "", stderr: "" };
+        for (const stream of ["stdout", "stderr"] as const) {
+            child[stream].setEncoding("utf8").on("data", (chunk: string) => {
+                output[stream] += chunk;
+                this.transcript += chunk;
+            });
+        }
+        const result = new Promise<CliResult>((resolve) =>
+            child.on("close", (code, signal) => resolve({ code: code ?? (signal === null ? 1 : -1), ...output })),
+        );
+        return { child, result };
+    }
+
+    run(...args: string[]): Promise<CliResult> {
+        return this.start(...args).result;
+    }
+
+    kubectl(...args: string[]): string {
+        const result = spawnSync(
+            join(this.home, "tools", "bin", "kubectl"),
+            ["--kubeconfig", join(this.home, "kubeconfig.yaml"), ...args],
+            {
+                encoding: "utf8",
+                maxBuffer: 64 * 1024 * 1024,
+            },
+        );
+        if (result.status !== 0) throw new Error(`kubectl ${args.join(" ")}: ${result.stderr}`);
+        return result.stdout;
+    }
+
+    json<T>(...args: string[]): T {
+        return JSON.parse(this.kubectl(...args, "-o", "json")) as T;
+    }
+
+    /** `kind namespace/name` of every object in the API server that does not come and go by itself. */
+    objects(): string[] {
+        const kinds = this.kubectl("api-resources", "--verbs=list", "-o", "name")
+            .split("\n")
+            .filter((kind) => kind !== "" && !TRANSIENT.test(kind));
+        const list = this.json<{ items: { kind: string; metadata: { name: string; namespace?: string } }[] }>(
+            "get",
+            kinds.join(","),
+            "--all-namespaces",
+            "--ignore-not-found",
+        );
+        return [
+            ...new Set(list.items.map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? ""}/${metadata.name}`)),
+        ].sort();
+    }
+
+    /** State of a loopback cloud. */
+    cloud<T>(name: "cloudflare" | "tailscale"): T {
+        return JSON.parse(readFileSync(join(this.home, "daemon", `${name}.json`), "utf8")) as T;
+    }
+
+    /** Path on the simulated machine. */
+    node(path: string): string {
+        return join(this.home, "node", path);
+    }
+
+    /** Contents of every file below a folder, by path. */
+    files(folder: string): Map<string, string> {
+        const found = new Map<string, string>();
+        const walk = (path: string) => {
+            if (!existsSync(path)) return;
+            if (statSync(path).isDirectory()) readdirSync(path).forEach((entry) => walk(join(path, entry)));
+            else found.set(path, readFileSync(path, "latin1"));
+        };
+        walk(folder);
+        return found;
+    }
+
+    /** Command lines of running processes that mention the sandbox's folder. */
+    processes(): string[] {
+        const { stdout } = spawnSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" });
+        return stdout.split("\n").filter((line) => line.includes(this.base) && !line.includes(" ps "));
+    }
+
+    async remove(): Promise<void> {
+        await this.run("down", "homelab");
+        rmSync(this.base, { recursive: true, force: true });
+    }
+}
