@@ -1,0 +1,177 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+    MANAGED_STORAGE_FLAGS,
+    missingFlags,
+    nixosOption,
+    parseK3sFlags,
+    RECOMMENDED_FLAGS,
+    REQUIRED_FLAGS,
+} from "../../bootstrap/k3s-flags";
+import { directoriesScript, nodeFaults, withServerAddress } from "../../bootstrap/nixos-k3s";
+import { NO_FACTS, parseFacts, probeScript, type NodeFacts } from "../../bootstrap/node-facts";
+import { shellQuote, sshCommand, sshShell } from "../../bootstrap/ssh";
+import { installMachineCommands, prepareMachine } from "../../sandbox/node-machine";
+import { ROOT } from "../../tools/stack-file";
+
+const flags = (list: readonly { flag: string }[]) => list.map(({ flag }) => flag);
+
+describe("k3s flags (H-BOOT-01..04, -13, -17)", () => {
+    test("the four flags of the seed are required, in every spelling", () => {
+        expect(flags(REQUIRED_FLAGS)).toEqual([
+            "--flannel-backend=none",
+            "--disable-network-policy",
+            "--disable=servicelb",
+            "--disable=traefik",
+        ]);
+        for (const line of [
+            "k3s server --flannel-backend=none --disable-network-policy --disable servicelb --disable traefik",
+            "/nix/store/x/k3s server --flannel-backend none --disable-network-policy --disable=servicelb,traefik",
+            'k3s server --disable "traefik" --disable servicelb --disable-network-policy --flannel-backend="none"',
+        ]) {
+            expect(missingFlags(parseK3sFlags(line, ""), REQUIRED_FLAGS)).toEqual([]);
+        }
+    });
+
+    test("flags may stand in the configuration file", () => {
+        const config = "flannel-backend: none\ndisable-network-policy: true\ndisable:\n  - servicelb\n  - traefik\n";
+        expect(missingFlags(parseK3sFlags("k3s server", config), REQUIRED_FLAGS)).toEqual([]);
+        expect(flags(missingFlags(parseK3sFlags("k3s server", "disable: [traefik]"), REQUIRED_FLAGS))).toEqual([
+            "--flannel-backend=none",
+            "--disable-network-policy",
+            "--disable=servicelb",
+        ]);
+    });
+
+    test("a switch set to false, and another backend, are not the flag", () => {
+        const line = "k3s server --flannel-backend=vxlan --disable-network-policy=false --disable=servicelb --disable=traefik";
+        expect(flags(missingFlags(parseK3sFlags(line, ""), REQUIRED_FLAGS))).toEqual([
+            "--flannel-backend=none",
+            "--disable-network-policy",
+        ]);
+    });
+
+    test("the shipped NixOS module sets every flag that is required or recommended", () => {
+        const module = readFileSync(join(ROOT, "bootstrap", "nixos", "k3s.nix"), "utf8");
+        for (const { flag } of [...REQUIRED_FLAGS, ...RECOMMENDED_FLAGS, ...MANAGED_STORAGE_FLAGS]) {
+            expect(module).toContain(`"${flag}"`);
+        }
+    });
+
+    test("the module's unit delivers the age key (H-SEC-14..16)", () => {
+        const module = readFileSync(join(ROOT, "bootstrap", "nixos", "k3s.nix"), "utf8");
+        const unit = module.slice(module.indexOf("systemd.services.argocd-sops-secret"));
+        expect(unit).toContain('wantedBy = [ "k3s.service" ]');
+        expect(unit).toContain('after = [ "k3s.service" ]');
+        expect(unit).toContain("until kubectl get ns argocd &>/dev/null; do sleep 5; done");
+        expect(unit).toContain("--from-file=keys.txt=${cfg.ageKeyFile}");
+        expect(unit).toContain("--dry-run=client -o yaml | kubectl apply -f -");
+    });
+});
+
+const healthy: NodeFacts = {
+    ...NO_FACTS,
+    unit: "active",
+    commandLine: `k3s server ${flags([...REQUIRED_FLAGS, ...MANAGED_STORAGE_FLAGS]).join(" ")}`,
+    kubeconfigHash: "a".repeat(64),
+    ageKeyHash: "b".repeat(64),
+};
+const needs = { managesStorage: true, ageKeyPath: "/var/lib/sops-nix/keys.txt" };
+
+describe("what is wrong with a node", () => {
+    test("a healthy one has no fault", () => {
+        expect(nodeFaults(needs, healthy)).toEqual([]);
+        expect(nodeFaults({ managesStorage: false }, { ...healthy, ageKeyHash: "" })).toEqual([]);
+    });
+
+    test("a missing flag is named with the NixOS option and the file it belongs in (H-BOOT-14)", () => {
+        const [fault, ...others] = nodeFaults(needs, {
+            ...healthy,
+            commandLine: healthy.commandLine.replace("--disable=traefik", ""),
+        });
+        expect(others).toEqual([]);
+        expect(fault).toContain("k3s runs without --disable=traefik");
+        expect(fault).toContain(nixosOption({ flag: "--disable=traefik", name: "", value: "", why: "" }));
+        expect(fault).toContain("roles/k3s/default.nix");
+    });
+
+    test("all faults come at once", () => {
+        const faults = nodeFaults(needs, {
+            ...NO_FACTS,
+            unit: "failed",
+            missingDirectories: ["/var/data"],
+            missingDevices: ["/dev/net/tun"],
+        });
+        expect(faults).toHaveLength(1 + 5 + 1 + 1 + 1 + 1);
+        expect(faults.join("\n")).toContain("directory /var/data is missing: is the data disk mounted?");
+    });
+
+    test("an answer that is no answer is an error", () => {
+        expect(() => parseFacts("Welcome to the machine\n")).toThrow("something else than facts");
+    });
+});
+
+test("kubeconfig: k3s' loopback becomes the node's address, anything else is somebody's choice", () => {
+    const config = (server: string) => `clusters:\n- cluster:\n    server: ${server}\n`;
+    expect(withServerAddress(config("https://127.0.0.1:6443"), "192.168.0.28")).toBe(config("https://192.168.0.28:6443"));
+    expect(withServerAddress(config("https://[::1]:6443"), "192.168.0.28")).toBe(config("https://192.168.0.28:6443"));
+    expect(withServerAddress(config("https://127.0.0.1:40000"), "192.168.0.28")).toBe(config("https://127.0.0.1:40000"));
+});
+
+test("words are quoted for the shell", () => {
+    for (const word of ["plain", "with space", "it's", 'a"b', "$(id)", "*", ""]) {
+        expect(execFileSync("sh", ["-c", `printf %s ${shellQuote(word)}`], { encoding: "utf8" })).toBe(word);
+    }
+    const target = { address: "192.168.0.28", user: "root", port: 2222 };
+    expect(sshShell(target)).toBe("ssh -o BatchMode=yes -o ConnectTimeout=10 -p 2222 root@192.168.0.28 'sh -s'");
+    expect(sshCommand(target, "cat /a b")).toContain("root@192.168.0.28 'cat /a b'");
+});
+
+describe("scripts, run on the sandbox's machine", () => {
+    const base = mkdtempSync(join(tmpdir(), "homelab-node-test-"));
+    const [bin, root] = [join(base, "bin"), join(base, "node")];
+    afterAll(() => rmSync(base, { recursive: true, force: true }));
+    const ssh = (script: string) =>
+        execFileSync("sh", ["-c", sshShell({ address: "node", user: "root", port: 22 })], {
+            input: script,
+            encoding: "utf8",
+            env: { PATH: `${bin}:${process.env["PATH"]}` },
+        });
+
+    beforeAll(() => {
+        installMachineCommands(bin, root);
+        prepareMachine(root, [{ path: "/etc/rancher/k3s/k3s.yaml", content: "kubeconfig\n" }]);
+    });
+
+    test("the probe finds what is there and what is not", () => {
+        const facts = parseFacts(
+            ssh(
+                probeScript({
+                    ageKeyPath: "/var/lib/sops-nix/keys.txt",
+                    directories: ["/var/data", "/var/elsewhere"],
+                    devices: ["/dev/net/tun", "/dev/net/tap"],
+                }),
+            ),
+        );
+        expect(facts).toMatchObject({
+            unit: "active",
+            // sha256 of "kubeconfig\n"
+            kubeconfigHash: expect.stringMatching(/^[0-9a-f]{64}$/),
+            ageKeyHash: "",
+            missingDirectories: ["/var/elsewhere"],
+            missingDevices: ["/dev/net/tap"],
+        });
+        expect(missingFlags(parseK3sFlags(facts.commandLine, facts.config), REQUIRED_FLAGS)).toEqual([]);
+    });
+
+    test("directories are made once and then left alone", () => {
+        const script = directoriesScript(["/var/data/configs/sonarr"], { uid: 1000, gid: 1000 });
+        ssh(script);
+        const file = join(root, "var/data/configs/sonarr/kept");
+        writeFileSync(file, "data");
+        ssh(script);
+        expect(readFileSync(file, "utf8")).toBe("data");
+    });
+});
