@@ -11,6 +11,7 @@ import { sandboxLayout } from "./layout";
 import { sandboxOptions, type SandboxOptions } from "./options";
 import { choosePlugins, pluginVersions, PROVIDERS, type Plugins } from "./plugins";
 import { startProviders } from "./providers";
+import { dropHalfCreated, dropPendingReleases, endLeftovers } from "./repair";
 import { renderReport, stageTimes, type Reachable } from "./report";
 import { Sandbox } from "./sandbox";
 
@@ -52,6 +53,7 @@ async function operate(
 ): Promise<number> {
     const sandbox = Sandbox.open(stack, options, say);
     const killedBefore = sandbox.lock();
+    if (killedBefore) endLeftovers(sandbox.layout);
     const interrupted = new AbortController();
     let engine: Engine | undefined;
     const onSignal = () => {
@@ -80,6 +82,8 @@ async function operate(
                     .join(","),
             };
             if (engineEnv.PULUMI_DEBUG_PROVIDERS === "") Reflect.deleteProperty(engineEnv, "PULUMI_DEBUG_PROVIDERS");
+            // Only stand-ins: plugins on the PATH are not even looked at.
+            if (plugins.folders.length === 0) Object.assign(engineEnv, { PULUMI_IGNORE_AMBIENT_PLUGINS: "true" });
             // The program runs inside this process and reads its environment.
             replaceEnvironment(engineEnv);
             engine = new Engine(sandbox.layout, tools.pulumi, engineEnv);
@@ -89,7 +93,12 @@ async function operate(
             );
             if (selected !== 0)
                 throw new UserError(`the engine cannot open the stack's state in ${sandbox.layout.state}`);
-            if (killedBefore) await engine.run(["cancel", "--yes", "--stack", stack], true);
+            if (killedBefore) {
+                await engine.run(["cancel", "--yes", "--stack", stack], true);
+                await dropPendingReleases(sandbox.controlPlane, say);
+                const project = sandbox.layout.project;
+                await dropHalfCreated(sandbox.controlPlane, { pulumi: tools.pulumi, env: engineEnv, cwd: project, stack }, say);
+            }
             interrupted.signal.throwIfAborted();
             const result = await engine.operate(operation, flags, charts);
             if (operation === "up" && result.code === 0) {

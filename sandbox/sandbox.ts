@@ -120,7 +120,8 @@ export class Sandbox {
         mkdirSync(bin, { recursive: true });
         const paths = {} as Record<ToolName, string>;
         for (const [name, tool] of Object.entries(tools) as [ToolName, ResolvedTool][]) {
-            paths[name] = tool.path;
+            // By its name in the sandbox: so a process of it can be told from others.
+            paths[name] = join(bin, name);
             symlinkSync(tool.path, join(bin, name));
         }
         installMachineCommands(bin, this.layout.node);

@@ -183,7 +183,7 @@ test("Ctrl-C in the middle of an up leaves no process behind", async () => {
 test("an up that is killed in the middle is continued by the next, which equals the first", async () => {
     const from = sandbox.transcript.length;
     const { child, result } = sandbox.start("up", "homelab");
-    await printed("argocd creating", from);
+    await printed("Release argocd creating", from);
     child.kill("SIGKILL");
     await result;
     expectSuccess(await sandbox.run("up", "homelab"));

@@ -26,6 +26,15 @@ const isTree = (value: unknown): value is Tree => typeof value === "object" && v
 const upstream = (chart: string) =>
     parse(readFileSync(join(SHARED, chart, "values.yaml"), "utf8"), { merge: true }) as Tree;
 
+function merged(below: Tree, above: Tree): Tree {
+    const both = { ...below };
+    for (const [key, value] of Object.entries(above)) {
+        const other = both[key];
+        both[key] = isTree(value) && isTree(other) ? merged(other, value) : value;
+    }
+    return both;
+}
+
 /** Paths that upstream does not know. An empty map or null upstream takes anything. */
 function strangers(own: Tree, known: Tree, path: string[] = []): string[] {
     return Object.entries(own).flatMap(([key, value]) => {
@@ -47,7 +56,7 @@ here("values of every Release exist in the pinned chart", async () => {
         const { chart, values } = inputs as { chart: string; values?: Tree };
         const known = upstream(chart);
         for (const [key, subchart] of Object.entries(SUBCHARTS[chart] ?? {})) {
-            known[key] = { ...upstream(subchart), ...(isTree(known[key]) ? known[key] : {}) };
+            known[key] = merged(upstream(subchart), isTree(known[key]) ? known[key] : {});
         }
         return strangers(values ?? {}, known).map((path) => `${chart}: ${path}`);
     });
