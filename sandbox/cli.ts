@@ -97,7 +97,11 @@ async function operate(
                 await engine.run(["cancel", "--yes", "--stack", stack], true);
                 await dropPendingReleases(sandbox.controlPlane, say);
                 const project = sandbox.layout.project;
-                await dropHalfCreated(sandbox.controlPlane, { pulumi: tools.pulumi, env: engineEnv, cwd: project, stack }, say);
+                await dropHalfCreated(
+                    sandbox.controlPlane,
+                    { pulumi: tools.pulumi, env: engineEnv, cwd: project, stack },
+                    say,
+                );
             }
             interrupted.signal.throwIfAborted();
             const result = await engine.operate(operation, flags, charts);

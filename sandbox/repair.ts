@@ -29,7 +29,8 @@ export async function dropPendingReleases(controlPlane: ControlPlane, say: (line
         ...["delete", "secret", "--all-namespaces", "--ignore-not-found"],
         ...["--selector", "owner=helm,status in (pending-install,pending-upgrade,pending-rollback)"],
     ]);
-    for (const line of stdout.split("\n").filter((text) => text.includes("deleted"))) say(`cut short by the kill: ${line}`);
+    for (const line of stdout.split("\n").filter((text) => text.includes("deleted")))
+        say(`cut short by the kill: ${line}`);
 }
 
 interface PendingOperation {
@@ -77,7 +78,11 @@ export async function dropHalfCreated(
         if (apiVersion === undefined || kind === undefined || metadata?.name === undefined) continue;
         say(`half created when the run was killed: ${kind} ${metadata.namespace ?? ""}/${metadata.name}`);
         await controlPlane.kubectl(["delete", "--filename", "-", "--ignore-not-found", "--wait", "--timeout=120s"], {
-            input: JSON.stringify({ apiVersion, kind, metadata: { name: metadata.name, namespace: metadata.namespace } }),
+            input: JSON.stringify({
+                apiVersion,
+                kind,
+                metadata: { name: metadata.name, namespace: metadata.namespace },
+            }),
             // Its kind may be gone with its CRD.
             check: false,
         });

@@ -36,7 +36,7 @@ export class ConfigError extends pulumi.RunError {
 
 /**
  * The parsed configuration of a stack.
- * Throws `ConfigError` with all faults of the schema, or, when the shape is right, all faults of the cross rules.
+ * Throws `ConfigError` with all faults: those of the schema and those of the rules, as far as the value lets them look.
  */
 export function parseConfig<S extends z.ZodType>(
     stack: string,
@@ -45,15 +45,37 @@ export function parseConfig<S extends z.ZodType>(
     value: unknown,
 ): z.output<S> {
     const parsed = schema.safeParse(value);
-    if (!parsed.success) {
-        throw new ConfigError(
-            stack,
-            parsed.error.issues.flatMap((issue) => schemaFaults(issue, schema, value)),
-        );
+    if (parsed.success) {
+        const faults = rules.flatMap((rule) => rule(parsed.data));
+        if (faults.length > 0) throw new ConfigError(stack, faults);
+        return parsed.data;
     }
-    const faults = rules.flatMap((rule) => rule(parsed.data));
-    if (faults.length > 0) throw new ConfigError(stack, faults);
-    return parsed.data;
+    const faults = parsed.error.issues.flatMap((issue) => schemaFaults(issue, schema, value));
+    const covered = (path: string) => faults.some((fault) => path === fault.path || path.startsWith(`${fault.path}.`));
+    const crossFaults = rules.flatMap((rule) => tryRule(rule, partlyParsed(schema, value)));
+    throw new ConfigError(stack, [...faults, ...crossFaults.filter(({ path }) => !covered(path))]);
+}
+
+/** What can be parsed of a faulty value, part by part: defaults filled in, unknown keys left out, faulty leaves as they stand. */
+function partlyParsed<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    const node = unwrap(schema, value);
+    if (!(node instanceof z.ZodObject) || typeof value !== "object" || value === null) return value as z.output<S>;
+    const parts = Object.entries(node.shape as Record<string, z.ZodType>).map(
+        ([key, part]) => [key, partlyParsed(part, at(value, [key]))] as const,
+    );
+    return Object.fromEntries(parts) as z.output<S>;
+}
+
+/** A rule over a faulty configuration says what it can; where it meets a part that is no such thing it says nothing. */
+function tryRule<T>(rule: CrossRule<T>, config: T): Fault[] {
+    try {
+        return rule(config);
+    } catch (error) {
+        if (error instanceof TypeError || error instanceof RangeError) return [];
+        throw error;
+    }
 }
 
 /** A readable list of faults: a line each, with the value got, what is allowed and, where there is one, the mend. */

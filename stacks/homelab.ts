@@ -1,5 +1,5 @@
 /** The homelab cluster, top to bottom in bootstrap order (seed 001). */
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import * as cloudflare from "@pulumi/cloudflare";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
@@ -36,7 +36,7 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
     const { node: machine, network, storage: directories } = config;
     const secrets = new SopsSecretStore(
         config.secrets.sopsFile,
-        await context.readSops(join(context.root, config.secrets.sopsFile)),
+        await context.readSops(context.root, config.secrets.sopsFile),
     );
     secrets.check(homelabSecrets(config).refs);
 

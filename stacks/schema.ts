@@ -5,7 +5,7 @@ import { canonicalCidr, isCanonicalCidr, isIpv4, cidrRange, toNumber } from "../
 const text = (allowed: string) => z.string({ error: (issue) => missingOr(issue.input, allowed) });
 
 function missingOr(input: unknown, allowed: string): string {
-    return input === undefined ? `is required: ${allowed}` : allowed;
+    return input === undefined ? `${allowed} (required)` : allowed;
 }
 
 function pattern(regex: RegExp, allowed: string) {

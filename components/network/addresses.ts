@@ -50,8 +50,10 @@ export function canonicalCidr(cidr: string): string {
     return `${cidrRange(cidr).first}/${cidr.split("/")[1]}`;
 }
 
+/** Throws a `RangeError` on a malformed address and on a range that ends before it begins. */
 export function contains(range: AddressRange, address: string): boolean {
     const value = toNumber(address);
+    if (toNumber(range.first) > toNumber(range.last)) throw new RangeError(`${range.first} is after ${range.last}`);
     return toNumber(range.first) <= value && value <= toNumber(range.last);
 }
 

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { SecretArgs, SecretRef, SecretStore } from "./secret-store";
@@ -6,8 +7,11 @@ import type { SecretArgs, SecretRef, SecretStore } from "./secret-store";
 /** Reads one value of a decrypted file by its dotted path; undefined when there is none. */
 export type SecretValues = (ref: SecretRef) => string | undefined;
 
-/** Opens a SOPS file. Injected into the stack, so that a plan needs neither file nor key. */
-export type SopsReader = (path: string) => Promise<SecretValues>;
+/**
+ * Opens a SOPS file, its path seen from the project's root. Injected into the stack, so that a plan needs neither file
+ * nor key.
+ */
+export type SopsReader = (root: string, path: string) => Promise<SecretValues>;
 
 /**
  * Secrets from a file encrypted with SOPS and age. Values are decrypted in this process and become Pulumi secrets at
@@ -61,17 +65,18 @@ export class SopsSecretStore implements SecretStore {
  * The default `SopsReader`: decrypts with the age identities that sops itself would use (SOPS_AGE_KEY,
  * SOPS_AGE_KEY_FILE, or ~/.config/sops/age/keys.txt). Throws a `RunError` when the file or the key is missing.
  */
-export async function readSopsFile(path: string): Promise<SecretValues> {
-    if (!existsSync(path)) {
+export async function readSopsFile(root: string, path: string): Promise<SecretValues> {
+    const file = join(root, path);
+    if (!existsSync(file)) {
         throw new pulumi.RunError(
-            `the secrets file ${path} does not exist. Make it with  sops ${path}  (docs/secrets.md lists its values); ` +
+            `the secrets file ${path} does not exist; nothing was touched. Make it with  sops ${path}  (docs/secrets.md lists its values); ` +
                 `its name must match a creation rule of .sops.yaml.`,
         );
     }
     const { decryptSops } = await import("sops-age");
     let tree: unknown;
     try {
-        tree = await decryptSops(readFileSync(path, "utf8"), { fileType: path.endsWith(".json") ? "json" : "yaml" });
+        tree = await decryptSops(readFileSync(file, "utf8"), { fileType: path.endsWith(".json") ? "json" : "yaml" });
     } catch (error) {
         throw new pulumi.RunError(
             `${path} cannot be decrypted: ${error instanceof Error ? error.message : String(error)}. ` +

@@ -112,6 +112,11 @@ export function cloudflarePlugin({ env }: PluginOptions): Plugin {
                     new Error("cloudflare: no credentials: set the provider's apiToken or CLOUDFLARE_API_TOKEN"),
                 );
             }
+            if (!/^[0-9A-Za-z\-_]{40,80}$/.test(token)) {
+                return Promise.reject(
+                    new Error("cloudflare: apiToken must be 40 to 80 letters, digits, hyphens and underscores"),
+                );
+            }
             return Promise.resolve(session(client(base.replace(/\/+$/, ""), token, host)));
         },
     };

@@ -77,6 +77,21 @@ test("all faults of a file come at once, with value, allowed and suggestion", ()
     });
 });
 
+test("faults across fields come together with those of single fields", () => {
+    const value = readStackValue(ROOT, "homelab") as { apps: object; node: object };
+    const faults = faultsOf("homelab", {
+        ...value,
+        timezoen: "Europe/Copenhagen",
+        apps: { ...value.apps, plex: { address: "192.168.0.239" } },
+        node: { ...value.node, address: "192.168.0.241" },
+    });
+    expect(faults.map(({ rule, path }) => `${rule} ${path}`).sort()).toEqual([
+        "address-outside-pool apps.plex.address",
+        "node-in-pool node.address",
+        "unknown-key timezoen",
+    ]);
+});
+
 test("the message is readable and the error carries no stack for the engine to print", () => {
     const error = (() => {
         try {

@@ -46,7 +46,8 @@ describe("k3s flags (H-BOOT-01..04, -13, -17)", () => {
     });
 
     test("a switch set to false, and another backend, are not the flag", () => {
-        const line = "k3s server --flannel-backend=vxlan --disable-network-policy=false --disable=servicelb --disable=traefik";
+        const line =
+            "k3s server --flannel-backend=vxlan --disable-network-policy=false --disable=servicelb --disable=traefik";
         expect(flags(missingFlags(parseK3sFlags(line, ""), REQUIRED_FLAGS))).toEqual([
             "--flannel-backend=none",
             "--disable-network-policy",
@@ -115,9 +116,13 @@ describe("what is wrong with a node", () => {
 
 test("kubeconfig: k3s' loopback becomes the node's address, anything else is somebody's choice", () => {
     const config = (server: string) => `clusters:\n- cluster:\n    server: ${server}\n`;
-    expect(withServerAddress(config("https://127.0.0.1:6443"), "192.168.0.28")).toBe(config("https://192.168.0.28:6443"));
+    expect(withServerAddress(config("https://127.0.0.1:6443"), "192.168.0.28")).toBe(
+        config("https://192.168.0.28:6443"),
+    );
     expect(withServerAddress(config("https://[::1]:6443"), "192.168.0.28")).toBe(config("https://192.168.0.28:6443"));
-    expect(withServerAddress(config("https://127.0.0.1:40000"), "192.168.0.28")).toBe(config("https://127.0.0.1:40000"));
+    expect(withServerAddress(config("https://127.0.0.1:40000"), "192.168.0.28")).toBe(
+        config("https://127.0.0.1:40000"),
+    );
 });
 
 test("words are quoted for the shell", () => {

@@ -69,7 +69,7 @@ describe("cloudflare", () => {
     let session: Session;
     beforeEach(async () => {
         const plugin = cloudflarePlugin({ env: { CLOUDFLARE_BASE_URL: `${base}/client/v4/` }, helm: "" });
-        session = await plugin.configure({ apiToken: "token" }, host);
+        session = await plugin.configure({ apiToken: "t".repeat(40) }, host);
     });
 
     test("no credentials are an error before anything is asked", async () => {
@@ -84,7 +84,7 @@ describe("cloudflare", () => {
         expect(id).toBe("r1");
         expect(outputs).toMatchObject({ ...record, createdOn: "now", meta: '{"a":1}' });
         expect(asked()).toEqual(["POST /client/v4/zones/z/dns_records"]);
-        expect(seen[0]?.headers.authorization).toBe("Bearer token");
+        expect(seen[0]?.headers.authorization).toBe(`Bearer ${"t".repeat(40)}`);
         const { zoneId: _, ...body } = record;
         expect(JSON.parse(seen[0]?.body ?? "")).toEqual({ ...body, comment: "c" });
     });

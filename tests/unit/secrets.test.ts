@@ -7,7 +7,8 @@ import { ageKeyFile, newAgeKey, sopsDocument } from "../../sandbox/secrets-file"
 
 describe("the SOPS file", () => {
     const base = mkdtempSync(join(tmpdir(), "homelab-sops-test-"));
-    const file = join(base, "secrets.enc.yaml");
+    const path = "secrets.enc.yaml";
+    const file = join(base, path);
     const keyFile = join(base, "keys.txt");
     const before = process.env["SOPS_AGE_KEY_FILE"];
     afterAll(() => {
@@ -23,7 +24,7 @@ describe("the SOPS file", () => {
         const document = await sopsDocument({ "cloudflare.apiToken": "token-1", "a.b.c": "deep" }, key.recipient);
         expect(document).not.toContain("token-1");
         writeFileSync(file, document);
-        const values = await readSopsFile(file);
+        const values = await readSopsFile(base, path);
         expect([values("cloudflare.apiToken"), values("a.b.c"), values("a.b"), values("nothing.here")]).toEqual([
             "token-1",
             "deep",
@@ -34,11 +35,15 @@ describe("the SOPS file", () => {
 
     test("with the wrong key the message says what to do", async () => {
         writeFileSync(keyFile, ageKeyFile(await newAgeKey()));
-        await expect(readSopsFile(file)).rejects.toThrow(/cannot be decrypted: .*Point SOPS_AGE_KEY_FILE at an age key/s);
+        await expect(readSopsFile(base, path)).rejects.toThrow(
+            /cannot be decrypted: .*Point SOPS_AGE_KEY_FILE at an age key/s,
+        );
     });
 
     test("when it is missing the message says how to make it", async () => {
-        await expect(readSopsFile(join(base, "none.enc.yaml"))).rejects.toThrow(/does not exist. Make it with {2}sops /);
+        await expect(readSopsFile(base, "none.enc.yaml")).rejects.toThrow(
+            /^the secrets file none.enc.yaml does not exist; nothing was touched. Make it with {2}sops none.enc.yaml/,
+        );
     });
 
     test("every missing value is named with the command that sets it", () => {
