@@ -12,6 +12,8 @@ export interface NodeFacts {
     readonly kubeconfigHash: string;
     /** SHA-256 of the age key file on the node, "" when there is none or none was asked for. */
     readonly ageKeyHash: string;
+    /** age recipient (public key) of that file, from the comment that age-keygen writes; "" when it has none. */
+    readonly ageRecipient: string;
     /** Directories that were asked for and are not there. */
     readonly missingDirectories: readonly string[];
     /** Device files that were asked for and are not there. */
@@ -25,6 +27,7 @@ export const NO_FACTS: NodeFacts = {
     config: "",
     kubeconfigHash: "",
     ageKeyHash: "",
+    ageRecipient: "",
     missingDirectories: [],
     missingDevices: [],
 };
@@ -49,7 +52,12 @@ export function probeScript({ ageKeyPath, directories, devices }: ProbeArgs): st
         `put commandLine "$(systemctl show k3s.service --property=ExecStart --value | sed -n 's/.*argv\\[\\]=\\(.*\\) ; ignore_errors.*/\\1/p')"`,
         `put config "$($SUDO sh -c 'cat /etc/rancher/k3s/config.yaml /etc/rancher/k3s/config.yaml.d/*.yaml 2>/dev/null || true')"`,
         `put kubeconfigHash "${hash(KUBECONFIG_PATH)}"`,
-        ...(ageKeyPath === undefined ? [] : [`put ageKeyHash "${hash(ageKeyPath)}"`]),
+        ...(ageKeyPath === undefined
+            ? []
+            : [
+                  `put ageKeyHash "${hash(ageKeyPath)}"`,
+                  `put ageRecipient "$($SUDO sed -n 's/^# public key: *//p' ${shellQuote(ageKeyPath)} 2>/dev/null | head -n 1)"`,
+              ]),
         ...directories.map((path) => `$SUDO test -d ${shellQuote(path)} || put missingDirectory ${shellQuote(path)}`),
         ...devices.map((path) => `$SUDO test -c ${shellQuote(path)} || put missingDevice ${shellQuote(path)}`),
         "",
@@ -77,6 +85,7 @@ export function parseFacts(stdout: string): NodeFacts {
         config: one("config"),
         kubeconfigHash: one("kubeconfigHash"),
         ageKeyHash: one("ageKeyHash"),
+        ageRecipient: one("ageRecipient"),
         missingDirectories: values.get("missingDirectory") ?? [],
         missingDevices: values.get("missingDevice") ?? [],
     };

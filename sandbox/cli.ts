@@ -1,5 +1,6 @@
 /** `npm run sandbox -- up|preview|refresh|destroy|down|status <stack> [flags for pulumi]`. */
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { stackNames } from "../stacks";
 import { didYouMean } from "../stacks/config";
 import { run } from "../tools/process";
@@ -164,7 +165,6 @@ async function down(stack: string, options: SandboxOptions): Promise<number> {
         say(`there is no sandbox of ${stack}`);
         return 0;
     }
-    mkdirSync(layout.home, { recursive: true });
     const sandbox = Sandbox.open(stack, options, say);
     sandbox.lock();
     await sandbox.remove();
@@ -180,9 +180,13 @@ async function status(stack: string): Promise<number> {
     }
     const daemon = runningDaemon(layout);
     const api = existsSync(layout.kubeconfig)
-        ? await run("kubectl", ["--kubeconfig", layout.kubeconfig, "get", "--raw", "/readyz", "--request-timeout=3s"], {
-              check: false,
-          })
+        ? await run(
+              join(layout.tools, "bin", "kubectl"),
+              ["--kubeconfig", layout.kubeconfig, "get", "--raw", "/readyz", "--request-timeout=3s"],
+              {
+                  check: false,
+              },
+          )
         : undefined;
     console.log(`control plane: ${api?.code === 0 ? "running" : "stopped"}`);
     console.log(`clouds and controllers: ${daemon === undefined ? "stopped" : `running (process ${daemon.pid})`}`);

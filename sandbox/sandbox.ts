@@ -214,6 +214,8 @@ export class Sandbox {
             path,
             stringify({ ...this.withSandboxKey(content), ...(salt === undefined ? {} : { encryptionsalt: salt }) }),
         );
+        const rules = [{ path_regex: ".*", age: record.recipient }];
+        writeFileSync(join(project, ".sops.yaml"), stringify({ creation_rules: rules }));
         const secrets = join(project, this.stack.secrets.path);
         if (!existsSync(secrets) || !hasAll(readFileSync(secrets, "utf8"), this.stack.secrets.refs)) {
             const values = Object.fromEntries(

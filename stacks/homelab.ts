@@ -1,5 +1,6 @@
 /** The homelab cluster, top to bottom in bootstrap order (seed 001). */
-import { dirname } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import * as cloudflare from "@pulumi/cloudflare";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
@@ -24,6 +25,7 @@ import { Cilium, CILIUM_INGRESS } from "../components/network/cilium";
 import { CiliumLoadBalancer } from "../components/network/cilium-load-balancer";
 import type { Platform } from "../components/platform";
 import { SopsSecretStore } from "../components/secrets/sops";
+import { recipientFault } from "../components/secrets/sops-rules";
 import { localFileHash, SopsAgeKey } from "../components/secrets/sops-age-key";
 import { LocalPathStorage } from "../components/storage/local-path";
 import { NodeDirectories } from "../components/storage/node-directories";
@@ -52,6 +54,7 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
         owner: directories.owner,
     };
     const facts = await lookAtNode(nodeArgs);
+    assertRecipient(context.root, config.secrets.sopsFile, facts.ageRecipient);
     const node = new NixosK3s("node", nodeArgs, facts);
     const kubernetes = new k8s.Provider(
         "homelab",
@@ -216,6 +219,14 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
     );
 
     return { exposures: edge.exposures, volumes: storage.rows };
+}
+
+/** The key in the cluster must be one that the files in Git are encrypted to. An unknown recipient is not judged. */
+function assertRecipient(root: string, sopsFile: string, recipient: string): void {
+    if (recipient === "") return;
+    const rules = join(root, ".sops.yaml");
+    const fault = recipientFault(existsSync(rules) ? readFileSync(rules, "utf8") : undefined, sopsFile, recipient);
+    if (fault !== undefined) throw new pulumi.RunError(`${fault}; nothing was touched.`);
 }
 
 const SECRETS = {

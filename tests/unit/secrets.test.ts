@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readSopsFile, SopsSecretStore } from "../../components/secrets/sops";
+import { recipientFault, recipientsFor } from "../../components/secrets/sops-rules";
 import { isOurPolicy, tailnetPolicy } from "../../components/tailnet/policy";
+import { ROOT } from "../../tools/stack-file";
 import { ageKeyFile, newAgeKey, sopsDocument } from "../../sandbox/secrets-file";
 
 describe("the SOPS file", () => {
@@ -75,5 +77,29 @@ describe("the tailnet policy", () => {
         expect(isOurPolicy(`\n${tailnetPolicy({ tag: "x", routes: [] })}`)).toBe(true);
         expect(isOurPolicy('// my policy\n{"acls": []}')).toBe(false);
         expect(isOurPolicy("")).toBe(false);
+    });
+});
+
+describe(".sops.yaml", () => {
+    const rules = (recipient: string) =>
+        `keys:\n  - &homelab ${recipient}\ncreation_rules:\n  - path_regex: k8s/argocd-homelab/.*\\.enc\\.(yaml|json)$\n` +
+        `    key_groups:\n      - age:\n          - *homelab\n`;
+    const path = "k8s/argocd-homelab/secrets.enc.yaml";
+
+    test("the committed one has the seed's rule, and it covers the committed secrets file (H-SEC-08, -09)", () => {
+        const committed = readFileSync(join(ROOT, ".sops.yaml"), "utf8");
+        expect(committed).toContain("path_regex: k8s/argocd-homelab/.*\\.enc\\.(yaml|json)$");
+        expect(recipientsFor(committed, path)).toHaveLength(1);
+        expect(recipientsFor(committed, "stacks/homelab.ts")).toBeUndefined();
+    });
+
+    test("the cluster's key must be a recipient", () => {
+        expect(recipientFault(rules("age1abc"), path, "age1abc")).toBeUndefined();
+        expect(recipientFault(rules("age1other"), path, "age1abc")).toContain("age1abc, which is not among those");
+        expect(recipientFault(rules("age1abc"), "secrets.yaml", "age1abc")).toBe(
+            "no creation rule of .sops.yaml covers secrets.yaml",
+        );
+        expect(recipientFault(undefined, path, "age1abc")).toContain("there is no .sops.yaml");
+        expect(recipientFault("creation_rules:\n  - age: age1x, age1abc\n", path, "age1abc")).toBeUndefined();
     });
 });

@@ -1,0 +1,37 @@
+/** Who can read what, from .sops.yaml; https://getsops.io/docs/#using-sopsyaml-conf-to-select-kms-pgp-and-age-for-new-files */
+import { parse } from "yaml";
+
+/** age recipients of the first creation rule that covers a path (seen from .sops.yaml); undefined when none does. */
+export function recipientsFor(sopsYaml: string, path: string): string[] | undefined {
+    const document: unknown = parse(sopsYaml);
+    for (const rule of list(field(document, "creation_rules"))) {
+        const pattern = field(rule, "path_regex");
+        if (typeof pattern === "string" && !new RegExp(pattern).test(path)) continue;
+        const groups = list(field(rule, "key_groups")).flatMap((group) => list(field(group, "age")));
+        const direct = field(rule, "age");
+        return [...groups, ...(typeof direct === "string" ? direct.split(",") : list(direct))].map((recipient) =>
+            String(recipient).trim(),
+        );
+    }
+    return undefined;
+}
+
+/** What is wrong when a key cannot read the files that a path stands for; undefined when all is well. */
+export function recipientFault(sopsYaml: string | undefined, path: string, recipient: string): string | undefined {
+    if (sopsYaml === undefined) return `there is no .sops.yaml beside Pulumi.yaml: it says who can read ${path}`;
+    const recipients = recipientsFor(sopsYaml, path);
+    if (recipients === undefined) return `no creation rule of .sops.yaml covers ${path}`;
+    if (recipients.includes(recipient)) return undefined;
+    return (
+        `the cluster's age key has the recipient ${recipient}, which is not among those of ${path} in .sops.yaml ` +
+        `(${recipients.join(", ")}): Argo CD could not decrypt anything. Put it there and run  sops updatekeys ${path}`
+    );
+}
+
+function field(value: unknown, key: string): unknown {
+    return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined;
+}
+
+function list(value: unknown): unknown[] {
+    return Array.isArray(value) ? value : [];
+}
