@@ -1,12 +1,7 @@
 /** Two projects: `unit` needs nothing but Node; `engine` runs the real Pulumi engine on the sandbox. */
 const shared = {
     testEnvironment: "node",
-    transform: {
-        "^.+\\.[cm]?[jt]sx?$": [
-            "@swc/jest",
-            { jsc: { target: "es2023", parser: { syntax: "typescript" } }, module: { type: "commonjs" } },
-        ],
-    },
+    transform: { "^.+\\.[cm]?[jt]sx?$": "<rootDir>/tests/transform.cjs" },
     // ESM-only packages that the program imports; Jest loads CommonJS.
     transformIgnorePatterns: ["/node_modules/(?!(sops-age|age-encryption|@noble|@scure|hpke|@hpke|bech32-buffer)/)"],
 };
