@@ -1,6 +1,7 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { BASH, runCommand } from "../components/cluster/cluster-command";
+import { shellQuote } from "../components/cluster/shell";
 import {
     MANAGED_STORAGE_FLAGS,
     missingFlags,
@@ -10,7 +11,7 @@ import {
     REQUIRED_FLAGS,
 } from "./k3s-flags";
 import { KUBECONFIG_PATH, NO_FACTS, parseFacts, probeScript, type NodeFacts } from "./node-facts";
-import { REMOTE_PRELUDE, shellQuote, sshCommand, sshShell, type SshTarget } from "./ssh";
+import { REMOTE_PRELUDE, sshCommand, sshShell, type SshTarget } from "./ssh";
 
 export interface NixosK3sArgs {
     node: { name: string; address: string; ssh: { user: string; port: number } };
@@ -20,6 +21,9 @@ export interface NixosK3sArgs {
     ageKeyPath?: string;
     /** Directories that must exist before anything is installed, e.g. the mount point of the data disk. */
     requiredDirectories: readonly string[];
+    /** The cluster's networks, as the configuration has them. */
+    podCidr: string;
+    serviceCidr: string;
     /** Device files that some workload needs, e.g. /dev/net/tun. */
     requiredDevices: readonly string[];
     /** Directories to make when they are missing; existing ones keep owner and mode. */
@@ -103,10 +107,34 @@ export class NixosK3s extends pulumi.ComponentResource {
 }
 
 /** Everything that keeps the node from carrying the cluster, as sentences with their mend. */
-export function nodeFaults(args: Pick<NixosK3sArgs, "managesStorage" | "ageKeyPath">, facts: NodeFacts): string[] {
+export function nodeFaults(
+    args: Pick<NixosK3sArgs, "managesStorage" | "ageKeyPath" | "podCidr" | "serviceCidr"> & { node: { name: string } },
+    facts: NodeFacts,
+): string[] {
     const flags = parseK3sFlags(facts.commandLine, facts.config);
     const rules = [...REQUIRED_FLAGS, ...(args.managesStorage ? MANAGED_STORAGE_FLAGS : [])];
     const faults: string[] = [];
+    const name = flags.get("node-name")?.[0] ?? facts.hostname.toLowerCase();
+    if (name !== args.node.name) {
+        faults.push(
+            `the machine's node name is "${name}", node.name says "${args.node.name}": volumes are tied to it. ` +
+                `Set node.name to it, or NixOS: networking.hostName = "${args.node.name}";`,
+        );
+    }
+    const cidrs = [
+        ["cluster-cidr", "10.42.0.0/16", "network.podCidr", args.podCidr],
+        ["service-cidr", "10.43.0.0/16", "network.serviceCidr", args.serviceCidr],
+    ] as const;
+    for (const [flag, byDefault, key, wanted] of cidrs) {
+        const given = flags.get(flag)?.[0] ?? byDefault;
+        if (given !== wanted) faults.push(`k3s has --${flag}=${given}, ${key} says ${wanted}: make them the same`);
+    }
+    if (!args.managesStorage && missingFlags(flags, MANAGED_STORAGE_FLAGS).length === 0) {
+        faults.push(
+            "storage.provisioner is k3s, but k3s runs with --disable=local-storage. " +
+                "NixOS: homelab.k3s.managedStorage = false; or set storage.provisioner to managed",
+        );
+    }
     if (facts.unit !== "active") {
         faults.push(
             `k3s.service is "${facts.unit}", not active. NixOS: services.k3s.enable = true; see journalctl -u k3s`,

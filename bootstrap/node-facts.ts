@@ -1,9 +1,12 @@
 /** One look at the node over SSH: what it runs, what it holds, which directories it has. Reads only. */
-import { REMOTE_PRELUDE, shellQuote } from "./ssh";
+import { shellQuote } from "../components/cluster/shell";
+import { REMOTE_PRELUDE } from "./ssh";
 
 export interface NodeFacts {
     /** `active` when the k3s unit runs. */
     readonly unit: string;
+    /** Host name of the machine, which k3s takes as node name. */
+    readonly hostname: string;
     /** Command line of the unit, flags included. */
     readonly commandLine: string;
     /** /etc/rancher/k3s/config.yaml and its drop-ins; empty when there are none. */
@@ -23,6 +26,7 @@ export interface NodeFacts {
 /** Facts of a machine that was not looked at. */
 export const NO_FACTS: NodeFacts = {
     unit: "",
+    hostname: "",
     commandLine: "",
     config: "",
     kubeconfigHash: "",
@@ -49,6 +53,7 @@ export function probeScript({ ageKeyPath, directories, devices }: ProbeArgs): st
         REMOTE_PRELUDE.trimEnd(),
         `put() { printf '%s:' "$1"; printf '%s' "$2" | base64 | tr -d '\\n'; echo; }`,
         `put unit "$(systemctl is-active k3s.service || true)"`,
+        `put hostname "$(hostname)"`,
         `put commandLine "$(systemctl show k3s.service --property=ExecStart --value | sed -n 's/.*argv\\[\\]=\\(.*\\) ; ignore_errors.*/\\1/p')"`,
         `put config "$($SUDO sh -c 'cat /etc/rancher/k3s/config.yaml /etc/rancher/k3s/config.yaml.d/*.yaml 2>/dev/null || true')"`,
         `put kubeconfigHash "${hash(KUBECONFIG_PATH)}"`,
@@ -81,6 +86,7 @@ export function parseFacts(stdout: string): NodeFacts {
     if (!values.has("unit")) throw new Error(`the node answered something else than facts: ${stdout.slice(0, 200)}`);
     return {
         unit: one("unit"),
+        hostname: one("hostname"),
         commandLine: one("commandLine"),
         config: one("config"),
         kubeconfigHash: one("kubeconfigHash"),

@@ -1,14 +1,10 @@
 /** Command lines for OpenSSH. Options, keys and jump hosts come from the user's own ~/.ssh/config. */
+import { shellQuote } from "../components/cluster/shell";
 
 export interface SshTarget {
     readonly address: string;
     readonly user: string;
     readonly port: number;
-}
-
-/** Quotes one word for a POSIX shell. */
-export function shellQuote(word: string): string {
-    return /^[A-Za-z0-9_\-+=:,./@%]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /**

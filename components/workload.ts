@@ -19,7 +19,12 @@ export type Security = "owner" | "startsAsRoot" | "vpn" | { readonly user: numbe
 export type Health =
     | { readonly http: string; readonly port?: string }
     | { readonly tcp: true; readonly port?: string }
-    | { readonly exec: readonly string[]; readonly timeoutSeconds?: number };
+    | {
+          readonly exec: readonly string[];
+          readonly timeoutSeconds?: number;
+          /** A lesser command for liveness; absent: the same. */
+          readonly alive?: readonly string[];
+      };
 
 export interface WorkloadArgs {
     /** A namespace that the stack declared. */
@@ -48,6 +53,8 @@ export interface WorkloadArgs {
     connects?: readonly string[];
     /** Seconds between the request to stop and the kill. */
     terminationGracePeriod?: number;
+    /** Annotations of the pods; a change rolls them. */
+    podAnnotations?: Readonly<Record<string, pulumi.Input<string>>>;
     /** The escape hatch: last word on the pod's and the container's spec. */
     patch?: {
         pod?: Partial<k8s.types.input.core.v1.PodSpec>;
@@ -130,7 +137,10 @@ export class Workload extends pulumi.ComponentResource {
                     strategy: { type: claims.size > 0 ? "Recreate" : "RollingUpdate" },
                     selector: { matchLabels: selector },
                     template: {
-                        metadata: { labels },
+                        metadata: {
+                            labels,
+                            ...(args.podAnnotations === undefined ? {} : { annotations: args.podAnnotations }),
+                        },
                         spec: {
                             automountServiceAccountToken: false,
                             enableServiceLinks: false,
@@ -259,7 +269,11 @@ function probes(health: Health, ports: Readonly<Record<string, number>>): ProbeF
         // Five minutes for a first start: databases are migrated in it.
         startupProbe: { ...check, periodSeconds: 10, failureThreshold: 30 },
         readinessProbe: { ...check, periodSeconds: 10, failureThreshold: 3 },
-        livenessProbe: { ...check, periodSeconds: 30, failureThreshold: 5 },
+        livenessProbe: {
+            ...("exec" in health && health.alive !== undefined ? { exec: { command: [...health.alive] } } : check),
+            periodSeconds: 30,
+            failureThreshold: 5,
+        },
     };
 }
 

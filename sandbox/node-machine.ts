@@ -36,7 +36,7 @@ function write(root: string, files: readonly MachineFile[]): void {
 }
 
 /** Writes `ssh` into `bin` (for this computer) and the machine's own commands into `<root>/bin`. */
-export function installMachineCommands(bin: string, root: string): void {
+export function installMachineCommands(bin: string, root: string, hostname: string): void {
     rmSync(join(root, "bin"), { recursive: true, force: true });
     script(join(bin, "ssh"), sshScript(root));
     script(join(root, "bin", "sudo"), '[ "$1" = -n ] && shift\nexec "$@"');
@@ -48,6 +48,7 @@ export function installMachineCommands(bin: string, root: string): void {
   *) echo "systemctl $1 is not simulated" >&2; exit 1 ;;
 esac`,
     );
+    script(join(root, "bin", "hostname"), `echo '${hostname}'`);
     // Paths in answers are the machine's own.
     script(join(root, "bin", "base64"), `sed 's#${root}/#/#g' | PATH=/usr/local/bin:/usr/bin:/bin base64`);
     // Owners can be set by root only; the sandbox runs as whoever started it.

@@ -124,7 +124,7 @@ export class Sandbox {
             paths[name] = join(bin, name);
             symlinkSync(tool.path, join(bin, name));
         }
-        installMachineCommands(bin, this.layout.node);
+        installMachineCommands(bin, this.layout.node, this.stack.nodes[0]?.name ?? this.stack.name);
         return paths;
     }
 

@@ -321,7 +321,7 @@ const limitsFit: CrossRule<HomelabConfig> = ({ apps: declared, node: machine }) 
               ],
     );
 
-/** An age key under the same tree that Argo CD reads would end in Git. */
+/** A file that no creation rule covers would be committed in plain text. */
 const sopsFileEncrypted: CrossRule<HomelabConfig> = ({ secrets: { sopsFile } }) =>
     /\.enc\.(yaml|json)$/.test(sopsFile)
         ? []
@@ -334,10 +334,11 @@ const sopsFileEncrypted: CrossRule<HomelabConfig> = ({ secrets: { sopsFile } }) 
               },
           ];
 
-const reservedInterfaces: CrossRule<HomelabConfig> = ({ network: { interfaces } }) =>
+const interfacePatterns: CrossRule<HomelabConfig> = ({ network: { interfaces } }) =>
     interfaces.flatMap((expression, index) => {
         try {
-            return new RegExp(expression) ? [] : [];
+            new RegExp(expression);
+            return [];
         } catch {
             return [
                 {
@@ -361,5 +362,5 @@ export const homelabRules: readonly CrossRule<HomelabConfig>[] = [
     partnersPresent,
     limitsFit,
     sopsFileEncrypted,
-    reservedInterfaces,
+    interfacePatterns,
 ];

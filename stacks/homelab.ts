@@ -13,7 +13,8 @@ import { sonarr } from "../apps/media/sonarr";
 import { transmission, TRANSMISSION_SECRETS } from "../apps/media/transmission";
 import { echoServer } from "../apps/web/echo-server";
 import { lookAtNode, NixosK3s, type NixosK3sArgs } from "../bootstrap/nixos-k3s";
-import { shellQuote, sshCommand } from "../bootstrap/ssh";
+import { sshCommand } from "../bootstrap/ssh";
+import { shellQuote } from "../components/cluster/shell";
 import { Namespaces } from "../components/cluster/namespaces";
 import { CiliumIngressEdge } from "../components/edge/cilium-ingress";
 import { CloudflareDns } from "../components/edge/cloudflare-dns";
@@ -47,6 +48,8 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
     const nodeArgs: NixosK3sArgs = {
         node: machine,
         managesStorage: directories.provisioner === "managed",
+        podCidr: network.podCidr,
+        serviceCidr: network.serviceCidr,
         ...(ageKey.from === "node" ? { ageKeyPath: ageKey.path } : {}),
         requiredDirectories: dataDisks(config),
         requiredDevices: config.apps.transmission === undefined ? [] : ["/dev/net/tun"],
@@ -121,6 +124,16 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
     );
 
     const afterArgoCd = { ...lab, dependsOn: [argocd] };
+    const localPath = new LocalPathStorage(
+        "local-path",
+        {
+            cluster,
+            provisioner: directories.provisioner,
+            className: directories.className,
+            scratch: directories.scratch,
+        },
+        afterArgoCd,
+    );
     const namespaces = new Namespaces(
         "namespaces",
         {
@@ -132,17 +145,8 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
             ...(config.cloudflare === undefined ? {} : { cloudflared: "restricted" as const }),
             ...(config.tailscale === undefined ? {} : { tailscale: "restricted" as const }),
         },
-        afterArgoCd,
-    );
-    const localPath = new LocalPathStorage(
-        "local-path",
-        {
-            cluster,
-            provisioner: directories.provisioner,
-            className: directories.className,
-            scratch: directories.scratch,
-        },
-        afterArgoCd,
+        // Deleted before the storage that their claims live on.
+        { ...lab, dependsOn: [argocd, localPath] },
     );
     const storage = new NodeDirectories({
         node: machine.name,
@@ -176,6 +180,11 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
             {
                 cluster,
                 namespace: namespaces.name("tailscale"),
+                tailnet: config.tailscale.tailnet,
+                oauth: {
+                    clientId: secrets.value(SECRETS.tailscaleClientId),
+                    clientSecret: secrets.value(SECRETS.tailscaleClientSecret),
+                },
                 tag: config.tailscale.tag,
                 pool: network.pool,
                 policy: config.tailscale.policy,

@@ -20,11 +20,8 @@ export const plex = (platform: Platform, args: PlexArgs) =>
             group: "media",
             image: images.plex,
             ports: { plex: 32400 },
-            env: {
-                VERSION: "docker",
-                // Without it Plex tells clients its pod address and they fall back to Plex' relay.
-                ADVERTISE_IP: `http://${args.address}:32400/`,
-            },
+            // Updated by its pin, never by itself. Claiming and the LAN address are set in Plex: docs/media.md.
+            env: { VERSION: "docker" },
             volumes: {
                 "/config": data(args.storage),
                 "/media": shared("media", { readOnly: true }),

@@ -31,8 +31,8 @@ export const transmission = (platform: Platform, args: TransmissionArgs) =>
                 OPENVPN_OPTS: "--inactive 3600 --ping 10 --ping-exit 60",
                 ...(args.country === undefined ? {} : { NORDVPN_COUNTRY: args.country }),
                 NORDVPN_PROTOCOL: "udp",
-                // The image's firewall drops what these networks do not cover: sonarr and radarr speak from the pod
-                // network, the ingress from there too, the household from the LAN.
+                // Answers to all but these networks leave through the VPN and never arrive: sonarr and radarr speak from
+                // the pod network, the ingress from there too, the household from the LAN.
                 LOCAL_NETWORK: [args.lan, platform.cluster.podCidr, platform.cluster.serviceCidr].join(","),
                 // The device is mounted; making one would need more privilege than NET_ADMIN.
                 CREATE_TUN_DEVICE: "false",
@@ -52,8 +52,13 @@ export const transmission = (platform: Platform, args: TransmissionArgs) =>
                 "/dev/net/tun": device("/dev/net/tun"),
             },
             expose: { host: args.host, access: "local" },
-            // The image's own check looks at the VPN as well as at transmission.
-            health: { exec: ["/etc/scripts/healthcheck.sh"], timeoutSeconds: 30 },
+            // The image's own check looks at the VPN as well as at transmission. It needs the internet: without, the
+            // pod is not ready, but a restart would not help, so liveness looks at transmission alone.
+            health: {
+                exec: ["/etc/scripts/healthcheck.sh"],
+                timeoutSeconds: 30,
+                alive: ["pgrep", "-x", "transmission-da"],
+            },
             cpu: "100m",
             memory: { request: "256Mi", limit: args.memory },
             security: "vpn",

@@ -9,12 +9,18 @@ in
 {
   options.homelab.k3s = {
     ageKeyFile = lib.mkOption {
-      type = lib.types.path;
+      # A string, not a path: Nix copies paths into the world-readable store.
+      type = lib.types.strMatching "/.*";
       default = "/var/lib/sops-nix/keys.txt";
       description = "Age private key that Argo CD's ksops decrypts with.";
     };
+    managedStorage = lib.mkOption {
+      type = lib.types.bool;
+      default = true;
+      description = "True when Pulumi runs local-path-provisioner (storage.provisioner: managed); false for the one of k3s.";
+    };
     dataDirectory = lib.mkOption {
-      type = lib.types.path;
+      type = lib.types.strMatching "/.*";
       default = "/var/data";
       description = "Mount point of the data disk; configs, media and torrents live below it.";
     };
@@ -36,9 +42,7 @@ in
         "--disable=servicelb"
         "--disable=traefik"
         "--disable-kube-proxy"
-        # local-path-provisioner is run by the Pulumi program (storage.provisioner: managed).
-        "--disable=local-storage"
-      ];
+      ] ++ lib.optional cfg.managedStorage "--disable=local-storage";
     };
 
     # Transmission's VPN opens /dev/net/tun.
@@ -48,7 +52,6 @@ in
       allowedTCPPorts = [
         80 # shared ingress
         6443 # API server
-        10250 # kubelet metrics
         32400 # Plex
       ];
       # Pods and the load balancer speak through Cilium's own interfaces.
@@ -57,7 +60,8 @@ in
       checkReversePath = "loose";
     };
 
-    systemd.tmpfiles.rules = map (dir: "d ${cfg.dataDirectory}/${dir} 0775 1000 1000 -") [
+    # ":" sets mode and owner of new directories only.
+    systemd.tmpfiles.rules = map (dir: "d ${cfg.dataDirectory}/${dir} :0775 :1000 :1000 -") [
       "configs"
       "media"
       "media/tv"
@@ -73,6 +77,8 @@ in
       after = [ "k3s.service" ];
       path = [ pkgs.kubectl ];
       environment.KUBECONFIG = "/etc/rancher/k3s/k3s.yaml";
+      # With secrets.ageKey.from: file the key is not on this machine.
+      unitConfig.ConditionPathExists = cfg.ageKeyFile;
       serviceConfig = {
         Type = "oneshot";
         RemainAfterExit = true;

@@ -52,6 +52,8 @@ export class CloudflareTunnel extends pulumi.ComponentResource {
                 create: "command -v curl > /dev/null || { echo 'curl is not on the PATH: install it' >&2; exit 1; }",
                 update: ":",
                 delete: DRAIN_CONNECTIONS,
+                // Another tunnel is another gate: the old one then closes the old tunnel's connections.
+                triggers: [this.tunnel.id],
                 environment: { ACCOUNT: accountId, TUNNEL: this.tunnel.id, CLOUDFLARE_API_TOKEN: args.apiToken },
                 logging: "stderr",
             },
@@ -88,6 +90,8 @@ export class CloudflareTunnel extends pulumi.ComponentResource {
                 cpu: "10m",
                 memory: { request: "64Mi", limit: "256Mi" },
                 security: { user: 65532 },
+                // A new tunnel has a new token, which running connectors would not notice.
+                podAnnotations: { "homelab/tunnel": this.tunnel.id },
             },
             args.host,
             { parent: this },
@@ -113,20 +117,20 @@ export class CloudflareTunnel extends pulumi.ComponentResource {
 // Closes what a stopped connector left open. The token goes to curl by standard input, not by argument.
 const DRAIN_CONNECTIONS = `
 url="\${CLOUDFLARE_BASE_URL:-https://api.cloudflare.com/client/v4}/accounts/$ACCOUNT/cfd_tunnel/$TUNNEL/connections"
+answer=$(mktemp)
+trap 'rm -f "$answer"' EXIT
 call() {
   printf 'header = "Authorization: Bearer %s"\\n' "$CLOUDFLARE_API_TOKEN" |
-    curl --silent --show-error --max-time 20 --retry 4 --config - --write-out '\\n%{http_code}' "$@" "$url"
+    curl --silent --show-error --max-time 20 --retry 4 --config - --output "$answer" --write-out '%{http_code}' "$@" "$url"
 }
 for attempt in $(seq 1 30); do
-  answer=$(call)
-  status=\${answer##*$'\\n'}
-  body=\${answer%$'\\n'*}
+  status=$(call)
   case "$status" in
     404) exit 0 ;;
     200) ;;
-    *) echo "Cloudflare answers $status to a look at the connections of tunnel $TUNNEL: $body" >&2; exit 1 ;;
+    *) echo "Cloudflare answers $status to a look at the connections of tunnel $TUNNEL: $(cat "$answer")" >&2; exit 1 ;;
   esac
-  if printf '%s' "$body" | tr -d ' \\n' | grep -Eq '"result":(\\[\\]|null)'; then exit 0; fi
+  if tr -d ' \\n' < "$answer" | grep -Eq '"result":(\\[\\]|null)'; then exit 0; fi
   call -X DELETE > /dev/null
   sleep 2
 done

@@ -55,7 +55,7 @@ export type DnsRow = {
     readonly access: "external" | "local";
 };
 
-/** The DNS table of a stack. External hosts without a tunnel are reachable on the LAN only and get their A record. */
+/** The DNS table of a stack with a zone and a tunnel. Without them there are no records: docs/dns.md. */
 export function dnsRows(exposures: readonly Exposure[]): DnsRow[] {
     return exposures.map((exposure) =>
         exposure.access === "external"

@@ -17,7 +17,7 @@ export interface RootApplicationSetArgs {
     ownedByPulumi: readonly string[];
 }
 
-/** The hand-off to Git: every directory `<path>/<group>/<app>` becomes an Argo CD Application of that name. */
+/** The hand-off to Git: every directory `<path>/<group>/<app>` becomes an Argo CD Application and a namespace of that name. */
 export class RootApplicationSet extends pulumi.ComponentResource {
     readonly applicationSet: k8s.apiextensions.CustomResource;
 
@@ -77,8 +77,9 @@ export function applicationSetSpec(args: Omit<RootApplicationSetArgs, "cluster" 
         ],
         template: {
             metadata: {
-                name: "{{ .path.basename }}",
-                labels: { "app.kubernetes.io/part-of": "{{ index .path.segments 2 }}" },
+                name: "{{ .path.basenameNormalized }}",
+                // The group is the segment after the tree's own.
+                labels: { "app.kubernetes.io/part-of": `{{ index .path.segments ${args.path.split("/").length} }}` },
                 finalizers: ["resources-finalizer.argocd.argoproj.io"],
             },
             spec: {
@@ -88,7 +89,7 @@ export function applicationSetSpec(args: Omit<RootApplicationSetArgs, "cluster" 
                     targetRevision: args.revision,
                     path: "{{ .path.path }}",
                 },
-                destination: { server: "https://kubernetes.default.svc", namespace: "{{ .path.basename }}" },
+                destination: { server: "https://kubernetes.default.svc", namespace: "{{ .path.basenameNormalized }}" },
                 syncPolicy: {
                     automated: { prune: true, selfHeal: true },
                     syncOptions: ["CreateNamespace=true", "ServerSideApply=true"],

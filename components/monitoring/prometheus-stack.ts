@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { chartArgs, charts } from "../charts";
+import { clusterCommand } from "../cluster/cluster-command";
 import type { Platform } from "../platform";
 
 export interface PrometheusStackArgs {
@@ -69,6 +70,16 @@ export class PrometheusStack extends pulumi.ComponentResource {
                 }),
             },
             { parent: this, dependsOn: crds },
+        );
+        // Helm sees the objects, not what the operator makes of them: a volume that cannot be made shows here.
+        clusterCommand(
+            `${name}-ready`,
+            platform.cluster,
+            {
+                create: `kubectl --namespace ${args.namespace} wait prometheus,alertmanager --all --for=condition=Available --timeout=600s`,
+                triggers: [charts.kubePrometheusStack.version],
+            },
+            { parent: this, dependsOn: release },
         );
         for (const target of CILIUM_METRICS) {
             new k8s.apiextensions.CustomResource(

@@ -8,7 +8,7 @@ import type { Cluster } from "../platform";
 
 export interface CiliumArgs {
     cluster: Pick<Cluster, "kubeconfig" | "podCidr">;
-    /** Address and port at which nodes reach the API server without kube-proxy; on k3s its own local port. */
+    /** Address and port at which nodes reach the API server without kube-proxy, e.g. the server node's own. */
     apiServer: { host: string; port: number };
     /** Address of the shared load balancer of the ingress controller. */
     ingressAddress: string;
@@ -43,7 +43,10 @@ export class Cilium extends pulumi.ComponentResource {
             args.cluster,
             {
                 create: "kubectl get --raw /version > /dev/null",
-                delete: "kubectl get crd -o name | { grep '\\.cilium\\.io$' || test $? = 1; } | xargs -r kubectl delete --wait --timeout=120s",
+                // Uninstalling does not wait for the pods; one that still runs would register its CRDs again.
+                delete:
+                    "kubectl --namespace kube-system wait --for=delete pod --selector=app.kubernetes.io/part-of=cilium --timeout=180s\n" +
+                    "kubectl get crd -o name | { grep '\\.cilium\\.io$' || test $? = 1; } | xargs -r kubectl delete --wait --timeout=120s",
             },
             { parent: this },
         );
@@ -64,6 +67,8 @@ export class Cilium extends pulumi.ComponentResource {
             {
                 create: [
                     "kubectl --namespace kube-system rollout status daemonset/cilium --timeout=600s",
+                    // Envoy serves the shared ingress.
+                    "kubectl --namespace kube-system rollout status daemonset/cilium-envoy --timeout=600s",
                     "kubectl --namespace kube-system rollout status deployment/cilium-operator --timeout=600s",
                     ...NEEDED_CRDS.map((crd) => `kubectl wait --for=create crd/${crd} --timeout=300s`),
                     ...NEEDED_CRDS.map((crd) => `kubectl wait --for=condition=Established crd/${crd} --timeout=120s`),
@@ -98,7 +103,8 @@ export function ciliumValues(args: Omit<CiliumArgs, "cluster"> & { cluster: Pick
         },
         operator: {
             replicas: Math.min(args.nodeCount, 2),
-            prometheus: { enabled: true },
+            // The Service of the operator's metrics; its ServiceMonitor comes with the monitoring layer.
+            prometheus: { enabled: true, metricsService: true },
             dashboards: { enabled: true },
         },
         prometheus: { enabled: true },

@@ -1,8 +1,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { shellQuote } from "../../bootstrap/ssh";
 import { clusterCommand, runCommand } from "../cluster/cluster-command";
 import { podSecurityNamespace } from "../cluster/namespaces";
+import { shellQuote } from "../cluster/shell";
 import type { Cluster } from "../platform";
 
 export interface SopsAgeKeyArgs {
@@ -42,10 +42,10 @@ printf '%s\\n' "$key" |
   kubectl --namespace ${namespace} create secret generic ${secret} --from-file=${key}=/dev/stdin --dry-run=client -o yaml |
   kubectl apply --server-side --force-conflicts --field-manager=homelab-age-key -f - > /dev/null
 `.trim(),
-                delete: `kubectl --namespace ${namespace} delete secret ${secret} --ignore-not-found`,
+                // No delete: the secret goes with its namespace, and a rotation must not leave Argo CD without a key.
                 triggers: [args.hash],
             },
-            { parent: this, dependsOn: this.namespace, deleteBeforeReplace: true },
+            { parent: this, dependsOn: this.namespace },
         );
         this.registerOutputs({});
     }

@@ -158,6 +158,8 @@ export class LocalPathStorage extends pulumi.ComponentResource {
                                             valueFrom: { fieldRef: { fieldPath: "metadata.namespace" } },
                                         },
                                         { name: "CONFIG_MOUNT_PATH", value: "/etc/config/" },
+                                        // Helper pods run as it; the program's own default is another name.
+                                        { name: "SERVICE_ACCOUNT_NAME", value: account.metadata.name },
                                     ],
                                     resources: {
                                         requests: { cpu: "10m", memory: "32Mi" },
@@ -173,6 +175,18 @@ export class LocalPathStorage extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: bindings },
         );
+        // Deleted before the provisioner: it alone removes the directories of volumes that are given up.
+        const drained = clusterCommand(
+            `${name}-drain`,
+            args.cluster,
+            {
+                create: "kubectl get --raw /readyz > /dev/null",
+                delete: `
+kubectl get pv -o jsonpath='{range .items[?(@.metadata.annotations.pv\\.kubernetes\\.io/provisioned-by=="rancher.io/local-path")]}{.metadata.name}{"\\n"}{end}' |
+  while read -r volume; do kubectl wait --for=delete "pv/$volume" --timeout=180s; done`.trim(),
+            },
+            { parent: this, dependsOn: provisioner },
+        );
         return new k8s.storage.v1.StorageClass(
             name,
             {
@@ -185,7 +199,7 @@ export class LocalPathStorage extends pulumi.ComponentResource {
                 volumeBindingMode: "WaitForFirstConsumer",
                 reclaimPolicy: "Delete",
             },
-            { parent: this, dependsOn: provisioner },
+            { parent: this, dependsOn: drained },
         ).metadata.name;
     }
 }

@@ -1,6 +1,8 @@
+import * as command from "@pulumi/command";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as tailscale from "@pulumi/tailscale";
+import { BASH } from "../cluster/cluster-command";
 import { imageReference, images } from "../images";
 import { rangeToCidrs, type AddressRange } from "../network/addresses";
 import type { Cluster } from "../platform";
@@ -9,6 +11,10 @@ import { isOurPolicy, tailnetPolicy } from "./policy";
 export interface SubnetRouterArgs {
     cluster: Pick<Cluster, "name">;
     namespace: pulumi.Output<string>;
+    /** Tailnet name, or "-" for the one of the credential. */
+    tailnet: string;
+    /** OAuth client of the provider; on destroy it also removes the router's device (scope devices:core). */
+    oauth: { clientId: pulumi.Output<string>; clientSecret: pulumi.Output<string> };
     /** Tag of the router, without `tag:`. */
     tag: string;
     /** The load balancer's pool: what the tailnet reaches. */
@@ -16,6 +22,30 @@ export interface SubnetRouterArgs {
     /** Whether this stack owns the tailnet's policy. */
     policy: "manage" | "leave";
 }
+
+// Finds the router's device by host name and tag and deletes it. Standard API, https://tailscale.com/api
+const REMOVE_DEVICE = `
+const api = (process.env.TAILSCALE_BASE_URL || "https://api.tailscale.com") + "/api/v2";
+const { TAILNET, HOSTNAME_OF_ROUTER, TAG, CLIENT_ID, CLIENT_SECRET } = process.env;
+async function call(path, init) {
+    const answer = await fetch(api + path, init);
+    if (!answer.ok && answer.status !== 404) throw new Error(path + ": " + answer.status + " " + (await answer.text()));
+    return answer.status === 404 ? {} : JSON.parse((await answer.text()) || "{}");
+}
+(async () => {
+    const form = new URLSearchParams({ client_id: CLIENT_ID, client_secret: CLIENT_SECRET, grant_type: "client_credentials" });
+    const { access_token } = await call("/oauth/token", { method: "POST", body: form });
+    const headers = { authorization: "Bearer " + access_token };
+    const { devices = [] } = await call("/tailnet/" + encodeURIComponent(TAILNET) + "/devices", { headers });
+    for (const device of devices) {
+        if (device.hostname !== HOSTNAME_OF_ROUTER || !(device.tags || []).includes(TAG)) continue;
+        await call("/device/" + encodeURIComponent(device.nodeId || device.id), { method: "DELETE", headers });
+    }
+})().catch((error) => {
+    console.error("the router's device could not be removed from the tailnet: " + error.message);
+    process.exitCode = 1;
+});
+`.trim();
 
 /**
  * The tailnet's way to the cluster's local hosts: a subnet router that announces exactly the load balancer's pool, and
@@ -28,6 +58,7 @@ export class SubnetRouter extends pulumi.ComponentResource {
         super("homelab:tailnet:SubnetRouter", name, {}, opts);
         const child = { parent: this };
         this.routes = rangeToCidrs(args.pool);
+        const hostname = `${args.cluster.name}-router`;
         const acl = args.policy === "manage" ? this.policy(name, args) : undefined;
         const key = new tailscale.TailnetKey(
             name,
@@ -36,9 +67,8 @@ export class SubnetRouter extends pulumi.ComponentResource {
                 reusable: true,
                 preauthorized: true,
                 tags: [`tag:${args.tag}`],
-                // A router that is gone for good disappears from the tailnet by itself.
-                ephemeral: true,
-                // The router keeps its identity in a Secret: the key is for its first start and for rebuilds.
+                // For the first start only: the router keeps its identity in a Secret, and tagged devices do not
+                // expire. So an expired key harms nobody, and a rebuilt cluster gets a new one.
                 expiry: 90 * 24 * 3600,
                 recreateIfInvalid: "always",
             },
@@ -78,6 +108,26 @@ export class SubnetRouter extends pulumi.ComponentResource {
             },
             child,
         );
+        // Deleted after the router: its device would stay in the tailnet for ever.
+        const left = new command.local.Command(
+            `${name}-device-cleanup`,
+            {
+                interpreter: BASH,
+                create: "command -v node > /dev/null || { echo 'node is not on the PATH: install Node 22' >&2; exit 1; }",
+                update: ":",
+                delete: `node -e "$SCRIPT"`,
+                environment: {
+                    SCRIPT: REMOVE_DEVICE,
+                    TAILNET: args.tailnet,
+                    HOSTNAME_OF_ROUTER: hostname,
+                    TAG: `tag:${args.tag}`,
+                    CLIENT_ID: args.oauth.clientId,
+                    CLIENT_SECRET: args.oauth.clientSecret,
+                },
+                logging: "stderr",
+            },
+            child,
+        );
         // The state Secret is the router's identity; made here, so that destroy removes it.
         const state = new k8s.core.v1.Secret(
             `${name}-state`,
@@ -108,7 +158,7 @@ export class SubnetRouter extends pulumi.ComponentResource {
                                     name: "tailscale",
                                     image: imageReference(images.tailscale),
                                     env: [
-                                        { name: "TS_HOSTNAME", value: `${args.cluster.name}-router` },
+                                        { name: "TS_HOSTNAME", value: hostname },
                                         { name: "TS_ROUTES", value: this.routes.join(",") },
                                         // In user space connections leave as the pod's own, which Cilium sends to
                                         // the Service behind an address of the pool; no privilege is needed.
@@ -152,7 +202,7 @@ export class SubnetRouter extends pulumi.ComponentResource {
                     },
                 },
             },
-            { parent: this, dependsOn: binding },
+            { parent: this, dependsOn: [binding, left] },
         );
         this.registerOutputs({ routes: this.routes });
     }

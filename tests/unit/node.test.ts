@@ -12,7 +12,8 @@ import {
 } from "../../bootstrap/k3s-flags";
 import { directoriesScript, nodeFaults, withServerAddress } from "../../bootstrap/nixos-k3s";
 import { NO_FACTS, parseFacts, probeScript, type NodeFacts } from "../../bootstrap/node-facts";
-import { shellQuote, sshCommand, sshShell } from "../../bootstrap/ssh";
+import { sshCommand, sshShell } from "../../bootstrap/ssh";
+import { shellQuote } from "../../components/cluster/shell";
 import { installMachineCommands, prepareMachine } from "../../sandbox/node-machine";
 import { ROOT } from "../../tools/stack-file";
 
@@ -75,16 +76,19 @@ describe("k3s flags (H-BOOT-01..04, -13, -17)", () => {
 const healthy: NodeFacts = {
     ...NO_FACTS,
     unit: "active",
+    hostname: "homelab",
     commandLine: `k3s server ${flags([...REQUIRED_FLAGS, ...MANAGED_STORAGE_FLAGS]).join(" ")}`,
     kubeconfigHash: "a".repeat(64),
     ageKeyHash: "b".repeat(64),
 };
-const needs = { managesStorage: true, ageKeyPath: "/var/lib/sops-nix/keys.txt" };
+const agreed = { node: { name: "homelab" }, podCidr: "10.42.0.0/16", serviceCidr: "10.43.0.0/16" };
+const needs = { ...agreed, managesStorage: true, ageKeyPath: "/var/lib/sops-nix/keys.txt" };
 
 describe("what is wrong with a node", () => {
     test("a healthy one has no fault", () => {
         expect(nodeFaults(needs, healthy)).toEqual([]);
-        expect(nodeFaults({ managesStorage: false }, { ...healthy, ageKeyHash: "" })).toEqual([]);
+        const bundled = { ...healthy, ageKeyHash: "", commandLine: `k3s server ${flags(REQUIRED_FLAGS).join(" ")}` };
+        expect(nodeFaults({ ...agreed, managesStorage: false }, bundled)).toEqual([]);
     });
 
     test("a missing flag is named with the NixOS option and the file it belongs in (H-BOOT-14)", () => {
@@ -102,11 +106,24 @@ describe("what is wrong with a node", () => {
         const faults = nodeFaults(needs, {
             ...NO_FACTS,
             unit: "failed",
+            hostname: "homelab",
             missingDirectories: ["/var/data"],
             missingDevices: ["/dev/net/tun"],
         });
         expect(faults).toHaveLength(1 + 5 + 1 + 1 + 1 + 1);
         expect(faults.join("\n")).toContain("directory /var/data is missing: is the data disk mounted?");
+    });
+
+    test("names and networks must agree with the configuration, storage with the flags", () => {
+        const commandLine = `${healthy.commandLine} --cluster-cidr=10.52.0.0/16`;
+        const faults = nodeFaults({ ...needs, managesStorage: false }, { ...healthy, hostname: "nixos", commandLine });
+        expect(faults).toEqual([
+            expect.stringContaining('the machine\'s node name is "nixos", node.name says "homelab"'),
+            "k3s has --cluster-cidr=10.52.0.0/16, network.podCidr says 10.42.0.0/16: make them the same",
+            expect.stringContaining("storage.provisioner is k3s, but k3s runs with --disable=local-storage"),
+        ]);
+        const named = `${healthy.commandLine} --node-name homelab`;
+        expect(nodeFaults(needs, { ...healthy, hostname: "nixos", commandLine: named })).toEqual([]);
     });
 
     test("an answer that is no answer is an error", () => {
@@ -146,7 +163,7 @@ describe("scripts, run on the sandbox's machine", () => {
         });
 
     beforeAll(() => {
-        installMachineCommands(bin, root);
+        installMachineCommands(bin, root, "homelab");
         prepareMachine(root, [{ path: "/etc/rancher/k3s/k3s.yaml", content: "kubeconfig\n" }]);
     });
 

@@ -215,7 +215,6 @@ describe("secrets", () => {
         const delivery = find(":Command", "sops-age-key").inputs as Inputs;
         expect(Object.keys(delivery).sort()).toEqual([
             "create",
-            "delete",
             "environment",
             "interpreter",
             "logging",
@@ -336,6 +335,19 @@ describe("workloads", () => {
         });
         expect(dig(find("apps/v1:Deployment", "sonarr").inputs, "spec", "strategy")).toEqual({ type: "Recreate" });
         expect(plan.resources.filter(({ retainOnDelete }) => retainOnDelete)).toEqual([]);
+    });
+
+    test("local-path's helper pods run as its own account", () => {
+        expect(container("local-path")["env"]).toContainEqual({
+            name: "SERVICE_ACCOUNT_NAME",
+            value: "local-path-provisioner",
+        });
+        inOrder(
+            find("apps/v1:Deployment", "local-path"),
+            find(":Command", "local-path-drain"),
+            find(":StorageClass", "local-path"),
+            find("core/v1:Namespace", "monitoring"),
+        );
     });
 
     test("the chain of requests goes by service names (H-APP-11)", () => {
