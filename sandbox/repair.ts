@@ -23,14 +23,33 @@ export function endLeftovers(layout: SandboxLayout): void {
     }
 }
 
+const PENDING = "owner=helm,status in (pending-install,pending-upgrade,pending-rollback)";
+
+interface ObjectList {
+    readonly items: readonly {
+        readonly metadata: {
+            readonly name: string;
+            readonly namespace: string;
+            readonly annotations?: Record<string, string>;
+        };
+    }[];
+}
+
 /** A Helm release whose operation was cut short refuses every later one until its record is gone. */
 export async function dropPendingReleases(controlPlane: ControlPlane, say: (line: string) => void): Promise<void> {
-    const { stdout } = await controlPlane.kubectl([
-        ...["delete", "secret", "--all-namespaces", "--ignore-not-found"],
-        ...["--selector", "owner=helm,status in (pending-install,pending-upgrade,pending-rollback)"],
-    ]);
-    for (const line of stdout.split("\n").filter((text) => text.includes("deleted")))
-        say(`cut short by the kill: ${line}`);
+    const list = async (args: readonly string[]) =>
+        (JSON.parse((await controlPlane.kubectl(["get", ...args, "--output", "json"])).stdout) as ObjectList).items;
+    for (const { metadata } of await list(["secret", "--all-namespaces", "--selector", PENDING])) {
+        const { name, namespace } = metadata;
+        say(`cut short by the kill: Helm's record ${namespace}/${name} is dropped`);
+        // The next install deletes and remakes a hook's Job in one breath, and the Job controller, still busy with the
+        // old one, then leaves the new one alone for minutes. So the old one goes first, and wholly.
+        for (const job of await list(["job", "--namespace", namespace])) {
+            if (job.metadata.annotations?.["helm.sh/hook"] === undefined) continue;
+            await controlPlane.kubectl(["delete", "job", job.metadata.name, "-n", namespace, "--cascade=foreground"]);
+        }
+        await controlPlane.kubectl(["delete", "secret", name, "--namespace", namespace]);
+    }
 }
 
 interface PendingOperation {

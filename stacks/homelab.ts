@@ -27,7 +27,7 @@ import { CiliumLoadBalancer } from "../components/network/cilium-load-balancer";
 import type { Platform } from "../components/platform";
 import { SopsSecretStore } from "../components/secrets/sops";
 import { recipientFault } from "../components/secrets/sops-rules";
-import { localFileHash, SopsAgeKey } from "../components/secrets/sops-age-key";
+import { localAgeKey, SopsAgeKey } from "../components/secrets/sops-age-key";
 import { LocalPathStorage } from "../components/storage/local-path";
 import { NodeDirectories } from "../components/storage/node-directories";
 import { SubnetRouter } from "../components/tailnet/subnet-router";
@@ -57,7 +57,11 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
         owner: directories.owner,
     };
     const facts = await lookAtNode(nodeArgs);
-    assertRecipient(context.root, config.secrets.sopsFile, facts.ageRecipient);
+    const key =
+        ageKey.from === "node"
+            ? { hash: facts.ageKeyHash, recipient: facts.ageRecipient }
+            : await localAgeKey(ageKey.path);
+    assertRecipient(context.root, config.secrets.sopsFile, key.recipient);
     const node = new NixosK3s("node", nodeArgs, facts);
     const kubernetes = new k8s.Provider(
         "homelab",
@@ -104,15 +108,14 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
         "sops-age-key",
         {
             cluster,
-            ...(ageKey.from === "node"
-                ? {
-                      read: sshCommand(
+            hash: key.hash,
+            read:
+                ageKey.from === "node"
+                    ? sshCommand(
                           node.ssh,
                           `${machine.ssh.user === "root" ? "" : "sudo -n "}cat ${shellQuote(ageKey.path)}`,
-                      ),
-                      hash: facts.ageKeyHash,
-                  }
-                : { read: `cat ${shellQuote(ageKey.path)}`, hash: await localFileHash(ageKey.path) }),
+                      )
+                    : `cat ${shellQuote(ageKey.path)}`,
         },
         { ...lab, dependsOn: lan },
     );

@@ -52,13 +52,14 @@ printf '%s\\n' "$key" |
 }
 
 /**
- * SHA-256 of a file on this computer, read at each preview and up; the content stays in the child process.
- * Rejects with a `RunError` when there is no such file.
+ * SHA-256 of a key file on this computer and its age recipient ("" without the comment that age-keygen writes), read
+ * at each preview and up; the content stays in the child process. Rejects with a `RunError` when there is no such file.
  */
-export async function localFileHash(path: string): Promise<string> {
+export async function localAgeKey(path: string): Promise<{ hash: string; recipient: string }> {
     const quoted = shellQuote(path);
     const stdout = await runCommand(`the age key file ${path} (secrets.ageKey.path) cannot be read`, {
-        command: `test -r ${quoted}\n{ sha256sum 2> /dev/null || shasum -a 256; } < ${quoted} | cut -d' ' -f1`,
+        command: `test -r ${quoted}\n{ sha256sum 2> /dev/null || shasum -a 256; } < ${quoted} | cut -d' ' -f1\nsed -n 's/^# public key: *//p' ${quoted} | head -n 1`,
     });
-    return (stdout ?? "").trim();
+    const [hash = "", recipient = ""] = (stdout ?? "").split("\n").map((line) => line.trim());
+    return { hash, recipient };
 }

@@ -6,7 +6,7 @@ export function recipientsFor(sopsYaml: string, path: string): string[] | undefi
     const document: unknown = parse(sopsYaml);
     for (const rule of list(field(document, "creation_rules"))) {
         const pattern = field(rule, "path_regex");
-        if (typeof pattern === "string" && !new RegExp(pattern).test(path)) continue;
+        if (typeof pattern === "string" && !matches(pattern, path)) continue;
         const groups = list(field(rule, "key_groups")).flatMap((group) => list(field(group, "age")));
         const direct = field(rule, "age");
         return [...groups, ...(typeof direct === "string" ? direct.split(",") : list(direct))].map((recipient) =>
@@ -26,6 +26,15 @@ export function recipientFault(sopsYaml: string | undefined, path: string, recip
         `the cluster's age key has the recipient ${recipient}, which is not among those of ${path} in .sops.yaml ` +
         `(${recipients.join(", ")}): Argo CD could not decrypt anything. Put it there and run  sops updatekeys ${path}`
     );
+}
+
+/** Patterns are Go's; the few that JavaScript cannot read are taken as a match rather than as a fault. */
+function matches(pattern: string, path: string): boolean {
+    try {
+        return new RegExp(pattern).test(path);
+    } catch {
+        return true;
+    }
 }
 
 function field(value: unknown, key: string): unknown {

@@ -62,7 +62,13 @@ test("a machine without a required flag is refused, and nothing is touched", asy
     expect(sandbox.objects()).toEqual(baseline);
 });
 
-test("up builds everything and says what is reachable where", async () => {
+test("up builds everything and says what is reachable where, though Cloudflare asks for patience", async () => {
+    const { cloudflareUrl } = JSON.parse(readFileSync(join(sandbox.home, "daemon", "daemon.json"), "utf8")) as {
+        cloudflareUrl: string;
+    };
+    const fault = { match: "^POST .*dns_records$", status: 429, times: 2, retryAfter: 1 };
+    const ordered = await fetch(`${cloudflareUrl}/__sandbox/faults`, { method: "POST", body: JSON.stringify(fault) });
+    expect(ordered.ok).toBe(true);
     const result = await sandbox.run("up", "homelab");
     expectSuccess(result);
     expect(result.stdout).toMatch(/plex\.peterstorm\.io\s+192\.168\.0\.241:32400\s+dedicated/);
