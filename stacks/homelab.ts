@@ -102,7 +102,7 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
         { cluster, cilium, pool: network.pool, interfaces: network.interfaces, ingressAddress: network.ingressAddress },
         { ...lab, dependsOn: cilium },
     );
-    const edge = new CiliumIngressEdge(config.domain, network.ingressAddress);
+    const edge = new CiliumIngressEdge(config.domain, network.ingressAddress, config.cloudflare !== undefined);
     // 3. The key with which Argo CD reads secrets from Git.
     const sopsAgeKey = new SopsAgeKey(
         "sops-age-key",

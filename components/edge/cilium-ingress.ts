@@ -13,6 +13,8 @@ export class CiliumIngressEdge implements Edge {
         readonly domain: string,
         /** Address of the shared load balancer. */
         readonly address: string,
+        /** Whether a tunnel leads here; without one an external host is a local one. */
+        private readonly hasTunnel: boolean,
     ) {}
 
     get exposures(): readonly Exposure[] {
@@ -25,7 +27,7 @@ export class CiliumIngressEdge implements Edge {
         this.#exposures.push({
             workload: backend.workload,
             host,
-            access: expose.access,
+            access: expose.access === "external" && !this.hasTunnel ? "local" : expose.access,
             address: dedicated ? expose.address : this.address,
             port: dedicated ? backend.port : 80,
         });

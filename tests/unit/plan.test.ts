@@ -418,6 +418,7 @@ test("a plan is deterministic, and a user without clouds still gets a cluster", 
     expect(lan.tunnel).toEqual([]);
     expect(lan.resources.filter(({ type }) => /cloudflare|tailscale/.test(type))).toEqual([]);
     expect(lan.exposures).toHaveLength(9);
+    expect(lan.exposures.filter(({ access }) => access === "external")).toEqual([]);
 });
 
 test("golden URNs: a renamed resource is a deleted one", () => {
