@@ -36,6 +36,8 @@ export interface Backend {
 /** The way into a cluster: Cilium Ingress, Envoy Gateway, Cilium Gateway API, HAProxy or Istio behind one interface. */
 export interface Edge {
     readonly domain: string;
+    /** URL of a host label as a person opens it, with the scheme that this edge serves. */
+    url(host: string): string;
     /** Everything exposed so far, in order of declaration. */
     readonly exposures: readonly Exposure[];
     /** Makes the route, where the technology has one, and records the exposure. */

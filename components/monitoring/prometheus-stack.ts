@@ -66,7 +66,7 @@ export class PrometheusStack extends pulumi.ComponentResource {
                     ...args,
                     storageClass: platform.storage.scratchClass,
                     adminSecret: admin.metadata.name,
-                    rootUrl: `http://${args.host}.${platform.edge.domain}`,
+                    rootUrl: platform.edge.url(args.host),
                 }),
             },
             { parent: this, dependsOn: crds },

@@ -63,8 +63,15 @@ here("values of every Release exist in the pinned chart", async () => {
     expect(faults).toEqual([]);
 });
 
+/** Charts of which the facts have nothing. */
+const UNKNOWN_CHARTS = ["coredns", "ceph-csi-drivers"];
+
 here("pinned versions are those the facts were taken from", () => {
-    const facts = JSON.parse(readFileSync(join(SHARED, "..", "facts", "charts-and-crds.json"), "utf8")) as unknown;
-    const text = JSON.stringify(facts);
-    for (const { version } of Object.values(charts)) expect(text).toContain(version);
+    const facts = JSON.parse(readFileSync(join(SHARED, "..", "facts", "charts-and-crds.json"), "utf8")) as {
+        chart: string;
+        effectiveVersion: string;
+    }[];
+    const known = new Set(facts.map(({ chart, effectiveVersion }) => `${chart} ${effectiveVersion}`));
+    const strange = Object.values(charts).filter(({ name, version }) => !known.has(`${name} ${version}`));
+    expect(strange.map(({ name }) => name)).toEqual(UNKNOWN_CHARTS);
 });
