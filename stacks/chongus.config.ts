@@ -113,8 +113,11 @@ const postgres = z.strictObject({
     /** Bucket for base backups and WAL. */
     backup: s3,
     retention: duration.default("14d"),
-    /** Start from this archive instead of empty: the server name of the cluster that wrote it. */
-    recoverFrom: label.optional(),
+    /**
+     * Counts the lives of the server: raise it by one when the cluster is built anew, and the databases come back from
+     * the archive of the life before.
+     */
+    generation: z.int({ error: "a whole number from 1" }).min(1, { error: "a whole number from 1" }).default(1),
 });
 
 const monitoring = z.strictObject({

@@ -34,10 +34,18 @@ export class SopsSecretStore implements SecretStore {
     }
 
     deliver(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
-        const stringData = Object.fromEntries(Object.entries(args.data).map(([key, ref]) => [key, this.value(ref)]));
+        const values = Object.fromEntries(Object.entries(args.data).map(([key, ref]) => [key, this.value(ref)]));
         return new k8s.core.v1.Secret(
             name,
-            { metadata: { name: args.name, namespace: args.namespace }, type: "Opaque", stringData },
+            {
+                metadata: {
+                    name: args.name,
+                    namespace: args.namespace,
+                    ...(args.labels === undefined ? {} : { labels: args.labels }),
+                },
+                type: args.type ?? "Opaque",
+                stringData: { ...args.literals, ...values },
+            },
             opts,
         ).metadata.name;
     }
