@@ -73,14 +73,15 @@ function describe(
     stages: ReadonlyMap<string, string>,
 ): Component {
     const parts = owner.type.split(":");
-    const workload = owner.type === "homelab:apps:Workload";
+    const concern = parts[0] === "homelab" ? (parts[1] ?? "") : "";
+    const workload = concern === "apps";
     const stage = workload ? undefined : stages.get(owner.name);
     const namespace = workload ? members.map(namespaceOf).find((found) => found !== undefined) : undefined;
     return {
         urn: owner.urn,
         name: owner.name,
         type: parts.at(-1) ?? owner.type,
-        concern: parts[0] === "homelab" ? (parts[1] ?? "") : "",
+        concern,
         size: members.filter(({ custom }) => custom).length,
         ...(stage === undefined ? {} : { stage }),
         ...(namespace === undefined ? {} : { namespace }),
