@@ -1,143 +1,209 @@
-/** Procedures of the homelab's seed (001): the documents hold the steps, in the order in which they are safe. */
-import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import { recipientsFor } from "../../components/secrets/sops-rules";
-import { ROOT } from "../../tools/stack-file";
+import { componentGraph, fold } from "../../tools/docs/components";
+import { fillBlocks, staleDocuments } from "../../tools/docs/documents";
+import { drawPlan } from "../../tools/docs/picture";
+import { blocks, markdownTable } from "../../tools/docs/tables";
+import { text } from "../../tools/docs/text";
+import { planStack, type Plan, type PlannedResource } from "../../tools/plan/plan";
+import { readStackValue, ROOT } from "../../tools/stack-file";
 
-const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
-const migration = read("docs/migration.md");
+let homelab: Plan;
+beforeAll(async () => {
+    homelab = await planStack("homelab", readStackValue(ROOT, "homelab"), ROOT);
+});
 
-/** Headings of the second level, in order. */
-const headings = (markdown: string) => [...markdown.matchAll(/^## (.*)$/gm)].map(([, title]) => title);
-/** What stands below a heading of the second level. */
-function section(markdown: string, title: string): string {
-    const [, after] = markdown.split(`\n## ${title}\n`);
-    if (after === undefined) throw new Error(`no section "${title}"; there are ${headings(markdown).join(", ")}`);
-    return after.split(/^## /m)[0] ?? "";
+const STACK = "urn:pulumi:test::homelab-infrastructure::pulumi:pulumi:Stack::test";
+const urn = (name: string) => `urn:pulumi:test::homelab-infrastructure::homelab:network:Thing::${name}`;
+
+function resource(name: string, waits: readonly string[], more: Partial<PlannedResource> = {}): PlannedResource {
+    return {
+        urn: urn(name),
+        type: "homelab:network:Thing",
+        name,
+        custom: false,
+        parent: STACK,
+        dependsOn: waits.map(urn),
+        protect: false,
+        retainOnDelete: false,
+        provider: null,
+        inputs: {},
+        ...more,
+    };
 }
-/** Items of a checklist by their first words, with what belongs to them. */
-const checklist = () =>
-    section(migration, "Before the wipe")
-        .split(/^- \[ \] /m)
-        .slice(1);
-const item = (start: string): string => {
-    const found = checklist().filter((text) => text.startsWith(`**${start}`));
-    expect([start, found.length]).toEqual([start, 1]);
-    return found[0] ?? "";
+
+/** A plan of empty components, each with what it waits for. */
+function planOf(waits: Readonly<Record<string, readonly string[]>>, more: readonly PlannedResource[] = []): Plan {
+    const resources = [
+        resource("test", [], { urn: STACK, type: "pulumi:pulumi:Stack", parent: null }),
+        ...Object.entries(waits).map(([name, targets]) => resource(name, targets)),
+        ...more,
+    ];
+    return { ...homelab, stack: "test", resources, order: resources.map((r) => r.urn), stages: [], exposures: [] };
+}
+
+const named = (urns: readonly string[]) => urns.map((text) => text.split("::").at(-1));
+const waitsOf = (plan: Plan) => {
+    const { components, waits } = componentGraph(plan);
+    return Object.fromEntries(components.map((c) => [c.name, named(waits.get(c.urn) ?? [])]));
 };
-/** Contents of the shell blocks, indentation of a list taken off. */
-const shell = (text: string) =>
-    [...text.matchAll(/^( *)```sh\n([^]*?)^\1```/gm)].map(([, indent = "", block = ""]) =>
-        block.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
-    );
+const folded = (plan: Plan) =>
+    fold(componentGraph(plan)).map(({ kind, components, waits }) => [kind, components.map(({ name }) => name), waits]);
 
-describe("migration", () => {
-    test("build, check, wipe, rebuild, clean up, in this order (H-OPS-02, H-OPS-03, H-OPS-05)", () => {
-        expect(headings(migration)).toEqual([
-            "Build the new beside the old",
-            "Before the wipe",
-            "Wipe",
-            "Rebuild",
-            "Clean up",
-        ]);
-        expect(section(migration, "Build the new beside the old")).toMatch(/`k8s\/argocd-homelab\/` .* beside the old/);
-        expect(existsSync(join(ROOT, "k8s", "argocd-homelab"))).toBe(true);
-        expect(shell(section(migration, "Wipe")).join("")).toContain("rm -rf /var/lib/rancher/k3s /etc/rancher/k3s\n");
-        expect(section(migration, "Clean up")).toContain("`k8s/argocd/` and `k8s/terraform/`");
-        for (const old of ["argocd", "terraform"]) expect(existsSync(join(ROOT, "k8s", old))).toBe(false);
+describe("a plan condensed to components", () => {
+    test("waits that others imply are dropped", () => {
+        expect(waitsOf(planOf({ a: [], b: ["a"], c: ["a", "b"], d: ["a", "c"] }))).toEqual({
+            a: [],
+            b: ["a"],
+            c: ["b"],
+            d: ["c"],
+        });
     });
 
-    test("nothing before the wipe takes anything away from the old cluster, and nothing ever from /var/data", () => {
-        const [before = ""] = migration.split("\n## Wipe\n");
-        expect(shell(before).join("")).not.toMatch(/\brm\b|systemctl|nixos-rebuild switch|--replicas=0/);
-        expect(shell(migration).join("")).not.toMatch(/\b(rm|mv|mkfs\S*) [^\n]*\/var\/data/);
-        expect(section(migration, "Wipe")).toContain("Never anything under `/var/data`.");
-        const wipe = shell(section(migration, "Wipe")).join("");
-        // A mount that is still there would lead rm into somebody's data.
-        expect(wipe.indexOf("k3s-killall.sh")).toBeGreaterThan(wipe.indexOf("systemctl stop k3s"));
-        expect(wipe.indexOf("rm -rf")).toBeGreaterThan(wipe.indexOf("k3s-killall.sh"));
+    test("waits go from what is inside to what is inside, past providers", () => {
+        const plan = planOf({ node: [], cilium: [] }, [
+            resource("kubeconfig", [], { parent: urn("node"), custom: true }),
+            resource("kubernetes", ["kubeconfig"], { type: "pulumi:providers:kubernetes", custom: true }),
+            resource("release", ["kubernetes"], { parent: urn("cilium"), custom: true }),
+        ]);
+        expect(waitsOf(plan)).toEqual({ node: [], cilium: ["node"] });
+        expect(componentGraph(plan).components.map(({ name, size }) => [name, size])).toEqual([
+            ["node", 1],
+            ["cilium", 1],
+        ]);
     });
 
-    test("rebuild: NixOS, this program, Argo CD (H-OPS-04)", () => {
-        const steps = [...section(migration, "Rebuild").matchAll(/^(\d)\. (.*)$/gm)].map(([, , text]) => text);
-        expect(steps).toEqual([
-            expect.stringContaining("`nixos-rebuild switch`"),
-            expect.stringContaining("`pulumi up`"),
-            expect.stringMatching(/^Argo CD takes over/),
+    test("components that wait for each other's parts keep the bootstrap order", () => {
+        const plan = planOf({ operator: [], cluster: ["operator"] }, [
+            resource("check", ["cluster"], { parent: urn("operator"), custom: true }),
         ]);
+        const { components, waits } = componentGraph(plan);
+        expect(components).toHaveLength(2);
+        expect([...waits.values()].flat()).toHaveLength(1);
+    });
+
+    test("the only way through is a sequence, a line beside others a chain, ends with equal waits stand together", () => {
+        const plan = planOf({
+            node: [],
+            cni: ["node"],
+            tunnel: ["cni"],
+            dns: ["tunnel"],
+            left: ["cni"],
+            right: ["cni"],
+            late: ["dns", "right"],
+        });
+        expect(folded(plan)).toEqual([
+            ["sequence", ["node", "cni"], []],
+            ["chain", ["tunnel", "dns"], [0]],
+            ["leaves", ["left"], [0]],
+            ["chain", ["right"], [0]],
+            ["leaves", ["late"], [1, 3]],
+        ]);
+    });
+
+    test("homelab: the seed's order, and every resource is counted once", () => {
+        expect(folded(homelab)).toEqual([
+            ["sequence", ["node", "cilium", "lan", "sops-age-key", "argocd", "local-path", "namespaces"], []],
+            ["chain", ["tunnel", "dns", "homelab"], [0]],
+            [
+                "leaves",
+                [
+                    "tailnet",
+                    "monitoring",
+                    "echo-server",
+                    "plex",
+                    "transmission",
+                    "prowlarr",
+                    "sonarr",
+                    "radarr",
+                    "overseerr",
+                ],
+                [0],
+            ],
+        ]);
+        const counted = componentGraph(homelab).components.reduce((sum, { size }) => sum + size, 0);
+        const things = homelab.resources.filter(({ custom, type }) => custom && !type.startsWith("pulumi:providers:"));
+        expect(counted).toBe(things.length);
     });
 });
 
-describe("checklist before the wipe", () => {
-    test("secrets leave Azure Key Vault for SOPS (H-OPS-06)", () => {
-        const text = item("Secrets: export them from Azure Key Vault to SOPS");
-        for (const value of ["cloudflare.apiToken", "transmission.openvpnUsername", "transmission.openvpnPassword"]) {
-            expect(text).toContain(`\`${value}\``);
+describe("the picture", () => {
+    test("shows every component with its count, and is the same each time", async () => {
+        const svg = await drawPlan(homelab);
+        expect(await drawPlan(homelab)).toBe(svg);
+        for (const { name, size, stage } of componentGraph(homelab).components) {
+            expect(svg).toContain(`>${stage?.replace(/^\d+ /, "") ?? name}<`);
+            expect(svg).toContain(`>${size}<`);
         }
-        expect(text).toMatch(/tunnel credentials \| not migrated/);
-        const [commands = ""] = shell(text);
-        expect(commands).toContain("az keyvault secret show");
-        expect(commands).toContain("sops k8s/argocd-homelab/secrets.enc.yaml");
+        expect(svg).toContain(`>${homelab.resources.length} resources: `);
+        expect(svg.match(/marker-end/g)).toHaveLength(6 + 2 + 2);
     });
 
-    test("Plex' metadata is backed up with the seed's command (H-BKP-01)", () => {
-        expect(shell(item("Plex: back up its metadata"))).toEqual([
-            "tar -czf plex-backup-$(date +%F).tar.gz /var/data/configs/plex\n",
+    test("an arrow past a rank goes round what stands in it", async () => {
+        const svg = await drawPlan(planOf({ a: [], b: [], c: ["b"], d: ["c", "a"], e: ["a"] }));
+        expect(svg.match(/marker-end/g)).toHaveLength(4);
+        expect(svg).not.toMatch(/NaN|undefined/);
+    });
+
+    test("text is escaped, and cut where it does not fit", () => {
+        expect(text("a < b & c", { x: 1, y: 2, size: 10 })).toBe(
+            '<text x="1" y="2" font-size="10">a &lt; b &amp; c</text>',
+        );
+        expect(text("a name far too long", { x: 0, y: 0, size: 10, fit: 40 })).toContain(">a name…<");
+    });
+});
+
+describe("generated blocks", () => {
+    const block = (name: string, content: string) =>
+        `before\n\n<!-- generated: ${name} -->\n${content}\n<!-- end of generated -->\n\nafter\n`;
+
+    test("what stands between the markers is replaced, all else stays", () => {
+        const filled = fillBlocks("README.md", block("reachable", "old"), [homelab]);
+        expect(filled).toMatch(/^before\n\n<!-- generated: reachable -->\n\n\| host /);
+        expect(filled).toContain("| plex.peterstorm.io         | 192.168.0.241:32400 | dedicated | A `192.168.0.241` ");
+        expect(filled).toMatch(/\|\n\n<!-- end of generated -->\n\nafter\n$/);
+        expect(fillBlocks("README.md", filled, [homelab])).toBe(filled);
+    });
+
+    test("a marker that is misspelt or never closed is an error", () => {
+        expect(() => fillBlocks("README.md", block("reachble", ""), [])).toThrow(
+            'README.md has a block "reachble"; there are clusters, pictures, reachable, dns, images-by-tag',
+        );
+        expect(() => fillBlocks("README.md", "<!-- generated: dns -->\n", [])).toThrow("1 blocks start and 0 end");
+    });
+
+    test("six clusters; only what is in the registry is more than a plan for later", () => {
+        const table = blocks["clusters"]?.([homelab]) ?? "";
+        expect(
+            table
+                .split("\n")
+                .slice(2)
+                .map((row) => [row.split("|")[1]?.trim(), row.split("|")[4]?.trim()]),
+        ).toEqual([
+            ["`homelab`", `built, ${homelab.resources.length} resources`],
+            ...["chongus", "bitty", "truenas", "k3s-home", "magi"].map((name) => [`\`${name}\``, "not yet"]),
         ]);
+        expect(() => blocks["clusters"]?.([{ ...homelab, stack: "moon" }])).toThrow("no row for the stack moon");
     });
 
-    test("the flags are updated on NixOS, in the file that the message names, but not applied yet (H-OPS-07, H-BOOT-14)", () => {
-        const text = item("k3s: update its flags in the NixOS configuration");
-        expect(text).toContain("`roles/k3s/default.nix`");
-        expect(text).toContain("../bootstrap/nixos/k3s.nix");
-        expect(existsSync(join(ROOT, "bootstrap", "nixos", "k3s.nix"))).toBe(true);
-        expect(text).toContain("Only `nixos-rebuild build` for now");
-        expect(read("README.md")).toContain("`roles/k3s/default.nix`");
-    });
-
-    test("SOPS is tried there and back with the homelab age key (H-OPS-08)", () => {
-        const [commands = ""] = shell(item("SOPS: verify that encryption works with the homelab age key"));
-        const [write = "", encrypt = "", decrypt = ""] = commands.trim().split("\n");
-        const probe = /> (\S+)$/.exec(write)?.[1] ?? "";
-        expect(encrypt).toBe(`sops encrypt --in-place ${probe}`);
-        expect(decrypt).toBe(`SOPS_AGE_KEY="$(ssh root@homelab cat /var/lib/sops-nix/keys.txt)" sops decrypt ${probe}`);
-        // The probe is encrypted by the very rule that the real files are.
-        const rules = read(".sops.yaml");
-        expect(recipientsFor(rules, probe)).toEqual(recipientsFor(rules, "k8s/argocd-homelab/secrets.enc.yaml"));
-        expect(recipientsFor(rules, probe)).toHaveLength(1);
-    });
-
-    test("what is backed up can be put back where Plex' claim looks (H-BKP-02)", () => {
-        // The archive's paths have lost their leading slash.
-        const [restore = ""] = shell(section(migration, "Rebuild"));
-        expect(restore.split("\n").map((line) => line.replace(/\d{4}-\d{2}-\d{2}/, "<date>"))).toEqual([
-            "kubectl -n media scale deployment/plex --replicas=0",
-            "tar -xzf plex-backup-<date>.tar.gz -C /",
-            "kubectl -n media scale deployment/plex --replicas=1",
+    test("the first stack is shown, further ones are folded away", () => {
+        const both = blocks["pictures"]?.([homelab, { ...homelab, stack: "chongus" }]) ?? "";
+        expect(both.split("\n")).toEqual([
+            "![The homelab stack in bootstrap order](docs/graph-homelab.svg)",
             "",
+            "<details>",
+            "<summary><code>chongus</code></summary>",
+            "",
+            "![The chongus stack in bootstrap order](docs/graph-chongus.svg)",
+            "",
+            "</details>",
         ]);
-        expect(section(migration, "Rebuild")).toContain("its claim is bound to `/var/data/configs/plex`");
     });
-});
 
-test("decisions on what the seed leaves open: kube-proxy, TLS on the LAN (H-BOOT-17, H-SEC-19)", () => {
-    const decisions = read("docs/decisions.md");
-    expect(decisions).toMatch(/\*\*Five flags.*`--disable-kube-proxy`/s);
-    expect(decisions).toMatch(/\*\*No TLS on the LAN\.\*\*.*plain HTTP/s);
-});
+    test("tables are as Prettier leaves them", () => {
+        expect(markdownTable(["a", "long"], [["1|2", "x"]])).toBe("| a    | long |\n| ---- | ---- |\n| 1\\|2 | x    |");
+        expect(markdownTable(["a"], [])).toBe("None.");
+    });
 
-describe("every document", () => {
-    const documents = [
-        "README.md",
-        "k8s/argocd-homelab/README.md",
-        ...readdirSync(join(ROOT, "docs")).map((file) => `docs/${file}`),
-    ].filter((path) => path.endsWith(".md"));
-
-    test.each(documents)("%s: its links lead somewhere, its commands are ones that a shell can read", (path) => {
-        const text = read(path);
-        const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target = ""]) => target);
-        expect(links.filter((target) => !existsSync(join(ROOT, path, "..", target)))).toEqual([]);
-        for (const commands of shell(text)) execFileSync("bash", ["-n"], { input: commands });
+    test("pictures, README and docs are as the plans have them; npm run docs mends them", async () => {
+        expect((await staleDocuments(ROOT)).map(({ path }) => path)).toEqual([]);
     });
 });

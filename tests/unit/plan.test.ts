@@ -123,6 +123,8 @@ describe("derived tables", () => {
 
     test("images: by digest, but for the listed ones; none of Bitnami (H-APP-12)", () => {
         expect(plan.images.filter(({ pinned }) => !pinned).map(({ image }) => image)).toEqual([
+            // Of local-path's helper pods, whose manifest is text in a ConfigMap.
+            "docker.io/library/busybox:1.37.0",
             "ghcr.io/tailscale/tailscale:v1.102.3",
             "haugene/transmission-openvpn:5.4.1",
             "lscr.io/linuxserver/plex:1.43.2",
