@@ -153,7 +153,7 @@ const apps = z.strictObject({
     radarr: webApp({ host: "radarr", memory: "2Gi", storage: "5Gi" }).optional(),
     prowlarr: webApp({ host: "prowlarr", memory: "1Gi", storage: "2Gi" }).optional(),
     sabnzbd: webApp({ host: "sabnzbd", memory: "8Gi", storage: "5Gi" }).optional(),
-    recyclarr: z.strictObject({ memory: bytes.default("256Mi"), storage: bytes.default("1Gi") }).optional(),
+    recyclarr: z.strictObject({ memory: bytes.default("256Mi") }).optional(),
     paperless: webApp({ host: "paperless", memory: "4Gi", storage: "20Gi" }).optional(),
     ollama: z
         .strictObject({ host: label.default("ollama"), memory: bytes.default("24Gi"), models: bytes.default("100Gi") })

@@ -80,8 +80,18 @@ export class DopplerSecretStore implements SecretStore {
     constructor(private readonly doppler: Doppler) {}
 
     deliver(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
-        const keys = Object.entries(args.data);
-        for (const [, ref] of keys) this.refs.add(dopplerKey(ref));
+        const used = new Set<string>();
+        const value = (ref: SecretRef) => {
+            const key = dopplerKey(ref);
+            used.add(key);
+            return `{{ .${key} }}`;
+        };
+        const data = {
+            ...args.literals,
+            ...mapValues(args.templates ?? {}, (template) => template(value)),
+            ...mapValues(args.data, value),
+        };
+        for (const key of used) this.refs.add(key);
         const secret = new k8s.apiextensions.CustomResource(
             name,
             {
@@ -102,16 +112,10 @@ export class DopplerSecretStore implements SecretStore {
                             engineVersion: "v2",
                             type: args.type ?? "Opaque",
                             ...(args.labels === undefined ? {} : { metadata: { labels: args.labels } }),
-                            data: {
-                                ...args.literals,
-                                ...Object.fromEntries(keys.map(([key, ref]) => [key, `{{ .${dopplerKey(ref)} }}`])),
-                            },
+                            data,
                         },
                     },
-                    data: [...new Set(keys.map(([, ref]) => dopplerKey(ref)))].map((key) => ({
-                        secretKey: key,
-                        remoteRef: { key },
-                    })),
+                    data: [...used].map((key) => ({ secretKey: key, remoteRef: { key } })),
                 },
             },
             opts,
@@ -127,4 +131,8 @@ export function dopplerKey(ref: SecretRef): string {
         .replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2")
         .replaceAll(/[^A-Za-z0-9]+/g, "_")
         .toUpperCase();
+}
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, change: (value: T) => U): Record<string, U> {
+    return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
 }
