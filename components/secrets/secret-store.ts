@@ -10,6 +10,8 @@ export interface SecretArgs {
     readonly namespace: pulumi.Input<string>;
     /** Key in the Secret to value in the store. */
     readonly data: Readonly<Record<string, SecretRef>>;
+    /** Keys whose value is no secret but must stand in the same Secret, e.g. the URL of a backup repository. */
+    readonly literals?: Readonly<Record<string, string>>;
 }
 
 /** Delivers values of a store as Kubernetes Secrets; the way there differs, the Secret's name and keys do not. */

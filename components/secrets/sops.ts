@@ -34,7 +34,10 @@ export class SopsSecretStore implements SecretStore {
     }
 
     deliver(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
-        const stringData = Object.fromEntries(Object.entries(args.data).map(([key, ref]) => [key, this.value(ref)]));
+        const stringData = {
+            ...args.literals,
+            ...Object.fromEntries(Object.entries(args.data).map(([key, ref]) => [key, this.value(ref)])),
+        };
         return new k8s.core.v1.Secret(
             name,
             { metadata: { name: args.name, namespace: args.namespace }, type: "Opaque", stringData },
