@@ -82,7 +82,7 @@ export class BackedUpVolume extends pulumi.ComponentResource {
                         repository: repositories[args.restoreFrom],
                         ...copies(args),
                         capacity: args.size,
-                        // For a second restore by hand into the same volume: what the backup lacks goes.
+                        // A restore cut short is tried again in the same volume: what the backup lacks goes.
                         enableFileDeletion: true,
                         // Both would otherwise stay until the ReplicationDestination goes, which is never.
                         cleanupTempPVC: true,

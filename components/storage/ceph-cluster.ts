@@ -30,8 +30,8 @@ export interface CephClusterArgs {
     /** At least three: three replicas are on three hosts. */
     nodes: readonly CephNode[];
     /**
-     * Destroy also wipes the disks and /var/lib/rook, and `up` takes over disks of an earlier Ceph cluster. Otherwise
-     * both stay as they are and an earlier cluster's disks are refused.
+     * Destroy also wipes the disks and /var/lib/rook, and `up` wipes and takes over disks of an earlier Ceph cluster.
+     * Otherwise both stay as they are, and Ceph refuses an earlier cluster's disks: docs/storage.md.
      */
     confirmDataLoss: boolean;
 }
@@ -71,7 +71,8 @@ export class CephCluster extends pulumi.ComponentResource {
             `${name}-gone`,
             args.cluster,
             { create: "kubectl get --raw /version > /dev/null", delete: goneScript(args) },
-            { parent: this, dependsOn: drivers },
+            // The chart makes a VolumeSnapshotClass; its CRD comes before the snapshot controller.
+            { parent: this, dependsOn: [drivers, args.snapshots] },
         );
         const values = cephClusterValues({ ...args, monitoring: args.operator.monitoring });
         const release = new k8s.helm.v3.Release(
@@ -103,8 +104,7 @@ export class CephCluster extends pulumi.ComponentResource {
             `${name}-ready`,
             args.cluster,
             { create: "kubectl get --raw /version > /dev/null", delete: drainedScript(args) },
-            // Snapshots are removed by the snapshot controller.
-            { parent: this, dependsOn: [healthy, args.snapshots] },
+            { parent: this, dependsOn: healthy },
         );
         this.blockClass = valueAfter(this.ready, CEPH_BLOCK_CLASS);
         this.snapshotClass = valueAfter(this.ready, CEPH_BLOCK_CLASS);
@@ -215,7 +215,6 @@ export function cephClusterValues({
                 mgr: requests("500m", "512Mi"),
                 mon: requests("1000m", "1Gi"),
                 osd: requests("1000m", "4Gi"),
-                prepareosd: requests("500m", "50Mi"),
                 "mgr-sidecar": requests("100m", "40Mi"),
                 crashcollector: requests("100m", "60Mi"),
                 logcollector: requests("100m", "100Mi"),
