@@ -58,6 +58,14 @@ export function clusterCommand(
 }
 
 /**
+ * A value that holds once a command has run: whoever takes it is made after the command and deleted before it. It is
+ * known in a preview, which a value derived from the command's id would not be.
+ */
+export function valueAfter(gate: command.local.Command, value: pulumi.Input<string>): pulumi.Output<string> {
+    return pulumi.all([value, gate.interpreter]).apply(([known]) => known);
+}
+
+/**
  * Runs a command on this computer at every preview and up, through the engine's command provider, and returns what it
  * printed; undefined in a plan. For looking only. Rejects with a `RunError` that starts with `failure` and ends with
  * what the command said. A failed apply would leave the program waiting; a rejected promise ends it.
