@@ -113,8 +113,11 @@ const postgres = z.strictObject({
     /** Bucket for base backups and WAL. */
     backup: s3,
     retention: duration.default("14d"),
-    /** Start from this archive instead of empty: the server name of the cluster that wrote it. */
-    recoverFrom: label.optional(),
+    /**
+     * Counts the lives of the server: raise it by one when the cluster is built anew, and the databases come back from
+     * the archive of the life before.
+     */
+    generation: z.int({ error: "a whole number from 1" }).min(1, { error: "a whole number from 1" }).default(1),
 });
 
 const monitoring = z.strictObject({
@@ -150,7 +153,7 @@ const apps = z.strictObject({
     radarr: webApp({ host: "radarr", memory: "2Gi", storage: "5Gi" }).optional(),
     prowlarr: webApp({ host: "prowlarr", memory: "1Gi", storage: "2Gi" }).optional(),
     sabnzbd: webApp({ host: "sabnzbd", memory: "8Gi", storage: "5Gi" }).optional(),
-    recyclarr: z.strictObject({ memory: bytes.default("256Mi"), storage: bytes.default("1Gi") }).optional(),
+    recyclarr: z.strictObject({ memory: bytes.default("256Mi") }).optional(),
     paperless: webApp({ host: "paperless", memory: "4Gi", storage: "20Gi" }).optional(),
     ollama: z
         .strictObject({ host: label.default("ollama"), memory: bytes.default("24Gi"), models: bytes.default("100Gi") })

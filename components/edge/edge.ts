@@ -42,8 +42,11 @@ export interface Edge {
     readonly exposures: readonly Exposure[];
     /** Makes the route, where the technology has one, and records the exposure. */
     expose(name: string, expose: Expose, backend: Backend, opts: pulumi.CustomResourceOptions): void;
-    /** What a Service needs to get an address of its own from the cluster's load balancer. */
-    dedicatedService(address: string): {
+    /** What a Service needs to get an address of its own from the cluster's load balancer, and its host label a record. */
+    dedicatedService(
+        address: string,
+        host: string,
+    ): {
         readonly annotations: Readonly<Record<string, string>>;
         readonly spec: Pick<k8s.types.input.core.v1.ServiceSpec, "type">;
     };
