@@ -80,7 +80,7 @@ function describe(stack: OpenStack, registrations: readonly Registration[], summ
     };
 }
 
-function planned(registration: Registration, byUrn: ReadonlyMap<string, Registration>): PlannedResource {
+export function planned(registration: Registration, byUrn: ReadonlyMap<string, Registration>): PlannedResource {
     const waitsFor = new Set(registration.dependencies);
     // A resource is registered after its owner, and the owner after what it waits for.
     for (let owner = byUrn.get(registration.parent); owner !== undefined; owner = byUrn.get(owner.parent)) {
