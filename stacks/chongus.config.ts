@@ -33,6 +33,8 @@ const node = z.strictObject({
     /** Host name and Kubernetes node name. */
     name: label,
     address: ipv4,
+    /** Hardware address of the interface that has the address; a server has several, and Talos must take this one. */
+    mac: version("a hardware address in lower case such as 24:6e:96:00:00:01", /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
     /** Disk that Talos is installed on; it is wiped at the first installation. */
     systemDisk: diskById,
     /** Disks that Ceph takes whole, two a node in the seed. */

@@ -90,7 +90,9 @@ export class Talosctl {
         const open = await this.ask(address, ["get", "disks", "--insecure", "--output", "yaml"], quick);
         if (open.code === 0) return { kind: "maintenance" };
         const reason = lastLine(open.stderr) || lastLine(secure.stderr);
-        return /certificate/.test(open.stderr) ? { kind: "foreign" } : { kind: "silent", reason };
+        // The machine wants a client certificate, but not ours.
+        const refused = /x509|certificate/.test(secure.stderr) && /certificate required/.test(open.stderr);
+        return refused ? { kind: "foreign" } : { kind: "silent", reason };
     }
 
     /** Talos resources of one type. */
