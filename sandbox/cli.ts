@@ -72,7 +72,7 @@ async function operate(
         const charts = chartDirectories(options, sandbox.layout.charts, say);
         const standIns = await startProviders(
             PROVIDERS.filter((name) => plugins.origin[name] === "stand-in"),
-            { env, versions: pluginVersions(), helm: tools.helm },
+            { env, versions: pluginVersions(), helm: tools.helm, cwd: sandbox.layout.project },
         );
         try {
             const engineEnv = {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { parse } from "yaml";
@@ -7,7 +7,10 @@ import { diskFaults, linkFaults, silentNodes, versionFaults, type LookAnswer } f
 import { machineConfig, machineConfigYaml, type TalosNode } from "../../bootstrap/talos/machine-config";
 import { bootImage, extensionsFor, installerImage, schematic } from "../../bootstrap/talos/schematic";
 import { openSecretsBundle } from "../../bootstrap/talos/secrets-bundle";
-import { cephFaults } from "../../bootstrap/talos/steps";
+import type { Run } from "../../bootstrap/talos/child-process";
+import type { NodeSpec } from "../../bootstrap/talos/spec";
+import { cephFaults, convergeNode } from "../../bootstrap/talos/steps";
+import { Talosctl } from "../../bootstrap/talos/talosctl";
 import { halfYear, lookAtTalos, TalosCluster, type TalosClusterArgs } from "../../bootstrap/talos/talos-cluster";
 import { NotYet, waitFor } from "../../bootstrap/talos/wait";
 import { ageKeyFile, newAgeKey, sopsDocument } from "../../sandbox/secrets-file";
@@ -335,6 +338,159 @@ function secretness({ kubeconfig }: TalosCluster): Promise<boolean> {
     return (kubeconfig as unknown as { isSecret: Promise<boolean> }).isSecret;
 }
 
+describe("a node that must go down", () => {
+    const image = { image: "registry.example/part:v1.33.0" };
+    const running = {
+        machine: { kubelet: image },
+        cluster: { apiServer: image, controllerManager: image, scheduler: image, proxy: image },
+    };
+    const spec: NodeSpec = {
+        CLUSTER_NAME: "chongus",
+        CONTROL_PLANE_ENDPOINT: "https://172.30.11.10:6443",
+        SECRETS_FILE: "talos.enc.yaml",
+        SECRETS_HASH: "hash",
+        TALOS_VERSION: "v1.10.6",
+        KUBERNETES_VERSION: "1.33.0",
+        NODE_NAME: "node01",
+        NODE_ADDRESS: "172.30.11.1",
+        SCHEMATIC: "abc",
+        INSTALLER_IMAGE: "factory.talos.dev/metal-installer/abc:v1.10.6",
+    };
+
+    /** A machine with etcd and Ceph that answers by the first words of a call; what was called, without addresses. */
+    async function converge(machine: {
+        version: string;
+        /** After an upgrade. */
+        upgraded?: string;
+        effect?: string;
+        /** Each asked once, the last one for ever. */
+        ceph: string[];
+        etcd?: string[];
+    }) {
+        const calls: string[] = [];
+        const said: string[] = [];
+        let [boot, clock, version] = [1, 0, machine.version];
+        const next = (states: string[]) => (states.length > 1 ? states.shift() : states[0]) ?? "";
+        const answers: Record<string, () => string> = {
+            version: () => JSON.stringify({ version: { tag: version } }),
+            "get extensions": () => "metadata: { id: '0' }\nspec: { metadata: { name: schematic, version: abc } }\n",
+            "get machineconfig": () => JSON.stringify({ metadata: { id: "v1alpha1" }, spec: JSON.stringify(running) }),
+            "get machinestatus": () =>
+                JSON.stringify({
+                    spec: { stage: "running", status: { ready: false, unmetConditions: [{ name: "nodeReady" }] } },
+                }),
+            list: () => ".\nmember\nNODE   NAME\n",
+            read: () => `boot-${boot}`,
+            "etcd members": () => "https://172.30.11.1:2380\nhttps://172.30.11.2:2380\n",
+            "service etcd": () => `STATE    Running\nHEALTH   ${next(machine.etcd ?? ["OK"])}\n`,
+            upgrade: () => {
+                boot++;
+                version = machine.upgraded ?? "v1.10.6";
+                return "";
+            },
+            "apply-config": () => {
+                boot++;
+                return "";
+            },
+            "apply-config --dry-run": () =>
+                machine.effect ??
+                "Dry run summary:\nApplied configuration without a reboot (skipped in dry-run).\nConfig diff:\n\nNo changes.\n",
+            "get crd": () => "customresourcedefinition",
+            "get cephclusters.ceph.rook.io": () =>
+                JSON.stringify({
+                    items: [
+                        {
+                            metadata: { namespace: "rook-ceph", name: "c" },
+                            status: { ceph: { health: next(machine.ceph) } },
+                        },
+                    ],
+                }),
+        };
+        const run: Run = (program, words) => {
+            const two = words.slice(0, 2).join(" ");
+            const call = words.includes("--dry-run")
+                ? "apply-config --dry-run"
+                : two in answers
+                  ? two
+                  : (words[0] ?? "");
+            calls.push(program === "kubectl" ? `kubectl ${two}` : call);
+            return Promise.resolve({ code: 0, stdout: answers[call]?.() ?? "", stderr: "" });
+        };
+        const talosctl = await Talosctl.open(
+            {
+                run,
+                directory: { path: "/private", write: (name: string) => `/private/${name}` },
+                say: (line) => void said.push(line),
+                sleep: (milliseconds) => Promise.resolve(void (clock += milliseconds)),
+                now: () => clock,
+            },
+            { yaml: "", hash: "", redact: (text) => text },
+            spec,
+        );
+        const outcome = await convergeNode(talosctl, spec, "machine: {}").then(
+            () => "done",
+            (error: Error) => error.message,
+        );
+        return { outcome, said, calls, minutes: clock / 60_000 };
+    }
+
+    test("is upgraded once Ceph is HEALTH_OK, and the next one waits for HEALTH_OK again", async () => {
+        const { outcome, said, calls } = await converge({
+            version: "v1.10.5",
+            ceph: ["HEALTH_WARN", "HEALTH_OK", "HEALTH_ERR", "HEALTH_OK"],
+        });
+        expect(outcome).toBe("done");
+        expect(said).toEqual([
+            "node01: v1.10.5 becomes v1.10.6 (factory.talos.dev/metal-installer/abc:v1.10.6)",
+            "waiting for Ceph HEALTH_OK: rook-ceph/c is HEALTH_WARN",
+            "waiting for Ceph HEALTH_OK: rook-ceph/c is HEALTH_ERR",
+            "node01: back",
+            "node01: nothing to apply",
+        ]);
+        const ceph = "kubectl get cephclusters.ceph.rook.io";
+        expect(calls.filter((call) => call === ceph || call === "upgrade")).toEqual([
+            ceph,
+            ceph,
+            "upgrade",
+            ceph,
+            ceph,
+        ]);
+    });
+
+    test("is left alone while Ceph is not HEALTH_OK", async () => {
+        const { outcome, calls, minutes } = await converge({ version: "v1.10.5", ceph: ["HEALTH_WARN"] });
+        expect(outcome).toBe("waited 120 minutes for Ceph HEALTH_OK: rook-ceph/c is HEALTH_WARN");
+        expect(calls).not.toContain("upgrade");
+        expect(minutes).toBe(120);
+    });
+
+    test("is left alone while another etcd member is ill", async () => {
+        const { outcome, calls } = await converge({ version: "v1.10.5", ceph: ["HEALTH_OK"], etcd: ["OK", "Fail"] });
+        expect(outcome).toBe("waited 30 minutes for etcd: not healthy on 172.30.11.1, 172.30.11.2");
+        expect(calls).not.toContain("upgrade");
+    });
+
+    test("waits in the same way for a configuration that needs a reboot", async () => {
+        const effect =
+            "Dry run summary:\nApplied configuration with a reboot: x (skipped in dry-run).\nConfig diff:\n\n+ secret\n";
+        const { outcome, said, calls } = await converge({
+            version: "v1.10.6",
+            ceph: ["HEALTH_WARN", "HEALTH_OK"],
+            effect,
+        });
+        expect(outcome).toBe("done");
+        expect(said.join()).not.toContain("secret");
+        expect(calls.indexOf("apply-config")).toBeGreaterThan(calls.indexOf("kubectl get cephclusters.ceph.rook.io"));
+    });
+
+    test("says so when Talos went back to the old release", async () => {
+        const { outcome } = await converge({ version: "v1.10.5", upgraded: "v1.10.5", ceph: ["HEALTH_OK"] });
+        expect(outcome).toBe(
+            "node01 runs v1.10.5 after the upgrade to v1.10.6: it fell back, see  talosctl --nodes 172.30.11.1 dmesg",
+        );
+    });
+});
+
 // Real child processes: each step is a node of its own.
 describe("on simulated machines", () => {
     jest.setTimeout(120_000);
@@ -348,8 +504,10 @@ describe("on simulated machines", () => {
     afterAll(() => rmSync(base, { recursive: true, force: true }));
 
     beforeAll(async () => {
-        mkdirSync(project);
+        mkdirSync(join(project, "tools", "start"), { recursive: true });
         mkdirSync(bin);
+        // The sandbox's project has a folder of its own, too.
+        symlinkSync(join(ROOT, "bootstrap"), join(project, "bootstrap"));
         writeFileSync(join(project, "Pulumi.yaml"), "name: test\n");
         const key = await newAgeKey();
         writeFileSync(join(base, "keys.txt"), ageKeyFile(key));
@@ -387,8 +545,8 @@ else process.exit(1);
         mkdirSync(join(base, "run"));
     });
 
-    /** Runs a command as the engine's provider would: in the folder of the program, with its inputs only. */
-    function runCommand({ inputs }: PlannedResource, checkout = ROOT) {
+    /** Runs a command as the engine's provider would: in the project's folder, with its inputs only. */
+    function runCommand({ inputs }: PlannedResource) {
         const { create, environment, stdin, interpreter } = inputs as {
             create: string;
             environment: Record<string, string>;
@@ -396,10 +554,9 @@ else process.exit(1);
             interpreter: string[];
         };
         const [shell = "", ...flags] = interpreter;
-        // The project's folder is not the checkout here: the sandbox has it so too.
-        const script = create.replace("bootstrap/talos/run.cjs", join(checkout, "bootstrap/talos/run.cjs"));
-        return spawnSync(shell, [...flags, script], {
-            cwd: project,
+        return spawnSync(shell, [...flags, create], {
+            // The start file's folder, below the project's.
+            cwd: join(project, "tools", "start"),
             env: { ...env, ...environment },
             input: stdin ?? "",
             encoding: "utf8",
