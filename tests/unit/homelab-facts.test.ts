@@ -457,14 +457,14 @@ describe("secrets", () => {
 
     test("no secret comes from Azure: the token from SOPS, the tunnel's from the tunnel (H-SEC-10, H-SEC-11, H-SEC-12)", () => {
         const { secrets } = openStack("homelab", readStackValue(ROOT, "homelab"));
-        expect([...secrets.refs].sort()).toEqual([
+        expect(secrets.flatMap(({ refs }) => refs).sort()).toEqual([
             "cloudflare.apiToken",
             "tailscale.oauthClientId",
             "tailscale.oauthClientSecret",
             "transmission.openvpnPassword",
             "transmission.openvpnUsername",
         ]);
-        expect(secrets.path).toMatch(/\.enc\.yaml$/);
+        expect(secrets.map(({ path }) => path)).toEqual([expect.stringMatching(/\.enc\.yaml$/)]);
         expect(dig(find(":cloudflare", "cloudflare").inputs, "apiToken")).toBe("[secret]");
         inOrder(find(":ZeroTrustTunnelCloudflared", "tunnel"), find("core/v1:Secret", "tunnel-token"));
         expect(JSON.stringify(plan.resources)).not.toMatch(/azure|vault/i);
