@@ -10,10 +10,32 @@ export interface CrdBundle {
     readonly urls: readonly string[];
     /** Every CRD in them, `plural.group`. */
     readonly names: readonly string[];
+    /** What else is in them, `kind/name`. */
+    readonly others?: readonly string[];
 }
 
 const raw = (repository: string, ref: string, directory: string, names: readonly string[]) =>
     names.map((name) => `https://raw.githubusercontent.com/${repository}/${ref}/${directory}/${name}`);
+
+const envoyGatewayKinds = [
+    "backends",
+    "backendtrafficpolicies",
+    "clienttrafficpolicies",
+    "envoyextensionpolicies",
+    "envoypatchpolicies",
+    "envoyproxies",
+    "httproutefilters",
+    "securitypolicies",
+];
+
+const snapshotKinds = [
+    ["groupsnapshot.storage.k8s.io", "volumegroupsnapshotclasses"],
+    ["groupsnapshot.storage.k8s.io", "volumegroupsnapshotcontents"],
+    ["groupsnapshot.storage.k8s.io", "volumegroupsnapshots"],
+    ["snapshot.storage.k8s.io", "volumesnapshotclasses"],
+    ["snapshot.storage.k8s.io", "volumesnapshotcontents"],
+    ["snapshot.storage.k8s.io", "volumesnapshots"],
+] as const;
 
 export const crds = {
     gatewayApi: {
@@ -32,6 +54,10 @@ export const crds = {
             "tlsroutes",
             "udproutes",
         ].map((plural) => `${plural}.gateway.networking.k8s.io`),
+        // Refuses an experimental or older CRD in place of these.
+        others: ["validatingadmissionpolicy", "validatingadmissionpolicybinding"].map(
+            (kind) => `${kind}/safe-upgrades.gateway.networking.k8s.io`,
+        ),
     },
     externalDns: {
         project: "external-dns",
@@ -77,20 +103,59 @@ export const crds = {
         project: "external-secrets",
         version: "2.9.0",
         urls: raw("external-secrets/external-secrets", "v2.9.0", "deploy/crds", ["bundle.yaml"]),
-        names: ["clusterexternalsecrets", "clustersecretstores", "externalsecrets", "pushsecrets", "secretstores"].map(
-            (plural) => `${plural}.external-secrets.io`,
-        ),
+        names: [
+            ...[
+                "clusterexternalsecrets",
+                "clusterpushsecrets",
+                "clustersecretstores",
+                "externalsecrets",
+                "pushsecrets",
+                "secretstores",
+            ].map((plural) => `${plural}.external-secrets.io`),
+            ...[
+                "acraccesstokens",
+                "beyondtrustworkloadcredentialsdynamicsecrets",
+                "cloudsmithaccesstokens",
+                "clustergenerators",
+                "ecrauthorizationtokens",
+                "fakes",
+                "gcraccesstokens",
+                "generatorstates",
+                "githubaccesstokens",
+                "gitlabdeploytokens",
+                "grafanas",
+                "mfas",
+                "passwords",
+                "quayaccesstokens",
+                "sshkeys",
+                "stssessiontokens",
+                "uuids",
+                "vaultdynamicsecrets",
+                "webhooks",
+            ].map((plural) => `${plural}.generators.external-secrets.io`),
+        ],
     },
     envoyGateway: {
         project: "envoy-gateway",
         version: "1.9.0",
-        urls: [],
-        names: [],
+        // From the chart's crds/ folder, whose copy of the Gateway API is the experimental channel and stays out.
+        urls: raw(
+            "envoyproxy/gateway",
+            "v1.9.0",
+            "charts/gateway-helm/charts/crds/crds/generated",
+            envoyGatewayKinds.map((plural) => `gateway.envoyproxy.io_${plural}.yaml`),
+        ),
+        names: envoyGatewayKinds.map((plural) => `${plural}.gateway.envoyproxy.io`),
     },
     snapshots: {
         project: "external-snapshotter",
         version: "8.6.0",
-        urls: [],
-        names: [],
+        urls: raw(
+            "kubernetes-csi/external-snapshotter",
+            "v8.6.0",
+            "client/config/crd",
+            snapshotKinds.map(([group, plural]) => `${group}_${plural}.yaml`),
+        ),
+        names: snapshotKinds.map(([group, plural]) => `${plural}.${group}`),
     },
 } as const satisfies Record<string, CrdBundle>;

@@ -33,6 +33,8 @@ const node = z.strictObject({
     /** Host name and Kubernetes node name. */
     name: label,
     address: ipv4,
+    /** Hardware address of the interface that has the address; a server has several, and Talos must take this one. */
+    mac: version("a hardware address in lower case such as 24:6e:96:00:00:01", /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
     /** Disk that Talos is installed on; it is wiped at the first installation. */
     systemDisk: diskById,
     /** Disks that Ceph takes whole, two a node in the seed. */
@@ -103,6 +105,8 @@ const backups = z.strictObject({
     b2: s3,
     /** MinIO, hourly. */
     minio: s3,
+    /** Where a volume that is new in the cluster gets its content from: MinIO is hourly and near, B2 is outside the house. */
+    restoreFrom: z.enum(["minio", "b2"]).default("minio"),
     /** Whether destroy takes a last MinIO backup of each volume first; false for a cluster that can't reach it any more. */
     beforeDestroy: z.boolean().default(true),
 });
@@ -200,8 +204,10 @@ export const chongusSchema = z.strictObject({
 /** Facts of the `chongus` stack, as parsed from Pulumi.chongus.yaml. */
 export type ChongusConfig = z.output<typeof chongusSchema>;
 
-function hosts({ apps: declared, monitoring: m }: ChongusConfig): Claim[] {
+function hosts({ apps: declared, monitoring: m, cloudflare }: ChongusConfig): Claim[] {
     return [
+        // The name that external hosts are CNAMEs of.
+        ...(cloudflare === undefined ? [] : [["cloudflare.tunnel", "external"] as const]),
         ["monitoring.grafanaHost", m.grafanaHost],
         ["monitoring.prometheusHost", m.prometheusHost],
         ["monitoring.alertmanagerHost", m.alertmanagerHost],

@@ -1,23 +1,11 @@
 /** Stack name to stack: the one list of clusters. Program, plan, sandbox and tests read it. */
 import type { z } from "zod";
 import { ConfigError, parseConfig, show, type CrossRule } from "./config";
-import type { CloudAccounts, SecretsFile, Stage, StackContext, StackSummary } from "./context";
+import type { CloudAccounts, NodeInfo, SecretsFile, Stage, StackContext, StackSummary } from "./context";
+import { chongus, chongusClouds, chongusNodes, chongusSecrets, chongusStages } from "./chongus";
+import { chongusRules, chongusSchema } from "./chongus.config";
 import { homelab, homelabClouds, homelabSecrets, homelabStages } from "./homelab";
 import { homelabRules, homelabSchema, type HomelabConfig } from "./homelab.config";
-
-/** A machine as the sandbox shows it to the API server. */
-export interface NodeInfo {
-    readonly name: string;
-    readonly address: string;
-    readonly labels: Readonly<Record<string, string>>;
-    readonly capacity: { readonly cpu: string; readonly memory: string };
-    /** NVIDIA GPUs in the machine. The node offers them once the device plugin runs on it, not before. */
-    readonly gpus?: number;
-    /** Version its kubelet reports, such as "v1.33.0". */
-    readonly kubeletVersion?: string;
-    /** Operating system it reports, such as "Talos (v1.10.6)". */
-    readonly osImage?: string;
-}
 
 /** How the program reaches a stack's machines: by ssh, or by Talos' API. */
 export type MachineAccess = "ssh" | "talos";
@@ -98,6 +86,18 @@ const stacks: ReadonlyMap<string, Opener> = new Map([
                 capacity: node.capacity,
             },
         ],
+    }),
+    defineStack({
+        name: "chongus",
+        schema: chongusSchema,
+        rules: chongusRules,
+        run: chongus,
+        stages: chongusStages,
+        secrets: chongusSecrets,
+        clouds: chongusClouds,
+        nodes: chongusNodes,
+        machine: "talos",
+        serviceCidr: ({ network }) => network.serviceCidr,
     }),
 ]);
 

@@ -69,8 +69,36 @@ export function dnsRows(exposures: readonly Exposure[]): DnsRow[] {
     );
 }
 
+/** Where the tunnel's connector sends requests: the edge, which knows hosts. */
+export interface TunnelOrigin {
+    /** Scheme, host and port inside the cluster. */
+    readonly url: string;
+    /** For an https origin: the name to ask for and to find in its certificate; a Service's name is in none. */
+    readonly serverName?: string;
+    /** False: take any certificate. */
+    readonly verify?: boolean;
+}
+
+export interface TunnelRule {
+    readonly hostname?: string;
+    readonly service: string;
+    readonly originRequest?: { readonly originServerName?: string; readonly noTlsVerify?: boolean };
+}
+
 /** The tunnel's rules: a rule a host in order of declaration, and 404 for everything else as the last. */
-export function tunnelRules(exposures: readonly Exposure[], origin: string): { hostname?: string; service: string }[] {
+export function tunnelRules(exposures: readonly Exposure[], origin: string | TunnelOrigin): TunnelRule[] {
+    const { url, serverName, verify }: TunnelOrigin = typeof origin === "string" ? { url: origin } : origin;
+    const request = {
+        ...(serverName === undefined ? {} : { originServerName: serverName }),
+        ...(verify === false ? { noTlsVerify: true } : {}),
+    };
     const external = exposures.filter(({ access }) => access === "external");
-    return [...external.map(({ host }) => ({ hostname: host, service: origin })), { service: "http_status:404" }];
+    return [
+        ...external.map(({ host }) => ({
+            hostname: host,
+            service: url,
+            ...(Object.keys(request).length === 0 ? {} : { originRequest: request }),
+        })),
+        { service: "http_status:404" },
+    ];
 }

@@ -19,7 +19,13 @@ const SUBCHARTS: Record<string, Record<string, string>> = {
 };
 
 /** Maps whose keys are the application's own settings, not the chart's. */
-const FREE_MAPS = ["configs.cm", "configs.params", "grafana.grafana.ini"];
+const FREE_MAPS = [
+    "configs.cm",
+    "configs.params",
+    "grafana.grafana.ini",
+    // The CephCluster's own spec: its CRD is what knows its fields (tests/unit/storage.test.ts).
+    "cephClusterSpec",
+];
 
 type Tree = Record<string, unknown>;
 const isTree = (value: unknown): value is Tree => typeof value === "object" && value !== null && !Array.isArray(value);
