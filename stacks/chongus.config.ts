@@ -11,7 +11,6 @@ import {
     cpu,
     domain,
     duration,
-    gitRepository,
     ipv4,
     label,
     relativePath,
@@ -116,7 +115,8 @@ const postgres = z.strictObject({
     storage: bytes.default("20Gi"),
     /** Bucket for base backups and WAL. */
     backup: s3,
-    retention: duration.default("14d"),
+    /** How long base backups and WAL are kept: days, weeks or months, as Barman spells them. */
+    retention: version("a duration such as 14d, 4w or 6m (months)", /^[1-9][0-9]*[dwm]$/).default("14d"),
     /**
      * Counts the lives of the server: raise it by one when the cluster is built anew, and the databases come back from
      * the archive of the life before.
@@ -179,7 +179,8 @@ export const chongusSchema = z.strictObject({
     backups,
     postgres,
     gitops: z.strictObject({
-        repository: gitRepository,
+        /** Read without credentials, so over https. */
+        repository: version("an https Git URL such as https://github.com/you/home-ops.git", /^https:\/\/[^\s/]+\/\S+$/),
         revision: z.string().min(1).default("refs/heads/main"),
         /** Directory that Flux starts from. */
         path: relativePath,
