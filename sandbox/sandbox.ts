@@ -14,6 +14,7 @@ import { sandboxLayout, type SandboxLayout } from "./layout";
 import { installMachineCommands, prepareMachine } from "./node-machine";
 import type { SandboxOptions } from "./options";
 import { freePorts } from "./ports";
+import { installTalosctl } from "./talos-machine";
 import { ageKeyFile, newAgeKey, sopsDocument } from "./secrets-file";
 
 /** What a sandbox must remember between runs. */
@@ -135,8 +136,14 @@ export class Sandbox {
             installMachineCommands(bin, layout.node, stack.nodes[0]?.name ?? stack.name);
             return;
         }
-        const nodes = stack.nodes.map(({ name, address }) => ({ name, address }));
-        talosMachine().installTalosctl(bin, { root: layout.node, kubeconfig: layout.kubeconfig, nodes });
+        const nodes = stack.nodes.map(({ name, address, disks = [] }, index) => ({
+            name,
+            address,
+            disks,
+            // Of the range that anybody may use.
+            mac: `02:00:00:00:00:${(index + 1).toString(16).padStart(2, "0")}`,
+        }));
+        installTalosctl(bin, { root: layout.node, kubeconfig: layout.kubeconfig, nodes });
     }
 
     private async readRecord(): Promise<SandboxRecord> {
@@ -194,7 +201,7 @@ export class Sandbox {
                     ],
                 },
             },
-            nodes: this.stack.nodes.map(({ labels, capacity, ...node }) => ({
+            nodes: this.stack.nodes.map(({ labels, capacity, disks: _disks, ...node }) => ({
                 ...node,
                 labels: { ...labels },
                 capacity: { ...capacity },
@@ -227,11 +234,14 @@ export class Sandbox {
         );
         const rules = [{ path_regex: ".*", age: record.recipient }];
         writeFileSync(join(project, ".sops.yaml"), stringify({ creation_rules: rules }));
-        for (const { path: file, refs } of this.stack.secrets) {
+        for (const { path: file, refs, encoding } of this.stack.secrets) {
             const secrets = join(project, file);
             if (existsSync(secrets) && hasAll(readFileSync(secrets, "utf8"), refs)) continue;
             const values = Object.fromEntries(
-                refs.map((ref) => [ref, KNOWN_SECRETS[ref] ?? `sandbox-${ref.replaceAll(".", "-")}`]),
+                refs.map((ref) => {
+                    const text = KNOWN_SECRETS[ref] ?? `sandbox-${ref.replaceAll(".", "-")}`;
+                    return [ref, encoding === undefined ? text : Buffer.from(text).toString(encoding)];
+                }),
             );
             mkdirSync(dirname(secrets), { recursive: true });
             writeFileSync(secrets, await sopsDocument(values, record.recipient));
@@ -271,16 +281,6 @@ export class Sandbox {
             TAILSCALE_BASE_URL: daemon.tailscaleUrl,
         };
     }
-}
-
-/** Loaded by who needs it only. */
-function talosMachine(): {
-    installTalosctl(
-        bin: string,
-        options: { root: string; kubeconfig: string; nodes: { name: string; address: string }[] },
-    ): void;
-} {
-    return require("./talos-machine") as ReturnType<typeof talosMachine>;
 }
 
 function record(value: unknown): Record<string, unknown> {

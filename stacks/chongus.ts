@@ -12,6 +12,7 @@ import { sabnzbd } from "../apps/media/sabnzbd";
 import { sonarr } from "../apps/media/sonarr";
 import { paperless } from "../apps/productivity/paperless";
 import { echoServer } from "../apps/web/echo-server";
+import { TALOS_SECRETS } from "../bootstrap/talos/secrets-bundle";
 import { lookAtTalos, TalosCluster, type TalosClusterArgs } from "../bootstrap/talos/talos-cluster";
 import { VolSync } from "../components/backup/volsync";
 import { CustomResourceDefinitions } from "../components/cluster/custom-resource-definitions";
@@ -423,6 +424,11 @@ export function chongusSecrets(config: ChongusConfig): SecretsFile {
     };
 }
 
+/** The machines' own secrets: the output of `talosctl gen secrets`. */
+export function talosSecrets({ talos }: ChongusConfig): SecretsFile {
+    return { path: talos.secretsFile, refs: TALOS_SECRETS, encoding: "base64" };
+}
+
 /** The accounts this configuration names. */
 export function chongusClouds({ cloudflare: account, tailscale: net, domain }: ChongusConfig): CloudAccounts {
     return {
@@ -452,7 +458,7 @@ function cloudProviders(config: ChongusConfig, secrets: SopsSecretStore): pulumi
 
 /** The machines as Kubernetes sees them. */
 export function chongusNodes({ nodes, talos }: ChongusConfig): NodeInfo[] {
-    return nodes.map(({ name, address, capacity, gpus }) => ({
+    return nodes.map(({ name, address, capacity, gpus, systemDisk, osdDisks }) => ({
         name,
         address,
         labels: {
@@ -466,6 +472,7 @@ export function chongusNodes({ nodes, talos }: ChongusConfig): NodeInfo[] {
         gpus,
         kubeletVersion: `v${talos.kubernetes}`,
         osImage: `Talos (${talos.version})`,
+        disks: [systemDisk, ...osdDisks],
     }));
 }
 

@@ -33,6 +33,8 @@ export interface SecretsFile {
     /** Seen from the project's root. */
     readonly path: string;
     readonly refs: readonly string[];
+    /** How values are written, where something decodes them: keys and certificates are base64. */
+    readonly encoding?: "base64";
 }
 
 /** The cloud accounts a stack speaks to, as far as its configuration names them. */
@@ -53,4 +55,6 @@ export interface NodeInfo {
     readonly kubeletVersion?: string;
     /** Operating system it reports, such as "Talos (v1.10.6)". */
     readonly osImage?: string;
+    /** Its disks by id, the system's first; for a machine that is looked into (Talos). */
+    readonly disks?: readonly string[];
 }

@@ -2,7 +2,7 @@
 import type { z } from "zod";
 import { ConfigError, parseConfig, show, type CrossRule } from "./config";
 import type { CloudAccounts, NodeInfo, SecretsFile, Stage, StackContext, StackSummary } from "./context";
-import { chongus, chongusClouds, chongusNodes, chongusSecrets, chongusStages } from "./chongus";
+import { chongus, chongusClouds, chongusNodes, chongusSecrets, chongusStages, talosSecrets } from "./chongus";
 import { chongusRules, chongusSchema } from "./chongus.config";
 import { homelab, homelabClouds, homelabSecrets, homelabStages } from "./homelab";
 import { homelabRules, homelabSchema, type HomelabConfig } from "./homelab.config";
@@ -93,7 +93,7 @@ const stacks: ReadonlyMap<string, Opener> = new Map([
         rules: chongusRules,
         run: chongus,
         stages: chongusStages,
-        secrets: chongusSecrets,
+        secrets: (config) => [chongusSecrets(config), talosSecrets(config)],
         clouds: chongusClouds,
         nodes: chongusNodes,
         machine: "talos",
