@@ -73,7 +73,7 @@ async function operate(
         const crds = crdDirectory(options, sandbox.layout.charts);
         const standIns = await startProviders(
             PROVIDERS.filter((name) => plugins.origin[name] === "stand-in"),
-            { env, versions: pluginVersions(), helm: tools.helm },
+            { env, versions: pluginVersions(), helm: tools.helm, cwd: sandbox.layout.project },
         );
         try {
             const engineEnv = {
