@@ -136,12 +136,10 @@ export class Sandbox {
             installMachineCommands(bin, layout.node, stack.nodes[0]?.name ?? stack.name);
             return;
         }
-        const nodes = stack.nodes.map(({ name, address, disks = [] }, index) => ({
+        const nodes = stack.nodes.map(({ name, address, hardware = { disks: [], mac: "" } }) => ({
             name,
             address,
-            disks,
-            // Of the range that anybody may use.
-            mac: `02:00:00:00:00:${(index + 1).toString(16).padStart(2, "0")}`,
+            ...hardware,
         }));
         installTalosctl(bin, { root: layout.node, kubeconfig: layout.kubeconfig, nodes });
     }
@@ -201,7 +199,7 @@ export class Sandbox {
                     ],
                 },
             },
-            nodes: this.stack.nodes.map(({ labels, capacity, disks: _disks, ...node }) => ({
+            nodes: this.stack.nodes.map(({ labels, capacity, hardware: _hardware, ...node }) => ({
                 ...node,
                 labels: { ...labels },
                 capacity: { ...capacity },

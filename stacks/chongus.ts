@@ -458,7 +458,7 @@ function cloudProviders(config: ChongusConfig, secrets: SopsSecretStore): pulumi
 
 /** The machines as Kubernetes sees them. */
 export function chongusNodes({ nodes, talos }: ChongusConfig): NodeInfo[] {
-    return nodes.map(({ name, address, capacity, gpus, systemDisk, osdDisks }) => ({
+    return nodes.map(({ name, address, capacity, gpus, systemDisk, osdDisks, mac }) => ({
         name,
         address,
         labels: {
@@ -472,7 +472,7 @@ export function chongusNodes({ nodes, talos }: ChongusConfig): NodeInfo[] {
         gpus,
         kubeletVersion: `v${talos.kubernetes}`,
         osImage: `Talos (${talos.version})`,
-        disks: [systemDisk, ...osdDisks],
+        hardware: { disks: [systemDisk, ...osdDisks], mac },
     }));
 }
 

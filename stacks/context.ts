@@ -55,6 +55,6 @@ export interface NodeInfo {
     readonly kubeletVersion?: string;
     /** Operating system it reports, such as "Talos (v1.10.6)". */
     readonly osImage?: string;
-    /** Its disks by id, the system's first; for a machine that is looked into (Talos). */
-    readonly disks?: readonly string[];
+    /** What a machine that is looked into (Talos) has: its disks by id, the system's first, and a network card. */
+    readonly hardware?: { readonly disks: readonly string[]; readonly mac: string };
 }
