@@ -8,7 +8,7 @@ export const dig = (value: unknown, ...path: (string | number)[]): unknown =>
     path.reduce<unknown>((node, key) => (node as Record<string | number, unknown> | undefined)?.[key], value);
 
 /** Questions to a plan that is there by the time they are asked. */
-export function lookInto(given: () => Plan) {
+export function lookInto(given: () => Pick<Plan, "resources">) {
     /** All resources whose type ends so, e.g. `:Ingress`. */
     const all = (type: string): PlannedResource[] =>
         given().resources.filter((resource) => resource.type.endsWith(type));
