@@ -122,6 +122,7 @@ export function prometheusValues(args: PrometheusArgs, objectStore: pulumi.Input
         prometheusOperator: {
             resources: chartResources("64Mi", "256Mi"),
             prometheusConfigReloader: { resources: chartResources("32Mi", "64Mi", "10m") },
+            admissionWebhooks: { patch: { resources: chartResources("16Mi", "64Mi", "10m") } },
         },
         prometheus: {
             prometheusSpec: {
