@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { StackClaim } from "./claims";
 import { ConfigError, parseConfig, show, type CrossRule } from "./config";
 import type { CloudAccounts, NodeInfo, SecretsFile, Stage, StackContext, StackSummary } from "./context";
-import { chongus, chongusClouds, chongusNodes, chongusSecrets, chongusStages } from "./chongus";
+import { chongus, chongusClouds, chongusNodes, chongusSecrets, chongusStages, talosSecrets } from "./chongus";
 import { chongusClaims, chongusRules, chongusSchema } from "./chongus.config";
 import { homelab, homelabClouds, homelabSecrets, homelabStages } from "./homelab";
 import { homelabClaims, homelabRules, homelabSchema, type HomelabConfig } from "./homelab.config";
@@ -99,7 +99,7 @@ const stacks: ReadonlyMap<string, Opener> = new Map([
         rules: chongusRules,
         run: chongus,
         stages: chongusStages,
-        secrets: chongusSecrets,
+        secrets: (config) => [chongusSecrets(config), talosSecrets(config)],
         clouds: chongusClouds,
         claims: chongusClaims,
         nodes: chongusNodes,
