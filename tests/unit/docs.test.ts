@@ -1,7 +1,8 @@
 import { componentGraph, fold } from "../../tools/docs/components";
 import { fillBlocks, staleDocuments } from "../../tools/docs/documents";
 import { drawPlan } from "../../tools/docs/picture";
-import { blocks, markdownTable } from "../../tools/docs/tables";
+import { markdownTable } from "../../tools/docs/markdown";
+import { blocks } from "../../tools/docs/tables";
 import { text } from "../../tools/docs/text";
 import { planStack, type Plan, type PlannedResource } from "../../tools/plan/plan";
 import { readStackValue, ROOT } from "../../tools/stack-file";
