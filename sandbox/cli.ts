@@ -65,7 +65,7 @@ async function operate(
     };
     process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
     try {
-        const { env, tools } = await sandbox.start();
+        const { env, tools, daemon } = await sandbox.start();
         interrupted.signal.throwIfAborted();
         const plugins = await choosePlugins(options.providers, tools.pulumi, sandbox.layout.pulumiHome);
         describeRun(plugins, options);
@@ -73,7 +73,7 @@ async function operate(
         const crds = crdDirectory(options, sandbox.layout.charts);
         const standIns = await startProviders(
             PROVIDERS.filter((name) => plugins.origin[name] === "stand-in"),
-            { env, versions: pluginVersions(), helm: tools.helm },
+            { env, versions: pluginVersions(), helm: tools.helm, cwd: sandbox.layout.project },
         );
         try {
             const engineEnv = {
@@ -106,7 +106,11 @@ async function operate(
                 );
             }
             interrupted.signal.throwIfAborted();
-            const result = await engine.operate(operation, flags, charts, crds);
+            const result = await engine.operate(operation, flags, {
+                charts,
+                crds,
+                metrics: `${daemon.cloudflareUrl}/__sandbox/metrics/external-dns`,
+            });
             if (operation === "up" && result.code === 0) {
                 const reachable = await stackOutput<Reachable[]>(
                     tools.pulumi,

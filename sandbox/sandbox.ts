@@ -213,6 +213,8 @@ export class Sandbox {
     private async writeProject(record: SandboxRecord): Promise<void> {
         const { project, stack } = this.layout;
         mkdirSync(project, { recursive: true });
+        // Commands of the program start programs of its folder `bootstrap`.
+        if (!existsSync(join(project, "bootstrap"))) symlinkSync(join(ROOT, "bootstrap"), join(project, "bootstrap"));
         mkdirSync(this.layout.state, { recursive: true });
         mkdirSync(this.layout.pulumiHome, { recursive: true });
         writeFileSync(join(project, "Pulumi.yaml"), stringify({ name: PROJECT, runtime: "nodejs" }));

@@ -205,8 +205,10 @@ export const chongusSchema = z.strictObject({
 /** Facts of the `chongus` stack, as parsed from Pulumi.chongus.yaml. */
 export type ChongusConfig = z.output<typeof chongusSchema>;
 
-function hosts({ apps: declared, monitoring: m }: ChongusConfig): Claim[] {
+function hosts({ apps: declared, monitoring: m, cloudflare }: ChongusConfig): Claim[] {
     return [
+        // The name that external hosts are CNAMEs of.
+        ...(cloudflare === undefined ? [] : [["cloudflare.tunnel", "external"] as const]),
         ["monitoring.grafanaHost", m.grafanaHost],
         ["monitoring.prometheusHost", m.prometheusHost],
         ["monitoring.alertmanagerHost", m.alertmanagerHost],

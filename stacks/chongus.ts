@@ -280,8 +280,8 @@ export async function chongus(config: ChongusConfig, context: StackContext): Pro
     );
     const platform: Platform = {
         ...host,
-        // A Service with an address of its own waits for one to be assigned.
-        opts: { ...lab, dependsOn: [doppler, pool] },
+        // Addresses come from the pool. With a route gone its records must still be removed: gateway and external-dns go later.
+        opts: { ...lab, dependsOn: [doppler, pool, gateway] },
         edge,
         databases: postgres,
         gpus: { nvidia: nvidia.gpu },
@@ -291,7 +291,7 @@ export async function chongus(config: ChongusConfig, context: StackContext): Pro
         "hubble",
         { host: monitoring.hubbleHost, access: "local" },
         { workload: "hubble", namespace: "kube-system", service: "hubble-ui", port: 80 },
-        { provider: kubernetes, dependsOn: cilium },
+        { provider: kubernetes, dependsOn: [cilium, gateway] },
     );
     deployApps(config, platform);
     tunnel?.publish(edge.exposures);

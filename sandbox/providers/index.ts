@@ -18,6 +18,8 @@ export interface ProvidersOptions {
     versions: Record<ProviderName, string>;
     /** Path of the helm binary. */
     helm: string;
+    /** Where child processes start: the project's folder. */
+    cwd?: string;
     /** Told of every request that failed. */
     onLog?: (line: string) => void;
 }
@@ -43,12 +45,12 @@ const PLUGINS: Record<ProviderName, (options: PluginOptions, processes: Processe
  */
 export async function startProviders(
     names: readonly ProviderName[],
-    { env, versions, helm, onLog = () => undefined }: ProvidersOptions,
+    { env, versions, helm, cwd, onLog = () => undefined }: ProvidersOptions,
 ): Promise<RunningProviders> {
     const processes = new Processes();
     const running = await Promise.all(
         names.map(async (name) => {
-            const plugin = PLUGINS[name]({ env, helm }, processes);
+            const plugin = PLUGINS[name]({ env, helm, ...(cwd === undefined ? {} : { cwd }) }, processes);
             return [name, await serve(plugin, versions[name], (line) => onLog(`${name}: ${line}`))] as const;
         }),
     );
