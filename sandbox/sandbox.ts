@@ -14,6 +14,7 @@ import { sandboxLayout, type SandboxLayout } from "./layout";
 import { installMachineCommands, prepareMachine } from "./node-machine";
 import type { SandboxOptions } from "./options";
 import { freePorts } from "./ports";
+import { installTalosctl, madeUpTalosSecrets } from "./talos-machine";
 import { ageKeyFile, newAgeKey, sopsDocument } from "./secrets-file";
 
 /** What a sandbox must remember between runs. */
@@ -135,8 +136,8 @@ export class Sandbox {
             installMachineCommands(bin, layout.node, stack.nodes[0]?.name ?? stack.name);
             return;
         }
-        const nodes = stack.nodes.map(({ name, address }) => ({ name, address }));
-        talosMachine().installTalosctl(bin, { root: layout.node, kubeconfig: layout.kubeconfig, nodes });
+        const nodes = stack.nodes.map(({ name, address, mac = "", disks = [] }) => ({ name, address, mac, disks }));
+        installTalosctl(bin, { root: layout.node, kubeconfig: layout.kubeconfig, nodes });
     }
 
     private async readRecord(): Promise<SandboxRecord> {
@@ -194,7 +195,7 @@ export class Sandbox {
                     ],
                 },
             },
-            nodes: this.stack.nodes.map(({ labels, capacity, ...node }) => ({
+            nodes: this.stack.nodes.map(({ labels, capacity, mac: _mac, disks: _disks, ...node }) => ({
                 ...node,
                 labels: { ...labels },
                 capacity: { ...capacity },
@@ -232,8 +233,9 @@ export class Sandbox {
         for (const { path: file, refs } of this.stack.secrets) {
             const secrets = join(project, file);
             if (existsSync(secrets) && hasAll(readFileSync(secrets, "utf8"), refs)) continue;
+            const known = { ...KNOWN_SECRETS, ...(this.stack.machine === "talos" ? madeUpTalosSecrets() : {}) };
             const values = Object.fromEntries(
-                refs.map((ref) => [ref, KNOWN_SECRETS[ref] ?? `sandbox-${ref.replaceAll(".", "-")}`]),
+                refs.map((ref) => [ref, known[ref] ?? `sandbox-${ref.replaceAll(".", "-")}`]),
             );
             mkdirSync(dirname(secrets), { recursive: true });
             writeFileSync(secrets, await sopsDocument(values, record.recipient));
@@ -273,16 +275,6 @@ export class Sandbox {
             TAILSCALE_BASE_URL: daemon.tailscaleUrl,
         };
     }
-}
-
-/** Loaded by who needs it only. */
-function talosMachine(): {
-    installTalosctl(
-        bin: string,
-        options: { root: string; kubeconfig: string; nodes: { name: string; address: string }[] },
-    ): void;
-} {
-    return require("./talos-machine") as ReturnType<typeof talosMachine>;
 }
 
 function record(value: unknown): Record<string, unknown> {

@@ -13,6 +13,7 @@ import { sonarr } from "../apps/media/sonarr";
 import { paperless } from "../apps/productivity/paperless";
 import { echoServer } from "../apps/web/echo-server";
 import { lookAtTalos, TalosCluster, type TalosClusterArgs } from "../bootstrap/talos/talos-cluster";
+import { TALOS_SECRETS } from "../bootstrap/talos/secrets-bundle";
 import { VolSync } from "../components/backup/volsync";
 import { CustomResourceDefinitions } from "../components/cluster/custom-resource-definitions";
 import { MetricsServer } from "../components/cluster/metrics-server";
@@ -64,7 +65,7 @@ export async function chongus(config: ChongusConfig, context: StackContext): Pro
         config.secrets.sopsFile,
         await context.readSops(context.root, config.secrets.sopsFile),
     );
-    bootstrapSecrets.check(chongusSecrets(config).refs);
+    bootstrapSecrets.check(bootstrapRefs(config));
 
     // 0. Talos on every machine.
     const talosArgs = talosCluster(config, context.root);
@@ -411,16 +412,20 @@ const SECRETS = {
     tailscaleClientSecret: "tailscale.oauthClientSecret",
 } as const;
 
-/** What the secrets file must hold for this configuration. */
-export function chongusSecrets(config: ChongusConfig): SecretsFile {
-    return {
-        path: config.secrets.sopsFile,
-        refs: [
-            SECRETS.dopplerToken,
-            ...(config.cloudflare === undefined ? [] : [SECRETS.cloudflareToken]),
-            ...(config.tailscale === undefined ? [] : [SECRETS.tailscaleClientId, SECRETS.tailscaleClientSecret]),
-        ],
-    };
+function bootstrapRefs(config: ChongusConfig): string[] {
+    return [
+        SECRETS.dopplerToken,
+        ...(config.cloudflare === undefined ? [] : [SECRETS.cloudflareToken]),
+        ...(config.tailscale === undefined ? [] : [SECRETS.tailscaleClientId, SECRETS.tailscaleClientSecret]),
+    ];
+}
+
+/** What the secrets files must hold for this configuration. */
+export function chongusSecrets(config: ChongusConfig): SecretsFile[] {
+    return [
+        { path: config.secrets.sopsFile, refs: bootstrapRefs(config) },
+        { path: config.talos.secretsFile, refs: TALOS_SECRETS },
+    ];
 }
 
 /** The accounts this configuration names. */
@@ -452,9 +457,11 @@ function cloudProviders(config: ChongusConfig, secrets: SopsSecretStore): pulumi
 
 /** The machines as Kubernetes sees them. */
 export function chongusNodes({ nodes, talos }: ChongusConfig): NodeInfo[] {
-    return nodes.map(({ name, address, capacity, gpus }) => ({
+    return nodes.map(({ name, address, mac, systemDisk, osdDisks, capacity, gpus }) => ({
         name,
         address,
+        mac,
+        disks: [systemDisk, ...osdDisks],
         labels: {
             "kubernetes.io/hostname": name,
             "kubernetes.io/os": "linux",

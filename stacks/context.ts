@@ -47,6 +47,10 @@ export interface NodeInfo {
     readonly address: string;
     readonly labels: Readonly<Record<string, string>>;
     readonly capacity: { readonly cpu: string; readonly memory: string };
+    /** Hardware address of its interface, for machines that are told apart by it. */
+    readonly mac?: string;
+    /** Its disks by id, for machines whose disks the program names. */
+    readonly disks?: readonly string[];
     /** NVIDIA GPUs in the machine. The node offers them once the device plugin runs on it, not before. */
     readonly gpus?: number;
     /** Version its kubelet reports, such as "v1.33.0". */

@@ -48,6 +48,8 @@ const APPLY = `
 files=()
 for file in $CRD_FILES; do files+=(--filename "$file"); done
 kubectl apply --server-side --force-conflicts "\${files[@]}"
+# One that has just been made has no conditions yet, which --for=condition takes for a fault.
+kubectl wait crd $CRD_NAMES --for='jsonpath={.status.conditions[0].type}' --timeout=120s
 kubectl wait crd $CRD_NAMES --for=condition=Established --timeout=120s
 `.trim();
 
