@@ -14,7 +14,7 @@ import { sandboxLayout, type SandboxLayout } from "./layout";
 import { installMachineCommands, prepareMachine } from "./node-machine";
 import type { SandboxOptions } from "./options";
 import { freePorts } from "./ports";
-import { installTalosctl, madeUpTalosSecrets } from "./talos-machine";
+import { installTalosctl } from "./talos-machine";
 import { ageKeyFile, newAgeKey, sopsDocument } from "./secrets-file";
 
 /** What a sandbox must remember between runs. */
@@ -136,7 +136,11 @@ export class Sandbox {
             installMachineCommands(bin, layout.node, stack.nodes[0]?.name ?? stack.name);
             return;
         }
-        const nodes = stack.nodes.map(({ name, address, mac = "", disks = [] }) => ({ name, address, mac, disks }));
+        const nodes = stack.nodes.map(({ name, address, hardware = { disks: [], mac: "" } }) => ({
+            name,
+            address,
+            ...hardware,
+        }));
         installTalosctl(bin, { root: layout.node, kubeconfig: layout.kubeconfig, nodes });
     }
 
@@ -195,7 +199,7 @@ export class Sandbox {
                     ],
                 },
             },
-            nodes: this.stack.nodes.map(({ labels, capacity, mac: _mac, disks: _disks, ...node }) => ({
+            nodes: this.stack.nodes.map(({ labels, capacity, hardware: _hardware, ...node }) => ({
                 ...node,
                 labels: { ...labels },
                 capacity: { ...capacity },
@@ -230,12 +234,14 @@ export class Sandbox {
         );
         const rules = [{ path_regex: ".*", age: record.recipient }];
         writeFileSync(join(project, ".sops.yaml"), stringify({ creation_rules: rules }));
-        for (const { path: file, refs } of this.stack.secrets) {
+        for (const { path: file, refs, encoding } of this.stack.secrets) {
             const secrets = join(project, file);
             if (existsSync(secrets) && hasAll(readFileSync(secrets, "utf8"), refs)) continue;
-            const known = { ...KNOWN_SECRETS, ...(this.stack.machine === "talos" ? madeUpTalosSecrets() : {}) };
             const values = Object.fromEntries(
-                refs.map((ref) => [ref, known[ref] ?? `sandbox-${ref.replaceAll(".", "-")}`]),
+                refs.map((ref) => {
+                    const text = KNOWN_SECRETS[ref] ?? `sandbox-${ref.replaceAll(".", "-")}`;
+                    return [ref, encoding === undefined ? text : Buffer.from(text).toString(encoding)];
+                }),
             );
             mkdirSync(dirname(secrets), { recursive: true });
             writeFileSync(secrets, await sopsDocument(values, record.recipient));

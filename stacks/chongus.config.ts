@@ -1,8 +1,9 @@
 /** Schema and cross-field rules of Pulumi.chongus.yaml. */
 import { z } from "zod";
 import { cidrRange, contains } from "../components/network/addresses";
+import type { StackClaim } from "./claims";
 import { show, type CrossRule } from "./config";
-import { claimedTwice, networksApart, sopsFileEncrypted, toBytes, type Claim } from "./rules";
+import { accountClaims, claimedTwice, networksApart, sopsFileEncrypted, toBytes, type Claim } from "./rules";
 import {
     absolutePath,
     bytes,
@@ -462,3 +463,43 @@ export const chongusRules: readonly CrossRule<ChongusConfig>[] = [
     partnersPresent,
     secretsEncrypted,
 ];
+
+/** What this cluster takes for itself, for comparison with other clusters. */
+export function chongusClaims(config: ChongusConfig): StackClaim[] {
+    const { network, nodes, talos: t, backups: b, postgres: p, monitoring: m, domain: zone } = config;
+    const bucket = (path: string, { endpoint, bucket: name }: { endpoint: string; bucket: string }): StackClaim => ({
+        kind: "repository",
+        value: `${endpoint}/${name}`,
+        path: `${path}.bucket`,
+    });
+    return [
+        ...machineAddresses(config)
+            // The router is everybody's.
+            .filter(([path]) => path !== "talos.gateway")
+            .map(([path, value]): StackClaim => ({ kind: "address", value, path })),
+        { kind: "lan", value: t.subnet, path: "talos.subnet" },
+        { kind: "pool", value: network.pool, path: "network.pool" },
+        { kind: "cluster-network", value: network.podCidr, path: "network.podCidr" },
+        { kind: "cluster-network", value: network.serviceCidr, path: "network.serviceCidr" },
+        ...hosts(config)
+            .filter(([path]) => path !== "cloudflare.tunnel")
+            .map(([path, value]): StackClaim => ({ kind: "host", value: `${value}.${zone}`, path })),
+        ...nodes.flatMap(({ systemDisk, osdDisks }, index): StackClaim[] => [
+            { kind: "disk", value: systemDisk, path: `nodes.${index}.systemDisk` },
+            ...osdDisks.map((value, at): StackClaim => ({
+                kind: "disk",
+                value,
+                path: `nodes.${index}.osdDisks.${at}`,
+            })),
+        ]),
+        bucket("backups.b2", b.b2),
+        bucket("backups.minio", b.minio),
+        bucket("postgres.backup", p.backup),
+        bucket("monitoring.thanos", m.thanos),
+        bucket("monitoring.loki", m.loki),
+        ...(network.bgp === undefined
+            ? []
+            : [{ kind: "asn" as const, value: String(network.bgp.localAsn), path: "network.bgp.localAsn" }]),
+        ...accountClaims(config.cloudflare, config.tailscale),
+    ];
+}

@@ -12,8 +12,8 @@ import { sabnzbd } from "../apps/media/sabnzbd";
 import { sonarr } from "../apps/media/sonarr";
 import { paperless } from "../apps/productivity/paperless";
 import { echoServer } from "../apps/web/echo-server";
-import { lookAtTalos, TalosCluster, type TalosClusterArgs } from "../bootstrap/talos/talos-cluster";
 import { TALOS_SECRETS } from "../bootstrap/talos/secrets-bundle";
+import { lookAtTalos, TalosCluster, type TalosClusterArgs } from "../bootstrap/talos/talos-cluster";
 import { VolSync } from "../components/backup/volsync";
 import { CustomResourceDefinitions } from "../components/cluster/custom-resource-definitions";
 import { MetricsServer } from "../components/cluster/metrics-server";
@@ -420,12 +420,14 @@ function bootstrapRefs(config: ChongusConfig): string[] {
     ];
 }
 
-/** What the secrets files must hold for this configuration. */
-export function chongusSecrets(config: ChongusConfig): SecretsFile[] {
-    return [
-        { path: config.secrets.sopsFile, refs: bootstrapRefs(config) },
-        { path: config.talos.secretsFile, refs: TALOS_SECRETS },
-    ];
+/** What the secrets file must hold for this configuration. */
+export function chongusSecrets(config: ChongusConfig): SecretsFile {
+    return { path: config.secrets.sopsFile, refs: bootstrapRefs(config) };
+}
+
+/** The machines' own secrets: the output of `talosctl gen secrets`. */
+export function talosSecrets({ talos }: ChongusConfig): SecretsFile {
+    return { path: talos.secretsFile, refs: TALOS_SECRETS, encoding: "base64" };
 }
 
 /** The accounts this configuration names. */
@@ -457,11 +459,9 @@ function cloudProviders(config: ChongusConfig, secrets: SopsSecretStore): pulumi
 
 /** The machines as Kubernetes sees them. */
 export function chongusNodes({ nodes, talos }: ChongusConfig): NodeInfo[] {
-    return nodes.map(({ name, address, mac, systemDisk, osdDisks, capacity, gpus }) => ({
+    return nodes.map(({ name, address, capacity, gpus, systemDisk, osdDisks, mac }) => ({
         name,
         address,
-        mac,
-        disks: [systemDisk, ...osdDisks],
         labels: {
             "kubernetes.io/hostname": name,
             "kubernetes.io/os": "linux",
@@ -473,6 +473,7 @@ export function chongusNodes({ nodes, talos }: ChongusConfig): NodeInfo[] {
         gpus,
         kubeletVersion: `v${talos.kubernetes}`,
         osImage: `Talos (${talos.version})`,
+        hardware: { disks: [systemDisk, ...osdDisks], mac },
     }));
 }
 

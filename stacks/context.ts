@@ -33,6 +33,8 @@ export interface SecretsFile {
     /** Seen from the project's root. */
     readonly path: string;
     readonly refs: readonly string[];
+    /** How values are written, where something decodes them: keys and certificates are base64. */
+    readonly encoding?: "base64";
 }
 
 /** The cloud accounts a stack speaks to, as far as its configuration names them. */
@@ -47,14 +49,12 @@ export interface NodeInfo {
     readonly address: string;
     readonly labels: Readonly<Record<string, string>>;
     readonly capacity: { readonly cpu: string; readonly memory: string };
-    /** Hardware address of its interface, for machines that are told apart by it. */
-    readonly mac?: string;
-    /** Its disks by id, for machines whose disks the program names. */
-    readonly disks?: readonly string[];
     /** NVIDIA GPUs in the machine. The node offers them once the device plugin runs on it, not before. */
     readonly gpus?: number;
     /** Version its kubelet reports, such as "v1.33.0". */
     readonly kubeletVersion?: string;
     /** Operating system it reports, such as "Talos (v1.10.6)". */
     readonly osImage?: string;
+    /** What a machine that is looked into (Talos) has: its disks by id, the system's first, and a network card. */
+    readonly hardware?: { readonly disks: readonly string[]; readonly mac: string };
 }

@@ -3,7 +3,8 @@ import { z } from "zod";
 import { cidrRange, contains, type AddressRange } from "../components/network/addresses";
 import type { CrossRule } from "./config";
 import { show } from "./config";
-import { claimedTwice, networksApart, sopsFileEncrypted, toBytes } from "./rules";
+import type { StackClaim } from "./claims";
+import { accountClaims, claimedTwice, networksApart, sopsFileEncrypted, toBytes } from "./rules";
 import {
     absolutePath,
     addressRange,
@@ -328,3 +329,19 @@ export const homelabRules: readonly CrossRule<HomelabConfig>[] = [
     secretsEncrypted,
     interfacePatterns,
 ];
+
+/** What this cluster takes for itself, for comparison with other clusters. */
+export function homelabClaims(config: HomelabConfig): StackClaim[] {
+    const { network, domain: zone, cloudflare: account, tailscale: net } = config;
+    return [
+        ...addresses(config)
+            .filter(([path]) => path === "node.address")
+            .map(([path, value]): StackClaim => ({ kind: "address", value, path })),
+        { kind: "lan", value: network.lan, path: "network.lan" },
+        { kind: "pool", value: `${network.pool.first}-${network.pool.last}`, path: "network.pool" },
+        { kind: "cluster-network", value: network.podCidr, path: "network.podCidr" },
+        { kind: "cluster-network", value: network.serviceCidr, path: "network.serviceCidr" },
+        ...hosts(config).map(([path, value]): StackClaim => ({ kind: "host", value: `${value}.${zone}`, path })),
+        ...accountClaims(account, net),
+    ];
+}

@@ -124,7 +124,7 @@ export const STAND_INS: Readonly<Record<string, StandIn>> = {
                 projects: ["cert-manager"],
                 condition: "crds.enabled",
                 as: "template",
-                keep: ".Values.keep",
+                keep: "$.Values.keep",
             },
         ],
         objects: [

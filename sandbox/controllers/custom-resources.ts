@@ -58,9 +58,11 @@ export function conditionsNow(
         ...wanted.map((condition) => {
             const old = present.find(({ type }) => type === condition.type);
             const same = old?.status === condition.status && old.lastTransitionTime !== undefined;
+            // What was written without effect the kind does not know.
+            const observes = old === undefined || old.observedGeneration !== undefined;
             return {
                 ...condition,
-                ...(generation !== undefined && { observedGeneration: generation }),
+                ...(generation !== undefined && observes && { observedGeneration: generation }),
                 lastTransitionTime: same ? (old.lastTransitionTime ?? timestamp(now)) : timestamp(now),
             };
         }),

@@ -152,7 +152,7 @@ describe("the charts of the table", () => {
         const keep = "helm.sh/resource-policy: keep";
         const crd = (path: string) => readFileSync(join(out, path), "utf8");
         expect(crd("cert-manager/charts/crds/files/crds/issuers.cert-manager.io.yaml")).toContain(keep);
-        expect(crd("cert-manager/charts/crds/templates/crds.yaml")).toContain("if not (.Values.keep)");
+        expect(crd("cert-manager/charts/crds/templates/crds.yaml")).toContain("if not ($.Values.keep)");
         expect(crd("rook-ceph/charts/csi-crds/files/crds/drivers.csi.ceph.io.yaml")).not.toContain(keep);
         expect(crdFiles(join(out, "gateway-helm/charts/crds/crds"))).toContain(
             "gateways.gateway.networking.k8s.io.yaml",

@@ -107,7 +107,7 @@ describe("CRD layer", () => {
             expect(dig(command.inputs, "triggers")).toBeUndefined();
             expect(script(command, "update")).toBe(script(command, "create"));
             expect(script(command, "create")).toContain("kubectl apply --server-side");
-            expect(script(command, "create")).toContain("--for=condition=Established");
+            expect(script(command, "create")).toContain("Established");
             expect(script(command, "delete")).toContain("kubectl delete crd $CRD_NAMES --ignore-not-found");
         }
     });

@@ -159,7 +159,7 @@ describe("Cilium", () => {
         expect(dig(find(":Release", "cilium").inputs, "skipAwait")).toBe(true);
         const gate = String(dig(find(":Command", "cilium-ready").inputs, "create"));
         expect(gate).toContain("rollout status daemonset/cilium");
-        expect(gate).toContain("--for=condition=Established crd/ciliumloadbalancerippools.cilium.io");
+        expect(gate).toMatch(/wait crd ciliumloadbalancerippools\.cilium\.io .*--for=condition=Established/);
     });
 
     test("the pool is a range, the policy announces it (H-NET-08)", () => {
