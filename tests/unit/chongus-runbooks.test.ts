@@ -358,7 +358,7 @@ describe("an app that Flux owns", () => {
         ]);
     });
 
-    test("HelmRelease v2 by its own OCIRepository v1, each hour, at one version (C-GITOPS-20, C-GITOPS-25, C-GITOPS-26, C-GITOPS-27, C-GITOPS-28, C-GITOPS-29, C-GITOPS-31)", () => {
+    test("HelmRelease v2 by its own OCIRepository v1, each hour, at one version (C-GITOPS-20, C-GITOPS-25, C-GITOPS-26, C-GITOPS-27, C-GITOPS-28, C-GITOPS-29, C-GITOPS-30, C-GITOPS-31)", () => {
         expect(release).toMatchObject({
             apiVersion: "helm.toolkit.fluxcd.io/v2",
             kind: "HelmRelease",

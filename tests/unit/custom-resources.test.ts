@@ -6,7 +6,8 @@ import { crdFaults, haveCrds } from "./crd-schema";
 import { dig } from "./planned";
 
 const here = haveCrds ? test : test.skip;
-const BUILT_IN = /^kubernetes:(core|apps|batch|helm\.sh|(rbac\.authorization|networking|node|storage|policy)\.k8s\.io)\//;
+const BUILT_IN =
+    /^kubernetes:(core|apps|batch|helm\.sh|(rbac\.authorization|networking|node|storage|policy)\.k8s\.io)\//;
 
 jest.setTimeout(120_000);
 
