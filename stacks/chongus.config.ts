@@ -16,6 +16,7 @@ import {
     label,
     relativePath,
     timezone,
+    whole,
 } from "./schema";
 
 const version = (allowed: string, expression: RegExp) =>
@@ -42,7 +43,7 @@ const node = z.strictObject({
     /** What the machine has; requests are checked against it and the sandbox's node shows it. */
     capacity: z.strictObject({ cpu, memory: bytes }),
     /** Number of NVIDIA GPUs. */
-    gpus: z.int().min(0).default(1),
+    gpus: whole(0).default(1),
 });
 
 const talos = z.strictObject({
@@ -53,7 +54,7 @@ const talos = z.strictObject({
     /** The nodes' network. */
     subnet: cidr,
     gateway: ipv4,
-    nameservers: z.array(ipv4).min(1),
+    nameservers: z.array(ipv4).min(1, { error: "at least one name server" }),
     /** SOPS file with the output of `talosctl gen secrets`, seen from the project's root. */
     secretsFile: relativePath,
 });
@@ -68,8 +69,8 @@ const network = z.strictObject({
     /** Needed for `announce: bgp`. */
     bgp: z
         .strictObject({
-            localAsn: z.int().min(64512).max(65534),
-            peerAsn: z.int().min(1).max(4294967295),
+            localAsn: whole(64512, 65534, "a private AS number from 64512 to 65534"),
+            peerAsn: whole(1, 4294967295),
             peerAddress: ipv4,
         })
         .optional(),
@@ -89,7 +90,7 @@ const storage = z.strictObject({
         downloads: absolutePath,
         inbox: absolutePath,
     }),
-    owner: z.strictObject({ uid: z.int().min(1), gid: z.int().min(1) }).default({ uid: 1000, gid: 1000 }),
+    owner: z.strictObject({ uid: whole(1), gid: whole(1) }).default({ uid: 1000, gid: 1000 }),
     /** Set to "yes-really-destroy-data" before a destroy that shall also wipe the Ceph disks. */
     confirmDataLoss: z.literal("yes-really-destroy-data").optional(),
 });
@@ -112,7 +113,7 @@ const backups = z.strictObject({
 });
 
 const postgres = z.strictObject({
-    instances: z.int().min(1).max(9).default(3),
+    instances: whole(1, 9).default(3),
     storage: bytes.default("20Gi"),
     /** Bucket for base backups and WAL. */
     backup: s3,
@@ -122,7 +123,7 @@ const postgres = z.strictObject({
      * Counts the lives of the server: raise it by one when the cluster is built anew, and the databases come back from
      * the archive of the life before.
      */
-    generation: z.int({ error: "a whole number from 1" }).min(1, { error: "a whole number from 1" }).default(1),
+    generation: whole(1).default(1),
 });
 
 const monitoring = z.strictObject({
@@ -182,7 +183,7 @@ export const chongusSchema = z.strictObject({
     gitops: z.strictObject({
         /** Read without credentials, so over https. */
         repository: version("an https Git URL such as https://github.com/you/home-ops.git", /^https:\/\/[^\s/]+\/\S+$/),
-        revision: z.string().min(1).default("refs/heads/main"),
+        revision: z.string().min(1, { error: "a Git reference such as refs/heads/main" }).default("refs/heads/main"),
         /** Directory that Flux starts from. */
         path: relativePath,
     }),
@@ -264,13 +265,31 @@ const disksApart: CrossRule<ChongusConfig> = ({ nodes }) =>
         "a disk of its own",
     );
 
-const separateNetworks: CrossRule<ChongusConfig> = ({ network: n, talos: t }) =>
-    networksApart([
-        ["talos.subnet", t.subnet],
+const separateNetworks: CrossRule<ChongusConfig> = ({ network: n, talos: t }) => {
+    const nodes: Claim = ["talos.subnet", t.subnet];
+    const pods: Claim[] = [
         ["network.podCidr", n.podCidr],
         ["network.serviceCidr", n.serviceCidr],
-        ["network.pool", n.pool],
-    ]);
+    ];
+    const pool: Claim = ["network.pool", n.pool];
+    // Addresses that answer to ARP have to be in the nodes' own network: `l2-outside-subnet`, `node-in-pool`.
+    return n.announce === "l2"
+        ? [...networksApart([nodes, ...pods]), ...networksApart([...pods, pool]).filter(({ path }) => path === pool[0])]
+        : networksApart([nodes, ...pods, pool]);
+};
+
+/** A pool inside the nodes' network must leave out the machines, or Cilium hands one's address to a Service. */
+const machinesOutsidePool: CrossRule<ChongusConfig> = (config) =>
+    config.network.announce !== "l2"
+        ? []
+        : machineAddresses(config)
+              .filter(([, address]) => contains(cidrRange(config.network.pool), address))
+              .map(([path, address]) => ({
+                  rule: "node-in-pool",
+                  path,
+                  got: show(address),
+                  allowed: `an address outside network.pool (${config.network.pool}), or Cilium hands it to a Service`,
+              }));
 
 const machinesInSubnet: CrossRule<ChongusConfig> = (config) =>
     machineAddresses(config)
@@ -433,6 +452,7 @@ export const chongusRules: readonly CrossRule<ChongusConfig>[] = [
     disksApart,
     separateNetworks,
     machinesInSubnet,
+    machinesOutsidePool,
     pinnedInPool,
     wholePeering,
     l2NeedsSubnet,
