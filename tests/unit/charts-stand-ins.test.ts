@@ -64,36 +64,39 @@ interface RealCrd {
 }
 
 const real = existsSync(join(SHARED, "crds"));
-(real ? describe : describe.skip)("against the real ones in ../shared", () => {
-    test.each(["cilium", "argo-cd"])(
-        "the stand-in CRDs of %s have the real names, scopes, versions and status subresources",
-        (project) => {
-            const facts = (crd: RealCrd) => [
-                crd.spec.names.kind,
-                crd.spec.names.plural,
-                crd.spec.scope,
-                crd.spec.versions.map((version) => [version.name, version.subresources?.status !== undefined]),
-            ];
-            const directory = join(SHARED, "crds", project);
-            const upstream = readdirSync(directory).map((file) =>
-                facts(parse(readFileSync(join(directory, file), "utf8")) as RealCrd),
-            );
-            const own = standInCrds(project).map((crd) => facts(crd as unknown as RealCrd));
-            expect(own.sort()).toEqual(upstream.sort());
-        },
-    );
-
-    test.each(CHARTS)("every value of the stand-in %s is one of upstream's", (chart) => {
-        const own: unknown = parse(
-            readFileSync(join(__dirname, "../../sandbox/charts", chart, "values.yaml"), "utf8"),
-            { merge: true },
+(real ? describe : describe.skip)(
+    `against the real ones${real ? "" : " (skipped: ../shared/crds is not here)"}`,
+    () => {
+        test.each(["cilium", "argo-cd"])(
+            "the stand-in CRDs of %s have the real names, scopes, versions and status subresources",
+            (project) => {
+                const facts = (crd: RealCrd) => [
+                    crd.spec.names.kind,
+                    crd.spec.names.plural,
+                    crd.spec.scope,
+                    crd.spec.versions.map((version) => [version.name, version.subresources?.status !== undefined]),
+                ];
+                const directory = join(SHARED, "crds", project);
+                const upstream = readdirSync(directory).map((file) =>
+                    facts(parse(readFileSync(join(directory, file), "utf8")) as RealCrd),
+                );
+                const own = standInCrds(project).map((crd) => facts(crd as unknown as RealCrd));
+                expect(own.sort()).toEqual(upstream.sort());
+            },
         );
-        const upstream: unknown = parse(readFileSync(join(SHARED, "charts", chart, "values.yaml"), "utf8"), {
-            merge: true,
+
+        test.each(CHARTS)("every value of the stand-in %s is one of upstream's", (chart) => {
+            const own: unknown = parse(
+                readFileSync(join(__dirname, "../../sandbox/charts", chart, "values.yaml"), "utf8"),
+                { merge: true },
+            );
+            const upstream: unknown = parse(readFileSync(join(SHARED, "charts", chart, "values.yaml"), "utf8"), {
+                merge: true,
+            });
+            expect(strangers(own, upstream, SUBCHART_KEYS)).toEqual([]);
         });
-        expect(strangers(own, upstream, SUBCHART_KEYS)).toEqual([]);
-    });
-});
+    },
+);
 
 /** Keys that upstream takes from a chart it depends on, whose values.yaml is not at hand. */
 const SUBCHART_KEYS = /^(grafana|kube-state-metrics|prometheus-node-exporter)\./;
