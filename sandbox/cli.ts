@@ -6,7 +6,7 @@ import { didYouMean } from "../stacks/config";
 import { run } from "../tools/process";
 import { runMain, UserError } from "../tools/user-error";
 import { runningDaemon, type DaemonInfo } from "./background";
-import { chartDirectories } from "./chart-source";
+import { chartDirectories, crdDirectory } from "./chart-source";
 import { Engine, type EngineResult, type Operation } from "./engine";
 import { sandboxLayout } from "./layout";
 import { sandboxOptions, type SandboxOptions } from "./options";
@@ -80,6 +80,7 @@ async function operate(
         const plugins = await choosePlugins(options.providers, tools.pulumi, sandbox.layout.pulumiHome);
         describeRun(plugins, options);
         const charts = chartDirectories(options, sandbox.layout.charts, say);
+        const crds = crdDirectory(options, sandbox.layout.charts);
         const deaths: string[] = [];
         const adopt = cutShortBefore ? ADOPT : {};
         const baseEnv: NodeJS.ProcessEnv = { ...env, PATH: [...plugins.folders, env["PATH"]].join(":") };
@@ -92,6 +93,7 @@ async function operate(
                     env: { ...env, ...adopt },
                     versions: pluginVersions(),
                     helm: tools.helm,
+                    cwd: sandbox.layout.project,
                     onDeath: (name, how) => deaths.push(`the ${name} plugin ended in the middle (${how})`),
                 },
             ),
@@ -118,7 +120,11 @@ async function operate(
                 await mend(operation, sandbox, tools.helm, state, daemon);
             }
             interrupted.signal.throwIfAborted();
-            const result = await engine.operate(operation, flags, charts);
+            const result = await engine.operate(operation, flags, {
+                charts,
+                crds,
+                metrics: `${daemon.cloudflareUrl}/__sandbox/metrics/external-dns`,
+            });
             const cut = await cutShort(sandbox, result, deaths);
             if (cut !== undefined) {
                 if (operation !== "preview") keepUnfinished(sandbox.layout, creationsUnderWay(result.events));

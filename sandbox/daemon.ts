@@ -12,6 +12,7 @@ const nodeSchema = z.strictObject({
     address: z.string(),
     labels: z.record(z.string(), z.string()).optional(),
     capacity: z.record(z.string(), z.string()),
+    gpus: z.int().min(0).optional(),
     roles: z.array(z.string()).optional(),
     taints: z
         .array(
@@ -91,7 +92,14 @@ async function run(file: string): Promise<void> {
         closers.push(() => tailscale?.close());
         const kube = openKube(config.kubeconfig);
         closers.push(kube.close);
-        const controllers = allControllers({ nodes: config.nodes, crds: config.crds, cloudflare, tailscale, log });
+        const controllers = allControllers({
+            nodes: config.nodes,
+            crds: config.crds,
+            outside: config.stateDir,
+            cloudflare,
+            tailscale,
+            log,
+        });
         const running = runControllers(kube, controllers, { intervalMs: config.intervalMs, log });
         closers.push(running.stop);
 

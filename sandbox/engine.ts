@@ -8,7 +8,7 @@ import * as grpc from "@grpc/grpc-js";
 import * as events from "@pulumi/pulumi/proto/events_grpc_pb";
 import * as language from "@pulumi/pulumi/proto/language_grpc_pb";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
-import { useCharts, type ChartDirectories } from "./chart-source";
+import { useSubstitutes, type Substitutes } from "./chart-source";
 import type { SandboxLayout } from "./layout";
 
 /** The Automation API's own language server: exported at run time, left out of the SDK's type declarations. */
@@ -50,9 +50,9 @@ export class Engine {
     ) {}
 
     /** Runs an operation with the program attached (destroy runs none) and the flags of the caller. */
-    async operate(operation: Operation, flags: readonly string[], charts: ChartDirectories): Promise<EngineResult> {
+    async operate(operation: Operation, flags: readonly string[], substitutes: Substitutes): Promise<EngineResult> {
         const seen: EngineEvent[] = [];
-        const { port, stop } = await this.serve(charts, (event) => seen.push(event));
+        const { port, stop } = await this.serve(substitutes, (event) => seen.push(event));
         const confirm = operation === "preview" ? [] : ["--yes", "--skip-preview"];
         const program = operation === "destroy" ? [] : [`--client=127.0.0.1:${port}`, "--exec-kind", "auto.inline"];
         try {
@@ -104,11 +104,11 @@ export class Engine {
 
     /** One loopback server for what the engine asks of a program and what it tells of its progress. */
     private async serve(
-        charts: ChartDirectories,
+        substitutes: Substitutes,
         onEvent: (event: EngineEvent) => void,
     ): Promise<{ port: number; stop(): void }> {
         const program = async () => {
-            useCharts(charts);
+            useSubstitutes(substitutes);
             const { default: main } = (await import("../index")) as { default: () => Promise<unknown> };
             return main();
         };

@@ -15,6 +15,7 @@ import { sandboxLayout, type SandboxLayout } from "./layout";
 import { installMachineCommands, prepareMachine } from "./node-machine";
 import type { SandboxOptions } from "./options";
 import { freePorts } from "./ports";
+import { installTalosctl } from "./talos-machine";
 import { ageKeyFile, newAgeKey, sopsDocument } from "./secrets-file";
 import { keepUnfinished, readUnfinished } from "./unfinished";
 
@@ -83,7 +84,7 @@ export class Sandbox {
         process.env["KUBECACHEDIR"] = join(this.layout.home, "kube-cache");
         const tools = await this.prepareTools();
         const record = await this.readRecord();
-        this.#controlPlane = new ControlPlane(this.layout, tools, record.apiPort);
+        this.#controlPlane = new ControlPlane(this.layout, tools, record.apiPort, this.stack.serviceCidr);
         const state = await this.#controlPlane.start();
         this.say(
             `control plane ${state} (127.0.0.1:${record.apiPort}, Kubernetes objects are real, pods are simulated)`,
@@ -121,8 +122,23 @@ export class Sandbox {
             paths[name] = join(bin, name);
             symlinkSync(tool.path, join(bin, name));
         }
-        installMachineCommands(bin, this.layout.node, this.stack.nodes[0]?.name ?? this.stack.name);
+        this.installMachine(bin);
         return paths;
+    }
+
+    /** The commands by which the program reaches the stack's machines. */
+    private installMachine(bin: string): void {
+        const { layout, stack } = this;
+        if (stack.machine === "ssh") {
+            installMachineCommands(bin, layout.node, stack.nodes[0]?.name ?? stack.name);
+            return;
+        }
+        const nodes = stack.nodes.map(({ name, address, hardware = { disks: [], mac: "" } }) => ({
+            name,
+            address,
+            ...hardware,
+        }));
+        installTalosctl(bin, { root: layout.node, kubeconfig: layout.kubeconfig, nodes });
     }
 
     private async readRecord(): Promise<SandboxRecord> {
@@ -144,6 +160,7 @@ export class Sandbox {
     }
 
     private prepareMachine(): void {
+        if (this.stack.machine !== "ssh") return;
         prepareMachine(this.layout.node, [
             { path: "/etc/rancher/k3s/k3s.yaml", content: readFileSync(this.layout.kubeconfig, "utf8"), mode: 0o600 },
         ]);
@@ -179,9 +196,8 @@ export class Sandbox {
                     ],
                 },
             },
-            nodes: this.stack.nodes.map(({ name, address, labels, capacity }) => ({
-                name,
-                address,
+            nodes: this.stack.nodes.map(({ labels, capacity, hardware: _hardware, ...node }) => ({
+                ...node,
                 labels: { ...labels },
                 capacity: { ...capacity },
             })),
@@ -199,6 +215,8 @@ export class Sandbox {
     private async writeProject(record: SandboxRecord): Promise<void> {
         const { project, stack } = this.layout;
         mkdirSync(project, { recursive: true });
+        // Commands of the program start programs of its folder `bootstrap`.
+        if (!existsSync(join(project, "bootstrap"))) symlinkSync(join(ROOT, "bootstrap"), join(project, "bootstrap"));
         mkdirSync(this.layout.state, { recursive: true });
         mkdirSync(this.layout.pulumiHome, { recursive: true });
         writeFileSync(join(project, "Pulumi.yaml"), stringify({ name: PROJECT, runtime: "nodejs" }));
@@ -213,13 +231,14 @@ export class Sandbox {
         );
         const rules = [{ path_regex: ".*", age: record.recipient }];
         writeFileSync(join(project, ".sops.yaml"), stringify({ creation_rules: rules }));
-        const secrets = join(project, this.stack.secrets.path);
-        if (!existsSync(secrets) || !hasAll(readFileSync(secrets, "utf8"), this.stack.secrets.refs)) {
+        for (const { path: file, refs, encoding } of this.stack.secrets) {
+            const secrets = join(project, file);
+            if (existsSync(secrets) && hasAll(readFileSync(secrets, "utf8"), refs)) continue;
             const values = Object.fromEntries(
-                this.stack.secrets.refs.map((ref) => [
-                    ref,
-                    KNOWN_SECRETS[ref] ?? `sandbox-${ref.replaceAll(".", "-")}`,
-                ]),
+                refs.map((ref) => {
+                    const text = KNOWN_SECRETS[ref] ?? `sandbox-${ref.replaceAll(".", "-")}`;
+                    return [ref, encoding === undefined ? text : Buffer.from(text).toString(encoding)];
+                }),
             );
             mkdirSync(dirname(secrets), { recursive: true });
             writeFileSync(secrets, await sopsDocument(values, record.recipient));

@@ -11,6 +11,8 @@ export interface ProvidersOptions {
     versions: Record<ProviderName, string>;
     /** Path of the helm binary. */
     helm: string;
+    /** Where they start: the project's folder, as the engine starts its plugins. */
+    cwd?: string;
     /** Told of a process that ended before it was stopped, and how: a signal or an exit code. */
     onDeath?: (name: ProviderName, how: string) => void;
 }
@@ -66,9 +68,10 @@ export async function startProviders(
     }
 }
 
-function spawnProvider(name: ProviderName, { env, versions, helm }: ProvidersOptions): ChildProcess {
+function spawnProvider(name: ProviderName, { env, versions, helm, cwd }: ProvidersOptions): ChildProcess {
     const child = fork(join(__dirname, "main.ts"), ["--name", name, "--version", versions[name], "--helm", helm], {
         env,
+        cwd,
         execArgv: ["--require", require.resolve("tsx/cjs")],
         // A group of its own: Ctrl-C reaches it only through us, in order.
         detached: true,

@@ -9,6 +9,8 @@ export interface PlannedResource {
     readonly urn: string;
     readonly type: string;
     readonly name: string;
+    /** False for what only groups others: components and the stack itself. */
+    readonly custom: boolean;
     /** URN of the owner; null for the stack itself. */
     readonly parent: string | null;
     /** Every URN that the engine waits for before it makes this one: explicit, through data, and through owners. */
@@ -27,13 +29,25 @@ export interface PlannedImage {
     readonly usedBy: readonly string[];
 }
 
+/** A DNS record and who keeps it: this program, or external-dns in the cluster. */
+export interface PlannedRecord {
+    readonly name: string;
+    readonly type: string;
+    readonly content: string;
+    readonly proxied: boolean;
+    readonly access: string;
+    readonly owner: "pulumi" | "external-dns";
+}
+
 export interface Plan {
     readonly stack: string;
     /** Sorted by URN. */
     readonly resources: readonly PlannedResource[];
-    readonly dns: readonly { name: string; type: string; content: string; proxied: boolean; access: string }[];
+    readonly dns: readonly PlannedRecord[];
     readonly tunnel: readonly { hostname: string | null; service: string }[];
     readonly exposures: StackSummary["exposures"];
+    /** What a person must set on the router; empty where addresses announce themselves. */
+    readonly routes: NonNullable<StackSummary["routes"]>;
     readonly volumes: StackSummary["volumes"];
     readonly images: readonly PlannedImage[];
     /** In the order in which the engine can make them. */
@@ -65,12 +79,13 @@ function describe(stack: OpenStack, registrations: readonly Registration[], summ
     return {
         stack: stack.name,
         resources,
-        dns: dnsTable(resources).map((row) => ({
-            ...row,
-            access: access.get(row.name) === "external" ? "external" : "local",
-        })),
+        dns: [
+            ...dnsTable(resources).map((row) => ({ ...row, owner: "pulumi" as const })),
+            ...(summary.dns ?? []).map((row) => ({ ...row, owner: "external-dns" as const })),
+        ].map((row) => ({ ...row, access: row.proxied || access.get(row.name) === "external" ? "external" : "local" })),
         tunnel: tunnelTable(resources),
         exposures: [...summary.exposures].sort((a, b) => (a.host < b.host ? -1 : 1)),
+        routes: summary.routes ?? [],
         volumes: [...summary.volumes].sort((a, b) =>
             `${a.workload}${a.mountPath}` < `${b.workload}${b.mountPath}` ? -1 : 1,
         ),
@@ -80,7 +95,7 @@ function describe(stack: OpenStack, registrations: readonly Registration[], summ
     };
 }
 
-function planned(registration: Registration, byUrn: ReadonlyMap<string, Registration>): PlannedResource {
+export function planned(registration: Registration, byUrn: ReadonlyMap<string, Registration>): PlannedResource {
     const waitsFor = new Set(registration.dependencies);
     // A resource is registered after its owner, and the owner after what it waits for.
     for (let owner = byUrn.get(registration.parent); owner !== undefined; owner = byUrn.get(owner.parent)) {
@@ -92,6 +107,7 @@ function planned(registration: Registration, byUrn: ReadonlyMap<string, Registra
         urn: registration.urn,
         type: registration.type,
         name: registration.name,
+        custom: registration.custom,
         parent: registration.parent === "" ? null : registration.parent,
         dependsOn: [...waitsFor].sort(),
         protect: registration.protect,
@@ -150,11 +166,12 @@ function tunnelTable(resources: readonly PlannedResource[]) {
         });
 }
 
-/** Every `image` text anywhere in a resource's inputs: pods, and values of charts. */
+/** Every `image` text anywhere in a resource's inputs: pods, values of charts, and objects written as JSON text. */
 function imageTable(resources: readonly PlannedResource[]): PlannedImage[] {
     const users = new Map<string, Set<string>>();
     const walk = (value: Json, user: string): void => {
         if (Array.isArray(value)) return value.forEach((item) => walk(item, user));
+        if (typeof value === "string" && value.startsWith("{")) return walk(parseJson(value), user);
         if (!isObject(value)) return;
         for (const [key, item] of Object.entries(value)) {
             if (key === "image" && typeof item === "string") users.set(item, (users.get(item) ?? new Set()).add(user));
@@ -165,4 +182,13 @@ function imageTable(resources: readonly PlannedResource[]): PlannedImage[] {
     return [...users]
         .map(([image, names]) => ({ image, pinned: image.includes("@sha256:"), usedBy: [...names].sort() }))
         .sort((a, b) => (a.image < b.image ? -1 : 1));
+}
+
+/** Null for a text that only looks like JSON. */
+function parseJson(text: string): Json {
+    try {
+        return JSON.parse(text) as Json;
+    } catch {
+        return null;
+    }
 }
