@@ -1,5 +1,5 @@
 /** The whole life of the chongus stack on the real engine: up, up, destroy with data kept, up again from backups, down. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { talosCalls } from "../../sandbox/talos-machine";
 import { planStack, type Plan } from "../../tools/plan/plan";
@@ -19,6 +19,10 @@ interface Cloudflare {
 const records = () => Object.values(sandbox.cloud<Cloudflare>("cloudflare").records).flat();
 const tunnels = () => sandbox.cloud<Cloudflare>("cloudflare").tunnels.filter(({ deletedAt }) => deletedAt === null);
 const get = (path: string, ...args: string[]) => sandbox.kubectl("get", ...args, "-o", `jsonpath=${path}`);
+
+/** What the mover of a workload's volume said when it was made from its backup. */
+const restored = (namespace: string, workload: string) =>
+    get("{.status.latestMoverStatus.logs}", "-n", namespace, "replicationdestination", `${workload}-dst`);
 
 let plan: Plan;
 let baseline: string[];
@@ -83,6 +87,7 @@ test("Ceph is healthy, volumes are bound, the database has its owner, GPUs are a
     ).items;
     expect(claims.length).toBeGreaterThan(8);
     expect(claims.filter(({ status }) => status.phase !== "Bound")).toEqual([]);
+    expect(restored("media", "sonarr")).toContain("No eligible snapshots found");
     expect(get("{.status.applied}", "-n", "database", "databases.postgresql.cnpg.io", "postgres-paperless")).toBe(
         "true",
     );
@@ -129,10 +134,16 @@ test("destroy backs up each volume, empties cluster and clouds, and leaves the m
     expect(after.filter(({ args }) => /reset|wipe|shutdown/.test(args.join(" ")))).toEqual([]);
 });
 
-test("the next up finds the volumes again and equals the first", async () => {
+test("the next up restores the volumes from their backups and equals the first (C-DR-06)", async () => {
     expectSuccess(await sandbox.run("up", "chongus"));
     expect(named(sandbox.objects())).toEqual(named(first));
-    expect(readFileSync(join(sandbox.home, "project", "Pulumi.chongus.yaml"), "utf8")).toContain("encryptionsalt");
+    for (const [namespace, workload] of [
+        ["media", "jellyfin"],
+        ["media", "sonarr"],
+        ["productivity", "paperless"],
+    ] as const) {
+        expect(restored(namespace, workload)).toContain(`restoring snapshot of ${workload}`);
+    }
 });
 
 test("down removes every process and file", async () => {
