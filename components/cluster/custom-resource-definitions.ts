@@ -44,12 +44,13 @@ export class CustomResourceDefinitions extends pulumi.ComponentResource {
     }
 }
 
-// Not by condition: that refuses a definition which is so new that it has no list of conditions yet.
+// First any condition: a wait for a certain one refuses a definition so new that it has no list of them yet.
 const APPLY = `
 files=()
 for file in $CRD_FILES; do files+=(--filename "$file"); done
 kubectl apply --server-side --force-conflicts "\${files[@]}"
-kubectl wait crd $CRD_NAMES --for='jsonpath={.status.conditions[?(@.type=="Established")].status}=True' --timeout=120s
+kubectl wait crd $CRD_NAMES --for='jsonpath={.status.conditions[0].type}' --timeout=120s
+kubectl wait crd $CRD_NAMES --for=condition=Established --timeout=120s
 `.trim();
 
 // An object whose finalizer has no controller any more would hold its definition for ever: say which.
