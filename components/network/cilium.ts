@@ -110,6 +110,10 @@ export class Cilium extends pulumi.ComponentResource {
                     "kubectl --namespace kube-system rollout status daemonset/cilium-envoy --timeout=600s",
                     "kubectl --namespace kube-system rollout status deployment/cilium-operator --timeout=600s",
                     ...needed.map((crd) => `kubectl wait --for=create crd/${crd} --timeout=300s`),
+                    // A wait for a certain condition refuses a CRD so new that it has no list of them yet.
+                    ...needed.map(
+                        (crd) => `kubectl wait --for='jsonpath={.status.conditions[0].type}' crd/${crd} --timeout=120s`,
+                    ),
                     ...needed.map((crd) => `kubectl wait --for=condition=Established crd/${crd} --timeout=120s`),
                 ].join("\n"),
                 triggers: [charts.cilium.version, createHash("sha256").update(JSON.stringify(values)).digest("hex")],
