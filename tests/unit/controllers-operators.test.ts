@@ -248,8 +248,7 @@ describe("Rook", () => {
 
     test("a pool is ready once the cluster is", async () => {
         const path = "/apis/ceph.rook.io/v1/namespaces/rook-ceph/cephblockpools/pool/status";
-        const lists = (status: object) =>
-            rookLists({ [cephClusters]: [ceph({}, status)], [cephBlockPools]: [pool()] });
+        const lists = (status: object) => rookLists({ [cephClusters]: [ceph({}, status)], [cephBlockPools]: [pool()] });
         expect(bodyAt(await run(rook, lists({ phase: "Progressing" })), path)).toBeUndefined();
         expect(bodyAt(await run(rook, lists({ phase: "Ready" })), path)).toMatchObject({ status: { phase: "Ready" } });
     });
