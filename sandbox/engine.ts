@@ -16,6 +16,15 @@ const { LanguageServer } = require("@pulumi/pulumi/automation/server") as {
     LanguageServer: new (program: () => Promise<unknown>) => grpc.UntypedServiceImplementation;
 };
 
+/** What the engine runs, as the language server wants it. */
+export type Program = () => Promise<unknown>;
+
+/** The program that a real cluster gets. Loaded when the engine asks for it. */
+const indexProgram: Program = async () => {
+    const { default: main } = (await import("../index")) as { default: Program };
+    return main();
+};
+
 export type Operation = "up" | "preview" | "refresh" | "destroy";
 
 /** The fields of an engine event that the sandbox reads. */
@@ -38,6 +47,7 @@ export class Engine {
         private readonly layout: SandboxLayout,
         private readonly pulumi: string,
         private readonly env: NodeJS.ProcessEnv,
+        private readonly program: Program = indexProgram,
     ) {}
 
     /** Runs an operation with the program attached (destroy runs none) and the flags of the caller. */
@@ -91,10 +101,9 @@ export class Engine {
         charts: ChartDirectories,
         onEvent: (event: EngineEvent) => void,
     ): Promise<{ port: number; stop(): void }> {
-        const program = async () => {
+        const program = () => {
             useCharts(charts);
-            const { default: main } = (await import("../index")) as { default: () => Promise<unknown> };
-            return main();
+            return this.program();
         };
         const server = new grpc.Server({ "grpc.max_receive_message_length": 400 * 1024 * 1024 });
         server.addService(language.LanguageRuntimeService, new LanguageServer(program));
