@@ -3,7 +3,9 @@ const shared = {
     testEnvironment: "node",
     transform: { "^.+\\.[cm]?[jt]sx?$": "<rootDir>/tests/transform.cjs" },
     // ESM-only packages that the program imports; Jest loads CommonJS.
-    transformIgnorePatterns: ["/node_modules/(?!(sops-age|age-encryption|@noble|@scure|hpke|@hpke|bech32-buffer)/)"],
+    transformIgnorePatterns: [
+        "/node_modules/(?!(sops-age|age-encryption|@hpcc-js|@noble|@scure|hpke|@hpke|bech32-buffer)/)",
+    ],
 };
 
 module.exports = {

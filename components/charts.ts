@@ -5,7 +5,7 @@ import type * as pulumi from "@pulumi/pulumi";
 export interface Chart {
     /** Chart name in its repository. */
     readonly name: string;
-    /** Repository URL (https) that `helm repo add` would take. */
+    /** Repository: an https URL that `helm repo add` would take, or the oci:// path above the chart. */
     readonly repository: string;
     /** Exact chart version. */
     readonly version: string;
@@ -32,11 +32,74 @@ export const charts = {
         repository: "https://prometheus-community.github.io/helm-charts",
         version: "88.5.3",
     },
+    certManager: { name: "cert-manager", repository: "oci://quay.io/jetstack/charts", version: "v1.21.1" },
+    coreDns: { name: "coredns", repository: "oci://ghcr.io/coredns/charts", version: "1.45.2" },
+    fluxOperator: {
+        name: "flux-operator",
+        repository: "oci://ghcr.io/controlplaneio-fluxcd/charts",
+        version: "0.49.0",
+    },
+    cloudNativePg: {
+        name: "cloudnative-pg",
+        repository: "https://cloudnative-pg.github.io/charts",
+        version: "0.29.0",
+    },
+    barmanCloudPlugin: {
+        name: "plugin-barman-cloud",
+        repository: "https://cloudnative-pg.github.io/charts",
+        version: "0.7.0",
+    },
+    rookCeph: { name: "rook-ceph", repository: "https://charts.rook.io/release", version: "v1.20.6" },
+    rookCephCluster: { name: "rook-ceph-cluster", repository: "https://charts.rook.io/release", version: "v1.20.6" },
+    cephCsiDrivers: {
+        name: "ceph-csi-drivers",
+        repository: "https://ceph.github.io/ceph-csi-operator",
+        version: "1.0.4",
+    },
+    localPvProvisioner: {
+        name: "localpv-provisioner",
+        repository: "https://openebs.github.io/dynamic-localpv-provisioner",
+        version: "4.0.0",
+    },
+    volSync: { name: "volsync", repository: "https://backube.github.io/helm-charts/", version: "0.16.0" },
+    externalSecrets: {
+        name: "external-secrets",
+        repository: "https://charts.external-secrets.io",
+        version: "2.9.0",
+    },
+    externalDns: {
+        name: "external-dns",
+        repository: "https://kubernetes-sigs.github.io/external-dns/",
+        version: "1.21.1",
+    },
+    envoyGateway: { name: "gateway-helm", repository: "oci://docker.io/envoyproxy", version: "v1.9.0" },
+    metricsServer: {
+        name: "metrics-server",
+        repository: "https://kubernetes-sigs.github.io/metrics-server/",
+        version: "3.13.1",
+    },
+    reloader: { name: "reloader", repository: "https://stakater.github.io/stakater-charts", version: "2.2.16" },
+    nvidiaDevicePlugin: {
+        name: "nvidia-device-plugin",
+        repository: "https://nvidia.github.io/k8s-device-plugin",
+        version: "0.20.0",
+    },
+    grafana: { name: "grafana", repository: "oci://ghcr.io/grafana-community/helm-charts", version: "12.11.1" },
+    loki: { name: "loki", repository: "oci://ghcr.io/grafana-community/helm-charts", version: "18.11.0" },
+    alloy: { name: "alloy", repository: "https://grafana.github.io/helm-charts", version: "1.11.1" },
+    thanos: { name: "thanos", repository: "oci://ghcr.io/stevehipwell/helm-charts", version: "1.24.1" },
+    blackboxExporter: {
+        name: "prometheus-blackbox-exporter",
+        repository: "https://prometheus-community.github.io/helm-charts",
+        version: "11.17.2",
+    },
 } as const satisfies Record<string, Chart>;
 
 /** The part of a Release's arguments that says which chart. */
 export function chartArgs(
     chart: Chart,
 ): Pick<k8s.helm.v3.ReleaseArgs, "version" | "repositoryOpts"> & { chart: pulumi.Input<string> } {
-    return { chart: chart.name, version: chart.version, repositoryOpts: { repo: chart.repository } };
+    return chart.repository.startsWith("oci://")
+        ? { chart: `${chart.repository}/${chart.name}`, version: chart.version }
+        : { chart: chart.name, version: chart.version, repositoryOpts: { repo: chart.repository } };
 }

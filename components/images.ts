@@ -42,6 +42,56 @@ const pinned = {
         tag: "1.34.0",
         digest: "sha256:4f38f58d68555004d3f487a4c5cbe2823e6a0942d946a25a2d9391d8492240a4",
     },
+    jellyfin: {
+        repository: "ghcr.io/jellyfin/jellyfin",
+        tag: "10.11.11",
+        digest: "sha256:45f648c382a0c8b552582fcea40e95cb17c5d475473a891cba0eb7523fb92112",
+    },
+    sabnzbd: {
+        repository: "ghcr.io/home-operations/sabnzbd",
+        tag: "5.1.1",
+        digest: "sha256:8f90c25c7ee2773112c76b209ba0c32f089ced996f0dd0683cdfeaf07df365f8",
+    },
+    recyclarr: {
+        repository: "ghcr.io/recyclarr/recyclarr",
+        tag: "8.7.1",
+        digest: "sha256:73303ba5ee647b6492fee917d3a781c6e59b6cab08f9dfce9482a950846f564f",
+    },
+    paperless: {
+        repository: "ghcr.io/paperless-ngx/paperless-ngx",
+        tag: "3.0.5",
+        digest: "sha256:65a4cabf0169ea7fbd90ab7bb28ba3f8b5909613635acda1a03ad606f34b456b",
+    },
+    gotenberg: {
+        repository: "mirror.gcr.io/gotenberg/gotenberg",
+        tag: "8.36.0",
+        digest: "sha256:87c16b9f364279d321bc9772d31fa58aa6abe036423c270698bd636c3a8e9466",
+    },
+    tika: {
+        repository: "mirror.gcr.io/apache/tika",
+        tag: "3.3.1.0-full",
+        digest: "sha256:d8e6ed96260ad89307a93195a1b856102987a818ac648502f8efbaf313d32470",
+    },
+    valkey: {
+        repository: "docker.io/valkey/valkey",
+        tag: "9",
+        digest: "sha256:546304417feac0874c3dd576e0952c6bb8f06bb4093ea0c9ca303c73cf458f63",
+    },
+    ollama: {
+        repository: "ollama/ollama",
+        tag: "0.32.15",
+        digest: "sha256:57d60e686821ea81a7748a3ec8141308c8b8f95b27105713954abf7a6529e700",
+    },
+    awairExporter: {
+        repository: "ghcr.io/rtrox/prometheus-awair-exporter",
+        tag: "sha-a4404a6",
+        digest: "sha256:6927150dc9bc67575252740f262d22737e9f5606c40c2a3485eae1e466f674c9",
+    },
+    graphiteExporter: {
+        repository: "docker.io/prom/graphite-exporter",
+        tag: "v0.17.0",
+        digest: "sha256:c1a266f63a84fd11048ab6ad1552a4c497b14522d02823925247698e41eeac2b",
+    },
 } as const satisfies Record<string, Image & { digest: string }>;
 
 /** Images for which no digest with a named source was found. The one list of exceptions to "always by digest". */
@@ -51,6 +101,7 @@ export const tagOnlyImages = {
     ksops: { repository: "viaductoss/ksops", tag: "v4.5.1" },
     tailscale: { repository: "ghcr.io/tailscale/tailscale", tag: "v1.102.3" },
     localPathProvisioner: { repository: "rancher/local-path-provisioner", tag: "v0.0.37" },
+    snapshotController: { repository: "registry.k8s.io/sig-storage/snapshot-controller", tag: "v8.6.0" },
     localPathHelper: { repository: "docker.io/library/busybox", tag: "1.37.0" },
 } as const satisfies Record<string, Image>;
 

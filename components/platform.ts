@@ -4,6 +4,7 @@
  * implementations of the same few members.
  */
 import type * as pulumi from "@pulumi/pulumi";
+import type { Databases } from "./database/databases";
 import type { Edge } from "./edge/edge";
 import type { Namespaces } from "./cluster/namespaces";
 import type { SecretStore } from "./secrets/secret-store";
@@ -21,6 +22,17 @@ export interface Cluster {
     readonly serviceCidr: string;
 }
 
+/** Makers of graphics processors that a workload may ask for. */
+export type GpuKind = "nvidia" | "intel" | "amd";
+
+/** How a cluster hands out one kind of GPU. */
+export interface Gpu {
+    /** Extended resource of the device plugin, e.g. nvidia.com/gpu. */
+    readonly resource: string;
+    /** Runtime class that makes the driver visible in the container, where one is needed. */
+    readonly runtimeClass?: pulumi.Input<string>;
+}
+
 /** Capabilities a cluster offers to workloads. */
 export interface Platform {
     readonly cluster: Cluster;
@@ -30,6 +42,12 @@ export interface Platform {
     readonly storage: Storage;
     readonly secrets: SecretStore;
     readonly edge: Edge;
+    /** Databases on a shared server; absent: the cluster has none. */
+    readonly databases?: Databases;
+    /** GPUs by maker; a workload that asks for one that is not here is an error. */
+    readonly gpus?: Readonly<Partial<Record<GpuKind, Gpu>>>;
+    /** Annotations on every controller of a workload that reads a Secret or ConfigMap, e.g. Reloader's. */
+    readonly reloadAnnotations?: Readonly<Record<string, string>>;
 }
 
 /** The part of a Platform that a workload without an exposure needs; the edge itself is built on it. */

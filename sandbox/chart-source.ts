@@ -1,8 +1,9 @@
-/** Puts the chosen charts in place of the ones the program names, before the engine sees them. */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+/** Puts the chosen charts and CRDs in place of the ones the program names, before the engine sees them. */
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { basename, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { assembleCharts } from "./charts/assemble";
+import { placeCrds } from "./charts/crds";
 import type { SandboxOptions } from "./options";
 
 /** Chart name to directory; a chart without one is taken from its repository. */
@@ -36,4 +37,49 @@ export function useCharts(directories: ChartDirectories): void {
         const { repositoryOpts: _repository, version: _version, ...rest } = props as Record<string, unknown>;
         return { props: { ...rest, chart: directory }, opts };
     });
+}
+
+/** Directory of a project's CRDs on this computer. */
+export type CrdDirectory = (project: string) => string;
+
+/** Where a bundle of CRDs is taken from; undefined: from where upstream publishes it. */
+export function crdDirectory(
+    { charts, crds }: Pick<SandboxOptions, "charts" | "crds">,
+    out: string,
+): CrdDirectory | undefined {
+    if (charts === "upstream") return undefined;
+    return (project) => {
+        const directory = join(out, "crds", project);
+        rmSync(directory, { recursive: true, force: true });
+        placeCrds(directory, project, crds);
+        return directory;
+    };
+}
+
+/** Stack transformation: a command that applies a bundle of CRDs applies those of the project's directory. */
+export function useCrds(directory: CrdDirectory): void {
+    pulumi.runtime.registerStackTransformation(({ type, props, opts }) => {
+        const environment = props["environment"] as Record<string, unknown> | undefined;
+        const { CRD_PROJECT: project, CRD_FILES: files } = environment ?? {};
+        if (type !== "command:local:Command" || typeof project !== "string" || typeof files !== "string") {
+            return undefined;
+        }
+        const local = localCrds(directory(project), files.split(" "));
+        return { props: { ...props, environment: { ...environment, CRD_FILES: local.join(" ") } }, opts };
+    });
+}
+
+/**
+ * What to apply in place of the addresses: an address named after one CRD, as `<group>_<plural>.yaml` or
+ * `<plural>.<group>.yaml`, gives that CRD; one of a whole release gives the directory.
+ */
+export function localCrds(directory: string, urls: readonly string[]): string[] {
+    const present = new Set(readdirSync(directory));
+    const chosen = urls.map((url) => {
+        const name = basename(url);
+        const [group, plural] = name.replace(/\.ya?ml$/, "").split("_");
+        const file = plural === undefined ? name : `${plural}.${group ?? ""}.yaml`;
+        return present.has(file) ? join(directory, file) : directory;
+    });
+    return chosen.includes(directory) ? [directory] : [...new Set(chosen)];
 }

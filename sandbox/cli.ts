@@ -6,7 +6,7 @@ import { didYouMean } from "../stacks/config";
 import { run } from "../tools/process";
 import { runMain, UserError } from "../tools/user-error";
 import { runningDaemon } from "./background";
-import { chartDirectories } from "./chart-source";
+import { chartDirectories, crdDirectory } from "./chart-source";
 import { Engine, type Operation } from "./engine";
 import { sandboxLayout } from "./layout";
 import { sandboxOptions, type SandboxOptions } from "./options";
@@ -70,6 +70,7 @@ async function operate(
         const plugins = await choosePlugins(options.providers, tools.pulumi, sandbox.layout.pulumiHome);
         describeRun(plugins, options);
         const charts = chartDirectories(options, sandbox.layout.charts, say);
+        const crds = crdDirectory(options, sandbox.layout.charts);
         const standIns = await startProviders(
             PROVIDERS.filter((name) => plugins.origin[name] === "stand-in"),
             { env, versions: pluginVersions(), helm: tools.helm },
@@ -105,7 +106,7 @@ async function operate(
                 );
             }
             interrupted.signal.throwIfAborted();
-            const result = await engine.operate(operation, flags, charts);
+            const result = await engine.operate(operation, flags, charts, crds);
             if (operation === "up" && result.code === 0) {
                 const reachable = await stackOutput<Reachable[]>(
                     tools.pulumi,

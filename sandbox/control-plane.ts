@@ -18,6 +18,8 @@ export class ControlPlane {
         private readonly layout: SandboxLayout,
         private readonly tools: ToolPaths,
         private readonly apiPort: number,
+        /** Network of the Services; the API server's own choice when absent. */
+        private readonly serviceCidr?: string,
     ) {}
 
     /** True when it was made, running or not. */
@@ -83,6 +85,9 @@ export class ControlPlane {
                 ...["--kube-scheduler-binary", tools["kube-scheduler"]],
                 ...["--kwok-controller-binary", tools.kwok],
                 ...["--extra-args", `kube-apiserver=disable-admission-plugins=${DISABLED_ADMISSION}`],
+                ...(this.serviceCidr === undefined
+                    ? []
+                    : ["--extra-args", `kube-apiserver=service-cluster-ip-range=${this.serviceCidr}`]),
             ]);
         } catch (error) {
             await this.kwokctl(["delete", "cluster", "--name", this.layout.stack], { check: false });

@@ -8,7 +8,7 @@ import * as grpc from "@grpc/grpc-js";
 import * as events from "@pulumi/pulumi/proto/events_grpc_pb";
 import * as language from "@pulumi/pulumi/proto/language_grpc_pb";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
-import { useCharts, type ChartDirectories } from "./chart-source";
+import { useCharts, useCrds, type ChartDirectories, type CrdDirectory } from "./chart-source";
 import type { SandboxLayout } from "./layout";
 
 /** The Automation API's own language server: exported at run time, left out of the SDK's type declarations. */
@@ -51,9 +51,14 @@ export class Engine {
     ) {}
 
     /** Runs an operation with the program attached (destroy runs none) and the flags of the caller. */
-    async operate(operation: Operation, flags: readonly string[], charts: ChartDirectories): Promise<EngineResult> {
+    async operate(
+        operation: Operation,
+        flags: readonly string[],
+        charts: ChartDirectories,
+        crds: CrdDirectory | undefined,
+    ): Promise<EngineResult> {
         const seen: EngineEvent[] = [];
-        const { port, stop } = await this.serve(charts, (event) => seen.push(event));
+        const { port, stop } = await this.serve(charts, crds, (event) => seen.push(event));
         const confirm = operation === "preview" ? [] : ["--yes", "--skip-preview"];
         const program = operation === "destroy" ? [] : [`--client=127.0.0.1:${port}`, "--exec-kind", "auto.inline"];
         try {
@@ -99,10 +104,12 @@ export class Engine {
     /** One loopback server for what the engine asks of a program and what it tells of its progress. */
     private async serve(
         charts: ChartDirectories,
+        crds: CrdDirectory | undefined,
         onEvent: (event: EngineEvent) => void,
     ): Promise<{ port: number; stop(): void }> {
         const program = () => {
             useCharts(charts);
+            if (crds !== undefined) useCrds(crds);
             return this.program();
         };
         const server = new grpc.Server({ "grpc.max_receive_message_length": 400 * 1024 * 1024 });

@@ -86,7 +86,7 @@ export class Sandbox {
         process.env["KUBECACHEDIR"] = join(this.layout.home, "kube-cache");
         const tools = await this.prepareTools();
         const record = await this.readRecord();
-        this.#controlPlane = new ControlPlane(this.layout, tools, record.apiPort);
+        this.#controlPlane = new ControlPlane(this.layout, tools, record.apiPort, this.stack.serviceCidr);
         const state = await this.#controlPlane.start();
         this.say(
             `control plane ${state} (127.0.0.1:${record.apiPort}, Kubernetes objects are real, pods are simulated)`,
@@ -124,8 +124,19 @@ export class Sandbox {
             paths[name] = join(bin, name);
             symlinkSync(tool.path, join(bin, name));
         }
-        installMachineCommands(bin, this.layout.node, this.stack.nodes[0]?.name ?? this.stack.name);
+        this.installMachine(bin);
         return paths;
+    }
+
+    /** The commands by which the program reaches the stack's machines. */
+    private installMachine(bin: string): void {
+        const { layout, stack } = this;
+        if (stack.machine === "ssh") {
+            installMachineCommands(bin, layout.node, stack.nodes[0]?.name ?? stack.name);
+            return;
+        }
+        const nodes = stack.nodes.map(({ name, address }) => ({ name, address }));
+        talosMachine().installTalosctl(bin, { root: layout.node, kubeconfig: layout.kubeconfig, nodes });
     }
 
     private async readRecord(): Promise<SandboxRecord> {
@@ -147,6 +158,7 @@ export class Sandbox {
     }
 
     private prepareMachine(): void {
+        if (this.stack.machine !== "ssh") return;
         prepareMachine(this.layout.node, [
             { path: "/etc/rancher/k3s/k3s.yaml", content: readFileSync(this.layout.kubeconfig, "utf8"), mode: 0o600 },
         ]);
@@ -182,9 +194,8 @@ export class Sandbox {
                     ],
                 },
             },
-            nodes: this.stack.nodes.map(({ name, address, labels, capacity }) => ({
-                name,
-                address,
+            nodes: this.stack.nodes.map(({ labels, capacity, ...node }) => ({
+                ...node,
                 labels: { ...labels },
                 capacity: { ...capacity },
             })),
@@ -216,13 +227,11 @@ export class Sandbox {
         );
         const rules = [{ path_regex: ".*", age: record.recipient }];
         writeFileSync(join(project, ".sops.yaml"), stringify({ creation_rules: rules }));
-        const secrets = join(project, this.stack.secrets.path);
-        if (!existsSync(secrets) || !hasAll(readFileSync(secrets, "utf8"), this.stack.secrets.refs)) {
+        for (const { path: file, refs } of this.stack.secrets) {
+            const secrets = join(project, file);
+            if (existsSync(secrets) && hasAll(readFileSync(secrets, "utf8"), refs)) continue;
             const values = Object.fromEntries(
-                this.stack.secrets.refs.map((ref) => [
-                    ref,
-                    KNOWN_SECRETS[ref] ?? `sandbox-${ref.replaceAll(".", "-")}`,
-                ]),
+                refs.map((ref) => [ref, KNOWN_SECRETS[ref] ?? `sandbox-${ref.replaceAll(".", "-")}`]),
             );
             mkdirSync(dirname(secrets), { recursive: true });
             writeFileSync(secrets, await sopsDocument(values, record.recipient));
@@ -262,6 +271,16 @@ export class Sandbox {
             TAILSCALE_BASE_URL: daemon.tailscaleUrl,
         };
     }
+}
+
+/** Loaded by who needs it only. */
+function talosMachine(): {
+    installTalosctl(
+        bin: string,
+        options: { root: string; kubeconfig: string; nodes: { name: string; address: string }[] },
+    ): void;
+} {
+    return require("./talos-machine") as ReturnType<typeof talosMachine>;
 }
 
 function record(value: unknown): Record<string, unknown> {

@@ -1,8 +1,9 @@
 /** Schema and cross-field rules of Pulumi.homelab.yaml. */
 import { z } from "zod";
-import { cidrRange, contains, overlaps, type AddressRange } from "../components/network/addresses";
-import type { CrossRule, Fault } from "./config";
+import { cidrRange, contains, type AddressRange } from "../components/network/addresses";
+import type { CrossRule } from "./config";
 import { show } from "./config";
+import { claimedTwice, networksApart, sopsFileEncrypted, toBytes } from "./rules";
 import {
     absolutePath,
     addressRange,
@@ -190,33 +191,12 @@ const uniqueHosts: CrossRule<HomelabConfig> = (config) =>
 const uniqueAddresses: CrossRule<HomelabConfig> = (config) =>
     claimedTwice("address-claimed-twice", addresses(config), "an address of its own");
 
-function claimedTwice(rule: string, claims: [owner: string, value: string][], allowed: string): Fault[] {
-    return claims.flatMap(([owner, value], index) => {
-        const first = claims.slice(0, index).find(([, other]) => other === value);
-        return first === undefined
-            ? []
-            : [{ rule, path: owner, got: show(value), allowed: `${allowed}; ${first[0]} has this one` }];
-    });
-}
-
-const networksApart: CrossRule<HomelabConfig> = ({ network }) => {
-    const networks: [string, string][] = [
+const ownNetworks: CrossRule<HomelabConfig> = ({ network }) =>
+    networksApart([
         ["network.lan", network.lan],
         ["network.podCidr", network.podCidr],
         ["network.serviceCidr", network.serviceCidr],
-    ];
-    return networks.flatMap(([owner, value], index) =>
-        networks
-            .slice(0, index)
-            .filter(([, other]) => overlaps(cidrRange(value), cidrRange(other)))
-            .map(([otherOwner, other]) => ({
-                rule: "networks-overlap",
-                path: owner,
-                got: show(value),
-                allowed: `a network apart from ${otherOwner} (${other})`,
-            })),
-    );
-};
+    ]);
 
 const nodeOutsidePool: CrossRule<HomelabConfig> = ({ node: machine, network: { pool } }) =>
     contains(pool, machine.address)
@@ -300,13 +280,6 @@ const partnersPresent: CrossRule<HomelabConfig> = ({ apps: declared }) =>
                   })),
     );
 
-const UNITS = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 } as const;
-
-/** Bytes of a quantity with a binary suffix. */
-export function toBytes(quantity: string): number {
-    return Number(quantity.slice(0, -2)) * UNITS[quantity.slice(-2) as keyof typeof UNITS];
-}
-
 const limitsFit: CrossRule<HomelabConfig> = ({ apps: declared, node: machine }) =>
     Object.entries(declared).flatMap(([name, value]) =>
         value === undefined || toBytes(value.memory) <= toBytes(machine.capacity.memory)
@@ -321,18 +294,8 @@ const limitsFit: CrossRule<HomelabConfig> = ({ apps: declared, node: machine }) 
               ],
     );
 
-/** A file that no creation rule covers would be committed in plain text. */
-const sopsFileEncrypted: CrossRule<HomelabConfig> = ({ secrets: { sopsFile } }) =>
-    /\.enc\.(yaml|json)$/.test(sopsFile)
-        ? []
-        : [
-              {
-                  rule: "sops-file-name",
-                  path: "secrets.sopsFile",
-                  got: show(sopsFile),
-                  allowed: "a file that ends in .enc.yaml or .enc.json, as the rule in .sops.yaml demands",
-              },
-          ];
+const secretsEncrypted: CrossRule<HomelabConfig> = ({ secrets: { sopsFile } }) =>
+    sopsFileEncrypted("secrets.sopsFile", sopsFile);
 
 const interfacePatterns: CrossRule<HomelabConfig> = ({ network: { interfaces } }) =>
     interfaces.flatMap((expression, index) => {
@@ -354,13 +317,13 @@ const interfacePatterns: CrossRule<HomelabConfig> = ({ network: { interfaces } }
 export const homelabRules: readonly CrossRule<HomelabConfig>[] = [
     uniqueHosts,
     uniqueAddresses,
-    networksApart,
+    ownNetworks,
     nodeOutsidePool,
     insideLan,
     pinnedInPool,
     directoriesApart,
     partnersPresent,
     limitsFit,
-    sopsFileEncrypted,
+    secretsEncrypted,
     interfacePatterns,
 ];

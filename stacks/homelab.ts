@@ -154,7 +154,10 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
     const storage = new NodeDirectories({
         node: machine.name,
         configs: directories.configs,
-        libraries: { media: directories.media, torrents: directories.torrents },
+        libraries: {
+            media: { directory: directories.media, path: "/media" },
+            downloads: { directory: directories.torrents, path: "/torrents" },
+        },
         owner: directories.owner,
         className: localPath.className,
     });

@@ -11,7 +11,16 @@ export interface NodeInfo {
     readonly address: string;
     readonly labels: Readonly<Record<string, string>>;
     readonly capacity: { readonly cpu: string; readonly memory: string };
+    /** NVIDIA GPUs in the machine. The node offers them once the device plugin runs on it, not before. */
+    readonly gpus?: number;
+    /** Version its kubelet reports, such as "v1.33.0". */
+    readonly kubeletVersion?: string;
+    /** Operating system it reports, such as "Talos (v1.10.6)". */
+    readonly osImage?: string;
 }
+
+/** How the program reaches a stack's machines: by ssh, or by Talos' API. */
+export type MachineAccess = "ssh" | "talos";
 
 /** A cluster: the shape of its configuration and what follows from it. */
 interface StackDefinition<S extends z.ZodType> {
@@ -22,8 +31,12 @@ interface StackDefinition<S extends z.ZodType> {
     run(config: z.output<S>, context: StackContext): Promise<StackSummary>;
     nodes(config: z.output<S>): NodeInfo[];
     stages(config: z.output<S>): Stage[];
-    secrets(config: z.output<S>): SecretsFile;
+    secrets(config: z.output<S>): SecretsFile | readonly SecretsFile[];
     clouds(config: z.output<S>): CloudAccounts;
+    /** Default "ssh". */
+    readonly machine?: MachineAccess;
+    /** Network of the Services, for a stack that asks for addresses in it; default: whatever the control plane takes. */
+    serviceCidr?(config: z.output<S>): string;
 }
 
 /** A stack with its configuration parsed. */
@@ -31,7 +44,10 @@ export interface OpenStack {
     readonly name: string;
     readonly nodes: readonly NodeInfo[];
     readonly stages: readonly Stage[];
-    readonly secrets: SecretsFile;
+    /** Every secrets file the program reads. */
+    readonly secrets: readonly SecretsFile[];
+    readonly machine: MachineAccess;
+    readonly serviceCidr?: string;
     readonly clouds: CloudAccounts;
     run(context: StackContext): Promise<StackSummary>;
 }
@@ -49,7 +65,9 @@ function defineStack<S extends z.ZodType>(definition: StackDefinition<S>): reado
                 name,
                 nodes: definition.nodes(config),
                 stages: definition.stages(config),
-                secrets: definition.secrets(config),
+                secrets: [definition.secrets(config)].flat(),
+                machine: definition.machine ?? "ssh",
+                ...(definition.serviceCidr !== undefined && { serviceCidr: definition.serviceCidr(config) }),
                 clouds: definition.clouds(config),
                 run: (context) => definition.run(config, context),
             };

@@ -9,6 +9,9 @@ export const radarr = (platform: Platform, args: MediaAppArgs, partners: readonl
         ...args,
         image: images.radarr,
         port: 7878,
-        volumes: { "/media": shared("media"), "/torrents": shared("torrents") },
+        volumes: {
+            [platform.storage.path("media")]: shared("media"),
+            [platform.storage.path("downloads")]: shared("downloads"),
+        },
         connects: partners,
     });

@@ -2,6 +2,7 @@
 import type { Image } from "../../components/images";
 import type { Platform } from "../../components/platform";
 import { data, scratch, type Volume } from "../../components/storage/volumes";
+import type { SecretRef } from "../../components/secrets/secret-store";
 import { Workload } from "../../components/workload";
 
 export interface MediaAppArgs {
@@ -10,6 +11,8 @@ export interface MediaAppArgs {
     memory: string;
     /** Size of the configuration volume. */
     storage: string;
+    /** API key in the secret store, where another workload must know it too; absent: the app makes one up. */
+    apiKey?: SecretRef;
 }
 
 export interface ServarrArgs extends MediaAppArgs {
@@ -41,6 +44,7 @@ export function servarr(name: string, platform: Platform, args: ServarrArgs): Wo
             cpu: "50m",
             memory: { request: "256Mi", limit: args.memory },
             security: "owner",
+            ...(args.apiKey === undefined ? {} : { secrets: { [`${prefix}__AUTH__APIKEY`]: args.apiKey } }),
             ...(args.connects === undefined ? {} : { connects: args.connects }),
         },
         platform,

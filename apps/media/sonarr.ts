@@ -9,7 +9,10 @@ export const sonarr = (platform: Platform, args: MediaAppArgs, partners: readonl
         ...args,
         image: images.sonarr,
         port: 8989,
-        // Both trees at the paths that transmission and plex use: no path mapping in the app.
-        volumes: { "/media": shared("media"), "/torrents": shared("torrents") },
+        // Both trees at the paths that the download client and the media server use: no path mapping in the app.
+        volumes: {
+            [platform.storage.path("media")]: shared("media"),
+            [platform.storage.path("downloads")]: shared("downloads"),
+        },
         connects: partners,
     });

@@ -18,8 +18,9 @@ export const TRANSMISSION_SECRETS = {
 } as const;
 
 /** Downloads inside a VPN. https://haugene.github.io/docker-transmission-openvpn/ */
-export const transmission = (platform: Platform, args: TransmissionArgs) =>
-    new Workload(
+export function transmission(platform: Platform, args: TransmissionArgs): Workload {
+    const downloads = platform.storage.path("downloads");
+    return new Workload(
         "transmission",
         {
             namespace: "media",
@@ -37,8 +38,8 @@ export const transmission = (platform: Platform, args: TransmissionArgs) =>
                 // The device is mounted; making one would need more privilege than NET_ADMIN.
                 CREATE_TUN_DEVICE: "false",
                 TRANSMISSION_HOME: "/config/transmission-home",
-                TRANSMISSION_DOWNLOAD_DIR: "/torrents/complete",
-                TRANSMISSION_INCOMPLETE_DIR: "/torrents/incomplete",
+                TRANSMISSION_DOWNLOAD_DIR: `${downloads}/complete`,
+                TRANSMISSION_INCOMPLETE_DIR: `${downloads}/incomplete`,
                 TRANSMISSION_INCOMPLETE_DIR_ENABLED: "true",
                 TRANSMISSION_WATCH_DIR_ENABLED: "false",
                 // Requests carry the ingress' host name, not an address.
@@ -48,7 +49,7 @@ export const transmission = (platform: Platform, args: TransmissionArgs) =>
             secrets: TRANSMISSION_SECRETS,
             volumes: {
                 "/config": data(args.storage),
-                "/torrents": shared("torrents"),
+                [downloads]: shared("downloads"),
                 "/dev/net/tun": device("/dev/net/tun"),
             },
             expose: { host: args.host, access: "local" },
@@ -67,3 +68,4 @@ export const transmission = (platform: Platform, args: TransmissionArgs) =>
         },
         platform,
     );
+}

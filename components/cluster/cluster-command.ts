@@ -6,6 +6,11 @@ import type { Cluster } from "./../platform";
 export interface ClusterCommandArgs {
     /** Bash run at `up`, with `kubectl` pointing at the cluster. */
     create: pulumi.Input<string>;
+    /**
+     * Bash run when any input but `triggers` has changed; absent: nothing. A trigger replaces the command, and a
+     * replaced command runs its `delete`: what must survive a change of inputs is updated by this instead.
+     */
+    update?: pulumi.Input<string>;
     /** Bash run at `destroy`, after everything that depends on this command is gone. */
     delete?: pulumi.Input<string>;
     /** A change of any of them runs `create` again. */
@@ -42,7 +47,7 @@ export function clusterCommand(
             interpreter: BASH,
             create: script(args.create),
             // A new kubeconfig must not run the script again; without `update` the provider would rerun `create`.
-            update: ":",
+            update: args.update === undefined ? ":" : script(args.update),
             ...(args.delete === undefined ? {} : { delete: script(args.delete) }),
             ...(args.triggers === undefined ? {} : { triggers: args.triggers }),
             environment: { ...args.environment, CLUSTER_KUBECONFIG: pulumi.secret(cluster.kubeconfig) },
@@ -50,6 +55,14 @@ export function clusterCommand(
         },
         opts,
     );
+}
+
+/**
+ * A value that holds once a command has run: whoever takes it is made after the command and deleted before it. It is
+ * known in a preview, which a value derived from the command's id would not be.
+ */
+export function valueAfter(gate: command.local.Command, value: pulumi.Input<string>): pulumi.Output<string> {
+    return pulumi.all([value, gate.interpreter]).apply(([known]) => known);
 }
 
 /**

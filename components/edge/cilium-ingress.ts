@@ -21,6 +21,10 @@ export class CiliumIngressEdge implements Edge {
         return this.#exposures;
     }
 
+    url(host: string): string {
+        return `http://${host}.${this.domain}`;
+    }
+
     expose(name: string, expose: Expose, backend: Backend, opts: pulumi.CustomResourceOptions): void {
         const host = `${expose.host}.${this.domain}`;
         const dedicated = expose.access === "dedicated";

@@ -7,7 +7,7 @@ import { images } from "../images";
 import type { WorkloadHost } from "../platform";
 import { scratch } from "../storage/volumes";
 import { Workload } from "../workload";
-import { tunnelRules, type Exposure } from "./edge";
+import { tunnelRules, type Exposure, type TunnelOrigin } from "./edge";
 
 export interface CloudflareTunnelArgs {
     accountId: string;
@@ -18,8 +18,8 @@ export interface CloudflareTunnelArgs {
     /** Where the connector runs. Its namespace must be declared there. */
     host: WorkloadHost;
     namespace: string;
-    /** URL inside the cluster that every hostname is sent to: the edge, which knows hosts. */
-    origin: string;
+    /** What every hostname is sent to: the edge, which knows hosts. A text is its URL inside the cluster. */
+    origin: string | TunnelOrigin;
 }
 
 /**

@@ -36,12 +36,17 @@ export interface Backend {
 /** The way into a cluster: Cilium Ingress, Envoy Gateway, Cilium Gateway API, HAProxy or Istio behind one interface. */
 export interface Edge {
     readonly domain: string;
+    /** URL of a host label as a person opens it, with the scheme that this edge serves. */
+    url(host: string): string;
     /** Everything exposed so far, in order of declaration. */
     readonly exposures: readonly Exposure[];
     /** Makes the route, where the technology has one, and records the exposure. */
     expose(name: string, expose: Expose, backend: Backend, opts: pulumi.CustomResourceOptions): void;
-    /** What a Service needs to get an address of its own from the cluster's load balancer. */
-    dedicatedService(address: string): {
+    /** What a Service needs to get an address of its own from the cluster's load balancer, and its host label a record. */
+    dedicatedService(
+        address: string,
+        host: string,
+    ): {
         readonly annotations: Readonly<Record<string, string>>;
         readonly spec: Pick<k8s.types.input.core.v1.ServiceSpec, "type">;
     };
@@ -64,8 +69,36 @@ export function dnsRows(exposures: readonly Exposure[]): DnsRow[] {
     );
 }
 
+/** Where the tunnel's connector sends requests: the edge, which knows hosts. */
+export interface TunnelOrigin {
+    /** Scheme, host and port inside the cluster. */
+    readonly url: string;
+    /** For an https origin: the name to ask for and to find in its certificate; a Service's name is in none. */
+    readonly serverName?: string;
+    /** False: take any certificate. */
+    readonly verify?: boolean;
+}
+
+export interface TunnelRule {
+    readonly hostname?: string;
+    readonly service: string;
+    readonly originRequest?: { readonly originServerName?: string; readonly noTlsVerify?: boolean };
+}
+
 /** The tunnel's rules: a rule a host in order of declaration, and 404 for everything else as the last. */
-export function tunnelRules(exposures: readonly Exposure[], origin: string): { hostname?: string; service: string }[] {
+export function tunnelRules(exposures: readonly Exposure[], origin: string | TunnelOrigin): TunnelRule[] {
+    const { url, serverName, verify }: TunnelOrigin = typeof origin === "string" ? { url: origin } : origin;
+    const request = {
+        ...(serverName === undefined ? {} : { originServerName: serverName }),
+        ...(verify === false ? { noTlsVerify: true } : {}),
+    };
     const external = exposures.filter(({ access }) => access === "external");
-    return [...external.map(({ host }) => ({ hostname: host, service: origin })), { service: "http_status:404" }];
+    return [
+        ...external.map(({ host }) => ({
+            hostname: host,
+            service: url,
+            ...(Object.keys(request).length === 0 ? {} : { originRequest: request }),
+        })),
+        { service: "http_status:404" },
+    ];
 }

@@ -59,7 +59,7 @@ export function argoCdValues(domain: string) {
         configs: {
             // TLS ends at the edge; the UI itself speaks plain HTTP inside the cluster.
             params: { "server.insecure": true },
-            cm: { "kustomize.buildOptions": "--enable-alpha-plugins --enable-exec" },
+            cm: { "kustomize.buildOptions": "--enable-alpha-plugins --enable-exec --enable-helm" },
         },
         controller: memory("512Mi", "2Gi"),
         server: memory("128Mi", "512Mi"),

@@ -4,6 +4,7 @@ import * as random from "@pulumi/random";
 import { chartArgs, charts } from "../charts";
 import { clusterCommand } from "../cluster/cluster-command";
 import type { Platform } from "../platform";
+import { ciliumMonitors } from "./cilium-monitors";
 
 export interface PrometheusStackArgs {
     namespace: string;
@@ -14,12 +15,6 @@ export interface PrometheusStackArgs {
     /** Size of Prometheus' volume; scratch, metrics do not outlive the cluster. */
     storage: string;
 }
-
-/** Metrics that Cilium's chart exposes on Services of kube-system; its ServiceMonitors would precede their CRD. */
-const CILIUM_METRICS = [
-    { name: "hubble", selector: { "k8s-app": "hubble" }, port: "hubble-metrics" },
-    { name: "cilium-operator", selector: { "io.cilium/app": "operator" }, port: "metrics" },
-] as const;
 
 /** kube-prometheus-stack: Prometheus, Alertmanager without targets, Grafana as a local host. CRDs are a layer below. */
 export class PrometheusStack extends pulumi.ComponentResource {
@@ -66,7 +61,7 @@ export class PrometheusStack extends pulumi.ComponentResource {
                     ...args,
                     storageClass: platform.storage.scratchClass,
                     adminSecret: admin.metadata.name,
-                    rootUrl: `http://${args.host}.${platform.edge.domain}`,
+                    rootUrl: platform.edge.url(args.host),
                 }),
             },
             { parent: this, dependsOn: crds },
@@ -81,37 +76,7 @@ export class PrometheusStack extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: release },
         );
-        for (const target of CILIUM_METRICS) {
-            new k8s.apiextensions.CustomResource(
-                `${name}-${target.name}`,
-                {
-                    apiVersion: "monitoring.coreos.com/v1",
-                    kind: "ServiceMonitor",
-                    metadata: { name: target.name, namespace },
-                    spec: {
-                        namespaceSelector: { matchNames: ["kube-system"] },
-                        selector: { matchLabels: target.selector },
-                        endpoints: [{ port: target.port, interval: "30s", honorLabels: true }],
-                    },
-                },
-                { parent: this, dependsOn: crds },
-            );
-        }
-        // Agents have no Service of their own.
-        new k8s.apiextensions.CustomResource(
-            `${name}-cilium-agent`,
-            {
-                apiVersion: "monitoring.coreos.com/v1",
-                kind: "PodMonitor",
-                metadata: { name: "cilium-agent", namespace },
-                spec: {
-                    namespaceSelector: { matchNames: ["kube-system"] },
-                    selector: { matchLabels: { "k8s-app": "cilium" } },
-                    podMetricsEndpoints: [{ port: "prometheus", interval: "30s" }],
-                },
-            },
-            { parent: this, dependsOn: crds },
-        );
+        ciliumMonitors(name, namespace, { parent: this, dependsOn: crds });
         platform.edge.expose(
             `${name}-grafana`,
             { host: args.host, access: "local" },
@@ -127,6 +92,15 @@ export class PrometheusStack extends pulumi.ComponentResource {
     }
 }
 
+/** Monitors and rules from every namespace and chart, not only those with the release's label. */
+export const SELECT_EVERYWHERE = {
+    serviceMonitorSelectorNilUsesHelmValues: false,
+    podMonitorSelectorNilUsesHelmValues: false,
+    ruleSelectorNilUsesHelmValues: false,
+    probeSelectorNilUsesHelmValues: false,
+    scrapeConfigSelectorNilUsesHelmValues: false,
+} as const;
+
 interface PrometheusStackValuesArgs extends Omit<PrometheusStackArgs, "namespace" | "host"> {
     storageClass: pulumi.Input<string>;
     adminSecret: pulumi.Input<string>;
@@ -139,14 +113,6 @@ export function prometheusStackValues(args: PrometheusStackValuesArgs) {
         requests: { cpu: "25m", memory: request },
         limits: { memory: limit },
     });
-    const everywhere = {
-        // Monitors from every namespace and chart, not only those with this release's label.
-        serviceMonitorSelectorNilUsesHelmValues: false,
-        podMonitorSelectorNilUsesHelmValues: false,
-        ruleSelectorNilUsesHelmValues: false,
-        probeSelectorNilUsesHelmValues: false,
-        scrapeConfigSelectorNilUsesHelmValues: false,
-    };
     return {
         crds: { enabled: false },
         // k3s runs these inside its own process and binds them to loopback; Cilium replaces kube-proxy.
@@ -157,7 +123,7 @@ export function prometheusStackValues(args: PrometheusStackValuesArgs) {
         prometheusOperator: { resources: resources("64Mi", "256Mi") },
         prometheus: {
             prometheusSpec: {
-                ...everywhere,
+                ...SELECT_EVERYWHERE,
                 retention: args.retention,
                 resources: resources("1Gi", "3Gi"),
                 storageSpec: {

@@ -6,24 +6,62 @@ import { charts, chartArgs } from "../charts";
 import { clusterCommand } from "../cluster/cluster-command";
 import type { Cluster } from "../platform";
 
-export interface CiliumArgs {
+interface CommonArgs {
     cluster: Pick<Cluster, "kubeconfig" | "podCidr">;
     /** Address and port at which nodes reach the API server without kube-proxy, e.g. the server node's own. */
     apiServer: { host: string; port: number };
-    /** Address of the shared load balancer of the ingress controller. */
-    ingressAddress: string;
     /** Nodes in the cluster; one node takes one operator replica. */
     nodeCount: number;
 }
 
+/** How the LAN learns the way to the addresses of LoadBalancer Services. */
+export type Announce = "routed" | "l2" | "bgp";
+
+/** Pod packets travel as they are between nodes of one network; HTTP enters by a gateway of its own. For Talos. */
+export interface NativeRouting {
+    readonly kind: "native-routing";
+    /** Network inside which nothing is masqueraded: the pods'. */
+    readonly nativeRoutingCidr: string;
+    readonly announce: Announce;
+}
+
+/** Without a profile: tunnelled pods, and Cilium's own ingress controller behind one shared address. */
+export type CiliumArgs =
+    | (CommonArgs & {
+          /** Address of the shared load balancer of the ingress controller. */
+          ingressAddress: string;
+          profile?: undefined;
+      })
+    | (CommonArgs & { profile: NativeRouting });
+
+type ValuesArgs<Args extends CiliumArgs> = Omit<Args, "cluster"> & { cluster: Pick<Cluster, "podCidr"> };
+type SharedIngressArgs = Extract<CiliumArgs, { ingressAddress: string }>;
+type NativeRoutingArgs = Extract<CiliumArgs, { profile: NativeRouting }>;
+
+/** The API server as every Talos node offers it to itself, whichever control plane node is down. */
+export const KUBE_PRISM = { host: "localhost", port: 7445 } as const;
+
 /** CRDs that the rest of the graph uses; the operator registers them some seconds after its pod is up. */
-const NEEDED_CRDS = ["ciliumloadbalancerippools.cilium.io", "ciliuml2announcementpolicies.cilium.io"];
+function neededCrds(args: CiliumArgs): string[] {
+    const pools = "ciliumloadbalancerippools.cilium.io";
+    const announced: Record<Announce, string[]> = {
+        routed: [],
+        l2: ["ciliuml2announcementpolicies.cilium.io"],
+        bgp: [
+            "ciliumbgpadvertisements.cilium.io",
+            "ciliumbgpclusterconfigs.cilium.io",
+            "ciliumbgppeerconfigs.cilium.io",
+        ],
+    };
+    return [pools, ...announced[args.profile?.announce ?? "l2"]];
+}
 
 /** The Service of the shared ingress load balancer, named by the chart. */
 export const CILIUM_INGRESS = { namespace: "kube-system", name: "cilium-ingress", port: 80 } as const;
 
 /**
- * Cilium as CNI, kube-proxy replacement, L2 announcer and ingress controller, and the gate behind it.
+ * Cilium as CNI, kube-proxy replacement and keeper of the load balancer's addresses, by the profile also as ingress
+ * controller, and the gate behind it.
  *
  * The release does not wait: the ingress Service wants an address from a pool whose CRD the operator of the same
  * release registers, so Helm's wait would never return. `ready` waits instead for agents, operator and CRDs.
@@ -36,6 +74,7 @@ export class Cilium extends pulumi.ComponentResource {
     constructor(name: string, args: CiliumArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:network:Cilium", name, {}, opts);
         const values = ciliumValues(args);
+        const needed = neededCrds(args);
 
         // Made before the release so that it is deleted after it: the operator would register the CRDs again.
         const cleanup = clusterCommand(
@@ -70,8 +109,8 @@ export class Cilium extends pulumi.ComponentResource {
                     // Envoy serves the shared ingress.
                     "kubectl --namespace kube-system rollout status daemonset/cilium-envoy --timeout=600s",
                     "kubectl --namespace kube-system rollout status deployment/cilium-operator --timeout=600s",
-                    ...NEEDED_CRDS.map((crd) => `kubectl wait --for=create crd/${crd} --timeout=300s`),
-                    ...NEEDED_CRDS.map((crd) => `kubectl wait --for=condition=Established crd/${crd} --timeout=120s`),
+                    ...needed.map((crd) => `kubectl wait --for=create crd/${crd} --timeout=300s`),
+                    ...needed.map((crd) => `kubectl wait --for=condition=Established crd/${crd} --timeout=120s`),
                 ].join("\n"),
                 triggers: [charts.cilium.version, createHash("sha256").update(JSON.stringify(values)).digest("hex")],
             },
@@ -83,9 +122,17 @@ export class Cilium extends pulumi.ComponentResource {
 
 /**
  * Values for the chart in components/charts.ts.
- * Sources: seed 001 (Cilium Config, Finding 4), https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/
+ * Sources: seed 001 (Cilium Config, Finding 4), https://docs.cilium.io/en/stable/network/kubernetes/kubeproxy-free/;
+ * seed 002 (Cilium CNI), https://docs.cilium.io/en/stable/operations/performance/tuning/ and
+ * https://docs.siderolabs.com/kubernetes-guides/cni/deploying-cilium
  */
-export function ciliumValues(args: Omit<CiliumArgs, "cluster"> & { cluster: Pick<Cluster, "podCidr"> }) {
+export function ciliumValues(args: ValuesArgs<SharedIngressArgs> | ValuesArgs<NativeRoutingArgs>) {
+    return args.profile === undefined ? sharedIngressValues(args) : nativeRoutingValues(args);
+}
+
+const HUBBLE_METRICS = ["dns", "drop", "tcp", "flow", "port-distribution", "icmp", "httpV2"];
+
+function sharedIngressValues(args: ValuesArgs<SharedIngressArgs>) {
     return {
         kubeProxyReplacement: true,
         // Without kube-proxy nothing translates the `kubernetes` Service before Cilium itself runs.
@@ -115,11 +162,89 @@ export function ciliumValues(args: Omit<CiliumArgs, "cluster"> & { cluster: Pick
             ui: { enabled: true },
             metrics: {
                 // ServiceMonitors come with the monitoring layer: their CRD does not exist yet.
-                enabled: ["dns", "drop", "tcp", "flow", "port-distribution", "icmp", "httpV2"],
+                enabled: HUBBLE_METRICS,
                 dashboards: { enabled: true },
             },
         },
         // Kept at each upgrade, so that agents restart with a changed ConfigMap.
         rollOutCiliumPods: true,
     };
+}
+
+function nativeRoutingValues(args: ValuesArgs<NativeRoutingArgs>) {
+    const { announce, nativeRoutingCidr } = args.profile;
+    const monitored = { enabled: true, serviceMonitor: { enabled: true } };
+    return {
+        kubeProxyReplacement: true,
+        k8sServiceHost: args.apiServer.host,
+        k8sServicePort: args.apiServer.port,
+        // Each node's range comes from the controller manager, as part of the Node.
+        ipam: { mode: "kubernetes" },
+        routingMode: "native",
+        ipv4NativeRoutingCIDR: nativeRoutingCidr,
+        autoDirectNodeRoutes: true,
+        loadBalancer: { algorithm: "maglev", mode: "dsr" },
+        // BBR and BIG TCP need packets to bypass the host's stack, which iptables masquerading would not let them.
+        // Talos must then not take over the pods' DNS (machine.features.hostDNS.forwardKubeDNSToHost: false).
+        bpf: { masquerade: true },
+        bandwidthManager: { enabled: true, bbr: true },
+        enableIPv4BIGTCP: true,
+        gatewayAPI: { enabled: true },
+        l2announcements: { enabled: announce === "l2" },
+        bgpControlPlane: { enabled: announce === "bgp" },
+        ...(announce === "l2" ? { k8sClientRateLimit: { qps: 20, burst: 40 } } : {}),
+        // Talos mounts cgroup v2 itself, and lets nobody load kernel modules: the chart's capabilities less SYS_MODULE.
+        cgroup: { autoMount: { enabled: false }, hostRoot: "/sys/fs/cgroup" },
+        securityContext: {
+            capabilities: {
+                ciliumAgent: [
+                    "CHOWN",
+                    "KILL",
+                    "NET_ADMIN",
+                    "NET_RAW",
+                    "IPC_LOCK",
+                    "SYS_ADMIN",
+                    "SYS_RESOURCE",
+                    "DAC_OVERRIDE",
+                    "FOWNER",
+                    "SETGID",
+                    "SETUID",
+                    "SYSLOG",
+                ],
+                cleanCiliumState: ["NET_ADMIN", "SYS_ADMIN", "SYS_RESOURCE"],
+            },
+        },
+        resources: limited("100m", "512Mi", "2Gi"),
+        initResources: limited("100m", "64Mi", "512Mi"),
+        envoy: { resources: limited("50m", "64Mi", "512Mi"), prometheus: monitored },
+        operator: {
+            replicas: Math.min(args.nodeCount, 2),
+            resources: limited("20m", "128Mi", "512Mi"),
+            prometheus: monitored,
+            dashboards: { enabled: true },
+        },
+        // The CRD came with the first layer; Helm's cached discovery may not have seen it yet.
+        prometheus: { enabled: true, serviceMonitor: { enabled: true, trustCRDsExist: true } },
+        dashboards: { enabled: true },
+        hubble: {
+            enabled: true,
+            relay: { enabled: true, resources: limited("10m", "64Mi", "256Mi"), prometheus: monitored },
+            ui: {
+                enabled: true,
+                frontend: { resources: limited("10m", "16Mi", "64Mi") },
+                backend: { resources: limited("10m", "32Mi", "128Mi") },
+            },
+            metrics: {
+                enabled: HUBBLE_METRICS,
+                serviceMonitor: { enabled: true },
+                dashboards: { enabled: true },
+            },
+        },
+        rollOutCiliumPods: true,
+    };
+}
+
+/** Memory has a limit, CPU none: a burst of the datapath is not throttled. */
+function limited(cpu: string, memory: string, limit: string) {
+    return { requests: { cpu, memory }, limits: { memory: limit } };
 }

@@ -10,6 +10,16 @@ export interface SecretArgs {
     readonly namespace: pulumi.Input<string>;
     /** Key in the Secret to value in the store. */
     readonly data: Readonly<Record<string, SecretRef>>;
+    /** Keys whose values are no secrets but must stand in the same Secret, e.g. a user name or a URL. */
+    readonly literals?: Readonly<Record<string, string>>;
+    /**
+     * Keys whose text contains secret values, e.g. a configuration file: `(secret) => "password: " + secret("a.b")`. The
+     * function gets a stand-in for each value where the store fills it in itself, so it may only concatenate.
+     */
+    readonly templates?: Readonly<Record<string, (secret: (ref: SecretRef) => string) => string>>;
+    /** Kubernetes type of the Secret; default Opaque. */
+    readonly type?: string;
+    readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** Delivers values of a store as Kubernetes Secrets; the way there differs, the Secret's name and keys do not. */

@@ -28,16 +28,34 @@ export class SopsSecretStore implements SecretStore {
 
     /** One value as a secret Output, e.g. for a provider's token. Missing ones are collected for `check`. */
     value(ref: SecretRef): pulumi.Output<string> {
+        return pulumi.secret(this.text(ref));
+    }
+
+    private text(ref: SecretRef): string {
         const value = this.values(ref);
         if (value === undefined || value === "") this.#missing.add(ref);
-        return pulumi.secret(value ?? "");
+        return value ?? "";
     }
 
     deliver(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
-        const stringData = Object.fromEntries(Object.entries(args.data).map(([key, ref]) => [key, this.value(ref)]));
+        const values = Object.fromEntries(Object.entries(args.data).map(([key, ref]) => [key, this.value(ref)]));
+        const texts = Object.fromEntries(
+            Object.entries(args.templates ?? {}).map(([key, template]) => [
+                key,
+                pulumi.secret(template((ref) => this.text(ref))),
+            ]),
+        );
         return new k8s.core.v1.Secret(
             name,
-            { metadata: { name: args.name, namespace: args.namespace }, type: "Opaque", stringData },
+            {
+                metadata: {
+                    name: args.name,
+                    namespace: args.namespace,
+                    ...(args.labels === undefined ? {} : { labels: args.labels }),
+                },
+                type: args.type ?? "Opaque",
+                stringData: { ...args.literals, ...texts, ...values },
+            },
             opts,
         ).metadata.name;
     }

@@ -7,7 +7,8 @@ export interface NodeDirectoriesArgs {
     node: string;
     /** Directory with one directory a workload, e.g. /var/data/configs. */
     configs: string;
-    libraries: Readonly<Record<SharedLibrary, string>>;
+    /** Shared directories of this cluster, and the path at which workloads see each. */
+    libraries: Readonly<Partial<Record<SharedLibrary, { readonly directory: string; readonly path: string }>>>;
     owner: { readonly uid: number; readonly gid: number };
     /** Class of the pre-bound claims and of scratch volumes. */
     className: pulumi.Output<string>;
@@ -39,8 +40,9 @@ export class NodeDirectories implements Storage {
     record(workload: string, mountPath: string, volume: Volume): void {
         const source = {
             data: () => `${this.args.configs}/${workload}`,
+            cache: () => "dynamic volume",
             scratch: () => "emptyDir",
-            shared: () => this.args.libraries[(volume as Extract<Volume, { kind: "shared" }>).library],
+            shared: () => this.shared((volume as Extract<Volume, { kind: "shared" }>).library).directory,
             device: () => (volume as Extract<Volume, { kind: "device" }>).path,
         }[volume.kind]();
         const subPath = volume.kind === "shared" && volume.subPath !== undefined ? `/${volume.subPath}` : "";
@@ -107,7 +109,38 @@ export class NodeDirectories implements Storage {
         return claim.metadata.name;
     }
 
+    cache(
+        name: string,
+        { workload, namespace, size }: ClaimArgs,
+        opts: pulumi.CustomResourceOptions,
+    ): pulumi.Output<string> {
+        return new k8s.core.v1.PersistentVolumeClaim(
+            `${name}-cache`,
+            {
+                metadata: { name: `${workload}-cache`, namespace },
+                spec: {
+                    accessModes: ["ReadWriteOnce"],
+                    resources: { requests: { storage: size } },
+                    storageClassName: this.args.className,
+                },
+            },
+            opts,
+        ).metadata.name;
+    }
+
+    path(library: SharedLibrary): string {
+        return this.shared(library).path;
+    }
+
     library(library: SharedLibrary): k8s.types.input.core.v1.Volume {
-        return { name: library, hostPath: { path: this.args.libraries[library], type: "Directory" } };
+        return { name: library, hostPath: { path: this.shared(library).directory, type: "Directory" } };
+    }
+
+    private shared(library: SharedLibrary) {
+        const found = this.args.libraries[library];
+        if (found !== undefined) return found;
+        throw new pulumi.RunError(
+            `this cluster has no shared directory for "${library}"; it has ${Object.keys(this.args.libraries).join(", ")}`,
+        );
     }
 }

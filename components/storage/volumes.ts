@@ -3,12 +3,14 @@ import type * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 
 /**
- * - `data`: belongs to one workload and survives the cluster;
+ * - `data`: belongs to one workload and survives the cluster: the one word that also brings backups, where a cluster has them;
+ * - `cache`: belongs to one workload, outlives its pods but not the cluster, and can be made again (models, thumbnails);
  * - `scratch`: may be lost at any time, lives in the node's memory or disk with the pod;
  * - `shared`: a directory of the household's library that several workloads see.
  */
 export type Volume =
     | { readonly kind: "data"; readonly size: string }
+    | { readonly kind: "cache"; readonly size: string }
     | { readonly kind: "scratch"; readonly sizeLimit?: string }
     | {
           readonly kind: "shared";
@@ -18,11 +20,14 @@ export type Volume =
       }
     | { readonly kind: "device"; readonly path: string };
 
-/** Shared directories by purpose; each cluster says where they are. */
-export type SharedLibrary = "media" | "torrents";
+/** Shared directories by purpose; each cluster says where they are and at which path its workloads see them. */
+export type SharedLibrary = "media" | "downloads" | "inbox";
 
 /** A volume of the workload's own that outlives the cluster. `size` as a Kubernetes quantity. */
 export const data = (size: string): Volume => ({ kind: "data", size });
+
+/** A volume of the workload's own that may be lost with the cluster and is never backed up. */
+export const cache = (size: string): Volume => ({ kind: "cache", size });
 
 /** Empty at each start. */
 export const scratch = (sizeLimit?: string): Volume => ({
@@ -40,7 +45,7 @@ export const shared = (library: SharedLibrary, options: { subPath?: string; read
 /** A character device of the node. */
 export const device = (path: string): Volume => ({ kind: "device", path });
 
-/** What a data volume claim needs to know of the workload that owns it. */
+/** What a claim needs to know of the workload that owns it. A workload has at most one claim of each kind. */
 export interface ClaimArgs {
     readonly workload: string;
     readonly namespace: pulumi.Input<string>;
@@ -65,6 +70,10 @@ export interface Storage {
     record(workload: string, mountPath: string, volume: Volume): void;
     /** A claim that finds the workload's earlier data again, where there is any. Returns the claim's name. */
     claim(name: string, args: ClaimArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string>;
+    /** A claim that starts empty in a new cluster. Returns the claim's name. */
+    cache(name: string, args: ClaimArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string>;
+    /** Path at which workloads of this cluster see a shared library, so that apps agree on file names. */
+    path(library: SharedLibrary): string;
     /** Pod volume of a shared library. */
     library(library: SharedLibrary): k8s.types.input.core.v1.Volume;
     /** User and group that own the household's files. */

@@ -1,6 +1,9 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { standInCrdFiles } from "./crds";
+import { charts } from "../../components/charts";
+import { placeCrds } from "./crds";
+import { writeChart } from "./generator";
+import { STAND_INS } from "./stand-ins";
 
 /** Where a chart wants the CRDs of which project. */
 interface ChartCrds {
@@ -8,7 +11,7 @@ interface ChartCrds {
     readonly folder: string;
 }
 
-/** The stand-in charts, and where each keeps its CRDs. Cilium's chart has none: its operator registers them at run time. */
+/** The stand-in charts that are written out here, and where each keeps its CRDs. Cilium's chart has none: its operator registers them at run time. */
 const CHARTS: Readonly<Record<string, ChartCrds | undefined>> = {
     cilium: undefined,
     "argo-cd": { project: "argo-cd", folder: "files/crds" },
@@ -30,7 +33,7 @@ export interface AssembleOptions {
  * @returns the absolute or relative (as `out` is) directory of each chart, by chart name.
  */
 export function assembleCharts({ out, crds }: AssembleOptions): Record<string, string> {
-    return Object.fromEntries(
+    const written = Object.fromEntries(
         Object.entries(CHARTS).map(([name, wanted]) => {
             const directory = join(out, name);
             rmSync(directory, { recursive: true, force: true });
@@ -41,19 +44,12 @@ export function assembleCharts({ out, crds }: AssembleOptions): Record<string, s
             return [name, directory];
         }),
     );
-}
-
-function placeCrds(folder: string, project: string, crds: string | undefined): void {
-    mkdirSync(folder, { recursive: true });
-    const real = crds === undefined ? undefined : join(crds, project);
-    if (real !== undefined && existsSync(real)) {
-        for (const file of readdirSync(real).filter((candidate) => candidate.endsWith(".yaml"))) {
-            // Read and written rather than copied: a copy would be read-only where the original is.
-            writeFileSync(join(folder, file), readFileSync(join(real, file)));
-        }
-        return;
-    }
-    for (const [file, content] of standInCrdFiles(project)) {
-        writeFileSync(join(folder, file), content);
-    }
+    const generated = Object.values(charts).flatMap((chart) => {
+        const standIn = STAND_INS[chart.name];
+        if (standIn === undefined) return [];
+        const directory = join(out, chart.name);
+        writeChart(directory, chart, standIn, crds);
+        return [[chart.name, directory] as const];
+    });
+    return { ...written, ...Object.fromEntries(generated) };
 }

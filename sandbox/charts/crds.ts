@@ -1,90 +1,20 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { stringify } from "yaml";
 import type { Crd } from "../controllers/operators";
 
-type Row = readonly [
-    kind: string,
-    plural: string,
-    scope: "Cluster" | "Namespaced",
-    version: string,
-    status: boolean,
-    shortNames?: readonly string[],
-];
+interface Row {
+    readonly kind: string;
+    readonly plural: string;
+    readonly group: string;
+    readonly scope: string;
+    readonly versions: readonly { readonly name: string; readonly served: boolean; readonly storage: boolean }[];
+    readonly status: boolean;
+    readonly shortNames: readonly string[];
+}
 
-/** Kinds by project: names, scope, version and status subresource as upstream has them; everything else is left open. */
-const KINDS: Readonly<Record<string, { readonly group: string; readonly rows: readonly Row[] }>> = {
-    // What the operator of Cilium 1.20 registers. The address pool has left v2alpha1, the L2 policy has not.
-    cilium: {
-        group: "cilium.io",
-        rows: [
-            ["CiliumBGPAdvertisement", "ciliumbgpadvertisements", "Cluster", "v2", false, ["cbgpadvert"]],
-            ["CiliumBGPClusterConfig", "ciliumbgpclusterconfigs", "Cluster", "v2", true, ["cbgpcluster"]],
-            ["CiliumBGPNodeConfig", "ciliumbgpnodeconfigs", "Cluster", "v2", true, ["cbgpnode"]],
-            [
-                "CiliumBGPNodeConfigOverride",
-                "ciliumbgpnodeconfigoverrides",
-                "Cluster",
-                "v2",
-                false,
-                ["cbgpnodeoverride"],
-            ],
-            ["CiliumBGPPeerConfig", "ciliumbgppeerconfigs", "Cluster", "v2", true, ["cbgppeer"]],
-            ["CiliumCIDRGroup", "ciliumcidrgroups", "Cluster", "v2", false, ["ccg"]],
-            ["CiliumClusterwideEnvoyConfig", "ciliumclusterwideenvoyconfigs", "Cluster", "v2", false, ["ccec"]],
-            ["CiliumClusterwideNetworkPolicy", "ciliumclusterwidenetworkpolicies", "Cluster", "v2", true, ["ccnp"]],
-            ["CiliumDatapathPlugin", "ciliumdatapathplugins", "Cluster", "v2alpha1", false, ["cddp"]],
-            ["CiliumEgressGatewayPolicy", "ciliumegressgatewaypolicies", "Cluster", "v2", false, ["cegp"]],
-            ["CiliumEndpoint", "ciliumendpoints", "Namespaced", "v2", false, ["cep", "ciliumep"]],
-            ["CiliumEndpointSlice", "ciliumendpointslices", "Cluster", "v2alpha1", false, ["ces"]],
-            ["CiliumEnvoyConfig", "ciliumenvoyconfigs", "Namespaced", "v2", false, ["cec"]],
-            ["CiliumGatewayClassConfig", "ciliumgatewayclassconfigs", "Namespaced", "v2alpha1", true, ["cgcc"]],
-            ["CiliumIdentity", "ciliumidentities", "Cluster", "v2", true, ["ciliumid"]],
-            [
-                "CiliumL2AnnouncementPolicy",
-                "ciliuml2announcementpolicies",
-                "Cluster",
-                "v2alpha1",
-                true,
-                ["l2announcement"],
-            ],
-            [
-                "CiliumLoadBalancerIPPool",
-                "ciliumloadbalancerippools",
-                "Cluster",
-                "v2",
-                true,
-                ["ippools", "ippool", "lbippool", "lbippools"],
-            ],
-            ["CiliumLocalRedirectPolicy", "ciliumlocalredirectpolicies", "Namespaced", "v2", false, ["clrp"]],
-            ["CiliumNetworkPolicy", "ciliumnetworkpolicies", "Namespaced", "v2", true, ["cnp", "ciliumnp"]],
-            ["CiliumNode", "ciliumnodes", "Cluster", "v2", true, ["cn", "ciliumn"]],
-            ["CiliumNodeConfig", "ciliumnodeconfigs", "Namespaced", "v2", false],
-            ["CiliumPodIPPool", "ciliumpodippools", "Cluster", "v2alpha1", false, ["cpip"]],
-        ],
-    },
-    "argo-cd": {
-        group: "argoproj.io",
-        rows: [
-            ["Application", "applications", "Namespaced", "v1alpha1", false, ["app", "apps"]],
-            ["ApplicationSet", "applicationsets", "Namespaced", "v1alpha1", true, ["appset", "appsets"]],
-            ["AppProject", "appprojects", "Namespaced", "v1alpha1", false, ["appproj", "appprojs"]],
-        ],
-    },
-    "prometheus-operator": {
-        group: "monitoring.coreos.com",
-        rows: [
-            ["Alertmanager", "alertmanagers", "Namespaced", "v1", true, ["am"]],
-            ["AlertmanagerConfig", "alertmanagerconfigs", "Namespaced", "v1alpha1", true, ["amcfg"]],
-            ["PodMonitor", "podmonitors", "Namespaced", "v1", true, ["pmon"]],
-            ["Probe", "probes", "Namespaced", "v1", true, ["prb"]],
-            ["Prometheus", "prometheuses", "Namespaced", "v1", true, ["prom"]],
-            ["PrometheusAgent", "prometheusagents", "Namespaced", "v1alpha1", true, ["promagent"]],
-            ["PrometheusRule", "prometheusrules", "Namespaced", "v1", true, ["promrule"]],
-            ["ScrapeConfig", "scrapeconfigs", "Namespaced", "v1alpha1", true, ["scfg"]],
-            ["ServiceMonitor", "servicemonitors", "Namespaced", "v1", true, ["smon"]],
-            ["ThanosRuler", "thanosrulers", "Namespaced", "v1", true, ["ruler"]],
-        ],
-    },
-};
+/** Kinds by project: names, scope, versions and status subresource as upstream has them; everything else is left open. */
+const PROJECTS = parseKinds(readFileSync(join(__dirname, "kinds.txt"), "utf8"));
 
 /**
  * Stand-ins for a project's CRDs: they make the kinds exist and nothing more. With the real ones
@@ -93,11 +23,11 @@ const KINDS: Readonly<Record<string, { readonly group: string; readonly rows: re
  * @throws Error for a project that has none.
  */
 export function standInCrds(project: string): Crd[] {
-    const known = KINDS[project];
-    if (known === undefined) {
-        throw new Error(`no stand-in CRDs for "${project}"; there are some for ${Object.keys(KINDS).join(", ")}`);
+    const rows = PROJECTS.get(project);
+    if (rows === undefined) {
+        throw new Error(`no stand-in CRDs for "${project}"; there are some for ${[...PROJECTS.keys()].join(", ")}`);
     }
-    return known.rows.map((row) => crdOf(known.group, row));
+    return rows.map(crdOf);
 }
 
 /** The CRD files of a project, by file name. */
@@ -105,12 +35,79 @@ export function standInCrdFiles(project: string): Map<string, string> {
     return new Map(standInCrds(project).map((crd) => [`${crd.metadata.name}.yaml`, stringify(crd)]));
 }
 
-function crdOf(group: string, [kind, plural, scope, version, status, shortNames]: Row): Crd {
+/** Line that makes Helm leave an object behind when its release goes. */
+export const KEEP = "    helm.sh/resource-policy: keep";
+
+/**
+ * Writes the CRDs of a project into a folder: the real ones of `crds` where it has the project, else stand-ins.
+ *
+ * @param keep puts {@link KEEP} among the annotations of each.
+ */
+export function placeCrds(folder: string, project: string, crds: string | undefined, keep = false): void {
+    mkdirSync(folder, { recursive: true });
+    const real = crds === undefined ? undefined : join(crds, project);
+    // Read and written rather than copied: a copy would be read-only where the original is.
+    const files: Iterable<readonly [file: string, content: string]> =
+        real !== undefined && existsSync(real)
+            ? readdirSync(real)
+                  .filter((file) => file.endsWith(".yaml"))
+                  .map((file) => [file, readFileSync(join(real, file), "utf8")] as const)
+            : standInCrdFiles(project);
+    for (const [file, content] of files) {
+        writeFileSync(join(folder, file), keep ? kept(content) : content);
+    }
+}
+
+/** As text, because parsing the real ones takes long. */
+function kept(crd: string): string {
+    if (crd.includes(`\n${KEEP}\n`)) return crd;
+    const annotated = crd.replace(/^(metadata:\n(?:  .*\n)*?  annotations:\n)/m, `$1${KEEP}\n`);
+    return annotated === crd ? crd.replace(/^metadata:\n/m, `metadata:\n  annotations:\n${KEEP}\n`) : annotated;
+}
+
+function parseKinds(text: string): Map<string, Row[]> {
+    const projects = new Map<string, Row[]>();
+    let rows: Row[] = [];
+    for (const line of text.split("\n")) {
+        if (line === "" || line.startsWith("#")) continue;
+        const project = /^\[(.+)\]$/.exec(line)?.[1];
+        if (project !== undefined) {
+            rows = [];
+            projects.set(project, rows);
+            continue;
+        }
+        const [kind = "", plural = "", group = "", scope = "", versions = "", status = "", short = ""] =
+            line.split(" ");
+        const names = versions.split(",");
+        rows.push({
+            kind,
+            plural,
+            group,
+            scope,
+            versions: names.map((version) => ({
+                name: version.replace(/[*!]$/, ""),
+                served: !version.endsWith("!"),
+                storage: names.length === 1 || version.endsWith("*"),
+            })),
+            status: status === "status",
+            shortNames: short === "-" ? [] : short.split(","),
+        });
+    }
+    return projects;
+}
+
+function crdOf({ kind, plural, group, scope, versions, status, shortNames }: Row): Crd {
     const open = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
     return {
         apiVersion: "apiextensions.k8s.io/v1",
         kind: "CustomResourceDefinition",
-        metadata: { name: `${plural}.${group}` },
+        metadata: {
+            name: `${plural}.${group}`,
+            // Asked of every group below k8s.io.
+            ...(group.endsWith(".k8s.io") && {
+                annotations: { "api-approved.kubernetes.io": "unapproved, a sandbox's stand-in" },
+            }),
+        },
         spec: {
             group,
             scope,
@@ -119,23 +116,19 @@ function crdOf(group: string, [kind, plural, scope, version, status, shortNames]
                 listKind: `${kind}List`,
                 plural,
                 singular: kind.toLowerCase(),
-                ...(shortNames !== undefined && { shortNames: [...shortNames] }),
+                ...(shortNames.length > 0 && { shortNames: [...shortNames] }),
             },
-            versions: [
-                {
-                    name: version,
-                    served: true,
-                    storage: true,
-                    ...(status && { subresources: { status: {} } }),
-                    schema: {
-                        openAPIV3Schema: {
-                            type: "object",
-                            properties: { spec: open, status: open },
-                            "x-kubernetes-preserve-unknown-fields": true,
-                        },
+            versions: versions.map((version) => ({
+                ...version,
+                ...(status && { subresources: { status: {} } }),
+                schema: {
+                    openAPIV3Schema: {
+                        type: "object",
+                        properties: { spec: open, status: open },
+                        "x-kubernetes-preserve-unknown-fields": true,
                     },
                 },
-            ],
+            })),
         },
     };
 }

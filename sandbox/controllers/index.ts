@@ -3,6 +3,7 @@ import { standInCrds } from "../charts/crds";
 import type { LoopbackCloudflare, LoopbackTailscale } from "../clouds";
 import type { Controller } from "./controller";
 import { readObjects } from "./files";
+import { gpus } from "./gpus";
 import { ingressStatus } from "./ingress-status";
 import { loadBalancer } from "./load-balancer";
 import { nodes, type NodeSpec } from "./nodes";
@@ -35,6 +36,7 @@ export function allControllers({
     return [
         stages([...readObjects<Stage>(STAGES), ...readObjects<Stage>(join(STAGES, "custom-resources"))]),
         nodes(machines),
+        gpus(machines),
         operators(crdLoader(crds)),
         loadBalancer,
         ingressStatus,

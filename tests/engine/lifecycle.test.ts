@@ -115,7 +115,7 @@ test("refresh finds nothing to correct", async () => {
     expectSuccess(await sandbox.run("preview", "homelab", "--expect-no-changes"));
 });
 
-test("no secret is in state, plan, logs or the project", () => {
+test("no secret is in state, plan, logs or the project (H-SEC-13)", () => {
     const identity = /AGE-SECRET-KEY-1[A-Z0-9]+/.exec(ageKey())?.[0] ?? "";
     expect(identity).not.toBe("");
     const secrets = [

@@ -19,7 +19,13 @@ const SUBCHARTS: Record<string, Record<string, string>> = {
 };
 
 /** Maps whose keys are the application's own settings, not the chart's. */
-const FREE_MAPS = ["configs.cm", "configs.params", "grafana.grafana.ini"];
+const FREE_MAPS = [
+    "configs.cm",
+    "configs.params",
+    "grafana.grafana.ini",
+    // The CephCluster's own spec: its CRD is what knows its fields (tests/unit/storage.test.ts).
+    "cephClusterSpec",
+];
 
 type Tree = Record<string, unknown>;
 const isTree = (value: unknown): value is Tree => typeof value === "object" && value !== null && !Array.isArray(value);
@@ -63,8 +69,15 @@ here("values of every Release exist in the pinned chart", async () => {
     expect(faults).toEqual([]);
 });
 
+/** Charts of which the facts have nothing. */
+const UNKNOWN_CHARTS = ["coredns", "ceph-csi-drivers"];
+
 here("pinned versions are those the facts were taken from", () => {
-    const facts = JSON.parse(readFileSync(join(SHARED, "..", "facts", "charts-and-crds.json"), "utf8")) as unknown;
-    const text = JSON.stringify(facts);
-    for (const { version } of Object.values(charts)) expect(text).toContain(version);
+    const facts = JSON.parse(readFileSync(join(SHARED, "..", "facts", "charts-and-crds.json"), "utf8")) as {
+        chart: string;
+        effectiveVersion: string;
+    }[];
+    const known = new Set(facts.map(({ chart, effectiveVersion }) => `${chart} ${effectiveVersion}`));
+    const strange = Object.values(charts).filter(({ name, version }) => !known.has(`${name} ${version}`));
+    expect(strange.map(({ name }) => name)).toEqual(UNKNOWN_CHARTS);
 });

@@ -2,11 +2,14 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { charts as published } from "../../components/charts";
 import { assembleCharts } from "../../sandbox/charts/assemble";
 import { standInCrds } from "../../sandbox/charts/crds";
+import { value } from "../../sandbox/charts/generator";
+import { STAND_INS } from "../../sandbox/charts/stand-ins";
 
 const SHARED = join(__dirname, "../../../shared");
-const CHARTS = ["cilium", "argo-cd", "prometheus-operator-crds", "kube-prometheus-stack"];
+const WRITTEN = ["cilium", "argo-cd", "prometheus-operator-crds", "kube-prometheus-stack"];
 
 let out: string;
 
@@ -16,11 +19,35 @@ beforeEach(() => {
 
 afterEach(() => rmSync(out, { recursive: true }));
 
+/** Projects whose CRDs a chart of the table or a bundle brings. */
+const PROJECTS = [
+    "prometheus-operator",
+    "gateway-api",
+    "envoy-gateway",
+    "external-snapshotter",
+    "cert-manager",
+    "external-secrets",
+    "external-dns",
+    "keda",
+    "rook",
+    "ceph-csi-operator",
+    "cloudnative-pg",
+    "plugin-barman-cloud",
+    "volsync",
+    "flux-operator",
+    "flux",
+    "alloy",
+];
+
 const crdFiles = (directory: string) => readdirSync(directory).sort();
 
 test("every chart is laid out, with the CRDs it brings", () => {
     const directories = assembleCharts({ out });
-    expect(Object.keys(directories)).toEqual(CHARTS);
+    expect(Object.keys(directories).sort()).toEqual(
+        Object.values(published)
+            .map((chart) => chart.name)
+            .sort(),
+    );
     for (const [name, directory] of Object.entries(directories)) {
         expect((parse(readFileSync(join(directory, "Chart.yaml"), "utf8")) as { name: string }).name).toBe(name);
     }
@@ -59,20 +86,30 @@ interface RealCrd {
     readonly spec: {
         readonly scope: string;
         readonly names: { readonly kind: string; readonly plural: string };
-        readonly versions: readonly { readonly name: string; readonly subresources?: { readonly status?: object } }[];
+        readonly versions: readonly {
+            readonly name: string;
+            readonly served: boolean;
+            readonly storage: boolean;
+            readonly subresources?: { readonly status?: object };
+        }[];
     };
 }
 
 const real = existsSync(join(SHARED, "crds"));
 (real ? describe : describe.skip)("against the real ones in ../shared", () => {
-    test.each(["cilium", "argo-cd"])(
+    test.each(["cilium", "argo-cd", ...PROJECTS])(
         "the stand-in CRDs of %s have the real names, scopes, versions and status subresources",
         (project) => {
             const facts = (crd: RealCrd) => [
                 crd.spec.names.kind,
                 crd.spec.names.plural,
                 crd.spec.scope,
-                crd.spec.versions.map((version) => [version.name, version.subresources?.status !== undefined]),
+                crd.spec.versions.map(({ name, served, storage, subresources }) => [
+                    name,
+                    served,
+                    storage,
+                    subresources?.status !== undefined,
+                ]),
             ];
             const directory = join(SHARED, "crds", project);
             const upstream = readdirSync(directory).map((file) =>
@@ -83,7 +120,7 @@ const real = existsSync(join(SHARED, "crds"));
         },
     );
 
-    test.each(CHARTS)("every value of the stand-in %s is one of upstream's", (chart) => {
+    test.each(WRITTEN)("every value of the stand-in %s is one of upstream's", (chart) => {
         const own: unknown = parse(
             readFileSync(join(__dirname, "../../sandbox/charts", chart, "values.yaml"), "utf8"),
             { merge: true },
@@ -93,6 +130,43 @@ const real = existsSync(join(SHARED, "crds"));
         });
         expect(strangers(own, upstream, SUBCHART_KEYS)).toEqual([]);
     });
+});
+
+describe("the charts of the table", () => {
+    test("an expression keeps its type, a text around one stays text", () => {
+        assembleCharts({ out });
+        const objects = readFileSync(join(out, "cert-manager/templates/objects.yaml"), "utf8");
+        expect(value("replicaCount")).toBe("<<<.Values.replicaCount | toJson>>>");
+        expect(objects).toContain("replicas: {{ .Values.replicaCount | toJson }}\n");
+        expect(objects).toContain('name: "{{ include `fullname` . }}-webhook"\n');
+        expect(objects).not.toContain("<<<");
+    });
+
+    test("CRDs stand in a subchart with upstream's switch, and outlive the release where upstream's do", () => {
+        assembleCharts({ out });
+        const chart = parse(readFileSync(join(out, "cert-manager/Chart.yaml"), "utf8")) as object;
+        expect(chart).toMatchObject({
+            version: published.certManager.version,
+            dependencies: [{ name: "crds", version: "0.0.0", condition: "crds.enabled" }],
+        });
+        const keep = "helm.sh/resource-policy: keep";
+        const crd = (path: string) => readFileSync(join(out, path), "utf8");
+        expect(crd("cert-manager/charts/crds/files/crds/issuers.cert-manager.io.yaml")).toContain(keep);
+        expect(crd("cert-manager/charts/crds/templates/crds.yaml")).toContain("if not (.Values.keep)");
+        expect(crd("volsync/charts/crds/files/crds/replicationsources.volsync.backube.yaml")).not.toContain(keep);
+        expect(crdFiles(join(out, "gateway-helm/charts/crds/crds"))).toContain(
+            "gateways.gateway.networking.k8s.io.yaml",
+        );
+    });
+
+    const upstream = (name: string) => join(SHARED, "charts", name === "loki" ? "loki-community" : name, "values.yaml");
+    test.each(Object.keys(STAND_INS).filter((name) => existsSync(upstream(name))))(
+        "every value of the stand-in %s is one of upstream's",
+        (name) => {
+            const theirs: unknown = parse(readFileSync(upstream(name), "utf8"), { merge: true });
+            expect(strangers(STAND_INS[name]?.values, theirs, /^$/)).toEqual([]);
+        },
+    );
 });
 
 /** Keys that upstream takes from a chart it depends on, whose values.yaml is not at hand. */

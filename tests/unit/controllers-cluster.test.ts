@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { collections, type View } from "../../sandbox/controllers/controller";
 import { readObjects } from "../../sandbox/controllers/files";
+import { gpus } from "../../sandbox/controllers/gpus";
 import { nodeFor, nodes } from "../../sandbox/controllers/nodes";
 import { type Crd, operators } from "../../sandbox/controllers/operators";
 import { type Stage, stages } from "../../sandbox/controllers/stages";
@@ -235,6 +236,44 @@ describe("nodes", () => {
         expect(moved).toMatchObject([
             { path: "/api/v1/nodes/n1/status", body: { status: { addresses: [{ address: "192.168.0.11" }, {}] } } },
         ]);
+    });
+});
+
+describe("gpus", () => {
+    const machines = [
+        { name: "n1", address: "10.0.0.1", capacity: { cpu: "8" }, gpus: 2 },
+        { name: "n2", address: "10.0.0.2", capacity: { cpu: "8" } },
+    ];
+    const plugin = (node: string, ready = "True") => ({
+        metadata: { name: `plugin-${node}`, namespace: "kube-system" },
+        spec: { nodeName: node, containers: [{ name: "c", image: "nvcr.io/nvidia/k8s-device-plugin:v0.20.0" }] },
+        status: { conditions: [{ type: "Ready", status: ready }] },
+    });
+    const reconcile = (pods: object[], capacity: object) =>
+        gpus(machines).reconcile(
+            viewOf({
+                [collections.pods]: pods,
+                [collections.nodes]: [
+                    { metadata: { name: "n1" }, status: { capacity } },
+                    { metadata: { name: "n2" }, status: { capacity: {} } },
+                ],
+            }),
+        );
+    const patch = (quantity: string | null) => [
+        {
+            verb: "patch",
+            path: "/api/v1/nodes/n1/status",
+            body: {
+                status: { capacity: { "nvidia.com/gpu": quantity }, allocatable: { "nvidia.com/gpu": quantity } },
+            },
+        },
+    ];
+
+    test("a node with GPUs offers them while the device plugin is ready there", async () => {
+        expect(await reconcile([plugin("n1"), plugin("n2")], {})).toEqual(patch("2"));
+        expect(await reconcile([plugin("n1")], { "nvidia.com/gpu": "2" })).toEqual([]);
+        expect(await reconcile([plugin("n1", "False")], { "nvidia.com/gpu": "2" })).toEqual(patch(null));
+        expect(await reconcile([plugin("n2")], {})).toEqual([]);
     });
 });
 

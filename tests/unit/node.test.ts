@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
 import {
     MANAGED_STORAGE_FLAGS,
     missingFlags,
@@ -10,7 +11,7 @@ import {
     RECOMMENDED_FLAGS,
     REQUIRED_FLAGS,
 } from "../../bootstrap/k3s-flags";
-import { directoriesScript, nodeFaults, withServerAddress } from "../../bootstrap/nixos-k3s";
+import { directoriesScript, lookAtNode, nodeFaults, withServerAddress } from "../../bootstrap/nixos-k3s";
 import { NO_FACTS, parseFacts, probeScript, type NodeFacts } from "../../bootstrap/node-facts";
 import { sshCommand, sshShell } from "../../bootstrap/ssh";
 import { shellQuote } from "../../components/cluster/shell";
@@ -19,8 +20,8 @@ import { ROOT } from "../../tools/stack-file";
 
 const flags = (list: readonly { flag: string }[]) => list.map(({ flag }) => flag);
 
-describe("k3s flags (H-BOOT-01..04, -13, -17)", () => {
-    test("the four flags of the seed are required, in every spelling", () => {
+describe("k3s flags", () => {
+    test("the four flags of the seed are required, in every spelling (H-BOOT-01..04)", () => {
         expect(flags(REQUIRED_FLAGS)).toEqual([
             "--flannel-backend=none",
             "--disable-network-policy",
@@ -55,11 +56,12 @@ describe("k3s flags (H-BOOT-01..04, -13, -17)", () => {
         ]);
     });
 
-    test("the shipped NixOS module sets every flag that is required or recommended", () => {
+    test("the shipped NixOS module sets every flag that is required or recommended, kube-proxy's among them (H-BOOT-01..04, H-BOOT-17)", () => {
         const module = readFileSync(join(ROOT, "bootstrap", "nixos", "k3s.nix"), "utf8");
         for (const { flag } of [...REQUIRED_FLAGS, ...RECOMMENDED_FLAGS, ...MANAGED_STORAGE_FLAGS]) {
             expect(module).toContain(`"${flag}"`);
         }
+        expect(flags(RECOMMENDED_FLAGS)).toEqual(["--disable-kube-proxy"]);
     });
 
     test("the module's unit delivers the age key (H-SEC-14..16)", () => {
@@ -68,7 +70,9 @@ describe("k3s flags (H-BOOT-01..04, -13, -17)", () => {
         expect(unit).toContain('wantedBy = [ "k3s.service" ]');
         expect(unit).toContain('after = [ "k3s.service" ]');
         expect(unit).toContain("until kubectl get ns argocd &>/dev/null; do sleep 5; done");
+        expect(unit).toContain("kubectl create secret generic sops-age-key -n argocd");
         expect(unit).toContain("--from-file=keys.txt=${cfg.ageKeyFile}");
+        expect(module).toMatch(/ageKeyFile = lib\.mkOption \{[^}]*default = "\/var\/lib\/sops-nix\/keys\.txt"/);
         expect(unit).toContain("--dry-run=client -o yaml | kubectl apply -f -");
     });
 });
@@ -83,6 +87,55 @@ const healthy: NodeFacts = {
 };
 const agreed = { node: { name: "homelab" }, podCidr: "10.42.0.0/16", serviceCidr: "10.43.0.0/16" };
 const needs = { ...agreed, managesStorage: true, ageKeyPath: "/var/lib/sops-nix/keys.txt" };
+
+describe("the look before anything else", () => {
+    const complete = { ...healthy, commandLine: `${healthy.commandLine} --disable-kube-proxy` };
+    const answer = (facts: NodeFacts) =>
+        Object.entries(facts)
+            .filter((entry): entry is [string, string] => typeof entry[1] === "string")
+            .map(([key, value]) => `${key}:${Buffer.from(value).toString("base64")}\n`)
+            .join("");
+    const warn = jest.spyOn(pulumi.log, "warn").mockResolvedValue();
+    beforeEach(() => warn.mockClear());
+    afterAll(() => warn.mockRestore());
+    /** Looks at a machine with a complete set of flags but one. */
+    const lookWithout = async (flag: string) => {
+        const facts = { ...complete, commandLine: complete.commandLine.replace(flag, "") };
+        await pulumi.runtime.setMocks({
+            newResource: () => ({ id: "", state: {} }),
+            call: () => ({ stdout: answer(facts), stderr: "" }),
+        });
+        return lookAtNode({
+            ...needs,
+            node: { name: "homelab", address: "192.168.0.28", ssh: { user: "root", port: 22 } },
+            requiredDirectories: [],
+            requiredDevices: [],
+            directories: [],
+            owner: { uid: 1000, gid: 1000 },
+        });
+    };
+
+    test("finds nothing to say of a complete machine", async () => {
+        await expect(lookWithout("no such flag")).resolves.toMatchObject({ unit: "active" });
+        expect(warn).not.toHaveBeenCalled();
+    });
+
+    test.each(["--flannel-backend=none", "--disable-network-policy"])(
+        "ends the run when k3s lacks %s (H-BOOT-13)",
+        async (flag) => {
+            await expect(lookWithout(flag)).rejects.toThrow(
+                new RegExp(`is not ready; nothing was touched.\\n {2}- k3s runs without ${flag}`),
+            );
+        },
+    );
+
+    test("warns of a second kube-proxy, with the option that ends it (H-BOOT-17)", async () => {
+        await lookWithout("--disable-kube-proxy");
+        expect(warn.mock.calls.map(([message]) => message)).toEqual([
+            expect.stringContaining('services.k3s.extraFlags = [ "--disable-kube-proxy" ];'),
+        ]);
+    });
+});
 
 describe("what is wrong with a node", () => {
     test("a healthy one has no fault", () => {

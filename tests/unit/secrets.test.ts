@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parse } from "yaml";
 import { readSopsFile, SopsSecretStore } from "../../components/secrets/sops";
 import { recipientFault, recipientsFor } from "../../components/secrets/sops-rules";
 import { isOurPolicy, tailnetPolicy } from "../../components/tailnet/policy";
@@ -86,9 +87,15 @@ describe(".sops.yaml", () => {
         `    key_groups:\n      - age:\n          - *homelab\n`;
     const path = "k8s/argocd-homelab/secrets.enc.yaml";
 
-    test("the committed one has the seed's rule, and it covers the committed secrets file (H-SEC-08, -09)", () => {
+    test("the committed one has the seed's rule, and it covers the committed secrets file (H-SEC-08, H-SEC-09)", () => {
         const committed = readFileSync(join(ROOT, ".sops.yaml"), "utf8");
-        expect(committed).toContain("path_regex: k8s/argocd-homelab/.*\\.enc\\.(yaml|json)$");
+        const { keys, creation_rules: creationRules } = parse(committed) as { keys: string[]; creation_rules: unknown };
+        // Read as YAML, aliases stand for what they name: the rule's recipient is the anchor's.
+        expect(committed).toMatch(/^ *- &homelab age1\S+$/m);
+        expect(creationRules).toEqual([
+            { path_regex: "k8s/argocd-homelab/.*\\.enc\\.(yaml|json)$", key_groups: [{ age: keys }] },
+        ]);
+        expect(keys).toHaveLength(1);
         expect(recipientsFor(committed, path)).toHaveLength(1);
         expect(recipientsFor(committed, "stacks/homelab.ts")).toBeUndefined();
     });

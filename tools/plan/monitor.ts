@@ -167,11 +167,16 @@ function secretOutputs(names: readonly string[]): { [key: string]: Json } {
     return Object.fromEntries(names.map((name) => [name, { [SIGNATURE]: SECRET, value: "[secret]" }]));
 }
 
-/** Functions look at machines and accounts: in a plan their answers are unknown. */
+/**
+ * Functions look at machines and accounts: in a plan their answers are unknown. A credential is a word instead, which
+ * shows wherever the program does not mark it secret.
+ */
 function invokeResult(token: string): Json {
     const results: Record<string, Json> = {
         "command:local:run": { stdout: UNKNOWN, stderr: UNKNOWN },
-        "cloudflare:index/getZeroTrustTunnelCloudflaredToken:getZeroTrustTunnelCloudflaredToken": { token: UNKNOWN },
+        "cloudflare:index/getZeroTrustTunnelCloudflaredToken:getZeroTrustTunnelCloudflaredToken": {
+            token: "<tunnel-token>",
+        },
         "tailscale:index/getAcl:getAcl": { hujson: UNKNOWN, json: UNKNOWN },
     };
     const result = results[token];

@@ -9,6 +9,8 @@ export interface PlannedResource {
     readonly urn: string;
     readonly type: string;
     readonly name: string;
+    /** False for what only groups others: components and the stack itself. */
+    readonly custom: boolean;
     /** URN of the owner; null for the stack itself. */
     readonly parent: string | null;
     /** Every URN that the engine waits for before it makes this one: explicit, through data, and through owners. */
@@ -92,7 +94,7 @@ function describe(
     };
 }
 
-function planned(registration: Registration, byUrn: ReadonlyMap<string, Registration>): PlannedResource {
+export function planned(registration: Registration, byUrn: ReadonlyMap<string, Registration>): PlannedResource {
     const waitsFor = new Set(registration.dependencies);
     // A resource is registered after its owner, and the owner after what it waits for.
     for (let owner = byUrn.get(registration.parent); owner !== undefined; owner = byUrn.get(owner.parent)) {
@@ -104,6 +106,7 @@ function planned(registration: Registration, byUrn: ReadonlyMap<string, Registra
         urn: registration.urn,
         type: registration.type,
         name: registration.name,
+        custom: registration.custom,
         parent: registration.parent === "" ? null : registration.parent,
         dependsOn: [...waitsFor].sort(),
         protect: registration.protect,
@@ -162,11 +165,12 @@ function tunnelTable(resources: readonly PlannedResource[]) {
         });
 }
 
-/** Every `image` text anywhere in a resource's inputs: pods, and values of charts. */
+/** Every `image` text anywhere in a resource's inputs: pods, values of charts, and objects written as JSON text. */
 function imageTable(resources: readonly PlannedResource[]): PlannedImage[] {
     const users = new Map<string, Set<string>>();
     const walk = (value: Json, user: string): void => {
         if (Array.isArray(value)) return value.forEach((item) => walk(item, user));
+        if (typeof value === "string" && value.startsWith("{")) return walk(parseJson(value), user);
         if (!isObject(value)) return;
         for (const [key, item] of Object.entries(value)) {
             if (key === "image" && typeof item === "string") users.set(item, (users.get(item) ?? new Set()).add(user));
@@ -177,4 +181,13 @@ function imageTable(resources: readonly PlannedResource[]): PlannedImage[] {
     return [...users]
         .map(([image, names]) => ({ image, pinned: image.includes("@sha256:"), usedBy: [...names].sort() }))
         .sort((a, b) => (a.image < b.image ? -1 : 1));
+}
+
+/** Null for a text that only looks like JSON. */
+function parseJson(text: string): Json {
+    try {
+        return JSON.parse(text) as Json;
+    } catch {
+        return null;
+    }
 }

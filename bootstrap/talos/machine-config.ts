@@ -1,0 +1,188 @@
+/**
+ * The machine configuration of a node, as the patch that `talosctl gen config` puts over its defaults. No secrets: those
+ * come from the secrets bundle when the configuration is generated.
+ * Reference: https://www.talos.dev/v1.10/reference/configuration/v1alpha1/config/
+ */
+import { stringify } from "yaml";
+import { extensionsFor, installerImage, schematic } from "./schematic";
+
+export interface TalosNode {
+    /** Host name and Kubernetes node name. */
+    readonly name: string;
+    readonly address: string;
+    /**
+     * Hardware address of the interface that has the address, lower case. A server has several interfaces, and Talos
+     * gives the address to every one that its selector matches.
+     */
+    readonly mac: string;
+    /** Disk that Talos is installed on, by id; wiped at the first installation. */
+    readonly systemDisk: string;
+    /** Disks that Ceph takes whole, by id. */
+    readonly osdDisks: readonly string[];
+    /** Number of NVIDIA GPUs. */
+    readonly gpus: number;
+}
+
+export interface TalosNetwork {
+    /** Address that the control plane nodes share; the API server's endpoint. */
+    readonly vip: string;
+    /** The nodes' network, in CIDR form. */
+    readonly subnet: string;
+    readonly gateway: string;
+    readonly nameservers: readonly string[];
+    readonly podCidr: string;
+    readonly serviceCidr: string;
+}
+
+export interface MachineConfigArgs extends TalosNetwork {
+    /** Release with v, e.g. "v1.10.6". */
+    readonly talosVersion: string;
+    /** Directory of OpenEBS' local volumes, e.g. "/var/mnt/local-hostpath". */
+    readonly localHostpath: string;
+}
+
+/** The parts of Talos' v1alpha1 configuration that this program sets. */
+export interface MachineConfig {
+    readonly machine: {
+        readonly network: {
+            readonly hostname: string;
+            readonly nameservers: readonly string[];
+            readonly interfaces: readonly {
+                readonly deviceSelector: { readonly hardwareAddr: string };
+                readonly dhcp: boolean;
+                readonly addresses: readonly string[];
+                readonly routes: readonly { readonly network: string; readonly gateway: string }[];
+                readonly vip: { readonly ip: string };
+            }[];
+        };
+        readonly install: { readonly disk: string; readonly image: string; readonly wipe: boolean };
+        readonly kubelet: {
+            readonly nodeIP: { readonly validSubnets: readonly string[] };
+            readonly extraMounts: readonly {
+                readonly destination: string;
+                readonly type: "bind";
+                readonly source: string;
+                readonly options: readonly string[];
+            }[];
+        };
+        readonly kernel?: { readonly modules: readonly { readonly name: string }[] };
+        readonly sysctls?: Readonly<Record<string, string>>;
+        readonly nodeLabels: Readonly<Record<string, string | { readonly $patch: "delete" }>>;
+        readonly features: {
+            readonly kubePrism: { readonly enabled: boolean; readonly port: number };
+            readonly hostDNS: {
+                readonly enabled: boolean;
+                readonly resolveMemberNames: boolean;
+                readonly forwardKubeDNSToHost: boolean;
+            };
+        };
+    };
+    readonly cluster: {
+        readonly allowSchedulingOnControlPlanes: boolean;
+        readonly network: {
+            readonly cni: { readonly name: "none" };
+            readonly podSubnets: readonly string[];
+            readonly serviceSubnets: readonly string[];
+        };
+        readonly proxy: { readonly disabled: boolean };
+        readonly coreDNS: { readonly disabled: boolean };
+        readonly etcd: { readonly advertisedSubnets: readonly string[] };
+    };
+}
+
+/** Load balancer on each node's loopback in front of all API servers; Cilium reaches the API through it. */
+export const KUBE_PRISM = { host: "localhost", port: 7445 } as const;
+
+/** URL of the Kubernetes API. */
+export function controlPlaneEndpoint(vip: string): string {
+    return `https://${vip}:6443`;
+}
+
+const NVIDIA_MODULES = ["nvidia", "nvidia_uvm", "nvidia_drm", "nvidia_modeset"];
+
+/** What every node has in common. */
+function clusterPart(args: MachineConfigArgs): MachineConfig["cluster"] {
+    return {
+        // All three nodes have every role: seed 002, Chongus Hardware.
+        allowSchedulingOnControlPlanes: true,
+        network: {
+            // Cilium, by this program.
+            cni: { name: "none" },
+            podSubnets: [args.podCidr],
+            serviceSubnets: [args.serviceCidr],
+        },
+        // Cilium replaces kube-proxy, and CoreDNS is a release of its own.
+        proxy: { disabled: true },
+        coreDNS: { disabled: true },
+        etcd: { advertisedSubnets: nodeSubnets(args) },
+    };
+}
+
+/** The shared address wanders: neither etcd nor the kubelet may take it for the node's own. */
+function nodeSubnets({ subnet, vip }: TalosNetwork): string[] {
+    return [subnet, `!${vip}/32`];
+}
+
+/** The configuration of one node. */
+export function machineConfig(args: MachineConfigArgs, node: TalosNode): MachineConfig {
+    return {
+        machine: {
+            network: {
+                hostname: node.name,
+                nameservers: args.nameservers,
+                interfaces: [
+                    {
+                        deviceSelector: { hardwareAddr: node.mac },
+                        dhcp: false,
+                        addresses: [`${node.address}/${args.subnet.split("/")[1]}`],
+                        routes: [{ network: "0.0.0.0/0", gateway: args.gateway }],
+                        vip: { ip: args.vip },
+                    },
+                ],
+            },
+            install: {
+                disk: node.systemDisk,
+                image: installerImage(schematic(extensionsFor(node)), args.talosVersion),
+                wipe: false,
+            },
+            kubelet: {
+                nodeIP: { validSubnets: nodeSubnets(args) },
+                extraMounts: [
+                    {
+                        // Talos makes the directory on its EPHEMERAL partition, which upgrades keep. Not a user volume:
+                        // that needs a partition of its own, so EPHEMERAL would have to be limited at the first
+                        // installation, for caches that no node misses after it was installed anew.
+                        destination: args.localHostpath,
+                        type: "bind",
+                        source: args.localHostpath,
+                        options: ["bind", "rshared", "rw"],
+                    },
+                ],
+            },
+            ...(node.gpus === 0
+                ? {}
+                : {
+                      kernel: { modules: NVIDIA_MODULES.map((name) => ({ name })) },
+                      // The driver's container hook needs it so; Talos' own default is 2.
+                      sysctls: { "net.core.bpf_jit_harden": "1" },
+                  }),
+            nodeLabels: {
+                // Talos keeps load balancers off control plane nodes; here they are all there is.
+                "node.kubernetes.io/exclude-from-external-load-balancers": { $patch: "delete" },
+                // NVIDIA's device plugin chart looks for it.
+                ...(node.gpus === 0 ? {} : { "nvidia.com/gpu.present": "true" }),
+            },
+            features: {
+                kubePrism: { enabled: true, port: KUBE_PRISM.port },
+                // Forwarding would hand pods an address that Cilium's eBPF host routing cannot reach.
+                hostDNS: { enabled: true, resolveMemberNames: true, forwardKubeDNSToHost: false },
+            },
+        },
+        cluster: clusterPart(args),
+    };
+}
+
+/** The YAML document that is handed to `talosctl gen config --config-patch`. */
+export function machineConfigYaml(config: MachineConfig): string {
+    return stringify(config, { lineWidth: 0 });
+}

@@ -1,0 +1,190 @@
+import { join } from "node:path";
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { BASH, runCommand } from "../../components/cluster/cluster-command";
+import { shellQuote } from "../../components/cluster/shell";
+import type { LookAnswer, LookRequest } from "./look";
+import {
+    controlPlaneEndpoint,
+    machineConfig,
+    machineConfigYaml,
+    type MachineConfigArgs,
+    type TalosNode,
+} from "./machine-config";
+import { bootImage, extensionsFor, IMAGE_FACTORY, installerImage, schematic } from "./schematic";
+import type { ClusterSpec, NodesSpec, NodeSpec, SchematicSpec, Step } from "./spec";
+
+export interface TalosClusterArgs extends MachineConfigArgs {
+    /** Name in talosconfig and kubeconfig. */
+    readonly clusterName: string;
+    /** All of them control plane and worker; the first one founds etcd. */
+    readonly nodes: readonly TalosNode[];
+    /** Release without v, e.g. "1.33.0". */
+    readonly kubernetesVersion: string;
+    /** SOPS file with the output of `talosctl gen secrets`, seen from `root`. */
+    readonly secretsFile: string;
+    /** Root of the project. */
+    readonly root: string;
+}
+
+/** What `lookAtTalos` found out for the commands. */
+export interface TalosFacts {
+    /** SHA-256 over the Talos secrets; another one is another cluster. */
+    readonly secretsHash: string;
+    /** Half-year in which the kubeconfig was fetched: its certificate lives for one year. */
+    readonly kubeconfigPeriod: string;
+}
+
+const NO_FACTS: TalosFacts = { secretsHash: "", kubeconfigPeriod: "" };
+
+/**
+ * Looks at tools, secrets file and machines. Awaited by the stack before its first resource, at every preview and up.
+ * Rejects with a `RunError` that lists all faults: talosctl or kubectl missing or of another release, an unreadable
+ * secrets file, a machine that does not answer (a warning once another node is configured) or belongs to another
+ * cluster, missing or mistaken disks and interfaces, a release that cannot be upgraded from, a configuration that
+ * Talos refuses. In a plan nothing is looked at and the facts are empty.
+ */
+export async function lookAtTalos(args: TalosClusterArgs): Promise<TalosFacts> {
+    const request: LookRequest = {
+        clusterName: args.clusterName,
+        endpoint: controlPlaneEndpoint(args.vip),
+        talosVersion: args.talosVersion,
+        kubernetesVersion: args.kubernetesVersion,
+        secretsFile: args.secretsFile,
+        root: args.root,
+        nodes: args.nodes.map((node) => ({
+            name: node.name,
+            address: node.address,
+            mac: node.mac,
+            systemDisk: node.systemDisk,
+            osdDisks: node.osdDisks,
+            bootImage: bootImage(schematic(extensionsFor(node)), args.talosVersion),
+            patch: machineConfig(args, node),
+        })),
+    };
+    const stdout = await runCommand(`the machines of ${args.clusterName} cannot be looked at`, {
+        command: `node ${shellQuote(join(__dirname, "run.cjs"))} look`,
+        stdin: JSON.stringify(request),
+    });
+    if (stdout === undefined) return NO_FACTS;
+    const { secretsHash, faults, warnings } = JSON.parse(stdout) as LookAnswer;
+    if (faults.length > 0) {
+        throw new pulumi.RunError(
+            `the machines of ${args.clusterName} are not ready; nothing was touched.\n` +
+                faults.map((fault) => `  - ${fault}`).join("\n"),
+        );
+    }
+    for (const warning of warnings) await pulumi.log.warn(warning);
+    return { secretsHash, kubeconfigPeriod: halfYear(new Date()) };
+}
+
+/** E.g. "2025-1". */
+export function halfYear(date: Date): string {
+    return `${date.getUTCFullYear()}-${date.getUTCMonth() < 6 ? 1 : 2}`;
+}
+
+/**
+ * Layer 0: machines with Talos, from maintenance mode to a Kubernetes API. One command a node, one after the other, so
+ * that never two nodes are down; then etcd is founded, once; then Kubernetes has the wanted version.
+ *
+ * A change runs only the commands whose inputs it changes. Nothing is undone on destroy: the machines keep running,
+ * and the next `up` finds them as they are (docs/talos.md has the commands that wipe one).
+ */
+export class TalosCluster extends pulumi.ComponentResource {
+    /** Admin kubeconfig with the shared address, secret. Known once the API server answers. */
+    readonly kubeconfig: pulumi.Output<string>;
+
+    constructor(name: string, args: TalosClusterArgs, facts: TalosFacts, opts: pulumi.ComponentResourceOptions = {}) {
+        super("homelab:bootstrap:TalosCluster", name, {}, opts);
+        const cluster: ClusterSpec = {
+            CLUSTER_NAME: args.clusterName,
+            CONTROL_PLANE_ENDPOINT: controlPlaneEndpoint(args.vip),
+            SECRETS_FILE: args.secretsFile,
+            SECRETS_HASH: facts.secretsHash,
+            TALOS_VERSION: args.talosVersion,
+            KUBERNETES_VERSION: args.kubernetesVersion,
+        };
+        const all: NodesSpec = {
+            ...cluster,
+            NODE_NAMES: args.nodes.map((node) => node.name).join(" "),
+            NODE_ADDRESSES: args.nodes.map((node) => node.address).join(" "),
+        };
+
+        const schematics = this.registerSchematics(name, args.nodes);
+        let before: pulumi.Resource[] = schematics;
+        for (const node of args.nodes) before = [this.convergeNode(name, args, cluster, node, before)];
+        const bootstrap = this.step(`${name}-bootstrap`, "bootstrap", all, { dependsOn: before });
+        const kubernetes = this.step(`${name}-kubernetes`, "kubernetes", all, { dependsOn: bootstrap });
+        const kubeconfig = this.step(
+            `${name}-kubeconfig`,
+            "kubeconfig",
+            { ...all, KUBECONFIG_PERIOD: facts.kubeconfigPeriod },
+            { dependsOn: kubernetes, additionalSecretOutputs: ["stdout"] },
+        );
+        this.kubeconfig = pulumi.secret(kubeconfig.stdout);
+        this.registerOutputs({});
+    }
+
+    /** The factory builds images only from schematics that were posted to it. One for each kind of machine. */
+    private registerSchematics(name: string, nodes: readonly TalosNode[]): pulumi.Resource[] {
+        const kinds = new Map(nodes.map((node) => [node.gpus > 0 ? "nvidia" : "plain", extensionsFor(node)]));
+        return [...kinds].map(([kind, extensions]) => {
+            const { id, yaml } = schematic(extensions);
+            const spec: SchematicSpec = { SCHEMATIC: id, IMAGE_FACTORY };
+            return this.step(`${name}-schematic-${kind}`, "schematic", { ...spec }, {}, yaml);
+        });
+    }
+
+    private convergeNode(
+        name: string,
+        args: TalosClusterArgs,
+        cluster: ClusterSpec,
+        node: TalosNode,
+        dependsOn: pulumi.Resource[],
+    ): command.local.Command {
+        const system = schematic(extensionsFor(node));
+        const spec: NodeSpec = {
+            ...cluster,
+            NODE_NAME: node.name,
+            NODE_ADDRESS: node.address,
+            SCHEMATIC: system.id,
+            INSTALLER_IMAGE: installerImage(system, args.talosVersion),
+        };
+        const patch = machineConfigYaml(machineConfig(args, node));
+        return this.step(`${name}-${node.name}`, "node", { ...spec }, { dependsOn }, patch);
+    }
+
+    /**
+     * One step. Its inputs are what it is run for: any change of them runs it again, as an update. The text of the
+     * command is the same in every checkout, so that no path of this computer gets into the state.
+     */
+    private step(
+        name: string,
+        step: Step,
+        environment: Readonly<Record<string, string>> | NodesSpec,
+        opts: pulumi.CustomResourceOptions,
+        stdin?: string,
+    ): command.local.Command {
+        return new command.local.Command(
+            name,
+            {
+                interpreter: BASH,
+                create: `${IN_PROJECT}\nexec node bootstrap/talos/run.cjs ${step}`,
+                environment: { ...environment },
+                ...(stdin === undefined ? {} : { stdin }),
+                // Every step looks at the machines for itself; what an earlier run printed must not reach it.
+                addPreviousOutputInEnv: false,
+                logging: "stderr",
+            },
+            { ...opts, parent: this },
+        );
+    }
+}
+
+/** Commands start in the folder of the program's start file; the project is the folder with Pulumi.yaml. */
+const IN_PROJECT = `
+until [ -f Pulumi.yaml ]; do
+  [ "$PWD" != / ] || { echo "no Pulumi.yaml here or above" >&2; exit 1; }
+  cd ..
+done
+`.trim();

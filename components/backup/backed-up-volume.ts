@@ -1,0 +1,212 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { clusterCommand, valueAfter } from "../cluster/cluster-command";
+import type { Cluster } from "../platform";
+import type { SecretStore } from "../secrets/secret-store";
+import {
+    BACKENDS,
+    BACKUP_SECRETS,
+    backupSchedule,
+    resticRepository,
+    RETAIN,
+    type Backend,
+    type Bucket,
+} from "./restic";
+import type { VolSync } from "./volsync";
+
+/** What every backed-up volume of a cluster shares. */
+export interface BackupSettings {
+    cluster: Pick<Cluster, "kubeconfig">;
+    volsync: VolSync;
+    secrets: SecretStore;
+    backends: Readonly<Record<Backend, Bucket>>;
+    /** Backend that a new volume is filled from. */
+    restoreFrom: Backend;
+    /** Whether deleting the volume takes a last MinIO backup first. */
+    beforeDestroy: boolean;
+    /** StorageClass of the volume and of its point-in-time copies. */
+    storageClass: pulumi.Input<string>;
+    snapshotClass: pulumi.Input<string>;
+    /** StorageClass of restic's cache. */
+    cacheClass: pulumi.Input<string>;
+    /** User and group that own the files, so that the movers can read them without being root. */
+    owner: { readonly uid: number; readonly gid: number };
+}
+
+export interface BackedUpVolumeArgs extends BackupSettings {
+    /** Name of the claim; its repositories are called after it. */
+    claim: string;
+    namespace: pulumi.Input<string>;
+    /** Kubernetes quantity. It may grow; Kubernetes refuses to shrink a claim. */
+    size: string;
+}
+
+/** A restore of a big volume over the internet is slow; what is not done by then is waited for at the next `up`. */
+const RESTORE_TIMEOUT = "2h";
+
+/**
+ * A claim that is restored from backup when it is new in its cluster (deploy or restore) and backed up to both backends.
+ *
+ * A ReplicationDestination restores the newest snapshot of the repository into a snapshot; the claim has it as its data
+ * source, so VolSync fills the claim from it. The very first time there is no repository: VolSync 0.16 initialises it,
+ * finds no snapshot, says so, and succeeds with an empty volume (mover-restic/entry.sh, `restore`). Only a repository
+ * that can't be reached or opened keeps the claim waiting, and that is meant: an empty volume in place of lost data
+ * would be backed up in turn.
+ * Source: https://volsync.readthedocs.io/en/stable/usage/volume-populator/index.html
+ */
+export class BackedUpVolume extends pulumi.ComponentResource {
+    /** Whoever uses it is made after the restore, and deleted before the last backup is taken. */
+    readonly claimName: pulumi.Output<string>;
+
+    constructor(name: string, args: BackedUpVolumeArgs, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:backup:BackedUpVolume", name, {}, opts);
+        const { claim, namespace } = args;
+        const afterVolSync = { parent: this, dependsOn: args.volsync };
+        const repositories = Object.fromEntries(
+            BACKENDS.map((backend) => [backend, this.repository(name, backend, args)]),
+        ) as Record<Backend, pulumi.Output<string>>;
+
+        const destination = new k8s.apiextensions.CustomResource(
+            `${name}-dst`,
+            {
+                apiVersion: "volsync.backube/v1alpha1",
+                kind: "ReplicationDestination",
+                metadata: {
+                    name: `${claim}-dst`,
+                    namespace,
+                    annotations: { "pulumi.com/waitFor": `jsonpath={.status.lastManualSync}=${RESTORE_ONCE}` },
+                },
+                spec: {
+                    trigger: { manual: RESTORE_ONCE },
+                    restic: {
+                        repository: repositories[args.restoreFrom],
+                        ...copies(args),
+                        capacity: args.size,
+                        // A restore cut short is tried again in the same volume: what the backup lacks goes.
+                        enableFileDeletion: true,
+                        // Both would otherwise stay until the ReplicationDestination goes, which is never.
+                        cleanupTempPVC: true,
+                        cleanupCachePVC: true,
+                    },
+                },
+            },
+            { ...afterVolSync, customTimeouts: { create: RESTORE_TIMEOUT, update: RESTORE_TIMEOUT } },
+        );
+        const volume = new k8s.core.v1.PersistentVolumeClaim(
+            name,
+            {
+                metadata: { name: claim, namespace },
+                spec: {
+                    accessModes: ["ReadWriteOnce"],
+                    storageClassName: args.storageClass,
+                    resources: { requests: { storage: args.size } },
+                    dataSourceRef: {
+                        apiGroup: "volsync.backube",
+                        kind: "ReplicationDestination",
+                        name: destination.metadata.name,
+                    },
+                },
+            },
+            // Awaited: the class binds at once, and by now the restore is done, so it is Bound within seconds.
+            afterVolSync,
+        );
+        const sources = Object.fromEntries(
+            BACKENDS.map((backend) => [
+                backend,
+                new k8s.apiextensions.CustomResource(
+                    `${name}-${backend}`,
+                    {
+                        apiVersion: "volsync.backube/v1alpha1",
+                        kind: "ReplicationSource",
+                        metadata: { name: `${claim}-${backend}`, namespace },
+                        spec: {
+                            sourcePVC: volume.metadata.name,
+                            trigger: { schedule: backupSchedule(backend, claim) },
+                            restic: {
+                                repository: repositories[backend],
+                                ...copies(args),
+                                pruneIntervalDays: 7,
+                                retain: RETAIN[backend],
+                            },
+                        },
+                    },
+                    afterVolSync,
+                ),
+            ]),
+        ) as Record<Backend, k8s.apiextensions.CustomResource>;
+        // No triggers: a replaced command runs its delete script. Without a last backup it stays, so that switching it
+        // off is an update and not a deletion, which would take one.
+        const lastBackup = clusterCommand(
+            `${name}-last-backup`,
+            args.cluster,
+            {
+                create: "kubectl get --raw /version > /dev/null",
+                ...(args.beforeDestroy ? { delete: LAST_BACKUP } : {}),
+                environment: { NAMESPACE: namespace, SOURCE: sources.minio.metadata.name },
+            },
+            { parent: this, dependsOn: [sources.minio, sources.b2] },
+        );
+        this.claimName = valueAfter(lastBackup, volume.metadata.name);
+        this.registerOutputs({ claimName: this.claimName });
+    }
+
+    private repository(name: string, backend: Backend, args: BackedUpVolumeArgs): pulumi.Output<string> {
+        return args.secrets.deliver(
+            `${name}-volsync-${backend}`,
+            {
+                name: `${args.claim}-volsync-${backend}`,
+                namespace: args.namespace,
+                data: BACKUP_SECRETS[backend],
+                literals: { RESTIC_REPOSITORY: resticRepository(args.backends[backend], args.claim) },
+            },
+            { parent: this },
+        );
+    }
+}
+
+/** Seed 002: the manual trigger of a restore. */
+const RESTORE_ONCE = "restore-once";
+
+/** What sources and destination share: snapshots on the volume's own class, the cache on local disks, an unprivileged mover. */
+function copies(args: BackedUpVolumeArgs) {
+    return {
+        copyMethod: "Snapshot",
+        accessModes: ["ReadWriteOnce"],
+        storageClassName: args.storageClass,
+        volumeSnapshotClassName: args.snapshotClass,
+        cacheAccessModes: ["ReadWriteOnce"],
+        cacheCapacity: "4Gi",
+        cacheStorageClassName: args.cacheClass,
+        moverSecurityContext: {
+            runAsNonRoot: true,
+            runAsUser: args.owner.uid,
+            runAsGroup: args.owner.gid,
+            fsGroup: args.owner.gid,
+            // The workload has set the same group; a walk over every file at each backup would change nothing.
+            fsGroupChangePolicy: "OnRootMismatch",
+            seccompProfile: { type: "RuntimeDefault" },
+        },
+        // /tmp of the mover is memory.
+        moverResources: { requests: { cpu: "100m", memory: "256Mi" }, limits: { memory: "2Gi" } },
+    };
+}
+
+/**
+ * The workload is gone by now. A backup under way may have begun before that, so it is let finish; one that begins from
+ * here on has everything. The manual trigger is taken back in any case: left there it would switch the schedule off.
+ */
+const LAST_BACKUP = `
+refuse() {
+  echo "The last backup of $NAMESPACE/$SOURCE was not taken: $1. Its volume stays." >&2
+  echo "See  kubectl --namespace $NAMESPACE describe replicationsource $SOURCE. To go on without: set backups.beforeDestroy to false, pulumi up, pulumi destroy." >&2
+  exit 1
+}
+source=replicationsource/$SOURCE
+kubectl --namespace "$NAMESPACE" wait "$source" --for=condition=Synchronizing=false --timeout=3600s ||
+  refuse "the one before did not end"
+stamp=before-destroy-$(date +%s)
+kubectl --namespace "$NAMESPACE" patch "$source" --type=merge --patch "{\\"spec\\":{\\"trigger\\":{\\"manual\\":\\"$stamp\\"}}}"
+outcome=0
+kubectl --namespace "$NAMESPACE" wait "$source" --for=jsonpath='{.status.lastManualSync}'="$stamp" --timeout=3600s || outcome=$?
+kubectl --namespace "$NAMESPACE" patch "$source" --type=merge --patch '{"spec":{"trigger":{"manual":null}}}'
+test "$outcome" -eq 0 || refuse "it did not end within an hour"`.trim();

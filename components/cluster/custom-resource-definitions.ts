@@ -1,0 +1,64 @@
+import type * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import type { CrdBundle } from "../crds";
+import type { Cluster } from "../platform";
+import { clusterCommand } from "./cluster-command";
+
+export interface CustomResourceDefinitionsArgs {
+    cluster: Pick<Cluster, "kubeconfig">;
+    bundles: readonly CrdBundle[];
+}
+
+/**
+ * The layer of CustomResourceDefinitions below every chart: whatever sends a custom resource depends on it, so that it
+ * comes first and goes last. Another version of a bundle updates its command in place; a replaced one would run the old
+ * one's `delete`, and with the definitions go all their objects.
+ *
+ * A command and not resources, because the definitions are upstream's files: some are larger than the annotation that
+ * client-side apply would keep of them, and a preview must not fetch them.
+ */
+export class CustomResourceDefinitions extends pulumi.ComponentResource {
+    readonly commands: readonly command.local.Command[];
+
+    constructor(name: string, args: CustomResourceDefinitionsArgs, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:cluster:CustomResourceDefinitions", name, {}, opts);
+        this.commands = args.bundles.map((bundle) =>
+            clusterCommand(
+                `${name}-${bundle.project}`,
+                args.cluster,
+                {
+                    create: APPLY,
+                    update: APPLY,
+                    delete: DELETE,
+                    environment: {
+                        CRD_PROJECT: bundle.project,
+                        CRD_FILES: bundle.urls.join(" "),
+                        CRD_NAMES: bundle.names.join(" "),
+                        CRD_OTHERS: (bundle.others ?? []).join(" "),
+                    },
+                },
+                { parent: this },
+            ),
+        );
+        this.registerOutputs({});
+    }
+}
+
+const APPLY = `
+files=()
+for file in $CRD_FILES; do files+=(--filename "$file"); done
+kubectl apply --server-side --force-conflicts "\${files[@]}"
+kubectl wait crd $CRD_NAMES --for=condition=Established --timeout=120s
+`.trim();
+
+// An object whose finalizer has no controller any more would hold its definition for ever: say which.
+const DELETE = `
+for other in $CRD_OTHERS; do kubectl delete "$other" --ignore-not-found; done
+if ! kubectl delete crd $CRD_NAMES --ignore-not-found --timeout=300s; then
+  for crd in $(kubectl get crd $CRD_NAMES --ignore-not-found --output name); do
+    kubectl get "\${crd#*/}" --all-namespaces --output 'jsonpath={range .items[*]}{.kind}{" "}{.metadata.namespace}{"/"}{.metadata.name}{" waits for "}{.metadata.finalizers}{"\\n"}{end}' >&2
+  done
+  echo "custom resources of $CRD_PROJECT remain: remove them, or the finalizers named above, and run destroy again" >&2
+  exit 1
+fi
+`.trim();

@@ -1,0 +1,32 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { chartArgs, charts } from "../charts";
+
+/** Metrics for `kubectl top` and autoscalers; https://kubernetes-sigs.github.io/metrics-server/ */
+export class MetricsServer extends pulumi.ComponentResource {
+    constructor(name: string, _args: Record<string, never>, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:cluster:MetricsServer", name, {}, opts);
+        new k8s.helm.v3.Release(
+            name,
+            {
+                ...chartArgs(charts.metricsServer),
+                name: "metrics-server",
+                namespace: "kube-system",
+                values: metricsServerValues(),
+            },
+            { parent: this },
+        );
+        this.registerOutputs({});
+    }
+}
+
+/** Values for the chart in components/charts.ts. */
+export function metricsServerValues() {
+    return {
+        // Talos' kubelets have certificates that nobody signed, unless rotation and an approver are set up.
+        args: ["--kubelet-insecure-tls"],
+        metrics: { enabled: true },
+        serviceMonitor: { enabled: true },
+        resources: { requests: { cpu: "100m", memory: "200Mi" }, limits: { memory: "400Mi" } },
+    };
+}

@@ -1,0 +1,49 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { chartArgs, charts } from "../charts";
+
+export interface ReloaderArgs {
+    namespace: pulumi.Input<string>;
+}
+
+/** Asks Reloader to restart a controller when a Secret or ConfigMap that its pods read has changed. */
+export const RELOAD_ANNOTATIONS = { "reloader.stakater.com/auto": "true" } as const;
+
+/** Restarts annotated controllers after a rotated secret; https://docs.stakater.com/reloader/ */
+export class Reloader extends pulumi.ComponentResource {
+    constructor(name: string, args: ReloaderArgs, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:cluster:Reloader", name, {}, opts);
+        new k8s.helm.v3.Release(
+            name,
+            {
+                ...chartArgs(charts.reloader),
+                name: "reloader",
+                namespace: args.namespace,
+                values: reloaderValues(),
+            },
+            { parent: this },
+        );
+        this.registerOutputs({});
+    }
+}
+
+/** Values for the chart in components/charts.ts. */
+export function reloaderValues() {
+    return {
+        fullnameOverride: "reloader",
+        reloader: {
+            readOnlyRootFileSystem: true,
+            // Annotations in place of an environment variable: Pulumi must not see its Deployments changed.
+            reloadStrategy: "annotations",
+            podMonitor: { enabled: true },
+            deployment: {
+                resources: { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "256Mi" } },
+                containerSecurityContext: {
+                    allowPrivilegeEscalation: false,
+                    readOnlyRootFilesystem: true,
+                    capabilities: { drop: ["ALL"] },
+                },
+            },
+        },
+    };
+}

@@ -1,0 +1,48 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { chartArgs, charts } from "../charts";
+import { podSecurityNamespace } from "../cluster/namespaces";
+
+/** cert-manager: the operator and its CRDs. Helm returns when its webhook has answered once. */
+export class CertManager extends pulumi.ComponentResource {
+    readonly release: k8s.helm.v3.Release;
+    /** Where ClusterIssuers look for their Secrets. */
+    readonly namespace: pulumi.Output<string>;
+
+    constructor(name: string, _args: Record<string, never>, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:edge:CertManager", name, {}, opts);
+        this.namespace = podSecurityNamespace("cert-manager", "restricted", { parent: this }).metadata.name;
+        this.release = new k8s.helm.v3.Release(
+            name,
+            {
+                ...chartArgs(charts.certManager),
+                name: "cert-manager",
+                namespace: this.namespace,
+                timeout: 600,
+                values: certManagerValues(),
+            },
+            { parent: this },
+        );
+        this.registerOutputs({});
+    }
+}
+
+/** Values for the chart in components/charts.ts, https://cert-manager.io/docs/installation/helm/ */
+export function certManagerValues() {
+    return {
+        // Not kept: by the time of the uninstall every Certificate is gone, and destroy shall leave nothing.
+        crds: { enabled: true, keep: false },
+        // The self check must see what Let's Encrypt sees, not what the LAN's resolver says of its own domain.
+        dns01RecursiveNameservers: "https://1.1.1.1:443/dns-query,https://1.0.0.1:443/dns-query",
+        dns01RecursiveNameserversOnly: true,
+        resources: limited("64Mi", "256Mi"),
+        webhook: { resources: limited("32Mi", "128Mi") },
+        cainjector: { resources: limited("64Mi", "512Mi") },
+        startupapicheck: { resources: limited("32Mi", "128Mi") },
+        prometheus: { enabled: true, servicemonitor: { enabled: true } },
+    };
+}
+
+function limited(memory: string, limit: string) {
+    return { requests: { cpu: "10m", memory }, limits: { memory: limit } };
+}

@@ -1,0 +1,102 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { chartArgs, charts } from "../charts";
+import { podSecurityNamespace } from "../cluster/namespaces";
+
+/** flux-operator, which installs and upgrades Flux; https://fluxcd.control-plane.io/operator/ */
+export class FluxOperator extends pulumi.ComponentResource {
+    readonly namespace: pulumi.Output<string>;
+    readonly release: k8s.helm.v3.Release;
+
+    constructor(name: string, _args: Record<string, never>, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:gitops:FluxOperator", name, {}, opts);
+        this.namespace = podSecurityNamespace("flux-system", "restricted", { parent: this }).metadata.name;
+        this.release = new k8s.helm.v3.Release(
+            name,
+            {
+                ...chartArgs(charts.fluxOperator),
+                name: "flux-operator",
+                namespace: this.namespace,
+                values: fluxOperatorValues(),
+            },
+            { parent: this },
+        );
+        this.registerOutputs({});
+    }
+}
+
+/** Values for the chart in components/charts.ts. */
+export function fluxOperatorValues() {
+    return {
+        serviceMonitor: { create: true },
+        resources: { requests: { cpu: "100m", memory: "64Mi" }, limits: { memory: "1Gi" } },
+    };
+}
+
+export interface FluxSyncArgs {
+    operator: FluxOperator;
+    /** Git repository over https; a private one needs a pull secret in flux-system. */
+    repository: string;
+    /** Full Git reference, e.g. refs/heads/main. */
+    revision: string;
+    /** Directory that Flux starts from, without a leading slash. */
+    path: string;
+}
+
+/** Flux release that the operator keeps installed: patches of one minor version. */
+const FLUX_VERSION = "2.8.x";
+
+/** Controllers whose memory the seed fixes at 2Gi ("Resource Quotas and Limits"). */
+const CONTROLLERS = ["kustomize-controller", "helm-controller", "source-controller"];
+
+/** Flux and the path of Git it follows: the hand-off of everything that this program does not declare. */
+export class FluxSync extends pulumi.ComponentResource {
+    readonly instance: k8s.apiextensions.CustomResource;
+
+    constructor(name: string, args: FluxSyncArgs, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:gitops:FluxSync", name, {}, opts);
+        this.instance = new k8s.apiextensions.CustomResource(
+            name,
+            {
+                apiVersion: "fluxcd.controlplane.io/v1",
+                kind: "FluxInstance",
+                metadata: {
+                    // The operator takes no other name.
+                    name: "flux",
+                    namespace: args.operator.namespace,
+                    annotations: { "pulumi.com/waitFor": "condition=Ready" },
+                },
+                spec: {
+                    distribution: { version: FLUX_VERSION, registry: "ghcr.io/fluxcd" },
+                    components: [
+                        "source-controller",
+                        "kustomize-controller",
+                        "helm-controller",
+                        "notification-controller",
+                    ],
+                    cluster: { type: "kubernetes", networkPolicy: true },
+                    sync: {
+                        kind: "GitRepository",
+                        url: args.repository,
+                        ref: args.revision,
+                        path: args.path,
+                        interval: "1m",
+                    },
+                    kustomize: { patches: CONTROLLERS.map(memoryPatch) },
+                    wait: true,
+                },
+            },
+            { parent: this, dependsOn: args.operator.release },
+        );
+        this.registerOutputs({});
+    }
+}
+
+function memoryPatch(controller: string) {
+    return {
+        target: { kind: "Deployment", name: controller },
+        patch: JSON.stringify([
+            { op: "replace", path: "/spec/template/spec/containers/0/resources/limits/memory", value: "2Gi" },
+        ]),
+    };
+}

@@ -1,0 +1,150 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+
+export interface AlertsArgs {
+    /** Namespace of the rules. */
+    namespace: pulumi.Output<string>;
+    /** Same, as text, for addresses. */
+    namespaceName: string;
+    /** Namespace of Flux, whose errors go to Alertmanager. */
+    fluxNamespace: pulumi.Output<string>;
+}
+
+interface Rule {
+    readonly alert: string;
+    readonly expr: string;
+    readonly for: string;
+    readonly severity: "critical" | "warning";
+    readonly summary: string;
+}
+
+/** Kinds of Flux whose errors are worth a message. */
+const FLUX_KINDS = ["GitRepository", "OCIRepository", "HelmRepository", "HelmChart", "HelmRelease", "Kustomization"];
+
+/** Alert rules for what the household would miss last and need first: backups, databases, delivery. */
+export class Alerts extends pulumi.ComponentResource {
+    constructor(name: string, args: AlertsArgs, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:monitoring:Alerts", name, {}, opts);
+        const child = { parent: this };
+        for (const [group, rules] of Object.entries(RULES)) {
+            new k8s.apiextensions.CustomResource(
+                `${name}-${group}`,
+                {
+                    apiVersion: "monitoring.coreos.com/v1",
+                    kind: "PrometheusRule",
+                    metadata: { name: group, namespace: args.namespace },
+                    spec: { groups: [{ name: group, rules: rules.map(prometheusRule) }] },
+                },
+                child,
+            );
+        }
+        const provider = new k8s.apiextensions.CustomResource(
+            `${name}-flux-provider`,
+            {
+                apiVersion: "notification.toolkit.fluxcd.io/v1beta3",
+                kind: "Provider",
+                metadata: { name: "alertmanager", namespace: args.fluxNamespace },
+                spec: {
+                    type: "alertmanager",
+                    address: `http://kube-prometheus-stack-alertmanager.${args.namespaceName}.svc.cluster.local:9093/api/v2/alerts/`,
+                },
+            },
+            child,
+        );
+        new k8s.apiextensions.CustomResource(
+            `${name}-flux-alert`,
+            {
+                apiVersion: "notification.toolkit.fluxcd.io/v1beta3",
+                kind: "Alert",
+                metadata: { name: "alertmanager", namespace: args.fluxNamespace },
+                spec: {
+                    providerRef: { name: provider.metadata.name },
+                    eventSeverity: "error",
+                    eventSources: FLUX_KINDS.map((kind) => ({ kind, name: "*" })),
+                    // A source that is slow for a moment comes back by itself.
+                    exclusionList: ["error.*lookup github\\.com", "dial.*tcp.*timeout", "waiting.*socket"],
+                },
+            },
+            child,
+        );
+        this.registerOutputs({});
+    }
+}
+
+/** Rules by group. Metrics: VolSync "Metrics", CloudNativePG "Monitoring", flux-operator "Prometheus metrics". */
+export const RULES: Readonly<Record<string, readonly Rule[]>> = {
+    volsync: [
+        {
+            alert: "VolSyncComponentAbsent",
+            expr: 'absent(up{job="volsync-metrics"})',
+            for: "15m",
+            severity: "critical",
+            summary: "VolSync is gone: no volume is backed up",
+        },
+        {
+            alert: "VolSyncVolumeOutOfSync",
+            expr: "volsync_volume_out_of_sync == 1",
+            for: "15m",
+            severity: "critical",
+            summary: "{{ $labels.obj_namespace }}/{{ $labels.obj_name }} has not been backed up when it was due",
+        },
+        {
+            alert: "VolSyncMissedIntervals",
+            expr: "increase(volsync_missed_intervals_total[1d]) > 3",
+            for: "15m",
+            severity: "warning",
+            summary: "{{ $labels.obj_namespace }}/{{ $labels.obj_name }} misses its backups again and again",
+        },
+    ],
+    "cloudnative-pg": [
+        {
+            alert: "CloudNativePgInstanceDown",
+            expr: "cnpg_collector_up == 0",
+            for: "5m",
+            severity: "critical",
+            summary: "PostgreSQL instance {{ $labels.pod }} is down",
+        },
+        {
+            alert: "CloudNativePgReplicationLag",
+            expr: "cnpg_pg_replication_lag > 300",
+            for: "5m",
+            severity: "warning",
+            summary: "PostgreSQL replica {{ $labels.pod }} is {{ $value }} seconds behind",
+        },
+        {
+            alert: "CloudNativePgWalArchiveFailing",
+            expr: "increase(cnpg_pg_stat_archiver_failed_count[15m]) > 0",
+            for: "15m",
+            severity: "critical",
+            summary: "PostgreSQL cannot write its WAL to the object store: point-in-time recovery ends here",
+        },
+        {
+            alert: "CloudNativePgBackupOld",
+            expr: "time() - max(barman_cloud_cloudnative_pg_io_last_available_backup_timestamp) > 129600",
+            for: "1h",
+            severity: "critical",
+            summary: "The last base backup of PostgreSQL is more than 36 hours old",
+        },
+    ],
+    flux: [
+        {
+            alert: "FluxInstanceNotReady",
+            expr: 'flux_instance_info{ready!="True"} == 1',
+            for: "10m",
+            severity: "critical",
+            summary: "Flux itself is not ready: {{ $labels.reason }}",
+        },
+        {
+            alert: "FluxResourceNotReady",
+            expr: 'flux_resource_info{ready="False", suspended!="True"} == 1',
+            for: "15m",
+            severity: "warning",
+            summary:
+                "{{ $labels.kind }} {{ $labels.exported_namespace }}/{{ $labels.name }} does not reconcile: {{ $labels.reason }}",
+        },
+    ],
+};
+
+function prometheusRule({ alert, expr, for: pending, severity, summary }: Rule) {
+    return { alert, expr, for: pending, labels: { severity }, annotations: { summary } };
+}

@@ -1,0 +1,108 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { chartArgs, charts } from "../charts";
+import type { Platform } from "../platform";
+import { LOKI } from "./loki";
+import { chartResources } from "./resources";
+import { THANOS_QUERY } from "./thanos";
+
+export interface GrafanaArgs {
+    namespace: string;
+    /** Host label. */
+    host: string;
+}
+
+/** Values in the secret store. */
+export const GRAFANA_SECRETS = {
+    "admin-user": "grafana.adminUser",
+    "admin-password": "grafana.adminPassword",
+} as const;
+
+/** Grafana on its own: data sources and dashboards from the cluster's objects, nothing on a disk. */
+export class Grafana extends pulumi.ComponentResource {
+    constructor(name: string, args: GrafanaArgs, platform: Platform, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:monitoring:Grafana", name, {}, opts);
+        const namespace = platform.namespaces.name(args.namespace);
+        const admin = platform.secrets.deliver(
+            name,
+            { name: "grafana-admin", namespace, data: GRAFANA_SECRETS },
+            { parent: this },
+        );
+        const release = new k8s.helm.v3.Release(
+            name,
+            {
+                ...chartArgs(charts.grafana),
+                name: "grafana",
+                namespace,
+                timeout: 600,
+                values: grafanaValues({
+                    adminSecret: admin,
+                    rootUrl: platform.edge.url(args.host),
+                    annotations: platform.reloadAnnotations ?? {},
+                }),
+            },
+            { parent: this },
+        );
+        platform.edge.expose(
+            name,
+            { host: args.host, access: "local" },
+            {
+                workload: "grafana",
+                namespace: release.status.namespace.apply((given) => given ?? args.namespace),
+                service: "grafana",
+                port: 80,
+            },
+            { parent: this, dependsOn: release },
+        );
+        this.registerOutputs({});
+    }
+}
+
+interface GrafanaValuesArgs {
+    adminSecret: pulumi.Input<string>;
+    rootUrl: string;
+    annotations: Readonly<Record<string, string>>;
+}
+
+/** Values for the chart in components/charts.ts. */
+export function grafanaValues({ adminSecret, rootUrl, annotations }: GrafanaValuesArgs) {
+    return {
+        annotations,
+        admin: { existingSecret: adminSecret, userKey: "admin-user", passwordKey: "admin-password" },
+        "grafana.ini": {
+            server: { root_url: rootUrl },
+            analytics: { check_for_updates: false, reporting_enabled: false },
+        },
+        datasources: {
+            "datasources.yaml": {
+                apiVersion: 1,
+                datasources: [
+                    {
+                        name: "Prometheus",
+                        uid: "prometheus",
+                        type: "prometheus",
+                        url: `http://${THANOS_QUERY.service}:${THANOS_QUERY.port}`,
+                        isDefault: true,
+                        jsonData: { prometheusType: "Thanos", timeInterval: "1m" },
+                    },
+                    { name: "Loki", uid: "loki", type: "loki", url: `http://${LOKI.service}:${LOKI.port}` },
+                    {
+                        name: "Alertmanager",
+                        uid: "alertmanager",
+                        type: "alertmanager",
+                        url: "http://kube-prometheus-stack-alertmanager:9093",
+                        jsonData: { implementation: "prometheus" },
+                    },
+                ],
+            },
+        },
+        sidecar: {
+            dashboards: { enabled: true, searchNamespace: "ALL" },
+            resources: chartResources("64Mi", "256Mi"),
+        },
+        serviceMonitor: { enabled: true },
+        resources: chartResources("128Mi", "512Mi"),
+        // The chart's test pod is of no use outside `helm test`.
+        testFramework: { enabled: false },
+    };
+}

@@ -1,0 +1,103 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { chartArgs, charts } from "../charts";
+import type { SecretStore } from "../secrets/secret-store";
+import { chartResources } from "./resources";
+import { MONITORING_S3, type Bucket } from "./s3";
+
+export interface LokiArgs {
+    namespace: pulumi.Output<string>;
+    bucket: Bucket;
+    storageClass: pulumi.Input<string>;
+    secrets: SecretStore;
+}
+
+/** Service for pushes and queries, named by the chart. */
+export const LOKI = { service: "loki", port: 3100 } as const;
+
+/** Logs: one process, its chunks in the bucket. https://grafana.com/docs/loki/latest/setup/install/helm/ */
+export class Loki extends pulumi.ComponentResource {
+    readonly release: k8s.helm.v3.Release;
+
+    constructor(name: string, args: LokiArgs, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:monitoring:Loki", name, {}, opts);
+        const credentials = args.secrets.deliver(
+            name,
+            {
+                name: "loki-s3",
+                namespace: args.namespace,
+                data: {
+                    S3_ACCESS_KEY_ID: MONITORING_S3.accessKeyId,
+                    S3_SECRET_ACCESS_KEY: MONITORING_S3.secretAccessKey,
+                },
+            },
+            { parent: this },
+        );
+        this.release = new k8s.helm.v3.Release(
+            name,
+            {
+                ...chartArgs(charts.loki),
+                name: "loki",
+                namespace: args.namespace,
+                timeout: 600,
+                values: lokiValues(args, credentials),
+            },
+            { parent: this },
+        );
+        this.registerOutputs({});
+    }
+}
+
+/** Values for the chart in components/charts.ts. */
+export function lokiValues(
+    { bucket, storageClass }: Pick<LokiArgs, "bucket" | "storageClass">,
+    credentials: pulumi.Input<string>,
+) {
+    return {
+        deploymentMode: "Monolithic",
+        loki: {
+            auth_enabled: false,
+            commonConfig: { replication_factor: 1 },
+            storage: {
+                type: "s3",
+                bucketNames: { chunks: bucket.bucket, ruler: bucket.bucket },
+                s3: {
+                    endpoint: bucket.endpoint,
+                    // Filled in by Loki from its environment.
+                    accessKeyId: "${S3_ACCESS_KEY_ID}",
+                    secretAccessKey: "${S3_SECRET_ACCESS_KEY}",
+                    s3ForcePathStyle: true,
+                },
+            },
+            schemaConfig: {
+                configs: [
+                    {
+                        from: "2024-04-01",
+                        store: "tsdb",
+                        object_store: "s3",
+                        schema: "v13",
+                        index: { prefix: "index_", period: "24h" },
+                    },
+                ],
+            },
+            limits_config: { retention_period: "744h" },
+            compactor: { retention_enabled: true, delete_request_store: "s3" },
+            analytics: { reporting_enabled: false },
+        },
+        singleBinary: {
+            replicas: 1,
+            extraArgs: ["-config.expand-env=true"],
+            extraEnvFrom: [{ secretRef: { name: credentials } }],
+            persistence: { storageClass, size: "20Gi" },
+            resources: chartResources("512Mi", "2Gi", "100m"),
+        },
+        sidecar: { rules: { enabled: false }, resources: chartResources("64Mi", "128Mi") },
+        // One replica needs no gateway before it, and a household's queries no cache.
+        gateway: { enabled: false },
+        chunksCache: { enabled: false },
+        resultsCache: { enabled: false },
+        lokiCanary: { enabled: false },
+        test: { enabled: false },
+        monitoring: { serviceMonitor: { enabled: true } },
+    };
+}

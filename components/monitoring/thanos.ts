@@ -1,0 +1,64 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { chartArgs, charts } from "../charts";
+import { THANOS_OBJECT_STORE, THANOS_SIDECARS } from "./prometheus";
+import { chartResources } from "./resources";
+
+export interface ThanosArgs {
+    namespace: pulumi.Output<string>;
+    /** Same, as text, for addresses. */
+    namespaceName: string;
+    /** Secret of `THANOS_OBJECT_STORE`. */
+    objectStore: pulumi.Input<string>;
+    storageClass: pulumi.Input<string>;
+}
+
+/** Service that answers queries over all time, named by the chart. */
+export const THANOS_QUERY = { service: "thanos-query", port: 10902 } as const;
+
+/** Metrics beyond Prometheus' retention: queries over sidecars and bucket, and the compactor that prunes the bucket. */
+export class Thanos extends pulumi.ComponentResource {
+    constructor(name: string, args: ThanosArgs, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:monitoring:Thanos", name, {}, opts);
+        new k8s.helm.v3.Release(
+            name,
+            {
+                ...chartArgs(charts.thanos),
+                name: "thanos",
+                namespace: args.namespace,
+                timeout: 600,
+                values: thanosValues(args),
+            },
+            { parent: this },
+        );
+        this.registerOutputs({});
+    }
+}
+
+/** Values for the chart in components/charts.ts. */
+export function thanosValues({ namespaceName, objectStore, storageClass }: Omit<ThanosArgs, "namespace">) {
+    const persistence = { enabled: true, storageClass, size: "20Gi", retainDeleted: false };
+    return {
+        objstoreConfig: { create: false, name: objectStore, key: THANOS_OBJECT_STORE.key },
+        serviceMonitor: { enabled: true },
+        additionalEndpoints: [`dnssrv+_grpc._tcp.${THANOS_SIDECARS}.${namespaceName}.svc.cluster.local`],
+        additionalReplicaLabels: ["replica"],
+        query: {
+            replicas: 2,
+            // Between the queriers and what they ask.
+            extraArgs: ["--grpc-compression=snappy"],
+            resources: chartResources("64Mi", "1Gi"),
+        },
+        storeGateway: { persistence, resources: chartResources("128Mi", "2Gi") },
+        compact: {
+            enabled: true,
+            persistence,
+            resources: chartResources("128Mi", "2Gi"),
+            extraArgs: [
+                "--retention.resolution-raw=90d",
+                "--retention.resolution-5m=1y",
+                "--retention.resolution-1h=5y",
+            ],
+        },
+    };
+}

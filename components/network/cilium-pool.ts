@@ -1,0 +1,144 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { Announce, Cilium } from "./cilium";
+
+export interface CiliumAddressPoolArgs {
+    cilium: Cilium;
+    /** Addresses for Services of type LoadBalancer, a CIDR. */
+    pool: string;
+    announce: Announce;
+    /** The router's side of the peering, and ours; for `announce: "bgp"`. */
+    bgp?: { readonly localAsn: number; readonly peerAsn: number; readonly peerAddress: string };
+    /** For `announce: "l2"`: interfaces that answer ARP, as regular expressions; absent: all. */
+    interfaces?: readonly string[];
+}
+
+/**
+ * The load balancer's addresses, and how the LAN learns the way to them: ARP (`l2`), BGP, or static routes on the router
+ * (`routed`), for which there is nothing to make here: `staticRoutes` says what the router must hold.
+ */
+export class CiliumAddressPool extends pulumi.ComponentResource {
+    readonly pool: k8s.apiextensions.CustomResource;
+
+    constructor(name: string, args: CiliumAddressPoolArgs, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:network:CiliumAddressPool", name, {}, opts);
+        const afterCrds = { parent: this, dependsOn: args.cilium.ready };
+        this.pool = new k8s.apiextensions.CustomResource(
+            name,
+            {
+                apiVersion: "cilium.io/v2",
+                kind: "CiliumLoadBalancerIPPool",
+                metadata: { name },
+                spec: { blocks: [{ cidr: args.pool }] },
+            },
+            afterCrds,
+        );
+        switch (args.announce) {
+            case "routed":
+                break;
+            case "l2":
+                answerArp(name, args.interfaces, afterCrds);
+                break;
+            case "bgp":
+                if (args.bgp === undefined) {
+                    throw new pulumi.ResourceError(`${name} announces by bgp, but has no peer: pass bgp`, this, true);
+                }
+                peer(name, args.bgp, afterCrds);
+        }
+        this.registerOutputs({});
+    }
+}
+
+function answerArp(name: string, interfaces: readonly string[] | undefined, opts: pulumi.CustomResourceOptions): void {
+    new k8s.apiextensions.CustomResource(
+        `${name}-announcements`,
+        {
+            apiVersion: "cilium.io/v2alpha1",
+            kind: "CiliumL2AnnouncementPolicy",
+            metadata: { name },
+            spec: {
+                loadBalancerIPs: true,
+                externalIPs: false,
+                ...(interfaces === undefined ? {} : { interfaces: [...interfaces] }),
+            },
+        },
+        opts,
+    );
+}
+
+/** Every node peers with the router: https://docs.cilium.io/en/stable/network/bgp-control-plane/bgp-control-plane-v2/ */
+function peer(
+    name: string,
+    bgp: NonNullable<CiliumAddressPoolArgs["bgp"]>,
+    opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource },
+): void {
+    const labels = { "homelab/advertise": name };
+    const advertisement = new k8s.apiextensions.CustomResource(
+        `${name}-advertisement`,
+        {
+            apiVersion: "cilium.io/v2",
+            kind: "CiliumBGPAdvertisement",
+            metadata: { name, labels },
+            spec: {
+                advertisements: [
+                    {
+                        advertisementType: "Service",
+                        service: { addresses: ["LoadBalancerIP"] },
+                        // An absent selector selects no Service; this one selects all.
+                        selector: { matchExpressions: [{ key: "homelab/no-bgp", operator: "DoesNotExist" }] },
+                    },
+                ],
+            },
+        },
+        opts,
+    );
+    const peerConfig = new k8s.apiextensions.CustomResource(
+        `${name}-peer`,
+        {
+            apiVersion: "cilium.io/v2",
+            kind: "CiliumBGPPeerConfig",
+            metadata: { name },
+            spec: {
+                families: [{ afi: "ipv4", safi: "unicast", advertisements: { matchLabels: labels } }],
+                // The router keeps the routes while an agent restarts.
+                gracefulRestart: { enabled: true },
+            },
+        },
+        opts,
+    );
+    new k8s.apiextensions.CustomResource(
+        `${name}-bgp`,
+        {
+            apiVersion: "cilium.io/v2",
+            kind: "CiliumBGPClusterConfig",
+            metadata: { name },
+            spec: {
+                bgpInstances: [
+                    {
+                        name,
+                        localASN: bgp.localAsn,
+                        peers: [
+                            {
+                                name: "router",
+                                peerASN: bgp.peerAsn,
+                                peerAddress: bgp.peerAddress,
+                                peerConfigRef: { name },
+                            },
+                        ],
+                    },
+                ],
+            },
+        },
+        { parent: opts.parent, dependsOn: [advertisement, peerConfig] },
+    );
+}
+
+export interface StaticRoute {
+    readonly destination: string;
+    readonly via: string;
+}
+
+/** What the router must hold for `announce: "routed"`: the pool through every node, with equal cost where it can. */
+export function staticRoutes(pool: string, nodes: readonly { readonly address: string }[]): StaticRoute[] {
+    return nodes.map(({ address }) => ({ destination: pool, via: address }));
+}

@@ -1,0 +1,296 @@
+/** The pod of a workload: what Deployments and CronJobs have in common. */
+import { createHash } from "node:crypto";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { imageReference, type Image } from "./images";
+import type { GpuKind, WorkloadHost } from "./platform";
+import type { SecretRef } from "./secrets/secret-store";
+import { volumeName, type Volume } from "./storage/volumes";
+
+/**
+ * Who a container runs as.
+ * - `owner`: user and group of the household's files (the cluster's Storage names them), root file system read-only;
+ * - `{ user }`: another non-root user, likewise confined; `writableRoot` for images that write beside their volumes;
+ * - `startsAsRoot`: images (s6-overlay and the like) whose init is root and drops to PUID/PGID itself;
+ * - `vpn`: starts as root and configures the network: NET_ADMIN on top.
+ */
+export type Security =
+    | "owner"
+    | "startsAsRoot"
+    | "vpn"
+    | { readonly user: number; readonly group?: number; readonly writableRoot?: boolean };
+
+export interface PodArgs {
+    /** A namespace that the stack declared. */
+    namespace: string;
+    /** Group of the seed's tree: infra, apps or media. */
+    group: "infra" | "apps" | "media";
+    image: Image;
+    command?: readonly string[];
+    args?: readonly string[];
+    env?: Readonly<Record<string, pulumi.Input<string>>>;
+    /** Environment from existing Secrets. */
+    secretEnv?: Readonly<Record<string, { secret: pulumi.Input<string>; key: string }>>;
+    /** Environment from values of the cluster's secret store; one Secret is made for them. */
+    secrets?: Readonly<Record<string, SecretRef>>;
+    /** Mount path to volume. */
+    volumes?: Readonly<Record<string, Volume>>;
+    /** Absolute path to content: files of the container's configuration, read-only. A change rolls the pods. */
+    files?: Readonly<Record<string, string>>;
+    /** CPU request; CPU has no limit, so that a burst is not throttled. */
+    cpu: string;
+    memory: { readonly request: string; readonly limit: string };
+    security: Security;
+    /** One GPU of this maker. */
+    gpu?: GpuKind;
+    /** Annotations of the pods; a change rolls them. */
+    podAnnotations?: Readonly<Record<string, pulumi.Input<string>>>;
+    /** The escape hatch: last word on the pod's and the container's spec. */
+    patch?: {
+        pod?: Partial<k8s.types.input.core.v1.PodSpec>;
+        container?: Partial<k8s.types.input.core.v1.Container>;
+    };
+}
+
+/** A pod with what it needs around it. */
+export interface Pod {
+    readonly namespace: pulumi.Output<string>;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly selector: Readonly<Record<string, string>>;
+    readonly template: k8s.types.input.core.v1.PodTemplateSpec;
+    /** Annotations of the controller. */
+    readonly annotations: Readonly<Record<string, string>>;
+    /** Whether the pod has a volume that only one pod at a time may write. */
+    readonly exclusive: boolean;
+}
+
+/** Claims, Secret and ConfigMap of a workload, and the template of its pod around `container`'s own fields. */
+export function workloadPod(
+    name: string,
+    args: PodArgs,
+    container: Partial<k8s.types.input.core.v1.Container>,
+    spec: Partial<k8s.types.input.core.v1.PodSpec>,
+    platform: WorkloadHost,
+    child: pulumi.CustomResourceOptions,
+): Pod {
+    const namespace = platform.namespaces.name(args.namespace);
+    const selector = { "app.kubernetes.io/name": name };
+    const labels = { ...selector, "app.kubernetes.io/part-of": args.group };
+    const volumes = Object.entries(args.volumes ?? {});
+    const claims = claimVolumes(name, volumes, namespace, platform, child);
+    const secret =
+        args.secrets === undefined
+            ? undefined
+            : platform.secrets.deliver(name, { name, namespace, data: args.secrets }, child);
+    const files = configFiles(name, args.files, namespace, labels, child);
+    const gpu = graphics(name, args.gpu, platform);
+    const annotations = { ...args.podAnnotations, ...files?.annotations };
+
+    return {
+        namespace,
+        labels,
+        selector,
+        annotations: secret === undefined && args.secretEnv === undefined ? {} : (platform.reloadAnnotations ?? {}),
+        exclusive: claims.size > 0,
+        template: {
+            metadata: { labels, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) },
+            spec: {
+                automountServiceAccountToken: false,
+                enableServiceLinks: false,
+                securityContext: podSecurity(args.security, platform),
+                ...spec,
+                ...(gpu?.runtimeClass === undefined ? {} : { runtimeClassName: gpu.runtimeClass }),
+                containers: [
+                    {
+                        name,
+                        image: imageReference(args.image),
+                        ...(args.command === undefined ? {} : { command: [...args.command] }),
+                        ...(args.args === undefined ? {} : { args: [...args.args] }),
+                        env: environment(args, platform, secret),
+                        resources: {
+                            requests: { cpu: args.cpu, memory: args.memory.request },
+                            limits: {
+                                memory: args.memory.limit,
+                                ...(gpu === undefined ? {} : { [gpu.resource]: "1" }),
+                            },
+                        },
+                        ...container,
+                        securityContext: containerSecurity(args.security),
+                        volumeMounts: [...volumes.map(mount), ...(files?.mounts ?? [])],
+                        ...args.patch?.container,
+                    },
+                ],
+                volumes: [...podVolumes(volumes, claims, platform), ...(files?.volumes ?? [])],
+                ...args.patch?.pod,
+            },
+        },
+    };
+}
+
+function claimVolumes(
+    name: string,
+    volumes: readonly [mountPath: string, volume: Volume][],
+    namespace: pulumi.Output<string>,
+    platform: WorkloadHost,
+    child: pulumi.CustomResourceOptions,
+): ReadonlyMap<string, pulumi.Output<string>> {
+    const claims = new Map<string, pulumi.Output<string>>();
+    const seen = new Set<Volume["kind"]>();
+    for (const [mountPath, volume] of volumes) {
+        platform.storage.record(name, mountPath, volume);
+        if (volume.kind !== "data" && volume.kind !== "cache") continue;
+        if (seen.has(volume.kind)) {
+            throw new pulumi.RunError(
+                `workload ${name} has two ${volume.kind} volumes (${mountPath} is the second); it may have one: put both into directories of it`,
+            );
+        }
+        seen.add(volume.kind);
+        const claim = { workload: name, namespace, size: volume.size };
+        claims.set(
+            mountPath,
+            volume.kind === "data"
+                ? platform.storage.claim(name, claim, child)
+                : platform.storage.cache(name, claim, child),
+        );
+    }
+    return claims;
+}
+
+function mount([mountPath, volume]: readonly [string, Volume]): k8s.types.input.core.v1.VolumeMount {
+    return {
+        name: volumeName(mountPath, volume),
+        mountPath,
+        ...(volume.kind === "shared" && volume.subPath !== undefined ? { subPath: volume.subPath } : {}),
+        ...(volume.kind === "shared" && volume.readOnly === true ? { readOnly: true } : {}),
+    };
+}
+
+function configFiles(
+    name: string,
+    files: PodArgs["files"],
+    namespace: pulumi.Output<string>,
+    labels: Readonly<Record<string, string>>,
+    child: pulumi.CustomResourceOptions,
+) {
+    if (files === undefined) return undefined;
+    const entries = Object.entries(files).map(([path, content]) => ({
+        path,
+        content,
+        key: path.slice(1).replaceAll(/[^A-Za-z0-9._-]+/g, "-"),
+    }));
+    const map = new k8s.core.v1.ConfigMap(
+        name,
+        {
+            metadata: { name, namespace, labels: { ...labels } },
+            data: Object.fromEntries(entries.map(({ key, content }) => [key, content])),
+        },
+        child,
+    );
+    return {
+        // A file mounted by subPath is not renewed in a running pod.
+        annotations: { "homelab/files": createHash("sha256").update(JSON.stringify(files)).digest("hex") },
+        mounts: entries.map(({ path, key }) => ({ name: "files", mountPath: path, subPath: key, readOnly: true })),
+        volumes: [{ name: "files", configMap: { name: map.metadata.name } }],
+    };
+}
+
+function graphics(name: string, kind: GpuKind | undefined, platform: WorkloadHost) {
+    if (kind === undefined) return undefined;
+    const gpu = platform.gpus?.[kind];
+    if (gpu !== undefined) return gpu;
+    const has = Object.keys(platform.gpus ?? {});
+    throw new pulumi.RunError(
+        `workload ${name} asks for a GPU by ${kind}, but this cluster has ${has.length === 0 ? "none" : `only ${has.join(", ")}`}`,
+    );
+}
+
+function environment(
+    args: PodArgs,
+    platform: WorkloadHost,
+    secret: pulumi.Output<string> | undefined,
+): k8s.types.input.core.v1.EnvVar[] {
+    const household = { TZ: platform.cluster.timezone, ...rootDropsTo(args.security, platform) };
+    const plain = Object.entries({ ...household, ...args.env }).map(([name, value]) => ({ name, value }));
+    const fromSecrets = Object.entries(args.secretEnv ?? {}).map(([name, ref]) => ({
+        name,
+        valueFrom: { secretKeyRef: { name: ref.secret, key: ref.key } },
+    }));
+    const fromStore = Object.keys(args.secrets ?? {}).map((name) => ({
+        name,
+        valueFrom: { secretKeyRef: { ...(secret === undefined ? {} : { name: secret }), key: name } },
+    }));
+    return [...plain, ...fromSecrets, ...fromStore];
+}
+
+function rootDropsTo(security: Security, platform: WorkloadHost): Record<string, string> {
+    if (security !== "startsAsRoot" && security !== "vpn") return {};
+    return { PUID: String(platform.storage.owner.uid), PGID: String(platform.storage.owner.gid) };
+}
+
+function podSecurity(security: Security, platform: WorkloadHost): k8s.types.input.core.v1.PodSecurityContext {
+    const seccompProfile = { type: "RuntimeDefault" };
+    const { uid, gid } = platform.storage.owner;
+    const fsGroup = { fsGroup: gid, fsGroupChangePolicy: "OnRootMismatch" };
+    switch (security) {
+        case "startsAsRoot":
+        case "vpn":
+            return { ...fsGroup, seccompProfile };
+        case "owner":
+            return { ...fsGroup, seccompProfile, runAsNonRoot: true, runAsUser: uid, runAsGroup: gid };
+        default:
+            return {
+                seccompProfile,
+                runAsNonRoot: true,
+                runAsUser: security.user,
+                runAsGroup: security.group ?? security.user,
+            };
+    }
+}
+
+function containerSecurity(security: Security): k8s.types.input.core.v1.SecurityContext {
+    switch (security) {
+        case "startsAsRoot":
+            // s6's init changes owners and switches users; the runtime's default capabilities are what it needs.
+            return { allowPrivilegeEscalation: false };
+        case "vpn":
+            return { allowPrivilegeEscalation: false, capabilities: { add: ["NET_ADMIN"] } };
+        default:
+            return {
+                allowPrivilegeEscalation: false,
+                readOnlyRootFilesystem: security === "owner" || security.writableRoot !== true,
+                capabilities: { drop: ["ALL"] },
+            };
+    }
+}
+
+function podVolumes(
+    volumes: readonly [mountPath: string, volume: Volume][],
+    claims: ReadonlyMap<string, pulumi.Output<string>>,
+    platform: WorkloadHost,
+): k8s.types.input.core.v1.Volume[] {
+    const byName = new Map<string, k8s.types.input.core.v1.Volume>();
+    for (const [mountPath, volume] of volumes) {
+        const name = volumeName(mountPath, volume);
+        switch (volume.kind) {
+            case "data":
+            case "cache": {
+                const claimName = claims.get(mountPath);
+                if (claimName !== undefined) byName.set(name, { name, persistentVolumeClaim: { claimName } });
+                break;
+            }
+            case "scratch":
+                byName.set(name, {
+                    name,
+                    emptyDir: volume.sizeLimit === undefined ? {} : { sizeLimit: volume.sizeLimit },
+                });
+                break;
+            case "shared":
+                byName.set(name, platform.storage.library(volume.library));
+                break;
+            case "device":
+                byName.set(name, { name, hostPath: { path: volume.path, type: "CharDevice" } });
+                break;
+        }
+    }
+    return [...byName.values()];
+}

@@ -1,0 +1,48 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { WorkloadHost } from "./platform";
+import { workloadPod, type PodArgs } from "./pod";
+
+export interface ScheduledWorkloadArgs extends PodArgs {
+    /** Cron expression in the household's time zone, e.g. "0 5 * * *" or "@daily". */
+    schedule: string;
+}
+
+/** A CronJob with everything around it: runs to its end at set times, one at a time. */
+export class ScheduledWorkload extends pulumi.ComponentResource {
+    readonly job: k8s.batch.v1.CronJob;
+
+    constructor(
+        name: string,
+        args: ScheduledWorkloadArgs,
+        platform: WorkloadHost,
+        opts: pulumi.ComponentResourceOptions = {},
+    ) {
+        super("homelab:apps:ScheduledWorkload", name, {}, pulumi.mergeOptions(platform.opts, opts));
+        const child = { parent: this };
+        const pod = workloadPod(name, args, {}, { restartPolicy: "Never" }, platform, child);
+        this.job = new k8s.batch.v1.CronJob(
+            name,
+            {
+                metadata: {
+                    name,
+                    namespace: pod.namespace,
+                    labels: pod.labels,
+                    ...(Object.keys(pod.annotations).length === 0 ? {} : { annotations: pod.annotations }),
+                },
+                spec: {
+                    schedule: args.schedule,
+                    timeZone: platform.cluster.timezone,
+                    concurrencyPolicy: "Forbid",
+                    successfulJobsHistoryLimit: 1,
+                    failedJobsHistoryLimit: 2,
+                    jobTemplate: {
+                        spec: { backoffLimit: 0, ttlSecondsAfterFinished: 86400, template: pod.template },
+                    },
+                },
+            },
+            child,
+        );
+        this.registerOutputs({});
+    }
+}

@@ -1,0 +1,276 @@
+import { createHash } from "node:crypto";
+import type * as command from "@pulumi/command";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { chartArgs, charts } from "../charts";
+import { clusterCommand, valueAfter } from "../cluster/cluster-command";
+import type { Cluster } from "../platform";
+import { drainScript } from "./drain";
+import { ROOK_NAMESPACE, type RookOperator } from "./rook-operator";
+import type { SnapshotController } from "./snapshot-controller";
+
+/** Upstream's name for both the StorageClass and the VolumeSnapshotClass of the block pool. */
+export const CEPH_BLOCK_CLASS = "ceph-block";
+
+const POOL = "ceph-blockpool";
+const RBD_DRIVER = `${ROOK_NAMESPACE}.rbd.csi.ceph.com`;
+
+export interface CephNode {
+    /** Kubernetes node name. */
+    readonly name: string;
+    /** Disks that Ceph takes whole, by /dev/disk/by-id. */
+    readonly osdDisks: readonly string[];
+}
+
+export interface CephClusterArgs {
+    cluster: Pick<Cluster, "kubeconfig">;
+    operator: RookOperator;
+    /** Serves snapshots, and removes those that are left when the cluster goes. */
+    snapshots: SnapshotController;
+    /** At least three: three replicas are on three hosts. */
+    nodes: readonly CephNode[];
+    /**
+     * Destroy also wipes the disks and /var/lib/rook, and `up` wipes and takes over disks of an earlier Ceph cluster.
+     * Otherwise both stay as they are, and Ceph refuses an earlier cluster's disks: docs/storage.md.
+     */
+    confirmDataLoss: boolean;
+}
+
+/**
+ * A Ceph cluster on the nodes' own disks with its CSI driver, the default StorageClass `ceph-block`, a
+ * VolumeSnapshotClass of the same name, and the toolbox.
+ *
+ * Teardown, in the order in which the graph deletes: the last volumes and snapshots (whoever uses a class is deleted
+ * before `ready`, which then waits for what controllers remove on their own), pool and CephCluster, what Rook does
+ * after the CephCluster is gone, the CSI driver, the operator.
+ */
+export class CephCluster extends pulumi.ComponentResource {
+    /** StorageClass; known once Ceph serves volumes. */
+    readonly blockClass: pulumi.Output<string>;
+    /** VolumeSnapshotClass. */
+    readonly snapshotClass: pulumi.Output<string>;
+    /** Done when Ceph serves volumes; deleted once the last volume and snapshot is gone. */
+    readonly ready: command.local.Command;
+
+    constructor(name: string, args: CephClusterArgs, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:storage:CephCluster", name, {}, opts);
+        const { namespace } = args.operator;
+        const drivers = new k8s.helm.v3.Release(
+            `${name}-csi-drivers`,
+            {
+                ...chartArgs(charts.cephCsiDrivers),
+                name: "ceph-csi-drivers",
+                namespace,
+                timeout: 300,
+                values: cephCsiDriversValues(),
+            },
+            { parent: this },
+        );
+        // Made before the cluster so that it is deleted after it, while operator and driver still run.
+        const gone = clusterCommand(
+            `${name}-gone`,
+            args.cluster,
+            { create: "kubectl get --raw /version > /dev/null", delete: goneScript(args) },
+            // The chart makes a VolumeSnapshotClass; its CRD comes before the snapshot controller.
+            { parent: this, dependsOn: [drivers, args.snapshots] },
+        );
+        const values = cephClusterValues({ ...args, monitoring: args.operator.monitoring });
+        const release = new k8s.helm.v3.Release(
+            name,
+            {
+                ...chartArgs(charts.rookCephCluster),
+                name: "rook-ceph-cluster",
+                namespace,
+                // The toolbox is ready once the monitors are.
+                timeout: 1800,
+                values,
+            },
+            { parent: this, dependsOn: gone },
+        );
+        const healthy = clusterCommand(
+            `${name}-healthy`,
+            args.cluster,
+            {
+                create: healthyScript(args.nodes.flatMap(({ osdDisks }) => osdDisks).length),
+                triggers: [
+                    charts.rookCephCluster.version,
+                    createHash("sha256").update(JSON.stringify(values)).digest("hex"),
+                ],
+            },
+            { parent: this, dependsOn: release },
+        );
+        // No triggers: a replaced command runs its delete script.
+        this.ready = clusterCommand(
+            `${name}-ready`,
+            args.cluster,
+            { create: "kubectl get --raw /version > /dev/null", delete: drainedScript(args) },
+            { parent: this, dependsOn: healthy },
+        );
+        this.blockClass = valueAfter(this.ready, CEPH_BLOCK_CLASS);
+        this.snapshotClass = valueAfter(this.ready, CEPH_BLOCK_CLASS);
+        this.registerOutputs({ blockClass: this.blockClass, snapshotClass: this.snapshotClass });
+    }
+}
+
+const inNamespace = `kubectl --namespace ${ROOK_NAMESPACE}`;
+
+/** Phase Ready says nothing of disks: a CephCluster that refused every one is Ready too. */
+function healthyScript(disks: number): string {
+    return `
+${inNamespace} wait cephcluster/${ROOK_NAMESPACE} --for=jsonpath='{.status.phase}'=Ready --timeout=1800s
+${inNamespace} wait cephcluster/${ROOK_NAMESPACE} --for=jsonpath='{.status.storage.osd.storeType.bluestore}'=${disks} --timeout=900s || {
+  echo "Ceph does not run on all ${disks} disks. A disk that carries data of an earlier cluster is refused: docs/storage.md, Disks of an earlier cluster." >&2
+  exit 1
+}
+${inNamespace} wait cephblockpool/${POOL} --for=jsonpath='{.status.phase}'=Ready --timeout=600s`.trim();
+}
+
+/**
+ * Rook refuses to delete a cluster with volumes, and only a running driver removes them. The confirmation is patched in
+ * at the last moment: Rook stops configuring a cluster that has it, so in the chart's values it would keep the next
+ * `up` from ever getting ready.
+ */
+function drainedScript({ confirmDataLoss }: Pick<CephClusterArgs, "confirmDataLoss">): string {
+    const confirm = JSON.stringify({ spec: { cleanupPolicy: { confirmation: "yes-really-destroy-data" } } });
+    return [
+        drainScript("volumesnapshotcontents", `.spec.driver=="${RBD_DRIVER}"`),
+        drainScript("persistentvolumes", `.spec.csi.driver=="${RBD_DRIVER}"`),
+        ...(confirmDataLoss
+            ? [`${inNamespace} patch cephcluster ${ROOK_NAMESPACE} --type=merge --patch '${confirm}'`]
+            : []),
+    ].join("\n");
+}
+
+/** What the operators do after the CephCluster object is gone: ClientProfiles have a finalizer; disks are wiped. */
+function goneScript({ confirmDataLoss, nodes }: Pick<CephClusterArgs, "confirmDataLoss" | "nodes">): string {
+    const wait = (what: string, seconds: number) => `${inNamespace} wait ${what} --timeout=${seconds}s`;
+    const jobs = nodes.map((node) => `job/cluster-cleanup-job-${node.name}`);
+    return [
+        wait(`--for=delete cephblockpool/${POOL} cephcluster/${ROOK_NAMESPACE}`, 900),
+        wait("--for=delete clientprofiles.csi.ceph.io,cephconnections.csi.ceph.io --all", 300),
+        ...(confirmDataLoss
+            ? [
+                  ...jobs.map((job) => wait(`--for=create ${job}`, 600)),
+                  ...jobs.map((job) => wait(`--for=condition=Complete ${job}`, 1800)),
+              ]
+            : []),
+    ].join("\n");
+}
+
+/**
+ * Values of chart ceph-csi-drivers 1.0, which Rook 1.20 needs beside its own charts. Names carry the operator's
+ * namespace, as the classes do. Source: https://rook.io/docs/rook/v1.20/Helm-Charts/csi-drivers-chart/
+ */
+export function cephCsiDriversValues() {
+    return {
+        operatorConfig: {
+            namespace: ROOK_NAMESPACE,
+            driverSpecDefaults: {
+                imageSet: { name: "rook-csi-operator-image-set-configmap" },
+                nodePlugin: { priorityClassName: "system-node-critical" },
+                controllerPlugin: { priorityClassName: "system-cluster-critical" },
+            },
+        },
+        drivers: {
+            rbd: {
+                enabled: true,
+                name: RBD_DRIVER,
+                // The chart's default is "none": no snapshotter beside the driver, and no backup would ever start.
+                snapshotPolicy: "volumeSnapshot",
+                controllerPlugin: { replicas: 2 },
+            },
+            cephfs: { enabled: false },
+            nfs: { enabled: false },
+            nvmeof: { enabled: false },
+        },
+    };
+}
+
+/** Requests without a limit: null takes the chart's own away. */
+const requests = (cpu: string, memory: string) => ({ limits: null, requests: { cpu, memory } });
+
+/**
+ * Values of chart rook-ceph-cluster v1.20. Source: seed 002 (Storage, Resource Quotas and Limits),
+ * https://rook.io/docs/rook/v1.20/CRDs/Cluster/ceph-cluster-crd/
+ */
+export function cephClusterValues({
+    nodes,
+    confirmDataLoss,
+    monitoring,
+}: Pick<CephClusterArgs, "nodes" | "confirmDataLoss"> & { monitoring: boolean }) {
+    return {
+        operatorNamespace: ROOK_NAMESPACE,
+        clusterName: ROOK_NAMESPACE,
+        toolbox: { enabled: true, resources: requests("100m", "128Mi") },
+        monitoring: { enabled: monitoring, createPrometheusRules: monitoring },
+        cephClusterSpec: {
+            mon: { count: 3, allowMultiplePerNode: false },
+            mgr: { count: 2, allowMultiplePerNode: false },
+            // For `kubectl port-forward`; no route leads to it.
+            dashboard: { enabled: true, ssl: false },
+            // Without a memory limit an OSD takes the node's whole memory as its measure.
+            cephConfig: { osd: { osd_memory_target: String(4 * 1024 ** 3) } },
+            ...(confirmDataLoss ? { cleanupPolicy: { wipeDevicesFromOtherClusters: true } } : {}),
+            resources: {
+                mgr: requests("500m", "512Mi"),
+                mon: requests("1000m", "1Gi"),
+                osd: requests("1000m", "4Gi"),
+                "mgr-sidecar": requests("100m", "40Mi"),
+                crashcollector: requests("100m", "60Mi"),
+                logcollector: requests("100m", "100Mi"),
+                cleanup: requests("500m", "100Mi"),
+                exporter: requests("50m", "50Mi"),
+                "cmd-reporter": requests("500m", "100Mi"),
+            },
+            storage: {
+                useAllNodes: false,
+                useAllDevices: false,
+                nodes: nodes.map(({ name, osdDisks }) => ({ name, devices: osdDisks.map((disk) => ({ name: disk })) })),
+            },
+        },
+        cephBlockPools: [
+            {
+                name: POOL,
+                spec: {
+                    failureDomain: "host",
+                    replicated: { size: 3 },
+                    parameters: { compression_mode: "aggressive", compression_algorithm: "zstd" },
+                },
+                storageClass: {
+                    enabled: true,
+                    name: CEPH_BLOCK_CLASS,
+                    isDefault: true,
+                    reclaimPolicy: "Delete",
+                    allowVolumeExpansion: true,
+                    volumeBindingMode: "Immediate",
+                    parameters: rbdParameters(),
+                },
+            },
+        ],
+        cephBlockPoolsVolumeSnapshotClass: {
+            enabled: true,
+            name: CEPH_BLOCK_CLASS,
+            isDefault: true,
+            deletionPolicy: "Delete",
+        },
+        // The chart would make one of each.
+        cephFileSystems: [],
+        cephObjectStores: [],
+    };
+}
+
+function rbdParameters(): Record<string, string> {
+    const secret = (step: string, name: string) => ({
+        [`csi.storage.k8s.io/${step}-secret-name`]: name,
+        [`csi.storage.k8s.io/${step}-secret-namespace`]: ROOK_NAMESPACE,
+    });
+    return {
+        imageFormat: "2",
+        imageFeatures: "layering,fast-diff,object-map,deep-flatten,exclusive-lock",
+        "csi.storage.k8s.io/fstype": "ext4",
+        ...secret("provisioner", "rook-csi-rbd-provisioner"),
+        ...secret("controller-expand", "rook-csi-rbd-provisioner"),
+        ...secret("controller-publish", "rook-csi-rbd-provisioner"),
+        ...secret("node-stage", "rook-csi-rbd-node"),
+    };
+}

@@ -1,0 +1,71 @@
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { chartArgs, charts } from "../charts";
+import { clusterCommand, valueAfter } from "../cluster/cluster-command";
+import { podSecurityNamespace } from "../cluster/namespaces";
+import type { Cluster } from "../platform";
+import { drainScript } from "./drain";
+
+/** The chart's name for its class. */
+export const OPENEBS_CLASS = "openebs-hostpath";
+
+export interface OpenEbsArgs {
+    cluster: Pick<Cluster, "kubeconfig">;
+    /** Directory on every node, mounted into the kubelet. */
+    path: string;
+}
+
+/**
+ * Directories of a node as volumes: no replica, no quota, gone with the node. For caches of backups and other things
+ * that may be lost (seed 002), never for an application's data, and not the default class.
+ */
+export class OpenEbs extends pulumi.ComponentResource {
+    /** StorageClass; whoever uses it is deleted before the provisioner, which alone removes the directories. */
+    readonly className: pulumi.Output<string>;
+
+    constructor(name: string, args: OpenEbsArgs, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:storage:OpenEbs", name, {}, opts);
+        // Its helper pods mount host paths.
+        const namespace = podSecurityNamespace("openebs", "privileged", { parent: this }).metadata.name;
+        const release = new k8s.helm.v3.Release(
+            name,
+            {
+                ...chartArgs(charts.localPvProvisioner),
+                name: "openebs",
+                namespace,
+                timeout: 300,
+                values: openEbsValues(args),
+            },
+            { parent: this },
+        );
+        const drain = clusterCommand(
+            `${name}-drain`,
+            args.cluster,
+            {
+                create: `kubectl wait --for=create storageclass/${OPENEBS_CLASS} --timeout=60s`,
+                delete: drainScript("persistentvolumes", `.spec.storageClassName=="${OPENEBS_CLASS}"`),
+            },
+            { parent: this, dependsOn: release },
+        );
+        this.className = valueAfter(drain, OPENEBS_CLASS);
+        this.registerOutputs({ className: this.className });
+    }
+}
+
+/** Values of chart localpv-provisioner 4.0, https://openebs.github.io/dynamic-localpv-provisioner */
+export function openEbsValues({ path }: Pick<OpenEbsArgs, "path">) {
+    return {
+        localpv: {
+            basePath: path,
+            resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "128Mi" } },
+        },
+        hostpathClass: {
+            enabled: true,
+            name: OPENEBS_CLASS,
+            basePath: path,
+            isDefaultClass: false,
+            reclaimPolicy: "Delete",
+        },
+        analytics: { enabled: false },
+    };
+}

@@ -1,0 +1,1040 @@
+/**
+ * The charts that stand in for the published ones of the second cluster and its like: workloads, services, accounts,
+ * CRDs and classes by upstream's names, labels and switches. Metrics objects, RBAC, probes and security settings of
+ * the real ones are left out; nothing in a sandbox runs.
+ */
+import { type ChartObject, full, labels, service, type StandIn, value, workload, type WorkloadOf } from "./generator";
+
+const PLACEMENT = { nodeSelector: "nodeSelector", tolerations: "tolerations", affinity: "affinity" };
+const UNPLACED = { nodeSelector: {}, tolerations: [], affinity: {} };
+
+/** A workload and the service of the same name in front of it. */
+function served(
+    of: WorkloadOf,
+    ports: Readonly<Record<string, number | string | readonly [port: number | string, target: number | string]>>,
+    more: { readonly annotations?: Readonly<Record<string, string>>; readonly type?: string } = {},
+): ChartObject[] {
+    const when = of.when === undefined ? {} : { when: of.when };
+    return [...workload(of), service({ name: of.name, labels: of.labels, ports, ...when, ...more })];
+}
+
+/** A Job that Helm runs before or after the rest. */
+function hook(name: string, phase: string, image: string, when?: string): ChartObject {
+    return {
+        ...(when !== undefined && { when }),
+        object: {
+            apiVersion: "batch/v1",
+            kind: "Job",
+            metadata: {
+                name,
+                namespace: "{{ .Release.Namespace }}",
+                annotations: {
+                    "helm.sh/hook": phase,
+                    "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
+                },
+            },
+            spec: { template: { spec: { restartPolicy: "OnFailure", containers: [{ name: "job", image }] } } },
+        },
+    };
+}
+
+function configMap(name: string, data: object, when?: string): ChartObject {
+    return {
+        ...(when !== undefined && { when }),
+        object: {
+            apiVersion: "v1",
+            kind: "ConfigMap",
+            metadata: { name, namespace: "{{ .Release.Namespace }}" },
+            data,
+        },
+    };
+}
+
+const certManagerLabels = (part: string, component: string) => ({ app: part, ...labels(part, component) });
+
+const thanosPart = (key: string, name: string, kind: "Deployment" | "StatefulSet"): readonly ChartObject[] =>
+    served(
+        {
+            kind,
+            name: `${full}-${name}`,
+            labels: labels("thanos", name),
+            image: "quay.io/thanos/thanos",
+            ports: { grpc: 10901, http: 10902 },
+            when: `.Values.${key}.enabled`,
+            resources: `${key}.resources`,
+            ...(key !== "compact" && { replicas: `${key}.replicas` }),
+            ...(kind === "StatefulSet" && {
+                storage: { values: `${key}.persistence`, classKey: "storageClass", mode: "ReadWriteOnce" },
+            }),
+        },
+        {
+            ...(["query", "storeGateway", "rule"].includes(key) && {
+                grpc: [value(`${key}.service.grpcPort`), "grpc"] as const,
+            }),
+            http: [value(`${key}.service.httpPort`), "http"],
+        },
+    );
+
+const thanosVolume = { enabled: false, storageClass: "standard", size: "8Gi" };
+
+const lokiCache = (key: string, name: string): readonly ChartObject[] =>
+    served(
+        {
+            kind: "StatefulSet",
+            name: `${full}-${name}`,
+            labels: labels("loki", `memcached-${name}`),
+            image: "docker.io/memcached",
+            ports: { client: 11211 },
+            replicas: `${key}.replicas`,
+            resources: `${key}.resources`,
+            when: `.Values.${key}.enabled`,
+        },
+        { "memcached-client": [11211, "client"] },
+    );
+
+export const STAND_INS: Readonly<Record<string, StandIn>> = {
+    "cert-manager": {
+        values: {
+            crds: { enabled: false, keep: true },
+            replicaCount: 1,
+            resources: {},
+            cainjector: { enabled: true, replicaCount: 1, resources: {} },
+            webhook: { replicaCount: 1, resources: {} },
+            startupapicheck: { enabled: true },
+        },
+        crds: [
+            {
+                subchart: "crds",
+                projects: ["cert-manager"],
+                condition: "crds.enabled",
+                as: "template",
+                keep: ".Values.keep",
+            },
+        ],
+        objects: [
+            served(
+                {
+                    name: full,
+                    labels: certManagerLabels("cert-manager", "controller"),
+                    image: "quay.io/jetstack/cert-manager-controller",
+                    ports: { "http-metrics": 9402 },
+                    replicas: "replicaCount",
+                    resources: "resources",
+                },
+                { "tcp-prometheus-servicemonitor": [9402, "http-metrics"] },
+            ),
+            workload({
+                name: `${full}-cainjector`,
+                labels: certManagerLabels("cainjector", "cainjector"),
+                image: "quay.io/jetstack/cert-manager-cainjector",
+                replicas: "cainjector.replicaCount",
+                resources: "cainjector.resources",
+                when: ".Values.cainjector.enabled",
+            }),
+            served(
+                {
+                    name: `${full}-webhook`,
+                    labels: certManagerLabels("webhook", "webhook"),
+                    image: "quay.io/jetstack/cert-manager-webhook",
+                    ports: { https: 10250, "http-metrics": 9402 },
+                    replicas: "webhook.replicaCount",
+                    resources: "webhook.resources",
+                },
+                { https: 443, metrics: [9402, "http-metrics"] },
+            ),
+            hook(
+                `${full}-startupapicheck`,
+                "post-install",
+                "quay.io/jetstack/cert-manager-startupapicheck",
+                ".Values.startupapicheck.enabled",
+            ),
+        ],
+    },
+    coredns: {
+        values: {
+            replicaCount: 1,
+            resources: { limits: { cpu: "100m", memory: "128Mi" }, requests: { cpu: "100m", memory: "128Mi" } },
+            service: { clusterIP: "", name: "" },
+            k8sAppLabelOverride: "",
+            ...UNPLACED,
+        },
+        objects: [
+            workload({
+                name: full,
+                account: "default",
+                labels: {
+                    ...labels("coredns"),
+                    "k8s-app": "{{ .Values.k8sAppLabelOverride | default .Chart.Name }}",
+                },
+                image: "docker.io/coredns/coredns",
+                ports: { "udp-53": 53, "tcp-53": 53 },
+                replicas: "replicaCount",
+                resources: "resources",
+                pod: PLACEMENT,
+            }).filter(({ object }) => (object as { kind: string }).kind !== "ServiceAccount"),
+            configMap(full, { Corefile: ".:53 {}\n" }),
+        ],
+        // UDP and TCP on one number: a list of ports by name and protocol.
+        text: `apiVersion: v1
+kind: Service
+metadata:
+  name: {{ .Values.service.name | default (include "fullname" .) }}
+  namespace: {{ .Release.Namespace }}
+  labels:
+    app.kubernetes.io/name: coredns
+    app.kubernetes.io/instance: {{ .Release.Name }}
+    k8s-app: {{ .Values.k8sAppLabelOverride | default .Chart.Name }}
+    kubernetes.io/cluster-service: "true"
+spec:
+  {{- with .Values.service.clusterIP }}
+  clusterIP: {{ . }}
+  {{- end }}
+  selector:
+    app.kubernetes.io/name: coredns
+    app.kubernetes.io/instance: {{ .Release.Name }}
+    k8s-app: {{ .Values.k8sAppLabelOverride | default .Chart.Name }}
+  ports:
+    - { name: udp-53, port: 53, protocol: UDP, targetPort: 53 }
+    - { name: tcp-53, port: 53, protocol: TCP, targetPort: 53 }
+`,
+    },
+    "flux-operator": {
+        values: { installCRDs: true, resources: {}, web: { enabled: true } },
+        crds: [{ subchart: "crds", projects: ["flux-operator"], condition: "installCRDs", as: "template", keep: true }],
+        objects: [
+            served(
+                {
+                    name: full,
+                    labels: labels("flux-operator"),
+                    image: "ghcr.io/controlplaneio-fluxcd/flux-operator",
+                    ports: { "http-metrics": 8080, "http-web": 9080 },
+                    resources: "resources",
+                },
+                { http: [8080, "http-metrics"], "http-web": 9080 },
+            ),
+        ],
+    },
+    "cloudnative-pg": {
+        values: {
+            crds: { create: true },
+            replicaCount: 1,
+            resources: {},
+            service: { name: "cnpg-webhook-service", port: 443 },
+            config: { name: "cnpg-controller-manager-config", data: {} },
+            monitoringQueriesConfigMap: { name: "cnpg-default-monitoring" },
+            ...UNPLACED,
+        },
+        crds: [
+            { subchart: "crds", projects: ["cloudnative-pg"], condition: "crds.create", as: "template", keep: true },
+        ],
+        objects: [
+            workload({
+                name: full,
+                labels: labels("cloudnative-pg"),
+                image: "ghcr.io/cloudnative-pg/cloudnative-pg",
+                ports: { metrics: 8080, "webhook-server": 9443 },
+                replicas: "replicaCount",
+                resources: "resources",
+                pod: PLACEMENT,
+            }),
+            service({
+                name: "{{ .Values.service.name }}",
+                labels: labels("cloudnative-pg"),
+                ports: { "webhook-server": value("service.port") },
+            }),
+            configMap("{{ .Values.config.name }}", value("config.data") as unknown as object),
+            configMap("{{ .Values.monitoringQueriesConfigMap.name }}", { queries: "" }),
+        ],
+    },
+    "plugin-barman-cloud": {
+        values: {
+            crds: { create: true },
+            replicaCount: 1,
+            resources: {},
+            service: { name: "barman-cloud", port: 9090 },
+            certificate: {
+                createClientCertificate: true,
+                createServerCertificate: true,
+                issuerName: "selfsigned-issuer",
+            },
+            ...UNPLACED,
+        },
+        crds: [
+            {
+                subchart: "crds",
+                projects: ["plugin-barman-cloud"],
+                condition: "crds.create",
+                as: "template",
+                keep: true,
+            },
+        ],
+        objects: [
+            workload({
+                name: full,
+                labels: labels("plugin-barman-cloud"),
+                image: "ghcr.io/cloudnative-pg/plugin-barman-cloud",
+                ports: { grpc: 9090 },
+                replicas: "replicaCount",
+                resources: "resources",
+                pod: PLACEMENT,
+            }),
+            service({
+                name: "{{ .Values.service.name }}",
+                labels: labels("plugin-barman-cloud"),
+                marks: { "cnpg.io/pluginName": "barman-cloud.cloudnative-pg.io" },
+                annotations: {
+                    "cnpg.io/pluginClientSecret": "barman-cloud-client-tls",
+                    "cnpg.io/pluginServerSecret": "barman-cloud-server-tls",
+                    "cnpg.io/pluginPort": "{{ .Values.service.port }}",
+                },
+                ports: { grpc: [value("service.port"), 9090] },
+            }),
+            {
+                object: {
+                    apiVersion: "cert-manager.io/v1",
+                    kind: "Issuer",
+                    metadata: {
+                        name: `${full}-{{ .Values.certificate.issuerName }}`,
+                        namespace: "{{ .Release.Namespace }}",
+                    },
+                    spec: { selfSigned: {} },
+                },
+            },
+            ...["Client", "Server"].map((side) => ({
+                when: `.Values.certificate.create${side}Certificate`,
+                object: {
+                    apiVersion: "cert-manager.io/v1",
+                    kind: "Certificate",
+                    metadata: {
+                        name: `barman-cloud-${side.toLowerCase()}`,
+                        namespace: "{{ .Release.Namespace }}",
+                    },
+                    spec: {
+                        commonName: "{{ .Values.service.name }}",
+                        dnsNames: ["{{ .Values.service.name }}"],
+                        secretName: `barman-cloud-${side.toLowerCase()}-tls`,
+                        issuerRef: {
+                            group: "cert-manager.io",
+                            kind: "Issuer",
+                            name: `${full}-{{ .Values.certificate.issuerName }}`,
+                        },
+                    },
+                },
+            })),
+        ],
+    },
+    "rook-ceph": {
+        values: {
+            crds: { enabled: true },
+            csi: { installCsiOperator: true },
+            resources: {},
+            nodeSelector: {},
+            tolerations: [],
+        },
+        crds: [
+            { subchart: "crds", projects: ["rook"], condition: "crds.enabled", as: "template", keep: true },
+            {
+                subchart: "csi-crds",
+                projects: ["ceph-csi-operator"],
+                condition: "csi.installCsiOperator",
+                as: "template",
+            },
+        ],
+        objects: [
+            workload({
+                name: "rook-ceph-operator",
+                account: "rook-ceph-system",
+                labels: { app: "rook-ceph-operator" },
+                image: "docker.io/rook/ceph",
+                resources: "resources",
+                pod: { nodeSelector: "nodeSelector", tolerations: "tolerations" },
+            }),
+            configMap("rook-ceph-operator-config", { ROOK_LOG_LEVEL: "INFO" }),
+            configMap("rook-csi-operator-image-set-configmap", { plugin: "quay.io/cephcsi/cephcsi" }),
+            workload({
+                name: "ceph-csi-controller-manager",
+                labels: { "control-plane": "ceph-csi-op-controller-manager", ...labels("ceph-csi") },
+                image: "quay.io/cephcsi/ceph-csi-operator",
+                when: ".Values.csi.installCsiOperator",
+            }),
+        ],
+    },
+    "rook-ceph-cluster": {
+        values: {
+            operatorNamespace: "rook-ceph",
+            clusterName: null,
+            csiDriverNamePrefix: null,
+            configOverride: null,
+            toolbox: { enabled: false, labels: {}, resources: {}, tolerations: [], affinity: {} },
+            monitoring: { enabled: false, createPrometheusRules: false },
+            cephImage: { repository: "quay.io/ceph/ceph", tag: "v20.2.4", allowUnsupported: false },
+            cephClusterSpec: { dataDirHostPath: "/var/lib/rook", mon: { count: 3 }, mgr: { count: 2 } },
+            cephBlockPools: [
+                {
+                    name: "ceph-blockpool",
+                    spec: { failureDomain: "host", replicated: { size: 3 } },
+                    storageClass: { enabled: true, name: "ceph-block", isDefault: true },
+                },
+            ],
+            cephFileSystems: [
+                {
+                    name: "ceph-filesystem",
+                    spec: {
+                        metadataPool: { replicated: { size: 3 } },
+                        dataPools: [{ failureDomain: "host", replicated: { size: 3 }, name: "data0" }],
+                        metadataServer: { activeCount: 1, activeStandby: true },
+                    },
+                    storageClass: { enabled: true, name: "ceph-filesystem" },
+                },
+            ],
+            cephObjectStores: [
+                {
+                    name: "ceph-objectstore",
+                    spec: {
+                        metadataPool: { failureDomain: "host", replicated: { size: 3 } },
+                        dataPool: { failureDomain: "host", replicated: { size: 3 } },
+                        gateway: { port: 80, instances: 1 },
+                    },
+                    storageClass: { enabled: true, name: "ceph-bucket" },
+                },
+            ],
+            cephBlockPoolsVolumeSnapshotClass: { enabled: false, name: "ceph-block", deletionPolicy: "Delete" },
+        },
+        objects: [
+            workload({
+                name: "rook-ceph-tools",
+                account: "rook-ceph-tools",
+                labels: { app: "rook-ceph-tools" },
+                image: "quay.io/ceph/ceph",
+                resources: "toolbox.resources",
+                pod: { tolerations: "toolbox.tolerations", affinity: "toolbox.affinity" },
+                when: ".Values.toolbox.enabled",
+            }),
+            configMap("rook-config-override", { config: value("configOverride") }, ".Values.configOverride"),
+        ],
+        // The classes are hooks with a policy of their own, as upstream's: they outlive the release.
+        text: `{{- $driver := .Values.csiDriverNamePrefix | default .Values.operatorNamespace }}
+{{- $ns := .Release.Namespace }}
+---
+apiVersion: ceph.rook.io/v1
+kind: CephCluster
+metadata:
+  name: {{ .Values.clusterName | default $ns }}
+  namespace: {{ $ns }}
+spec:
+  monitoring:
+    enabled: {{ .Values.monitoring.enabled }}
+  cephVersion:
+    image: "{{ .Values.cephImage.repository }}:{{ .Values.cephImage.tag }}"
+    allowUnsupported: {{ .Values.cephImage.allowUnsupported }}
+  {{- toYaml .Values.cephClusterSpec | nindent 2 }}
+{{- range $kind, $list := dict "CephBlockPool" .Values.cephBlockPools "CephFilesystem" .Values.cephFileSystems "CephObjectStore" .Values.cephObjectStores }}
+{{- range $item := $list }}
+---
+apiVersion: ceph.rook.io/v1
+kind: {{ $kind }}
+metadata:
+  name: {{ $item.name }}
+  namespace: {{ $ns }}
+spec:
+  {{- toYaml $item.spec | nindent 2 }}
+{{- $class := $item.storageClass | default dict }}
+{{- if $class.enabled }}
+---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata:
+  name: {{ $class.name }}
+  {{- with $class.labels }}
+  labels:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  annotations:
+    helm.sh/hook: post-install,pre-upgrade
+    helm.sh/hook-delete-policy: before-hook-creation
+    helm.sh/resource-policy: keep
+    storageclass.kubernetes.io/is-default-class: {{ $class.isDefault | default false | quote }}
+    {{- with $class.annotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+{{- if eq $kind "CephBlockPool" }}
+provisioner: {{ $driver }}.rbd.csi.ceph.com
+parameters:
+  pool: {{ $item.name }}
+  clusterID: {{ $ns }}
+  {{- with $class.parameters }}
+  {{- tpl (toYaml .) $ | nindent 2 }}
+  {{- end }}
+{{- else if eq $kind "CephFilesystem" }}
+provisioner: {{ $driver }}.cephfs.csi.ceph.com
+parameters:
+  fsName: {{ $item.name }}
+  clusterID: {{ $ns }}
+{{- else }}
+provisioner: {{ $driver }}.ceph.rook.io/bucket
+parameters:
+  objectStoreName: {{ $item.name }}
+  objectStoreNamespace: {{ $ns }}
+{{- end }}
+reclaimPolicy: {{ $class.reclaimPolicy | default "Delete" }}
+allowVolumeExpansion: {{ $class.allowVolumeExpansion | default true }}
+volumeBindingMode: {{ $class.volumeBindingMode | default "Immediate" }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .Values.cephBlockPoolsVolumeSnapshotClass }}
+{{- if .enabled }}
+---
+apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshotClass
+metadata:
+  name: {{ .name }}
+  annotations:
+    snapshot.storage.kubernetes.io/is-default-class: {{ .isDefault | default false | quote }}
+driver: {{ $driver }}.rbd.csi.ceph.com
+parameters:
+  clusterID: {{ $ns }}
+  csi.storage.k8s.io/snapshotter-secret-name: rook-csi-rbd-provisioner
+  csi.storage.k8s.io/snapshotter-secret-namespace: {{ $ns }}
+deletionPolicy: {{ .deletionPolicy | default "Delete" }}
+{{- end }}
+{{- end }}
+{{- if .Values.monitoring.createPrometheusRules }}
+---
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: prometheus-ceph-rules
+  namespace: {{ .Values.monitoring.rulesNamespaceOverride | default $ns }}
+spec:
+  groups: []
+{{- end }}
+`,
+    },
+    "ceph-csi-drivers": {
+        values: {
+            operatorConfig: {
+                name: "ceph-csi-operator-config",
+                namespace: "",
+                create: true,
+                driverSpecDefaults: { imageSet: { name: "" } },
+            },
+            drivers: {
+                rbd: { name: "rbd.csi.ceph.com", enabled: false },
+                cephfs: { name: "cephfs.csi.ceph.com", enabled: true },
+                nfs: { name: "nfs.csi.ceph.com", enabled: false },
+                nvmeof: { name: "nvmeof.csi.ceph.com", enabled: false },
+            },
+        },
+        objects: [],
+        text: `{{- with .Values.operatorConfig }}
+{{- if .create }}
+---
+apiVersion: csi.ceph.io/v1
+kind: OperatorConfig
+metadata:
+  name: {{ .name }}
+  namespace: {{ .namespace | default $.Release.Namespace }}
+spec:
+  driverSpecDefaults:
+    {{- toYaml (.driverSpecDefaults | default dict) | nindent 4 }}
+{{- end }}
+{{- end }}
+{{- range .Values.drivers }}
+{{- if .enabled }}
+---
+apiVersion: csi.ceph.io/v1
+kind: Driver
+metadata:
+  name: {{ .name }}
+  namespace: {{ $.Release.Namespace }}
+spec:
+  {{- toYaml (omit . "name" "enabled" "encryption" "imageSet" "serviceAccounts") | nindent 2 }}
+{{- end }}
+{{- end }}
+`,
+    },
+    "localpv-provisioner": {
+        values: {
+            localpv: {
+                name: "localpv-provisioner",
+                enabled: true,
+                basePath: "/var/openebs/local",
+                replicas: 1,
+                resources: null,
+                ...UNPLACED,
+            },
+            hostpathClass: {
+                name: "openebs-hostpath",
+                enabled: true,
+                reclaimPolicy: "Delete",
+                isDefaultClass: false,
+                basePath: "",
+            },
+        },
+        objects: [
+            workload({
+                name: full,
+                labels: {
+                    app: "localpv-provisioner",
+                    release: "{{ .Release.Name }}",
+                    component: "{{ .Values.localpv.name }}",
+                },
+                image: "openebs/provisioner-localpv",
+                replicas: "localpv.replicas",
+                resources: "localpv.resources",
+                pod: {
+                    nodeSelector: "localpv.nodeSelector",
+                    tolerations: "localpv.tolerations",
+                    affinity: "localpv.affinity",
+                },
+                when: ".Values.localpv.enabled",
+            }),
+            {
+                when: ".Values.hostpathClass.enabled",
+                object: {
+                    apiVersion: "storage.k8s.io/v1",
+                    kind: "StorageClass",
+                    metadata: {
+                        name: "{{ .Values.hostpathClass.name }}",
+                        annotations: {
+                            "openebs.io/cas-type": "local",
+                            "cas.openebs.io/config":
+                                "- name: StorageType\n  value: hostpath\n- name: BasePath\n  value: {{ .Values.hostpathClass.basePath | default .Values.localpv.basePath }}\n",
+                            "storageclass.kubernetes.io/is-default-class": "{{ .Values.hostpathClass.isDefaultClass }}",
+                        },
+                    },
+                    provisioner: "openebs.io/local",
+                    volumeBindingMode: "WaitForFirstConsumer",
+                    reclaimPolicy: "{{ .Values.hostpathClass.reclaimPolicy }}",
+                },
+            },
+        ],
+    },
+    volsync: {
+        values: { manageCRDs: true, replicaCount: 1, resources: {}, ...UNPLACED },
+        crds: [{ subchart: "crds", projects: ["volsync"], condition: "manageCRDs", as: "template" }],
+        objects: [
+            workload({
+                name: full,
+                labels: { "control-plane": "{{ include `fullname` . }}-controller", ...labels("volsync") },
+                image: "quay.io/backube/volsync",
+                ports: { https: 8443 },
+                replicas: "replicaCount",
+                resources: "resources",
+                pod: PLACEMENT,
+            }),
+            service({ name: `${full}-metrics`, labels: labels("volsync"), ports: { https: 8443 } }),
+        ],
+    },
+    "external-secrets": {
+        values: {
+            installCRDs: true,
+            replicaCount: 1,
+            resources: {},
+            webhook: { create: true, replicaCount: 1, resources: {} },
+            certController: { create: true, replicaCount: 1, resources: {} },
+            ...UNPLACED,
+        },
+        crds: [{ subchart: "crds", projects: ["external-secrets"], condition: "installCRDs", as: "template" }],
+        objects: [
+            workload({
+                name: full,
+                labels: labels("external-secrets"),
+                image: "ghcr.io/external-secrets/external-secrets",
+                ports: { metrics: 8080 },
+                replicas: "replicaCount",
+                resources: "resources",
+                pod: PLACEMENT,
+            }),
+            served(
+                {
+                    name: `${full}-webhook`,
+                    labels: labels("external-secrets-webhook"),
+                    image: "ghcr.io/external-secrets/external-secrets",
+                    ports: { webhook: 10250 },
+                    replicas: "webhook.replicaCount",
+                    resources: "webhook.resources",
+                    when: ".Values.webhook.create",
+                },
+                { webhook: 443 },
+            ),
+            workload({
+                name: `${full}-cert-controller`,
+                labels: labels("external-secrets-cert-controller"),
+                image: "ghcr.io/external-secrets/external-secrets",
+                replicas: "certController.replicaCount",
+                resources: "certController.resources",
+                when: ".Values.certController.create",
+            }),
+        ],
+    },
+    "external-dns": {
+        values: {
+            interval: "1m",
+            triggerLoopOnEvent: false,
+            sources: ["service", "ingress"],
+            policy: "upsert-only",
+            registry: "txt",
+            txtOwnerId: null,
+            txtPrefix: null,
+            domainFilters: [],
+            provider: { name: "aws" },
+            extraArgs: {},
+            resources: {},
+            ...UNPLACED,
+        },
+        objects: [
+            served(
+                {
+                    name: full,
+                    labels: labels("external-dns"),
+                    image: "registry.k8s.io/external-dns/external-dns",
+                    ports: { http: 7979 },
+                    args: "(include `args` . | fromJsonArray)",
+                    resources: "resources",
+                    pod: PLACEMENT,
+                },
+                { http: 7979 },
+            ),
+        ],
+        text: `{{- define "args" -}}
+{{- $v := .Values -}}
+{{- $args := list (print "--interval=" $v.interval) (print "--policy=" $v.policy) (print "--registry=" $v.registry) -}}
+{{- if $v.triggerLoopOnEvent }}{{ $args = append $args "--events" }}{{ end -}}
+{{- range $v.sources }}{{ $args = append $args (print "--source=" .) }}{{ end -}}
+{{- with $v.txtOwnerId }}{{ $args = append $args (print "--txt-owner-id=" .) }}{{ end -}}
+{{- with $v.txtPrefix }}{{ $args = append $args (print "--txt-prefix=" .) }}{{ end -}}
+{{- range $v.domainFilters }}{{ $args = append $args (print "--domain-filter=" .) }}{{ end -}}
+{{- $args = append $args (print "--provider=" (ternary $v.provider (get ($v.provider | default dict) "name") (kindIs "string" $v.provider))) -}}
+{{- if kindIs "slice" $v.extraArgs }}{{ $args = concat $args $v.extraArgs }}
+{{- else }}
+{{- range $flag, $text := $v.extraArgs }}
+{{- range (ternary $text (list $text) (kindIs "slice" $text)) }}{{ $args = append $args (ternary (print "--" $flag "=" .) (print "--" $flag) (not (empty .))) }}{{ end -}}
+{{- end }}
+{{- end -}}
+{{ $args | toJson }}
+{{- end }}
+`,
+    },
+    "gateway-helm": {
+        values: {
+            crds: { enabled: true },
+            deployment: { replicas: 1, envoyGateway: { resources: {} } },
+            config: {
+                envoyGateway: { gateway: { controllerName: "gateway.envoyproxy.io/gatewayclass-controller" } },
+            },
+        },
+        crds: [
+            {
+                subchart: "crds",
+                projects: ["gateway-api", "envoy-gateway"],
+                condition: "crds.enabled",
+                as: "folder",
+            },
+        ],
+        objects: [
+            served(
+                {
+                    name: "envoy-gateway",
+                    labels: { "control-plane": "envoy-gateway", ...labels("gateway-helm") },
+                    image: "docker.io/envoyproxy/gateway",
+                    ports: { grpc: 18000, ratelimit: 18001, wasm: 18002, metrics: 19001 },
+                    replicas: "deployment.replicas",
+                    resources: "deployment.envoyGateway.resources",
+                },
+                { grpc: 18000, ratelimit: 18001, wasm: 18002, metrics: 19001 },
+            ),
+            configMap("envoy-gateway-config", {
+                "envoy-gateway.yaml": value("(.Values.config.envoyGateway | toJson)"),
+            }),
+            hook(`${full}-certgen`, "pre-install,pre-upgrade", "docker.io/envoyproxy/gateway"),
+        ],
+    },
+    "metrics-server": {
+        values: { replicas: 1, resources: {}, containerPort: 10250, service: { port: 443 }, ...UNPLACED },
+        // Without upstream's APIService: nothing answers behind it here, and with one that does not answer no
+        // namespace can be deleted.
+        objects: [
+            served(
+                {
+                    name: full,
+                    labels: labels("metrics-server"),
+                    image: "registry.k8s.io/metrics-server/metrics-server",
+                    ports: { https: value("containerPort") },
+                    replicas: "replicas",
+                    resources: "resources",
+                    pod: PLACEMENT,
+                },
+                { https: value("service.port") },
+            ),
+        ],
+    },
+    reloader: {
+        values: { reloader: { deployment: { replicas: 1, resources: {} } } },
+        objects: [
+            workload({
+                name: "{{ .Values.fullnameOverride | default (printf `%s-reloader` .Release.Name) }}",
+                labels: {
+                    app: "{{ .Values.fullnameOverride | default (printf `%s-reloader` .Release.Name) }}",
+                    ...labels("reloader"),
+                },
+                image: "ghcr.io/stakater/reloader",
+                ports: { http: 9090 },
+                replicas: "reloader.deployment.replicas",
+                resources: "reloader.deployment.resources",
+            }),
+        ],
+    },
+    "nvidia-device-plugin": {
+        values: {
+            runtimeClassName: null,
+            resources: {},
+            nodeSelector: {},
+            tolerations: [{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }],
+            // Labels that node feature discovery sets, or by hand.
+            affinity: {
+                nodeAffinity: {
+                    requiredDuringSchedulingIgnoredDuringExecution: {
+                        nodeSelectorTerms: [
+                            ["feature.node.kubernetes.io/pci-10de.present", "true"],
+                            ["feature.node.kubernetes.io/cpu-model.vendor_id", "NVIDIA"],
+                            ["nvidia.com/gpu.present", "true"],
+                        ].map(([key, label]) => ({ matchExpressions: [{ key, operator: "In", values: [label] }] })),
+                    },
+                },
+            },
+        },
+        objects: [
+            workload({
+                kind: "DaemonSet",
+                name: full,
+                account: `${full}-service-account`,
+                labels: labels("nvidia-device-plugin"),
+                image: "nvcr.io/nvidia/k8s-device-plugin",
+                resources: "resources",
+                pod: { ...PLACEMENT, runtimeClassName: "runtimeClassName" },
+            }),
+        ],
+    },
+    grafana: {
+        values: {
+            replicas: 1,
+            resources: {},
+            service: { portName: "service", type: "ClusterIP", port: 80, targetPort: 3000, annotations: {} },
+            persistence: { enabled: false, accessModes: ["ReadWriteOnce"], size: "10Gi" },
+            ...UNPLACED,
+        },
+        objects: [
+            served(
+                {
+                    name: full,
+                    labels: labels("grafana"),
+                    image: "docker.io/grafana/grafana",
+                    ports: { grafana: 3000 },
+                    replicas: "replicas",
+                    resources: "resources",
+                    pod: PLACEMENT,
+                },
+                { "{{ .Values.service.portName }}": [value("service.port"), value("service.targetPort")] },
+                {
+                    type: "{{ .Values.service.type }}",
+                    annotations: value("service.annotations") as unknown as Record<string, string>,
+                },
+            ),
+            {
+                when: "and .Values.persistence.enabled (not .Values.persistence.existingClaim)",
+                object: {
+                    apiVersion: "v1",
+                    kind: "PersistentVolumeClaim",
+                    metadata: { name: full, namespace: "{{ .Release.Namespace }}" },
+                    spec: {
+                        accessModes: value("persistence.accessModes"),
+                        storageClassName: value("persistence.storageClassName"),
+                        resources: { requests: { storage: "{{ .Values.persistence.size }}" } },
+                    },
+                },
+            },
+        ],
+    },
+    loki: {
+        values: {
+            deploymentMode: "Monolithic",
+            singleBinary: {
+                replicas: 0,
+                resources: {},
+                persistence: { enabled: true, size: "10Gi", storageClass: null },
+            },
+            gateway: { enabled: true, replicas: 1, resources: {}, service: { port: 80 } },
+            lokiCanary: { enabled: true, resources: {} },
+            chunksCache: { enabled: true, replicas: 1, resources: null },
+            resultsCache: { enabled: true, replicas: 1, resources: null },
+        },
+        objects: [
+            served(
+                {
+                    kind: "StatefulSet",
+                    name: full,
+                    labels: labels("loki", "single-binary"),
+                    image: "docker.io/grafana/loki",
+                    ports: { "http-metrics": 3100, grpc: 9095, "http-memberlist": 7946 },
+                    replicas: "singleBinary.replicas",
+                    resources: "singleBinary.resources",
+                    storage: { values: "singleBinary.persistence", classKey: "storageClass", mode: "ReadWriteOnce" },
+                },
+                { "http-metrics": 3100, grpc: 9095 },
+            ),
+            ...["headless", "memberlist"].map((suffix) =>
+                service({
+                    name: `${full}-${suffix}`,
+                    labels: labels("loki", "single-binary"),
+                    clusterIP: "None",
+                    ports: suffix === "headless" ? { "http-metrics": 3100 } : { tcp: [7946, "http-memberlist"] },
+                }),
+            ),
+            served(
+                {
+                    name: `${full}-gateway`,
+                    labels: labels("loki", "gateway"),
+                    image: "docker.io/nginxinc/nginx-unprivileged",
+                    ports: { http: 8080 },
+                    replicas: "gateway.replicas",
+                    resources: "gateway.resources",
+                    when: ".Values.gateway.enabled",
+                },
+                { http: value("gateway.service.port") },
+            ),
+            served(
+                {
+                    kind: "DaemonSet",
+                    name: `${full}-canary`,
+                    labels: labels("loki", "canary"),
+                    image: "docker.io/grafana/loki-canary",
+                    ports: { "http-metrics": 3500 },
+                    resources: "lokiCanary.resources",
+                    when: ".Values.lokiCanary.enabled",
+                },
+                { "http-metrics": 3500 },
+            ),
+            lokiCache("chunksCache", "chunks-cache"),
+            lokiCache("resultsCache", "results-cache"),
+        ],
+    },
+    alloy: {
+        values: {
+            crds: { create: true },
+            alloy: {
+                resources: {},
+                configMap: { create: true, content: "", name: null },
+                listenPort: 12345,
+                clustering: { enabled: false },
+            },
+            controller: { type: "daemonset", replicas: 1, ...UNPLACED },
+            service: { enabled: true },
+        },
+        crds: [{ subchart: "crds", projects: ["alloy"], condition: "crds.create", as: "folder" }],
+        objects: [
+            ...(["DaemonSet", "Deployment", "StatefulSet"] as const).map((kind) =>
+                workload({
+                    kind,
+                    name: full,
+                    labels: labels("alloy"),
+                    image: "docker.io/grafana/alloy",
+                    ports: { "http-metrics": value("alloy.listenPort") },
+                    resources: "alloy.resources",
+                    pod: {
+                        nodeSelector: "controller.nodeSelector",
+                        tolerations: "controller.tolerations",
+                        affinity: "controller.affinity",
+                    },
+                    ...(kind !== "DaemonSet" && { replicas: "controller.replicas" }),
+                    when: `eq .Values.controller.type \`${kind.toLowerCase()}\``,
+                }),
+            ),
+            service({
+                name: full,
+                labels: labels("alloy"),
+                ports: { "http-metrics": value("alloy.listenPort") },
+                when: ".Values.service.enabled",
+            }),
+            configMap(
+                "{{ .Values.alloy.configMap.name | default (include `fullname` .) }}",
+                { "config.alloy": value("alloy.configMap.content") },
+                ".Values.alloy.configMap.create",
+            ),
+        ],
+    },
+    thanos: {
+        values: {
+            objstoreConfig: { create: true, name: null, key: "config", value: "type: FILESYSTEM\n" },
+            query: {
+                enabled: true,
+                replicas: 1,
+                resources: {},
+                service: { grpcPort: 10901, httpPort: 10902 },
+            },
+            queryFrontend: { enabled: true, replicas: 1, resources: {}, service: { httpPort: 10902 } },
+            storeGateway: {
+                enabled: true,
+                replicas: 1,
+                resources: {},
+                service: { grpcPort: 10901, httpPort: 10902 },
+                persistence: thanosVolume,
+            },
+            compact: { enabled: false, resources: {}, service: { httpPort: 10902 }, persistence: thanosVolume },
+            rule: {
+                enabled: false,
+                replicas: 1,
+                resources: {},
+                service: { grpcPort: 10901, httpPort: 10902 },
+                persistence: thanosVolume,
+            },
+        },
+        objects: [
+            {
+                when: ".Values.objstoreConfig.create",
+                object: {
+                    apiVersion: "v1",
+                    kind: "Secret",
+                    metadata: {
+                        name: "{{ .Values.objstoreConfig.name | default (printf `%s-objstore-config` (include `fullname` .)) }}",
+                        namespace: "{{ .Release.Namespace }}",
+                    },
+                    stringData: {
+                        "{{ .Values.objstoreConfig.key }}": value("(.Values.objstoreConfig.value | toJson)"),
+                    },
+                },
+            },
+            thanosPart("query", "query", "Deployment"),
+            thanosPart("queryFrontend", "query-frontend", "Deployment"),
+            thanosPart("storeGateway", "store-gateway", "StatefulSet"),
+            thanosPart("compact", "compact", "StatefulSet"),
+            thanosPart("rule", "rule", "StatefulSet"),
+        ],
+    },
+    "prometheus-blackbox-exporter": {
+        values: {
+            replicas: 1,
+            resources: {},
+            config: { modules: {} },
+            containerPort: 9115,
+            service: { port: 9115 },
+            ...UNPLACED,
+        },
+        objects: [
+            served(
+                {
+                    name: full,
+                    labels: labels("prometheus-blackbox-exporter"),
+                    image: "quay.io/prometheus/blackbox-exporter",
+                    ports: { http: value("containerPort") },
+                    replicas: "replicas",
+                    resources: "resources",
+                    pod: PLACEMENT,
+                },
+                { http: value("service.port") },
+            ),
+            configMap(full, { "blackbox.yaml": value("(.Values.config | toJson)") }),
+        ],
+    },
+};

@@ -1,0 +1,440 @@
+/** Schema and cross-field rules of Pulumi.chongus.yaml. */
+import { z } from "zod";
+import { cidrRange, contains } from "../components/network/addresses";
+import { show, type CrossRule } from "./config";
+import { claimedTwice, networksApart, sopsFileEncrypted, toBytes, type Claim } from "./rules";
+import {
+    absolutePath,
+    bytes,
+    cidr,
+    cloudflareId,
+    cpu,
+    domain,
+    duration,
+    gitRepository,
+    ipv4,
+    label,
+    relativePath,
+    timezone,
+} from "./schema";
+
+const version = (allowed: string, expression: RegExp) =>
+    z.string({ error: allowed }).regex(expression, { error: allowed });
+
+/** A disk by its stable name; sdX names change from boot to boot. */
+const diskById = version(
+    "a disk by its stable name, such as /dev/disk/by-id/ata-Samsung_SSD_870_EVO_2TB_S0000000000001",
+    /^\/dev\/disk\/by-id\/[A-Za-z0-9._:+-]+$/,
+);
+
+const httpsUrl = version("an https URL such as https://s3.example.net", /^https:\/\/[^\s/]+(\/\S*)?$/);
+
+const node = z.strictObject({
+    /** Host name and Kubernetes node name. */
+    name: label,
+    address: ipv4,
+    /** Disk that Talos is installed on; it is wiped at the first installation. */
+    systemDisk: diskById,
+    /** Disks that Ceph takes whole, two a node in the seed. */
+    osdDisks: z.array(diskById).min(1, { error: "at least one disk for Ceph" }),
+    /** What the machine has; requests are checked against it and the sandbox's node shows it. */
+    capacity: z.strictObject({ cpu, memory: bytes }),
+    /** Number of NVIDIA GPUs. */
+    gpus: z.int().min(0).default(1),
+});
+
+const talos = z.strictObject({
+    version: version('a Talos release such as "v1.10.6"', /^v\d+\.\d+\.\d+$/),
+    kubernetes: version('a Kubernetes release without v, such as "1.33.0"', /^\d+\.\d+\.\d+$/),
+    /** Address that the control plane nodes share; the API server's endpoint. */
+    vip: ipv4,
+    /** The nodes' network. */
+    subnet: cidr,
+    gateway: ipv4,
+    nameservers: z.array(ipv4).min(1),
+    /** SOPS file with the output of `talosctl gen secrets`, seen from the project's root. */
+    secretsFile: relativePath,
+});
+
+const network = z.strictObject({
+    podCidr: cidr.default("10.244.0.0/16"),
+    serviceCidr: cidr.default("10.96.0.0/12"),
+    /** Addresses for LoadBalancer Services. */
+    pool: cidr,
+    /** How the LAN learns the way to the pool: `routed` = static routes on the router, which the plan lists. */
+    announce: z.enum(["routed", "l2", "bgp"]).default("routed"),
+    /** Needed for `announce: bgp`. */
+    bgp: z
+        .strictObject({
+            localAsn: z.int().min(64512).max(65534),
+            peerAsn: z.int().min(1).max(4294967295),
+            peerAddress: ipv4,
+        })
+        .optional(),
+    /** Address of the gateway for LAN and tailnet. */
+    internalGateway: ipv4,
+    /** Address of the gateway that the Cloudflare tunnel leads to. */
+    externalGateway: ipv4,
+});
+
+const storage = z.strictObject({
+    /** Directory of OpenEBS' local volumes, mounted by Talos. */
+    localHostpath: absolutePath.default("/var/mnt/local-hostpath"),
+    nfs: z.strictObject({
+        server: domain,
+        /** Exports on the server. */
+        media: absolutePath,
+        downloads: absolutePath,
+        inbox: absolutePath,
+    }),
+    owner: z.strictObject({ uid: z.int().min(1), gid: z.int().min(1) }).default({ uid: 1000, gid: 1000 }),
+    /** Set to "yes-really-destroy-data" before a destroy that shall also wipe the Ceph disks. */
+    confirmDataLoss: z.literal("yes-really-destroy-data").optional(),
+});
+
+const s3 = z.strictObject({
+    /** S3 endpoint. */
+    endpoint: httpsUrl,
+    bucket: label,
+});
+
+const backups = z.strictObject({
+    /** Backblaze B2, daily. */
+    b2: s3,
+    /** MinIO, hourly. */
+    minio: s3,
+    /** Where a volume that is new in the cluster gets its content from: MinIO is hourly and near, B2 is outside the house. */
+    restoreFrom: z.enum(["minio", "b2"]).default("minio"),
+    /** Whether destroy takes a last MinIO backup of each volume first; false for a cluster that can't reach it any more. */
+    beforeDestroy: z.boolean().default(true),
+});
+
+const postgres = z.strictObject({
+    instances: z.int().min(1).max(9).default(3),
+    storage: bytes.default("20Gi"),
+    /** Bucket for base backups and WAL. */
+    backup: s3,
+    retention: duration.default("14d"),
+    /**
+     * Counts the lives of the server: raise it by one when the cluster is built anew, and the databases come back from
+     * the archive of the life before.
+     */
+    generation: z.int({ error: "a whole number from 1" }).min(1, { error: "a whole number from 1" }).default(1),
+});
+
+const monitoring = z.strictObject({
+    retention: duration.default("14d"),
+    storage: bytes.default("55Gi"),
+    /** Bucket for Thanos. */
+    thanos: s3,
+    /** Bucket for Loki. */
+    loki: s3,
+    grafanaHost: label.default("grafana"),
+    prometheusHost: label.default("prometheus"),
+    alertmanagerHost: label.default("alertmanager"),
+    hubbleHost: label.default("hubble"),
+    /** Addresses of Awair sensors, by room. */
+    awair: z.record(label, ipv4).default({}),
+    /** Address for senders of Graphite metrics (TrueNAS). */
+    graphiteAddress: ipv4,
+    /** HTTP endpoints that the blackbox exporter probes, by name. */
+    probes: z.record(label, z.string().regex(/^https?:\/\/\S+$/, { error: "an http(s) URL" })).default({}),
+});
+
+const webApp = (defaults: { host: string; memory: string; storage: string }) =>
+    z.strictObject({
+        host: label.default(defaults.host),
+        memory: bytes.default(defaults.memory),
+        storage: bytes.default(defaults.storage),
+    });
+
+const apps = z.strictObject({
+    "echo-server": z.strictObject({ host: label.default("echo-server"), memory: bytes.default("128Mi") }).optional(),
+    jellyfin: webApp({ host: "jellyfin", memory: "12Gi", storage: "50Gi" }).optional(),
+    sonarr: webApp({ host: "sonarr", memory: "2Gi", storage: "5Gi" }).optional(),
+    radarr: webApp({ host: "radarr", memory: "2Gi", storage: "5Gi" }).optional(),
+    prowlarr: webApp({ host: "prowlarr", memory: "1Gi", storage: "2Gi" }).optional(),
+    sabnzbd: webApp({ host: "sabnzbd", memory: "8Gi", storage: "5Gi" }).optional(),
+    recyclarr: z.strictObject({ memory: bytes.default("256Mi") }).optional(),
+    paperless: webApp({ host: "paperless", memory: "4Gi", storage: "20Gi" }).optional(),
+    ollama: z
+        .strictObject({ host: label.default("ollama"), memory: bytes.default("24Gi"), models: bytes.default("100Gi") })
+        .optional(),
+});
+
+export const chongusSchema = z.strictObject({
+    domain,
+    timezone,
+    nodes: z.array(node).min(1, { error: "at least one node" }),
+    talos,
+    network,
+    secrets: z.strictObject({
+        /** SOPS file with the bootstrap secrets only: Doppler's token and what this program needs itself. */
+        sopsFile: relativePath,
+        doppler: z.strictObject({ project: label, config: label }),
+    }),
+    storage,
+    backups,
+    postgres,
+    gitops: z.strictObject({
+        repository: gitRepository,
+        revision: z.string().min(1).default("refs/heads/main"),
+        /** Directory that Flux starts from. */
+        path: relativePath,
+    }),
+    monitoring,
+    certificates: z.strictObject({
+        /** Contact for Let's Encrypt. */
+        email: z.email({ error: "an e-mail address" }),
+        server: z.enum(["production", "staging"]).default("production"),
+    }),
+    cloudflare: z.strictObject({ accountId: cloudflareId, zoneId: cloudflareId, tunnel: label }).optional(),
+    tailscale: z
+        .strictObject({
+            tailnet: z.string().min(1, { error: 'the tailnet\'s name, or "-"' }),
+            tag: label.default("chongus"),
+            policy: z.enum(["manage", "leave"]).default("manage"),
+        })
+        .optional(),
+    apps,
+});
+
+/** Facts of the `chongus` stack, as parsed from Pulumi.chongus.yaml. */
+export type ChongusConfig = z.output<typeof chongusSchema>;
+
+function hosts({ apps: declared, monitoring: m }: ChongusConfig): Claim[] {
+    return [
+        ["monitoring.grafanaHost", m.grafanaHost],
+        ["monitoring.prometheusHost", m.prometheusHost],
+        ["monitoring.alertmanagerHost", m.alertmanagerHost],
+        ["monitoring.hubbleHost", m.hubbleHost],
+        ...Object.entries(declared).flatMap(([name, app]): Claim[] =>
+            app !== undefined && "host" in app ? [[`apps.${name}.host`, app.host]] : [],
+        ),
+    ];
+}
+
+function machineAddresses({ nodes, talos: t }: ChongusConfig): Claim[] {
+    return [
+        ...nodes.map(({ address }, index): Claim => [`nodes.${index}.address`, address]),
+        ["talos.vip", t.vip],
+        ["talos.gateway", t.gateway],
+    ];
+}
+
+function poolAddresses({ network: n, monitoring: m }: ChongusConfig): Claim[] {
+    return [
+        ["network.internalGateway", n.internalGateway],
+        ["network.externalGateway", n.externalGateway],
+        ["monitoring.graphiteAddress", m.graphiteAddress],
+    ];
+}
+
+const uniqueHosts: CrossRule<ChongusConfig> = (config) =>
+    claimedTwice("host-claimed-twice", hosts(config), "a host of its own");
+
+const uniqueAddresses: CrossRule<ChongusConfig> = (config) =>
+    claimedTwice(
+        "address-claimed-twice",
+        [...machineAddresses(config), ...poolAddresses(config)],
+        "an address of its own",
+    );
+
+const uniqueNodes: CrossRule<ChongusConfig> = ({ nodes }) =>
+    claimedTwice(
+        "node-name-claimed-twice",
+        nodes.map(({ name }, index): Claim => [`nodes.${index}.name`, name]),
+        "a name of its own",
+    );
+
+/** An OSD wipes its disk: one that is also the system disk, or another machine's by a copy of a line, is a lost node. */
+const disksApart: CrossRule<ChongusConfig> = ({ nodes }) =>
+    claimedTwice(
+        "disk-claimed-twice",
+        nodes.flatMap(({ systemDisk, osdDisks }, index): Claim[] => [
+            [`nodes.${index}.systemDisk`, systemDisk],
+            ...osdDisks.map((disk, position): Claim => [`nodes.${index}.osdDisks.${position}`, disk]),
+        ]),
+        "a disk of its own",
+    );
+
+const separateNetworks: CrossRule<ChongusConfig> = ({ network: n, talos: t }) =>
+    networksApart([
+        ["talos.subnet", t.subnet],
+        ["network.podCidr", n.podCidr],
+        ["network.serviceCidr", n.serviceCidr],
+        ["network.pool", n.pool],
+    ]);
+
+const machinesInSubnet: CrossRule<ChongusConfig> = (config) =>
+    machineAddresses(config)
+        .filter(([, address]) => !contains(cidrRange(config.talos.subnet), address))
+        .map(([path, address]) => ({
+            rule: "outside-subnet",
+            path,
+            got: show(address),
+            allowed: `an address in talos.subnet (${config.talos.subnet})`,
+        }));
+
+const pinnedInPool: CrossRule<ChongusConfig> = (config) =>
+    poolAddresses(config)
+        .filter(([, address]) => !contains(cidrRange(config.network.pool), address))
+        .map(([path, address]) => ({
+            rule: "address-outside-pool",
+            path,
+            got: show(address),
+            allowed: `an address in network.pool (${config.network.pool})`,
+        }));
+
+/** Half a peering announces nothing. */
+const wholePeering: CrossRule<ChongusConfig> = ({ network: { announce, bgp } }) =>
+    announce === "bgp" && bgp === undefined
+        ? [
+              {
+                  rule: "bgp-peer-missing",
+                  path: "network.announce",
+                  got: show(announce),
+                  allowed: "bgp only together with network.bgp (localAsn, peerAsn, peerAddress)",
+              },
+          ]
+        : announce !== "bgp" && bgp !== undefined
+          ? [
+                {
+                    rule: "bgp-unused",
+                    path: "network.bgp",
+                    got: show(bgp),
+                    allowed: "network.bgp only together with announce: bgp",
+                },
+            ]
+          : [];
+
+/** L2 announcements do not cross a router. */
+const l2NeedsSubnet: CrossRule<ChongusConfig> = ({ network: { announce, pool }, talos: { subnet } }) =>
+    announce === "l2" && !contains(cidrRange(subnet), cidrRange(pool).first)
+        ? [
+              {
+                  rule: "l2-outside-subnet",
+                  path: "network.announce",
+                  got: show(announce),
+                  allowed: `l2 only for a pool inside talos.subnet (${subnet}); ${pool} is not: use routed or bgp`,
+              },
+          ]
+        : [];
+
+/** Three replicas on two hosts never become healthy, and etcd needs an odd number. */
+const quorum: CrossRule<ChongusConfig> = ({ nodes }) =>
+    nodes.length >= 3 && nodes.length % 2 === 1
+        ? []
+        : [
+              {
+                  rule: "quorum",
+                  path: "nodes",
+                  got: `${nodes.length} nodes`,
+                  allowed: "3 or another odd number: etcd and Ceph's three replicas need a majority",
+              },
+          ];
+
+const oneEachNode: CrossRule<ChongusConfig> = ({ postgres: { instances }, nodes }) =>
+    instances <= nodes.length
+        ? []
+        : [
+              {
+                  rule: "postgres-instances",
+                  path: "postgres.instances",
+                  got: show(instances),
+                  allowed: `at most one a node (${nodes.length})`,
+              },
+          ];
+
+/** Two writers in one bucket would prune each other's data. */
+const bucketsApart: CrossRule<ChongusConfig> = ({ backups: b, postgres: p, monitoring: m }) =>
+    claimedTwice(
+        "bucket-claimed-twice",
+        (
+            [
+                ["backups.b2", b.b2],
+                ["backups.minio", b.minio],
+                ["postgres.backup", p.backup],
+                ["monitoring.thanos", m.thanos],
+                ["monitoring.loki", m.loki],
+            ] as const
+        ).map(([path, { endpoint, bucket }]): Claim => [`${path}.bucket`, `${endpoint}/${bucket}`]),
+        "a bucket of its own",
+    );
+
+const limitsFit: CrossRule<ChongusConfig> = ({ apps: declared, nodes }) => {
+    const largest = Math.max(...nodes.map(({ capacity }) => toBytes(capacity.memory)));
+    return Object.entries(declared).flatMap(([name, app]) =>
+        app === undefined || toBytes(app.memory) <= largest
+            ? []
+            : [
+                  {
+                      rule: "memory-exceeds-node",
+                      path: `apps.${name}.memory`,
+                      got: show(app.memory),
+                      allowed: "at most the memory of the largest node",
+                  },
+              ],
+    );
+};
+
+const gpusSuffice: CrossRule<ChongusConfig> = ({ apps: declared, nodes }) => {
+    const users = (["jellyfin", "ollama"] as const).filter((name) => declared[name] !== undefined);
+    const gpus = nodes.reduce((sum, { gpus: count }) => sum + count, 0);
+    return users.length <= gpus
+        ? []
+        : [
+              {
+                  rule: "gpus-exceeded",
+                  path: "apps",
+                  got: users.join(", "),
+                  allowed: `at most ${gpus} workloads with a GPU, one for each of nodes[].gpus`,
+              },
+          ];
+};
+
+/** Whom each asks: a missing partner is a silent dead end. */
+const partners: Record<string, readonly (keyof ChongusConfig["apps"])[]> = {
+    sonarr: ["prowlarr", "sabnzbd"],
+    radarr: ["prowlarr", "sabnzbd"],
+    recyclarr: ["sonarr", "radarr"],
+};
+
+const partnersPresent: CrossRule<ChongusConfig> = ({ apps: declared }) =>
+    Object.entries(partners).flatMap(([name, needed]) =>
+        declared[name as keyof typeof declared] === undefined
+            ? []
+            : needed
+                  .filter((partner) => declared[partner] === undefined)
+                  .map((partner) => ({
+                      rule: "partner-missing",
+                      path: `apps.${name}`,
+                      got: show(declared[name as keyof typeof declared]),
+                      allowed: `only together with apps.${partner}`,
+                      suggestion: `add "${partner}: {}" under apps, or take ${name} out`,
+                  })),
+    );
+
+const secretsEncrypted: CrossRule<ChongusConfig> = ({ secrets, talos: t }) => [
+    ...sopsFileEncrypted("secrets.sopsFile", secrets.sopsFile),
+    ...sopsFileEncrypted("talos.secretsFile", t.secretsFile),
+];
+
+export const chongusRules: readonly CrossRule<ChongusConfig>[] = [
+    uniqueNodes,
+    uniqueHosts,
+    uniqueAddresses,
+    disksApart,
+    separateNetworks,
+    machinesInSubnet,
+    pinnedInPool,
+    wholePeering,
+    l2NeedsSubnet,
+    quorum,
+    oneEachNode,
+    bucketsApart,
+    limitsFit,
+    gpusSuffice,
+    partnersPresent,
+    secretsEncrypted,
+];

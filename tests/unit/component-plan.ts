@@ -1,0 +1,18 @@
+/** Plans a single component, without a stack: what it registers, and what each resource waits for. */
+import * as pulumi from "@pulumi/pulumi";
+import { PlanMonitor } from "../../tools/plan/monitor";
+import { planned, type PlannedResource } from "../../tools/plan/plan";
+
+/** Runs `build` under the recording monitor; resources come in the order of registration, without the stack itself. */
+export async function planComponent(build: () => void | Promise<void>): Promise<PlannedResource[]> {
+    const monitor = new PlanMonitor("homelab-infrastructure", "test");
+    await monitor.install();
+    await pulumi.runtime.runInPulumiStack(async () => {
+        await build();
+    });
+    await pulumi.runtime.disconnect();
+    const byUrn = new Map(monitor.registrations.map((registration) => [registration.urn, registration]));
+    return monitor.registrations
+        .filter(({ type }) => type !== "pulumi:pulumi:Stack")
+        .map((registration) => planned(registration, byUrn));
+}

@@ -1,0 +1,50 @@
+/** What the tests ask of a plan: resources by type and name, what they hold, and what they wait for. */
+import type { Plan, PlannedResource } from "../../tools/plan/plan";
+
+export type Inputs = Record<string, unknown>;
+
+/** The value at a path of keys and indices; undefined where the path ends early. */
+export const dig = (value: unknown, ...path: (string | number)[]): unknown =>
+    path.reduce<unknown>((node, key) => (node as Record<string | number, unknown> | undefined)?.[key], value);
+
+/** Questions to a plan that is there by the time they are asked. */
+export function lookInto(given: () => Plan) {
+    /** All resources whose type ends so, e.g. `:Ingress`. */
+    const all = (type: string): PlannedResource[] =>
+        given().resources.filter((resource) => resource.type.endsWith(type));
+    /** The one of that name. Throws when there is none. */
+    const find = (type: string, name: string): PlannedResource => {
+        const found = all(type).find((resource) => resource.name === name);
+        if (found === undefined) throw new Error(`no ${type} ${name} in the plan`);
+        return found;
+    };
+    /** Values of a Helm release. */
+    const values = (release: string) => dig(find(":Release", release).inputs, "values") as Inputs;
+    const pod = (name: string) => dig(find("apps/v1:Deployment", name).inputs, "spec", "template", "spec") as Inputs;
+    /** First container of a Deployment. */
+    const container = (name: string) => dig(pod(name), "containers", 0) as Inputs;
+
+    /** Everything that a resource waits for, directly or not. */
+    const waitsFor = (urn: string): Set<string> => {
+        const byUrn = new Map(given().resources.map((resource) => [resource.urn, resource]));
+        const seen = new Set<string>();
+        const visit = (here: string) => {
+            for (const next of byUrn.get(here)?.dependsOn ?? []) {
+                if (!seen.has(next)) {
+                    seen.add(next);
+                    visit(next);
+                }
+            }
+        };
+        visit(urn);
+        return seen;
+    };
+    /** Asserts that each waits for the one before it. */
+    const inOrder = (...resources: PlannedResource[]) => {
+        resources.slice(1).forEach((later, index) => {
+            const earlier = resources[index] as PlannedResource;
+            expect([later.urn, waitsFor(later.urn).has(earlier.urn)]).toEqual([later.urn, true]);
+        });
+    };
+    return { all, find, values, pod, container, waitsFor, inOrder };
+}

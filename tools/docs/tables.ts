@@ -1,0 +1,100 @@
+/** What stands between the markers of README and docs: Markdown made from plans. */
+import type { Plan } from "../plan/plan";
+import { clusters } from "./clusters";
+
+/** Path of a stack's picture, seen from the project's root. */
+export const picturePath = (stack: string) => `docs/graph-${stack}.svg`;
+
+/** Blocks by name; plans are in the order of the registry. Throws when a stack stands in no row of the clusters. */
+export const blocks: Readonly<Record<string, (plans: readonly Plan[]) => string>> = {
+    clusters: clusterTable,
+    pictures: (plans) =>
+        perStack(plans, (plan) => `![The ${plan.stack} stack in bootstrap order](${picturePath(plan.stack)})`),
+    reachable: (plans) => perStack(plans, reachable),
+    dns: (plans) => perStack(plans, dns),
+    "images-by-tag": imagesByTag,
+};
+
+function clusterTable(plans: readonly Plan[]): string {
+    const unknown = plans.find(({ stack }) => clusters.every(({ name }) => name !== stack));
+    if (unknown !== undefined) throw new Error(`tools/docs/clusters.ts has no row for the stack ${unknown.stack}`);
+    return markdownTable(
+        ["stack", "machines", "what is special", "where it stands"],
+        clusters.map(({ name, machines, special }) => {
+            const plan = plans.find(({ stack }) => stack === name);
+            return [
+                `\`${name}\``,
+                machines,
+                special,
+                plan === undefined ? "not yet" : `built, ${plan.resources.length} resources`,
+            ];
+        }),
+    );
+}
+
+function reachable(plan: Plan): string {
+    const records = new Map(plan.dns.map((record) => [record.name, record]));
+    return markdownTable(
+        ["host", "address", "access", "DNS record"],
+        plan.exposures.map(({ host, address, port, access }) => {
+            const record = records.get(host);
+            return [
+                host,
+                `${address}:${port}`,
+                access,
+                record === undefined ? "none" : `${record.type} \`${record.content}\``,
+            ];
+        }),
+    );
+}
+
+function dns(plan: Plan): string {
+    const records = markdownTable(
+        ["name", "type", "content", "proxied"],
+        plan.dns.map(({ name, type, content, proxied }) => [name, type, `\`${content}\``, proxied ? "yes" : "no"]),
+    );
+    if (plan.tunnel.length === 0) return records;
+    const rules = markdownTable(
+        ["tunnel rule", "goes to"],
+        plan.tunnel.map(({ hostname, service }) => [hostname ?? "everything else", `\`${service}\``]),
+    );
+    return `${records}\n\n${rules}`;
+}
+
+/** Images without a digest, over all stacks. */
+function imagesByTag(plans: readonly Plan[]): string {
+    const users = new Map<string, Set<string>>();
+    for (const { images } of plans) {
+        for (const { image, pinned, usedBy } of images) {
+            if (!pinned) users.set(image, new Set([...(users.get(image) ?? []), ...usedBy]));
+        }
+    }
+    return markdownTable(
+        ["image", "used by"],
+        [...users]
+            .sort(([a], [b]) => (a < b ? -1 : 1))
+            .map(([image, names]) => [`\`${image}\``, [...names].sort().join(", ")]),
+    );
+}
+
+/** The first stack in full, the others folded away under their names. */
+function perStack(plans: readonly Plan[], render: (plan: Plan) => string): string {
+    return plans
+        .map((plan, index) =>
+            index === 0
+                ? render(plan)
+                : `<details>\n<summary><code>${plan.stack}</code></summary>\n\n${render(plan)}\n\n</details>`,
+        )
+        .join("\n\n");
+}
+
+/** A table as Prettier would leave it. */
+export function markdownTable(columns: readonly string[], rows: readonly (readonly string[])[]): string {
+    if (rows.length === 0) return "None.";
+    const cells = [columns, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
+    const widths = columns.map((_, index) => Math.max(3, ...cells.map((row) => row[index]?.length ?? 0)));
+    const line = (row: readonly string[]) =>
+        `| ${row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(" | ")} |`;
+    const [header = [], ...body] = cells;
+    return [line(header), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n");
+}

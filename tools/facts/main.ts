@@ -1,0 +1,102 @@
+/** `npm run facts -- [--stack S] [--json]`: which facts of the seeds are asserted by a test, answered in a document, or missing. */
+import { stackNames } from "../../stacks";
+import { didYouMean } from "../../stacks/config";
+import { table } from "../plan/render";
+import { ROOT } from "../stack-file";
+import { runMain, UserError } from "../user-error";
+import {
+    COMPLETE_STACKS,
+    DEVIATIONS_FILE,
+    FACTS_FILE,
+    readCoverage,
+    type Coverage,
+    type StackCoverage,
+} from "./coverage";
+import { OWED_CLASSES } from "./facts";
+
+const USAGE = "usage: npm run facts -- [--stack <stack>] [--json]";
+
+function options(words: readonly string[]): { stack?: string; json: boolean } {
+    const given: { stack?: string; json: boolean } = { json: false };
+    for (let index = 0; index < words.length; index++) {
+        const [name, inline] = (words[index] ?? "").split("=", 2);
+        if (name === "--json" && inline === undefined) given.json = true;
+        else if (name === "--stack") {
+            const value = inline ?? words[++index];
+            if (value === undefined || value === "" || value.startsWith("-")) {
+                throw new UserError(`--stack needs the name of a stack; ${USAGE}`);
+            }
+            given.stack = value;
+        } else throw new UserError(`unknown option ${words[index]}; ${USAGE}`);
+    }
+    return given;
+}
+
+type State = "complete" | "incomplete" | "in progress" | "not built yet";
+
+function state({ stack, missing }: StackCoverage): State {
+    if (COMPLETE_STACKS.includes(stack)) return missing.length === 0 ? "complete" : "incomplete";
+    return stackNames.includes(stack) ? "in progress" : "not built yet";
+}
+
+/** Counts of every stack, the missing rows of those that are built or asked for, and the faults. */
+function render({ stacks, faults }: Coverage, asked: string | undefined): string {
+    const listed = stacks.filter(
+        (coverage) => coverage.missing.length > 0 && (asked !== undefined || state(coverage) !== "not built yet"),
+    );
+    const rows = ({ asserted, answered, missing }: StackCoverage) =>
+        [asserted.length + answered.length + missing.length, asserted.length, answered.length, missing.length].map(
+            String,
+        );
+    return [
+        table(
+            `Facts of the seeds (${OWED_CLASSES.join(", ")}): asserted by a test, answered in ${DEVIATIONS_FILE}, or missing`,
+            ["stack", "rows", "asserted", "answered", "missing", "state"],
+            stacks.map((coverage) => [coverage.stack, ...rows(coverage), state(coverage)]),
+        ),
+        ...listed.map(({ stack, missing }) =>
+            table(
+                `Missing in ${stack}`,
+                ["id", "class", "fact"],
+                missing.map((fact) => [fact.id, fact.class, fact.fact]),
+            ),
+        ),
+        ...(faults.length === 0 ? [] : [["Faults", ...faults.map((fault) => `  ${fault}`), ""].join("\n")]),
+    ].join("\n");
+}
+
+function toJson({ stacks, faults }: Coverage): unknown {
+    const at = (titles: readonly { file: string; line: number; text: string }[]) =>
+        titles.map(({ file, line, text }) => ({ file, line, title: text }));
+    return {
+        stacks: stacks.map((coverage) => ({
+            stack: coverage.stack,
+            state: state(coverage),
+            asserted: coverage.asserted.map(({ fact, titles }) => ({ id: fact.id, tests: at(titles) })),
+            answered: coverage.answered.map(({ fact, reason, titles }) => ({ id: fact.id, reason, tests: at(titles) })),
+            missing: coverage.missing.map(({ id, class: kind, fact, check }) => ({ id, class: kind, fact, check })),
+        })),
+        faults,
+    };
+}
+
+runMain(async () => {
+    const { stack, json } = options(process.argv.slice(2));
+    const all = readCoverage(ROOT);
+    if (all === undefined) {
+        const skipped = `${FACTS_FILE} is not here; it is kept beside the project and no part of it`;
+        process.stdout.write(json ? `${JSON.stringify({ skipped }, null, 2)}\n` : `skipped: ${skipped}\n`);
+        return 0;
+    }
+    const names = all.stacks.map((coverage) => coverage.stack);
+    if (stack !== undefined && !names.includes(stack)) {
+        const hint = didYouMean(stack, names).suggestion;
+        throw new UserError(
+            `there are no facts of a stack "${stack}"; there are of ${names.join(", ")}.${hint === undefined ? "" : ` ${hint.replace(/^d/, "D")}`}`,
+        );
+    }
+    const shown = { ...all, stacks: all.stacks.filter((coverage) => stack === undefined || coverage.stack === stack) };
+    process.stdout.write(json ? `${JSON.stringify(toJson(shown), null, 2)}\n` : render(shown, stack));
+    const failed = shown.faults.length > 0 || shown.stacks.some((coverage) => state(coverage) === "incomplete");
+    return failed ? 1 : 0;
+});
