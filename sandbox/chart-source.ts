@@ -6,6 +6,21 @@ import { assembleCharts } from "./charts/assemble";
 import { placeCrds } from "./charts/crds";
 import type { SandboxOptions } from "./options";
 
+/** What takes the place of things the program names and a sandbox does not have. */
+export interface Substitutes {
+    readonly charts: ChartDirectories;
+    readonly crds: CrdDirectory | undefined;
+    /** Where the metrics of external-dns are. */
+    readonly metrics: string;
+}
+
+/** Makes the program use them; before it runs. */
+export function useSubstitutes({ charts, crds, metrics }: Substitutes): void {
+    useCharts(charts);
+    if (crds !== undefined) useCrds(crds);
+    useMetrics(metrics);
+}
+
 /** Chart name to directory; a chart without one is taken from its repository. */
 export type ChartDirectories = Readonly<Record<string, string>>;
 
@@ -54,6 +69,21 @@ export function crdDirectory(
         placeCrds(directory, project, crds);
         return directory;
     };
+}
+
+/**
+ * Stack transformation: a command that asks external-dns for its metrics asks the sandbox, which keeps its books; no pod
+ * answers here.
+ */
+export function useMetrics(url: string): void {
+    pulumi.runtime.registerStackTransformation(({ type, props, opts }) => {
+        const environment = props["environment"] as Record<string, unknown> | undefined;
+        if (type !== "command:local:Command" || environment?.["METRICS"] === undefined) return undefined;
+        const METRICS = pulumi
+            .output(environment["METRICS"])
+            .apply((path) => (String(path).endsWith("/services/external-dns:http/proxy/metrics") ? url : path));
+        return { props: { ...props, environment: { ...environment, METRICS } }, opts };
+    });
 }
 
 /** Stack transformation: a command that applies a bundle of CRDs applies those of the project's directory. */

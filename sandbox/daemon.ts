@@ -92,7 +92,14 @@ async function run(file: string): Promise<void> {
         closers.push(() => tailscale?.close());
         const kube = openKube(config.kubeconfig);
         closers.push(kube.close);
-        const controllers = allControllers({ nodes: config.nodes, crds: config.crds, cloudflare, tailscale, log });
+        const controllers = allControllers({
+            nodes: config.nodes,
+            crds: config.crds,
+            outside: config.stateDir,
+            cloudflare,
+            tailscale,
+            log,
+        });
         const running = runControllers(kube, controllers, { intervalMs: config.intervalMs, log });
         closers.push(running.stop);
 

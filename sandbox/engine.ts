@@ -8,7 +8,7 @@ import * as grpc from "@grpc/grpc-js";
 import * as events from "@pulumi/pulumi/proto/events_grpc_pb";
 import * as language from "@pulumi/pulumi/proto/language_grpc_pb";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
-import { useCharts, useCrds, type ChartDirectories, type CrdDirectory } from "./chart-source";
+import { useSubstitutes, type Substitutes } from "./chart-source";
 import type { SandboxLayout } from "./layout";
 
 /** The Automation API's own language server: exported at run time, left out of the SDK's type declarations. */
@@ -24,17 +24,26 @@ const indexProgram: Program = () => (require("../tools/start") as Program)();
 
 export type Operation = "up" | "preview" | "refresh" | "destroy";
 
+interface StepMetadata {
+    readonly urn: string;
+    readonly op: string;
+    readonly type: string;
+    readonly new?: { readonly inputs?: unknown };
+}
+
 /** The fields of an engine event that the sandbox reads. */
 export interface EngineEvent {
     /** Seconds since 1970. */
     readonly timestamp: number;
-    readonly resourcePreEvent?: { readonly metadata: { readonly urn: string; readonly op: string } };
-    readonly resOutputsEvent?: { readonly metadata: { readonly urn: string; readonly op: string } };
+    readonly resourcePreEvent?: { readonly metadata: StepMetadata };
+    readonly resOutputsEvent?: { readonly metadata: StepMetadata };
 }
 
 export interface EngineResult {
     readonly code: number;
     readonly events: readonly EngineEvent[];
+    /** Set when the engine did not end by itself. */
+    readonly killedBy?: NodeJS.Signals;
 }
 
 export class Engine {
@@ -48,18 +57,13 @@ export class Engine {
     ) {}
 
     /** Runs an operation with the program attached (destroy runs none) and the flags of the caller. */
-    async operate(
-        operation: Operation,
-        flags: readonly string[],
-        charts: ChartDirectories,
-        crds: CrdDirectory | undefined,
-    ): Promise<EngineResult> {
+    async operate(operation: Operation, flags: readonly string[], substitutes: Substitutes): Promise<EngineResult> {
         const seen: EngineEvent[] = [];
-        const { port, stop } = await this.serve(charts, crds, (event) => seen.push(event));
+        const { port, stop } = await this.serve(substitutes, (event) => seen.push(event));
         const confirm = operation === "preview" ? [] : ["--yes", "--skip-preview"];
         const program = operation === "destroy" ? [] : [`--client=127.0.0.1:${port}`, "--exec-kind", "auto.inline"];
         try {
-            const code = await this.run([
+            const ended = await this.spawn([
                 operation,
                 ...["--stack", this.layout.stack],
                 ...confirm,
@@ -67,14 +71,18 @@ export class Engine {
                 ...["--event-log", `tcp://127.0.0.1:${port}`, "--suppress-outputs"],
                 ...flags,
             ]);
-            return { code, events: seen };
+            return { ...ended, events: seen };
         } finally {
             stop();
         }
     }
 
     /** Runs pulumi with the terminal attached. */
-    run(args: readonly string[], quiet = false): Promise<number> {
+    async run(args: readonly string[], quiet = false): Promise<number> {
+        return (await this.spawn(args, quiet)).code;
+    }
+
+    private spawn(args: readonly string[], quiet = false): Promise<Pick<EngineResult, "code" | "killedBy">> {
         return new Promise((resolve, reject) => {
             const child = spawn(this.pulumi, args, {
                 cwd: this.layout.project,
@@ -88,7 +96,10 @@ export class Engine {
             child.on("error", reject);
             child.on("close", (code, signal) => {
                 this.#child = undefined;
-                resolve(code ?? (signal === null ? 1 : 130));
+                if (signal === null) return resolve({ code: code ?? 1 });
+                // Official plugins are its children and would live on.
+                endGroup(child.pid);
+                resolve({ code: 1, killedBy: signal });
             });
         });
     }
@@ -100,13 +111,11 @@ export class Engine {
 
     /** One loopback server for what the engine asks of a program and what it tells of its progress. */
     private async serve(
-        charts: ChartDirectories,
-        crds: CrdDirectory | undefined,
+        substitutes: Substitutes,
         onEvent: (event: EngineEvent) => void,
     ): Promise<{ port: number; stop(): void }> {
         const program = () => {
-            useCharts(charts);
-            if (crds !== undefined) useCrds(crds);
+            useSubstitutes(substitutes);
             return this.program();
         };
         const server = new grpc.Server({ "grpc.max_receive_message_length": 400 * 1024 * 1024 });
@@ -130,5 +139,13 @@ export class Engine {
             );
         });
         return { port, stop: () => server.forceShutdown() };
+    }
+}
+
+function endGroup(pid: number | undefined): void {
+    try {
+        if (pid !== undefined) process.kill(-pid, "SIGKILL");
+    } catch {
+        // Nobody is left in it.
     }
 }

@@ -1,4 +1,6 @@
 import type { Exposure } from "../components/edge/edge";
+import type { DnsRecordRow } from "../components/edge/external-dns";
+import type { StaticRoute } from "../components/network/cilium-pool";
 import type { SopsReader } from "../components/secrets/sops";
 import type { VolumeRow } from "../components/storage/volumes";
 
@@ -14,6 +16,10 @@ export interface StackContext {
 export interface StackSummary {
     readonly exposures: readonly Exposure[];
     readonly volumes: readonly VolumeRow[];
+    /** Records that a controller in the cluster keeps; those that this program makes itself need no mention. */
+    readonly dns?: readonly DnsRecordRow[];
+    /** Routes that a person must set on the LAN's router. */
+    readonly routes?: readonly StaticRoute[];
 }
 
 /** A bootstrap stage: its title and the logical name of the component that it consists of. */
@@ -27,10 +33,28 @@ export interface SecretsFile {
     /** Seen from the project's root. */
     readonly path: string;
     readonly refs: readonly string[];
+    /** How values are written, where something decodes them: keys and certificates are base64. */
+    readonly encoding?: "base64";
 }
 
 /** The cloud accounts a stack speaks to, as far as its configuration names them. */
 export interface CloudAccounts {
     readonly cloudflare?: { readonly accountId: string; readonly zoneId: string; readonly domain: string };
     readonly tailscale?: { readonly tailnet: string };
+}
+
+/** A machine as the sandbox shows it to the API server. */
+export interface NodeInfo {
+    readonly name: string;
+    readonly address: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly capacity: { readonly cpu: string; readonly memory: string };
+    /** NVIDIA GPUs in the machine. The node offers them once the device plugin runs on it, not before. */
+    readonly gpus?: number;
+    /** Version its kubelet reports, such as "v1.33.0". */
+    readonly kubeletVersion?: string;
+    /** Operating system it reports, such as "Talos (v1.10.6)". */
+    readonly osImage?: string;
+    /** What a machine that is looked into (Talos) has: its disks by id, the system's first, and a network card. */
+    readonly hardware?: { readonly disks: readonly string[]; readonly mac: string };
 }

@@ -34,6 +34,8 @@ export interface Surroundings {
 }
 
 export class Talosctl {
+    private kubeconfigFile: string | undefined;
+
     private constructor(
         readonly around: Surroundings,
         private readonly secrets: SecretsBundle,
@@ -90,7 +92,9 @@ export class Talosctl {
         const open = await this.ask(address, ["get", "disks", "--insecure", "--output", "yaml"], quick);
         if (open.code === 0) return { kind: "maintenance" };
         const reason = lastLine(open.stderr) || lastLine(secure.stderr);
-        return /certificate/.test(open.stderr) ? { kind: "foreign" } : { kind: "silent", reason };
+        // The machine wants a client certificate, but not ours.
+        const refused = /x509|certificate/.test(secure.stderr) && /certificate required/.test(open.stderr);
+        return refused ? { kind: "foreign" } : { kind: "silent", reason };
     }
 
     /** Talos resources of one type. */
@@ -223,9 +227,9 @@ export class Talosctl {
 
     /** Runs kubectl as the cluster's administrator. */
     async kubectl(address: string, args: readonly string[]): Promise<string> {
-        const { directory, run } = this.around;
-        const file = directory.write("kubeconfig", await this.kubeconfig(address));
-        const ran = await run("kubectl", args, { env: { KUBECONFIG: file }, timeout: MINUTE });
+        this.kubeconfigFile ??= this.around.directory.write("kubeconfig", await this.kubeconfig(address));
+        const options = { env: { KUBECONFIG: this.kubeconfigFile }, timeout: MINUTE };
+        const ran = await this.around.run("kubectl", args, options);
         if (ran.code !== 0) throw new Error(`kubectl ${args.join(" ")}: ${this.secrets.redact(lastLine(ran.stderr))}`);
         return ran.stdout;
     }

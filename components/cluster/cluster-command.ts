@@ -1,7 +1,8 @@
 /** Commands against the API server, for the few things no resource expresses: waiting, and cleaning up on destroy. */
+import { createHash } from "node:crypto";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { Cluster } from "./../platform";
+import type { Cluster } from "../platform";
 
 export interface ClusterCommandArgs {
     /** Bash run at `up`, with `kubectl` pointing at the cluster. */
@@ -13,7 +14,10 @@ export interface ClusterCommandArgs {
     update?: pulumi.Input<string>;
     /** Bash run at `destroy`, after everything that depends on this command is gone. */
     delete?: pulumi.Input<string>;
-    /** A change of any of them runs `create` again. */
+    /**
+     * A change of any of them runs `create` again. So does another cluster behind the same stack (a wiped machine),
+     * unless there is a `delete`, which a replacement would run there.
+     */
     triggers?: pulumi.Input<pulumi.Input<string | number | boolean>[]>;
     /** Secret or plain values the script reads; kubectl's own are set here. */
     environment?: Record<string, pulumi.Input<string>>;
@@ -49,12 +53,28 @@ export function clusterCommand(
             // A new kubeconfig must not run the script again; without `update` the provider would rerun `create`.
             update: args.update === undefined ? ":" : script(args.update),
             ...(args.delete === undefined ? {} : { delete: script(args.delete) }),
-            ...(args.triggers === undefined ? {} : { triggers: args.triggers }),
+            ...triggers(cluster, args),
             environment: { ...args.environment, CLUSTER_KUBECONFIG: pulumi.secret(cluster.kubeconfig) },
             logging: "stderr",
         },
         opts,
     );
+}
+
+function triggers(
+    cluster: Pick<Cluster, "kubeconfig">,
+    args: ClusterCommandArgs,
+): Pick<command.local.CommandArgs, "triggers"> {
+    if (args.delete !== undefined) return args.triggers === undefined ? {} : { triggers: args.triggers };
+    // The certificate authority lives as long as the cluster, and is public.
+    const identity = pulumi.unsecret(pulumi.output(cluster.kubeconfig)).apply(authorityHash);
+    return { triggers: pulumi.output(args.triggers ?? []).apply((own) => [...own, identity]) };
+}
+
+/** SHA-256 of the certificate authority in a kubeconfig; of the whole text where there is none. */
+export function authorityHash(kubeconfig: string): string {
+    const authority = /certificate-authority-data:\s*(\S+)/.exec(kubeconfig)?.[1] ?? kubeconfig;
+    return createHash("sha256").update(authority).digest("hex");
 }
 
 /**

@@ -20,5 +20,5 @@ export interface Database {
 
 export interface Databases {
     /** A PostgreSQL database with an owner of its own. */
-    postgres(name: string, args: DatabaseArgs, opts: pulumi.CustomResourceOptions): Database;
+    postgres(name: string, args: DatabaseArgs, opts: pulumi.ComponentResourceOptions): Database;
 }

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { SecretStore } from "../secrets/secret-store";
 import type { CloudNativePg } from "./cloudnative-pg";
 import type { Database, DatabaseArgs, Databases } from "./databases";
+import { PostgresDatabase } from "./postgres-database";
 
 export interface PostgresClusterArgs {
     operator: CloudNativePg;
@@ -112,74 +113,17 @@ export class PostgresCluster extends pulumi.ComponentResource implements Databas
     }
 
     /** A database and a role that owns it. Both stay on the server when the workload goes. */
-    postgres(name: string, args: DatabaseArgs, opts: pulumi.CustomResourceOptions): Database {
+    postgres(name: string, args: DatabaseArgs, opts: pulumi.ComponentResourceOptions): Database {
         const { namespace, secrets } = this.#args;
-        const role = args.database.replaceAll("-", "_");
-        const login = {
-            data: { password: `postgres.${args.database}Password` },
-            literals: { username: role },
-            type: "kubernetes.io/basic-auth",
-        };
-        const after = pulumi.mergeOptions(opts, { dependsOn: this.#cluster });
-        const onServer = secrets.deliver(
-            `${name}-postgres-role`,
-            { name: `${SERVER}-${args.database}`, namespace, labels: { "cnpg.io/reload": "true" }, ...login },
-            after,
-        );
-        const owner = new k8s.apiextensions.CustomResource(
-            `${name}-postgres-role`,
-            {
-                apiVersion: "postgresql.cnpg.io/v1",
-                kind: "DatabaseRole",
-                metadata: {
-                    name: `${SERVER}-${args.database}`,
-                    namespace,
-                    annotations: { "pulumi.com/waitFor": "jsonpath={.status.applied}=true" },
-                },
-                spec: {
-                    cluster: { name: SERVER },
-                    name: role,
-                    login: true,
-                    passwordSecret: { name: onServer },
-                    databaseRoleReclaimPolicy: "retain",
-                },
-            },
-            after,
-        );
-        const database = new k8s.apiextensions.CustomResource(
+        return new PostgresDatabase(
             `${name}-postgres`,
             {
-                apiVersion: "postgresql.cnpg.io/v1",
-                kind: "Database",
-                metadata: {
-                    name: `${SERVER}-${args.database}`,
-                    namespace,
-                    annotations: { "pulumi.com/waitFor": "jsonpath={.status.applied}=true" },
-                },
-                spec: {
-                    cluster: { name: SERVER },
-                    name: role,
-                    owner: role,
-                    databaseReclaimPolicy: "retain",
-                },
+                ...args,
+                server: { name: SERVER, namespace, host: `${SERVER}-rw`, port: PORT, ready: this.#cluster },
+                secrets,
             },
-            pulumi.mergeOptions(after, { dependsOn: owner }),
-        );
-        const forWorkload = secrets.deliver(
-            `${name}-postgres-login`,
-            { name: `${args.database}-postgres`, namespace: args.namespace, ...login },
             opts,
-        );
-        return {
-            // Known once the database is there.
-            host: pulumi
-                .all([namespace, database.metadata.name])
-                .apply(([where]) => `${SERVER}-rw.${where}.svc.cluster.local`),
-            port: PORT,
-            name: role,
-            user: role,
-            password: { secret: forWorkload, key: "password" },
-        };
+        ).access;
     }
 }
 

@@ -183,10 +183,9 @@ while true; do
   if [ "$SECONDS" -ge "$until" ]; then break; fi
   sleep 2
 done
-echo "external-dns has not deleted its records: $state" >&2
-echo "What still asks for names:" >&2
-kubectl get httproutes,dnsendpoints --all-namespaces --ignore-not-found >&2
-echo "Delete those, or see to external-dns, and run destroy again. To leave the records in the zone instead, take this" >&2
-echo "command out of the state: pulumi state delete (its URN ends in -records-gone)" >&2
+echo "external-dns has not deleted its records: $state. Delete what below still asks for names, or see to external-dns," >&2
+echo "and run destroy again. To leave the records in the zone instead, take this command out of the state" >&2
+echo "(pulumi state delete; its URN ends in -records-gone)." >&2
+kubectl get httproutes,dnsendpoints --all-namespaces --output name >&2
 exit 1
 `.trim();

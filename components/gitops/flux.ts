@@ -52,9 +52,12 @@ const CONTROLLERS = ["kustomize-controller", "helm-controller", "source-controll
 /** Flux and the path of Git it follows: the hand-off of everything that this program does not declare. */
 export class FluxSync extends pulumi.ComponentResource {
     readonly instance: k8s.apiextensions.CustomResource;
+    /** Where Flux and its objects are. */
+    readonly namespace: pulumi.Output<string>;
 
     constructor(name: string, args: FluxSyncArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:gitops:FluxSync", name, {}, opts);
+        this.namespace = args.operator.namespace;
         this.instance = new k8s.apiextensions.CustomResource(
             name,
             {

@@ -21,6 +21,10 @@ export class CiliumAddressPool extends pulumi.ComponentResource {
     readonly pool: k8s.apiextensions.CustomResource;
 
     constructor(name: string, args: CiliumAddressPoolArgs, opts: pulumi.ComponentResourceOptions) {
+        const { announce, bgp } = args;
+        if (announce === "bgp" && bgp === undefined) {
+            throw new pulumi.RunError(`${name} announces its addresses by bgp and has no peer: pass bgp`);
+        }
         super("homelab:network:CiliumAddressPool", name, {}, opts);
         const afterCrds = { parent: this, dependsOn: args.cilium.ready };
         this.pool = new k8s.apiextensions.CustomResource(
@@ -33,18 +37,8 @@ export class CiliumAddressPool extends pulumi.ComponentResource {
             },
             afterCrds,
         );
-        switch (args.announce) {
-            case "routed":
-                break;
-            case "l2":
-                answerArp(name, args.interfaces, afterCrds);
-                break;
-            case "bgp":
-                if (args.bgp === undefined) {
-                    throw new pulumi.ResourceError(`${name} announces by bgp, but has no peer: pass bgp`, this, true);
-                }
-                peer(name, args.bgp, afterCrds);
-        }
+        if (announce === "l2") answerArp(name, args.interfaces, afterCrds);
+        if (announce === "bgp" && bgp !== undefined) peer(name, bgp, afterCrds);
         this.registerOutputs({});
     }
 }

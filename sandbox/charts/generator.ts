@@ -71,9 +71,15 @@ export interface WorkloadOf {
     /** Fields of the pod that are values, by field. */
     readonly pod?: Readonly<Record<string, string>>;
     readonly when?: string;
+    /** Whether it needs a namespace of that level, as upstream's does; otherwise its pods pass the strictest. */
+    readonly privileged?: boolean;
     /** A volume of each pod (of a StatefulSet), or a claim by name. */
     readonly storage?: { readonly values: string; readonly classKey: string; readonly mode: string };
 }
+
+/** What the Pod Security level "restricted" asks of pods and containers. */
+export const POD_SECURITY = { runAsNonRoot: true, runAsUser: 65532, seccompProfile: { type: "RuntimeDefault" } };
+export const CONTAINER_SECURITY = { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } };
 
 /** A workload with its service account. */
 export function workload(of: WorkloadOf): ChartObject[] {
@@ -99,6 +105,7 @@ export function workload(of: WorkloadOf): ChartObject[] {
                         metadata: { labels: of.labels },
                         spec: {
                             serviceAccountName: account,
+                            ...(of.privileged === true ? {} : { securityContext: POD_SECURITY }),
                             ...Object.fromEntries(
                                 Object.entries(of.pod ?? {}).map(([field, path]) => [field, value(path)]),
                             ),
@@ -106,6 +113,7 @@ export function workload(of: WorkloadOf): ChartObject[] {
                                 {
                                     name: of.image.split("/").at(-1),
                                     image: `${of.image}:{{ .Chart.Version }}`,
+                                    securityContext: of.privileged === true ? { privileged: true } : CONTAINER_SECURITY,
                                     ...(of.args !== undefined && { args: value(of.args) }),
                                     ...(of.ports !== undefined && {
                                         ports: Object.entries(of.ports).map(([port, containerPort]) => ({

@@ -3,7 +3,18 @@
  * CRDs and classes by upstream's names, labels and switches. Metrics objects, RBAC, probes and security settings of
  * the real ones are left out; nothing in a sandbox runs.
  */
-import { type ChartObject, full, labels, service, type StandIn, value, workload, type WorkloadOf } from "./generator";
+import {
+    type ChartObject,
+    CONTAINER_SECURITY,
+    full,
+    POD_SECURITY,
+    labels,
+    service,
+    type StandIn,
+    value,
+    workload,
+    type WorkloadOf,
+} from "./generator";
 
 const PLACEMENT = { nodeSelector: "nodeSelector", tolerations: "tolerations", affinity: "affinity" };
 const UNPLACED = { nodeSelector: {}, tolerations: [], affinity: {} };
@@ -20,6 +31,7 @@ function served(
 
 /** A Job that Helm runs before or after the rest. */
 function hook(name: string, phase: string, image: string, when?: string): ChartObject {
+    const container = { name: "job", image, securityContext: CONTAINER_SECURITY };
     return {
         ...(when !== undefined && { when }),
         object: {
@@ -33,7 +45,11 @@ function hook(name: string, phase: string, image: string, when?: string): ChartO
                     "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
                 },
             },
-            spec: { template: { spec: { restartPolicy: "OnFailure", containers: [{ name: "job", image }] } } },
+            spec: {
+                template: {
+                    spec: { restartPolicy: "OnFailure", securityContext: POD_SECURITY, containers: [container] },
+                },
+            },
         },
     };
 }
@@ -108,7 +124,7 @@ export const STAND_INS: Readonly<Record<string, StandIn>> = {
                 projects: ["cert-manager"],
                 condition: "crds.enabled",
                 as: "template",
-                keep: ".Values.keep",
+                keep: "$.Values.keep",
             },
         ],
         objects: [
@@ -581,6 +597,7 @@ spec:
                     component: "{{ .Values.localpv.name }}",
                 },
                 image: "openebs/provisioner-localpv",
+                privileged: true,
                 replicas: "localpv.replicas",
                 resources: "localpv.resources",
                 pod: {
@@ -613,7 +630,7 @@ spec:
     },
     volsync: {
         values: { manageCRDs: true, replicaCount: 1, resources: {}, ...UNPLACED },
-        crds: [{ subchart: "crds", projects: ["volsync"], condition: "manageCRDs", as: "template" }],
+        crds: [{ subchart: "crds", projects: ["volsync"], condition: "manageCRDs", as: "template", keep: true }],
         objects: [
             workload({
                 name: full,
@@ -812,6 +829,7 @@ spec:
                 account: `${full}-service-account`,
                 labels: labels("nvidia-device-plugin"),
                 image: "nvcr.io/nvidia/k8s-device-plugin",
+                privileged: true,
                 resources: "resources",
                 pod: { ...PLACEMENT, runtimeClassName: "runtimeClassName" },
             }),

@@ -33,6 +33,10 @@ export const collections = {
     services: "/api/v1/services",
     pods: "/api/v1/pods",
     nodes: "/api/v1/nodes",
+    namespaces: "/api/v1/namespaces",
+    configMaps: "/api/v1/configmaps",
+    /** Without Helm's records, which are as long as all others together. */
+    secrets: "/api/v1/secrets?fieldSelector=type%21%3Dhelm.sh%2Frelease.v1",
     claims: "/api/v1/persistentvolumeclaims",
     volumes: "/api/v1/persistentvolumes",
     deployments: "/apis/apps/v1/deployments",
@@ -47,6 +51,24 @@ export const collections = {
 /** Path of a namespaced object of the core group. */
 export function corePath(plural: string, namespace: string, name: string): string {
     return `/api/v1/namespaces/${namespace}/${plural}/${name}`;
+}
+
+/** Collection of a custom resource, in all namespaces. */
+export function resources(group: string, version: string, plural: string): string {
+    return `/apis/${group}/${version}/${plural}`;
+}
+
+/** Path of the part of a collection (of {@link resources} or {@link collections}) that is in a namespace. */
+export function collectionIn(collection: string, namespace: string | undefined): string {
+    const [path = ""] = collection.split("?");
+    if (namespace === undefined) return path;
+    const cut = path.lastIndexOf("/");
+    return `${path.slice(0, cut)}/namespaces/${namespace}${path.slice(cut)}`;
+}
+
+/** Path of an object in a collection. */
+export function objectPath(collection: string, { namespace, name }: { namespace?: string; name: string }): string {
+    return `${collectionIn(collection, namespace)}/${name}`;
 }
 
 /** A core/v1 Event that says what a controller could not do. */

@@ -3,14 +3,23 @@ import { standInCrds } from "../charts/crds";
 import type { LoopbackCloudflare, LoopbackTailscale } from "../clouds";
 import type { Controller } from "./controller";
 import { readObjects } from "./files";
+import { cephVolumes } from "./ceph-volumes";
+import { certManager } from "./cert-manager";
+import { cloudNativePg } from "./cloudnative-pg";
+import { envoyGateway } from "./envoy-gateway";
+import { externalDns } from "./external-dns";
+import { externalSecretsOperator } from "./external-secrets";
+import { flux } from "./flux";
 import { gpus } from "./gpus";
 import { ingressStatus } from "./ingress-status";
 import { loadBalancer } from "./load-balancer";
 import { nodes, type NodeSpec } from "./nodes";
 import { type Crd, operators } from "./operators";
+import { rook } from "./rook";
 import { type Stage, stages } from "./stages";
 import { tailnet } from "./tailnet";
 import { tunnels } from "./tunnels";
+import { volSync } from "./volsync";
 import { volumes } from "./volumes";
 
 const STAGES = join(__dirname, "stages");
@@ -20,6 +29,8 @@ export interface ControllerSettings {
     readonly nodes: readonly NodeSpec[];
     /** Directory of real CRDs, `<dir>/<project>/*.yaml`; stand-ins for projects it does not have, or when absent. */
     readonly crds?: string | undefined;
+    /** Directory for what outlives a cluster: backups and archives. In memory when absent. */
+    readonly outside?: string | undefined;
     readonly cloudflare?: LoopbackCloudflare | undefined;
     readonly tailscale?: LoopbackTailscale | undefined;
     readonly log?: ((line: string) => void) | undefined;
@@ -29,19 +40,30 @@ export interface ControllerSettings {
 export function allControllers({
     nodes: machines,
     crds,
+    outside,
     cloudflare,
     tailscale,
     log = console.log,
 }: ControllerSettings): Controller[] {
+    const load = crdLoader(crds);
+    const kept = (file: string) => (outside === undefined ? undefined : join(outside, file));
     return [
         stages([...readObjects<Stage>(STAGES), ...readObjects<Stage>(join(STAGES, "custom-resources"))]),
         nodes(machines),
         gpus(machines),
-        operators(crdLoader(crds)),
+        operators(load),
         loadBalancer,
         ingressStatus,
         volumes(),
-        ...(cloudflare === undefined ? [] : [tunnels(cloudflare, { log })]),
+        rook,
+        cephVolumes,
+        certManager,
+        externalSecretsOperator,
+        envoyGateway,
+        volSync(kept("restic.json")),
+        cloudNativePg(kept("postgres-archives.json")),
+        flux(load),
+        ...(cloudflare === undefined ? [] : [tunnels(cloudflare, { log }), externalDns(cloudflare, { log })]),
         ...(tailscale === undefined ? [] : [tailnet(tailscale, { log })]),
     ];
 }

@@ -10,6 +10,8 @@ export interface Metadata {
     readonly deletionTimestamp?: string;
     readonly labels?: Readonly<Record<string, string>>;
     readonly annotations?: Readonly<Record<string, string>>;
+    readonly finalizers?: readonly string[];
+    readonly ownerReferences?: readonly { readonly kind: string; readonly name: string; readonly uid: string }[];
 }
 
 export interface Condition {
@@ -39,7 +41,10 @@ export interface LabelSelector {
 export interface Deployment extends KubeObject {
     readonly spec: {
         readonly replicas?: number;
-        readonly template: { readonly metadata?: { readonly labels?: Record<string, string> } };
+        readonly template: {
+            readonly metadata?: { readonly labels?: Record<string, string> };
+            readonly spec?: { readonly containers: readonly Container[] };
+        };
     };
     readonly status?: {
         readonly observedGeneration?: number;
@@ -61,7 +66,7 @@ export interface Service extends KubeObject {
         readonly ipFamilies?: readonly string[];
         readonly externalTrafficPolicy?: string;
         readonly selector?: Readonly<Record<string, string>>;
-        readonly ports?: readonly { readonly port: number; readonly protocol?: string }[];
+        readonly ports?: readonly { readonly name?: string; readonly port: number; readonly protocol?: string }[];
     };
     readonly status?: {
         readonly loadBalancer?: { readonly ingress?: readonly LoadBalancerIngress[] };
@@ -120,13 +125,18 @@ export interface PersistentVolumeClaim extends KubeObject {
         readonly volumeMode?: string;
         readonly accessModes?: readonly string[];
         readonly selector?: unknown;
+        readonly dataSourceRef?: { readonly apiGroup?: string; readonly kind: string; readonly name: string };
         readonly resources?: { readonly requests?: { readonly storage?: string } };
     };
     readonly status?: { readonly phase?: string };
 }
 
 export interface PersistentVolume extends KubeObject {
-    readonly spec: { readonly persistentVolumeReclaimPolicy?: string; readonly claimRef?: { readonly uid?: string } };
+    readonly spec: {
+        readonly persistentVolumeReclaimPolicy?: string;
+        readonly claimRef?: { readonly uid?: string };
+        readonly csi?: { readonly driver: string; readonly volumeAttributes?: Readonly<Record<string, string>> };
+    };
     readonly status?: { readonly phase?: string };
 }
 

@@ -74,7 +74,7 @@ export function operators(
                 readySince.set(operator.deployment, since);
                 if (view.now - since >= operator.delayMs) {
                     actions.push(
-                        ...(await missing(view, load(operator.crds))).map((crd) => registration(crd, operator)),
+                        ...(await missingCrds(view, load(operator.crds))).map((crd) => registration(crd, operator)),
                     );
                 }
             }
@@ -84,7 +84,7 @@ export function operators(
 }
 
 /** The CRDs that no API serves yet; asked of discovery, which costs less than listing CRDs with their schemas. */
-async function missing(view: View, crds: readonly Crd[]): Promise<Crd[]> {
+export async function missingCrds(view: View, crds: readonly Crd[]): Promise<Crd[]> {
     const served = new Set<string>();
     const groupVersions = new Set(
         crds.flatMap((crd) => crd.spec.versions.map((version) => `${crd.spec.group}/${version.name}`)),

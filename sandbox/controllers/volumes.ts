@@ -16,6 +16,8 @@ export interface Provisioner {
     readonly app: string;
     /** A volume of it lives on one node's disk: it needs a node chosen by the scheduler and takes one writer node only. */
     readonly local: boolean;
+    /** Where it puts a volume, when its StorageClass alone says so. */
+    readonly place?: (storageClass: StorageClass, volume: string) => string;
 }
 
 /** local-path-provisioner, whatever namespace it runs in. */
@@ -25,12 +27,24 @@ export const localPath: Provisioner = {
     local: true,
 };
 
-const PROVISIONED_BY = "pv.kubernetes.io/provisioned-by";
+/** OpenEBS' hostpath volumes: the class's annotation holds the directory. */
+export const openEbsHostpath: Provisioner = {
+    provisioner: "openebs.io/local",
+    app: "localpv-provisioner",
+    local: true,
+    place: (storageClass, volume) => {
+        const config = storageClass.metadata.annotations?.["cas.openebs.io/config"] ?? "";
+        const base = /name:\s*BasePath\s+value:\s*"?([^"\s]+)/.exec(config)?.[1] ?? "/var/openebs/local";
+        return posix.join(base, volume);
+    },
+};
+
+export const PROVISIONED_BY = "pv.kubernetes.io/provisioned-by";
 const SELECTED_NODE = "volume.kubernetes.io/selected-node";
 const DEFAULT_PATH = "/opt/local-path-provisioner";
 
 /** Dynamic provisioning: makes a hostPath volume for each pending claim, deletes released ones. Binding is Kubernetes' own. */
-export function volumes(provisioners: readonly Provisioner[] = [localPath]): Controller {
+export function volumes(provisioners: readonly Provisioner[] = [localPath, openEbsHostpath]): Controller {
     return {
         name: "volumes",
         lists: [collections.claims, collections.volumes, collections.storageClasses, collections.deployments],
@@ -103,7 +117,8 @@ function provision(view: View, provisioner: Provisioner, paths: NodePaths): Acti
             const message = `failed to provision volume with StorageClass "${storageClass.metadata.name}": ${fault}`;
             return [warning(involved, "ProvisioningFailed", message, provisioner.provisioner, view.now)];
         }
-        return [{ verb: "create", path: collections.volumes, body: volumeFor(claim, storageClass, node, paths) }];
+        const body = volumeFor(claim, storageClass, node, paths, provisioner.place);
+        return [{ verb: "create", path: collections.volumes, body }];
     });
 }
 
@@ -131,11 +146,13 @@ export function volumeFor(
     storageClass: StorageClass,
     node: string | undefined,
     paths: NodePaths,
+    place: Provisioner["place"] = undefined,
 ): object {
     const { namespace = "", name, uid = "", resourceVersion } = claim.metadata;
     const volume = `pvc-${uid}`;
     const folder = folderOf(storageClass, { volume, namespace, name });
     const root = storageClass.parameters?.["nodePath"] ?? paths(node ?? "");
+    const path = place === undefined ? posix.join(root, folder) : place(storageClass, volume);
     return {
         apiVersion: "v1",
         kind: "PersistentVolume",
@@ -147,7 +164,7 @@ export function volumeFor(
             storageClassName: storageClass.metadata.name,
             persistentVolumeReclaimPolicy: storageClass.reclaimPolicy ?? "Delete",
             claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name, uid, resourceVersion },
-            hostPath: { path: posix.join(root, folder), type: "DirectoryOrCreate" },
+            hostPath: { path, type: "DirectoryOrCreate" },
             ...(node !== undefined && {
                 nodeAffinity: {
                     required: {
@@ -172,14 +189,15 @@ function folderOf(storageClass: StorageClass, of: { volume: string; namespace: s
               .replace(/\{\{\s*\.PVName\s*\}\}/g, of.volume);
 }
 
-function reclaim(view: View, provisioner: Provisioner): Action[] {
+/** Deletes released volumes of a provisioner, as far as their policy lets it. */
+export function reclaim(view: View, { provisioner }: Pick<Provisioner, "provisioner">): Action[] {
     return view
         .list<PersistentVolume>(collections.volumes)
         .filter(
             (volume) =>
                 volume.status?.phase === "Released" &&
                 volume.spec.persistentVolumeReclaimPolicy === "Delete" &&
-                volume.metadata.annotations?.[PROVISIONED_BY] === provisioner.provisioner &&
+                volume.metadata.annotations?.[PROVISIONED_BY] === provisioner &&
                 volume.metadata.deletionTimestamp === undefined,
         )
         .map((volume) => ({ verb: "delete", path: `${collections.volumes}/${volume.metadata.name}` }));

@@ -43,7 +43,7 @@ function session(options: PluginOptions, processes: Processes, host: Host): Sess
             host.log("info", urn, line, true),
         );
         const stdin = text(inputs, "stdin");
-        const dir = text(inputs, "dir");
+        const dir = text(inputs, "dir") ?? options.cwd;
         const result = await processes.run(program, [...args, script], {
             env: { ...options.env, ...environment(inputs), ...previousOutput(inputs, previous) },
             signal: host.signal,

@@ -7,6 +7,8 @@ export interface PluginOptions {
     env: NodeJS.ProcessEnv;
     /** Path of the helm binary. */
     helm: string;
+    /** Where child processes start, as the engine starts its plugins: the project's folder. */
+    cwd?: string;
 }
 
 export type Severity = "debug" | "info" | "warning" | "error";

@@ -12,6 +12,7 @@ const PROJECT = [
     "components",
     "bootstrap",
     "apps",
+    "policy",
     "sandbox",
     "tools",
     "Pulumi.homelab.yaml",

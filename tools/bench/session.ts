@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { chartDirectories, type ChartDirectories } from "../../sandbox/chart-source";
+import { chartDirectories } from "../../sandbox/chart-source";
 import type { ToolPaths } from "../../sandbox/control-plane";
 import type { Operation } from "../../sandbox/engine";
 import { sandboxOptions, type SandboxOptions } from "../../sandbox/options";
@@ -41,7 +41,7 @@ interface Running {
     readonly sandbox: Sandbox;
     readonly env: NodeJS.ProcessEnv;
     readonly tools: ToolPaths;
-    readonly charts: ChartDirectories;
+    readonly substitutes: Job["substitutes"];
     readonly options: SandboxOptions;
     readonly nothing: NullProviders;
     readonly ports: Readonly<Record<string, number>>;
@@ -68,7 +68,7 @@ export class BenchSession {
         sandbox.lock();
         const stopProviders: (() => Promise<void>)[] = [];
         try {
-            const { env: sandboxEnv, tools } = await sandbox.start();
+            const { env: sandboxEnv, tools, daemon } = await sandbox.start();
             // Outlives the sandbox: what was downloaded into it is not downloaded again.
             const pulumiHome = join(this.folder, "pulumi");
             mkdirSync(pulumiHome, { recursive: true });
@@ -80,14 +80,17 @@ export class BenchSession {
             const { origin } = this.#plugins;
             const standIns = await startProviders(
                 PROVIDERS.filter((name) => origin[name] === "stand-in"),
-                { env, versions: pluginVersions(), helm: tools.helm },
+                { env, versions: pluginVersions(), helm: tools.helm, cwd: sandbox.layout.project },
             );
             stopProviders.push(() => standIns.stop());
             const nothing = await startNullProviders(pluginVersions(), env);
             stopProviders.push(() => nothing.stop());
             this.#running = {
                 ...{ sandbox, env, tools, options, nothing, ports: standIns.ports },
-                charts: chartDirectories(options, sandbox.layout.charts, quiet),
+                substitutes: {
+                    charts: chartDirectories(options, sandbox.layout.charts, quiet),
+                    metrics: `${daemon.cloudflareUrl}/__sandbox/metrics/external-dns`,
+                },
                 stopProviders: async () => {
                     await Promise.all(stopProviders.map((stop) => stop()));
                 },
@@ -115,7 +118,7 @@ export class BenchSession {
 
     /** Runs one program on the engine. With providers that make nothing the state is new each time. */
     async run({ operation, providers, replay, record }: ProgramRun): Promise<Measured> {
-        const { env, tools, charts, options, sandbox, ports, nothing } = this.running;
+        const { env, tools, substitutes, options, sandbox, ports, nothing } = this.running;
         const state = join(this.folder, "state");
         const result = join(this.folder, "result.json");
         const jobFile = join(this.folder, "job.json");
@@ -125,7 +128,7 @@ export class BenchSession {
             mkdirSync(state);
         }
         const job: Job = {
-            ...{ layout: sandbox.layout, pulumi: tools.pulumi, operation, charts, options, result },
+            ...{ layout: sandbox.layout, pulumi: tools.pulumi, operation, substitutes, options, result },
             ...(replay === undefined ? {} : { replay }),
             ...(record === undefined ? {} : { record }),
         };

@@ -29,13 +29,25 @@ export interface PlannedImage {
     readonly usedBy: readonly string[];
 }
 
+/** A DNS record and who keeps it: this program, or external-dns in the cluster. */
+export interface PlannedRecord {
+    readonly name: string;
+    readonly type: string;
+    readonly content: string;
+    readonly proxied: boolean;
+    readonly access: string;
+    readonly owner: "pulumi" | "external-dns";
+}
+
 export interface Plan {
     readonly stack: string;
     /** Sorted by URN. */
     readonly resources: readonly PlannedResource[];
-    readonly dns: readonly { name: string; type: string; content: string; proxied: boolean; access: string }[];
+    readonly dns: readonly PlannedRecord[];
     readonly tunnel: readonly { hostname: string | null; service: string }[];
     readonly exposures: StackSummary["exposures"];
+    /** What a person must set on the router; empty where addresses announce themselves. */
+    readonly routes: NonNullable<StackSummary["routes"]>;
     readonly volumes: StackSummary["volumes"];
     readonly images: readonly PlannedImage[];
     /** In the order in which the engine can make them. */
@@ -79,12 +91,13 @@ function describe(
     return {
         stack: stack.name,
         resources,
-        dns: dnsTable(resources).map((row) => ({
-            ...row,
-            access: access.get(row.name) === "external" ? "external" : "local",
-        })),
+        dns: [
+            ...dnsTable(resources).map((row) => ({ ...row, owner: "pulumi" as const })),
+            ...(summary.dns ?? []).map((row) => ({ ...row, owner: "external-dns" as const })),
+        ].map((row) => ({ ...row, access: row.proxied || access.get(row.name) === "external" ? "external" : "local" })),
         tunnel: tunnelTable(resources),
         exposures: [...summary.exposures].sort((a, b) => (a.host < b.host ? -1 : 1)),
+        routes: summary.routes ?? [],
         volumes: [...summary.volumes].sort((a, b) =>
             `${a.workload}${a.mountPath}` < `${b.workload}${b.mountPath}` ? -1 : 1,
         ),

@@ -24,14 +24,23 @@ export function renderPlan(plan: Plan): string {
         ),
         table(
             "DNS records",
-            ["name", "type", "content", "access"],
-            plan.dns.map((row) => [row.name, row.type, row.content, row.access]),
+            ["name", "type", "content", "access", "kept by"],
+            plan.dns.map((row) => [row.name, row.type, row.content, row.access, row.owner]),
         ),
         table(
             "Tunnel rules",
             ["hostname", "service"],
             plan.tunnel.map((row) => [row.hostname ?? "(everything else)", row.service]),
         ),
+        ...(plan.routes.length === 0
+            ? []
+            : [
+                  table(
+                      "Static routes for the router",
+                      ["destination", "via"],
+                      plan.routes.map((row) => [row.destination, row.via]),
+                  ),
+              ]),
         table(
             "Volumes",
             ["workload", "path", "kind", "source", "after destroy"],

@@ -61,7 +61,6 @@ export function dnsRoutes(state: CloudflareState): Route[] {
     ];
 }
 
-/** Creates a record, or overwrites `existing`; `base` holds what the request may leave out. */
 function write(
     request: Request,
     zone: { name: string; records: DnsRecord[] },
@@ -69,9 +68,16 @@ function write(
     base: Partial<DnsRecord> = {},
 ): Answer {
     const body = json(request);
-    if (body === undefined) {
-        return fail(400, 9207, "Request body is invalid.");
-    }
+    return body === undefined ? fail(400, 9207, "Request body is invalid.") : writeRecord(body, zone, existing, base);
+}
+
+/** Creates a record, or overwrites `existing`; `base` holds what `body` may leave out. */
+export function writeRecord(
+    body: Readonly<Record<string, unknown>>,
+    zone: { name: string; records: DnsRecord[] },
+    existing?: DnsRecord,
+    base: Partial<DnsRecord> = {},
+): Answer {
     const wanted: Record<string, unknown> = { ...base, ...body };
     const { name, type } = wanted;
     if (typeof name !== "string" || typeof type !== "string") {

@@ -1,6 +1,7 @@
-import { json, type LoopbackServer, type Request, serve } from "../server";
+import { type Answer, json, type LoopbackServer, type Request, serve } from "../server";
 import { openStore } from "../store";
-import { dnsRoutes } from "./dns";
+import { dnsRoutes, writeRecord } from "./dns";
+import type { DnsRecord } from "./dns-rules";
 import { fail } from "./envelope";
 import type { CloudflareState } from "./state";
 import { setConnections, tunnelRoutes } from "./tunnels";
@@ -27,6 +28,11 @@ export interface LoopbackCloudflare extends LoopbackServer {
     state(): CloudflareState;
     /** Gives a tunnel so many live connections (0 disconnects it); false when there is no such tunnel alive. */
     setConnections(tunnelId: string, count: number): boolean;
+    /** Writes a record as the API would, in place of the one with that id; an answer that is no success says why not. */
+    writeRecord(zoneId: string, body: Readonly<Record<string, unknown>>, id?: string): Answer;
+    deleteRecord(zoneId: string, id: string): void;
+    /** What a metrics endpoint in the cluster would say: nothing in a sandbox can ask a pod, so it is asked here. */
+    publishMetrics(name: string, text: string | undefined): void;
 }
 
 /**
@@ -54,6 +60,25 @@ export async function startCloudflare(options: CloudflareOptions): Promise<Loopb
         return tunnel !== undefined;
     };
 
+    const recordsOf = (zoneId: string): DnsRecord[] => (state.records[zoneId] ??= []);
+    const putRecord = (zoneId: string, body: Readonly<Record<string, unknown>>, id?: string): Answer => {
+        const zone = state.zones.find((one) => one.id === zoneId);
+        if (zone === undefined) return fail(404, 7003, "no such zone");
+        const records = recordsOf(zoneId);
+        const answer = writeRecord(
+            body,
+            { name: zone.name, records },
+            records.find((record) => record.id === id),
+        );
+        save();
+        return answer;
+    };
+    const dropRecord = (zoneId: string, id: string): void => {
+        state.records[zoneId] = recordsOf(zoneId).filter((record) => record.id !== id);
+        save();
+    };
+    const metrics = new Map<string, string>();
+
     const server = await serve({
         name: "Cloudflare",
         port: options.port,
@@ -63,6 +88,14 @@ export async function startCloudflare(options: CloudflareOptions): Promise<Loopb
         state: () => state,
         save,
         levers: [
+            {
+                method: "GET",
+                pattern: "/__sandbox/metrics/:name",
+                handle: (_, { name = "" }) => ({
+                    status: metrics.has(name) ? 200 : 503,
+                    body: metrics.get(name) ?? "",
+                }),
+            },
             {
                 method: "POST",
                 pattern: "/__sandbox/connections",
@@ -76,7 +109,17 @@ export async function startCloudflare(options: CloudflareOptions): Promise<Loopb
         ],
     });
     save();
-    return { ...server, state: () => structuredClone(state), setConnections: connect };
+    return {
+        ...server,
+        state: () => structuredClone(state),
+        setConnections: connect,
+        writeRecord: putRecord,
+        deleteRecord: dropRecord,
+        publishMetrics: (name, text) => {
+            if (text === undefined) metrics.delete(name);
+            else metrics.set(name, text);
+        },
+    };
 }
 
 function authenticate(request: Request, tokens: readonly string[]) {

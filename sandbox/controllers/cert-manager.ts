@@ -1,0 +1,200 @@
+/** cert-manager: issuers become ready, certificates are issued once what they need is there. Nothing is signed. */
+import { randomBytes } from "node:crypto";
+import { type Action, collectionIn, collections, type Controller, resources, type View } from "./controller";
+import {
+    type CustomResource,
+    isLeaving,
+    isTrue,
+    labelled,
+    running,
+    secretReferences,
+    statusOf,
+    timestamp,
+} from "./custom-resources";
+import { keyOf, type Secret } from "./objects";
+
+interface IssuerSpec {
+    readonly acme?: {
+        readonly server: string;
+        readonly email?: string;
+        readonly privateKeySecretRef: { readonly name: string };
+        readonly solvers?: readonly unknown[];
+    };
+    readonly ca?: { readonly secretName: string };
+}
+
+interface CertificateSpec {
+    readonly secretName: string;
+    readonly issuerRef: { readonly name: string; readonly kind?: string };
+    readonly commonName?: string;
+    readonly dnsNames?: readonly string[];
+}
+
+type Issuer = CustomResource<IssuerSpec>;
+type Certificate = CustomResource<CertificateSpec>;
+
+const issuers = resources("cert-manager.io", "v1", "issuers");
+const clusterIssuers = resources("cert-manager.io", "v1", "clusterissuers");
+const certificates = resources("cert-manager.io", "v1", "certificates");
+
+const DAY = 86_400_000;
+
+export const certManager: Controller = {
+    name: "cert-manager",
+    lists: [collections.deployments, collections.secrets, issuers, clusterIssuers, certificates],
+    reconcile(view) {
+        const operator = running(
+            view,
+            labelled({ "app.kubernetes.io/name": "cert-manager", "app.kubernetes.io/component": "controller" }),
+        );
+        if (operator === undefined) return [];
+        const home = operator.metadata.namespace ?? "";
+        const secrets = new Map(view.list<Secret>(collections.secrets).map((secret) => [keyOf(secret), secret]));
+        const issue = (list: string) =>
+            view
+                .list<Issuer>(list)
+                .filter((issuer) => !isLeaving(issuer))
+                .flatMap((issuer) => issuerActions(list, issuer, issuer.metadata.namespace ?? home, secrets, view.now));
+        return [
+            ...issue(issuers),
+            ...issue(clusterIssuers),
+            ...view
+                .list<Certificate>(certificates)
+                .filter((certificate) => !isLeaving(certificate))
+                .flatMap((certificate) => certificateActions(view, certificate, home, secrets)),
+        ];
+    },
+};
+
+function issuerActions(
+    list: string,
+    issuer: Issuer,
+    namespace: string,
+    secrets: ReadonlyMap<string, Secret>,
+    now: number,
+): Action[] {
+    const ready = (status: "True" | "False", reason: string, message: string, fields: object = {}) =>
+        statusOf(list, issuer, now, { ...fields }, [{ type: "Ready", status, reason, message }]);
+    const { acme, ca } = issuer.spec;
+    if (acme !== undefined) {
+        const { name } = acme.privateKeySecretRef;
+        const account = secrets.has(`${namespace}/${name}`)
+            ? []
+            : [newSecret({ name, namespace }, "Opaque", { "tls.key": pem("PRIVATE KEY") })];
+        const uri = `${new URL(acme.server).origin}/acme/acct/1`;
+        return [
+            ...account,
+            ...ready("True", "ACMEAccountRegistered", "The ACME account was registered with the ACME server", {
+                acme: { uri, ...(acme.email !== undefined && { lastRegisteredEmail: acme.email }) },
+            }),
+        ];
+    }
+    if (ca !== undefined && !secrets.has(`${namespace}/${ca.secretName}`)) {
+        return ready(
+            "False",
+            "ErrGetKeyPair",
+            `Error getting keypair for CA issuer: secret "${ca.secretName}" not found`,
+        );
+    }
+    return ready("True", "IsReady", "");
+}
+
+function certificateActions(
+    view: View,
+    certificate: Certificate,
+    home: string,
+    secrets: ReadonlyMap<string, Secret>,
+): Action[] {
+    const { namespace = "", name } = certificate.metadata;
+    const { issuerRef, secretName, dnsNames = [], commonName } = certificate.spec;
+    const inCluster = issuerRef.kind === "ClusterIssuer";
+    const issuer = view
+        .list<Issuer>(inCluster ? clusterIssuers : issuers)
+        .find((one) => one.metadata.name === issuerRef.name && (inCluster || one.metadata.namespace === namespace));
+    const waits = (reason: string, message: string) =>
+        statusOf(certificates, certificate, view.now, {}, [{ type: "Ready", status: "False", reason, message }]);
+    if (!isTrue(issuer, "Ready")) {
+        return waits(
+            "DoesNotExist",
+            `Issuing certificate: ${issuerRef.kind ?? "Issuer"} ${issuerRef.name} is not ready`,
+        );
+    }
+    // What the challenges need is looked for where the issuer's Secrets are.
+    const missing = secretReferences(issuer?.spec.acme?.solvers).find(
+        (reference) =>
+            secrets.get(`${inCluster ? home : namespace}/${reference.name}`)?.data?.[reference.key] === undefined,
+    );
+    if (missing !== undefined) {
+        return waits(
+            "DoesNotExist",
+            `Issuing certificate: the solver's Secret ${missing.name} has no key ${missing.key}`,
+        );
+    }
+    const issued = certificate.status?.["notBefore"] !== undefined && secrets.has(`${namespace}/${secretName}`);
+    const at = (days: number) => timestamp(view.now + days * DAY);
+    return [
+        ...(secrets.has(`${namespace}/${secretName}`)
+            ? []
+            : [
+                  newSecret(
+                      { name: secretName, namespace },
+                      "kubernetes.io/tls",
+                      { "tls.crt": pem("CERTIFICATE"), "tls.key": pem("PRIVATE KEY") },
+                      {
+                          "cert-manager.io/certificate-name": name,
+                          "cert-manager.io/issuer-name": issuerRef.name,
+                          "cert-manager.io/issuer-kind": issuerRef.kind ?? "Issuer",
+                          "cert-manager.io/common-name": commonName ?? "",
+                          "cert-manager.io/alt-names": dnsNames.join(","),
+                      },
+                  ),
+              ]),
+        ...statusOf(
+            certificates,
+            certificate,
+            view.now,
+            issued ? {} : { notBefore: at(0), notAfter: at(90), renewalTime: at(60), revision: 1 },
+            [
+                {
+                    type: "Ready",
+                    status: "True",
+                    reason: "Ready",
+                    message: "Certificate is up to date and has not expired",
+                },
+            ],
+        ),
+    ];
+}
+
+function newSecret(
+    metadata: { name: string; namespace: string },
+    type: string,
+    data: Readonly<Record<string, string>>,
+    annotations: Readonly<Record<string, string>> = {},
+): Action {
+    return {
+        verb: "create",
+        path: collectionIn(collections.secrets, metadata.namespace),
+        body: {
+            apiVersion: "v1",
+            kind: "Secret",
+            type,
+            // It stays when the Certificate goes, as cert-manager leaves it.
+            metadata: {
+                ...metadata,
+                annotations,
+                labels: { "controller.cert-manager.io/fao": "true" },
+            },
+            stringData: data,
+        },
+    };
+}
+
+/** Looks like PEM and is nobody's key. */
+function pem(kind: string): string {
+    const lines =
+        randomBytes(192)
+            .toString("base64")
+            .match(/.{1,64}/g) ?? [];
+    return `-----BEGIN ${kind}-----\n${lines.join("\n")}\n-----END ${kind}-----\n`;
+}

@@ -1,0 +1,168 @@
+/** External Secrets: a store is ready when its credentials are there; every key that is asked of it has a made-up value. */
+import { type Action, collections, type Controller, resources, type View } from "./controller";
+import {
+    type CustomResource,
+    ensure,
+    isLeaving,
+    isTrue,
+    labelled,
+    ownedBy,
+    running,
+    secretReferences,
+    statusOf,
+    timestamp,
+} from "./custom-resources";
+import { keyOf, type KubeObject, type Secret } from "./objects";
+
+interface ExternalSecretSpec {
+    readonly secretStoreRef?: { readonly name: string; readonly kind?: string };
+    readonly target?: {
+        readonly name?: string;
+        readonly creationPolicy?: string;
+        readonly template?: {
+            readonly type?: string;
+            readonly mergePolicy?: string;
+            readonly data?: Readonly<Record<string, string>>;
+            readonly metadata?: {
+                readonly labels?: Record<string, string>;
+                readonly annotations?: Record<string, string>;
+            };
+        };
+    };
+    readonly data?: readonly { readonly secretKey: string; readonly remoteRef: { readonly key: string } }[];
+    readonly dataFrom?: readonly { readonly extract?: { readonly key: string } }[];
+}
+
+type ExternalSecret = CustomResource<ExternalSecretSpec>;
+
+const stores = resources("external-secrets.io", "v1", "secretstores");
+const clusterStores = resources("external-secrets.io", "v1", "clustersecretstores");
+const externalSecrets = resources("external-secrets.io", "v1", "externalsecrets");
+
+export const externalSecretsOperator: Controller = {
+    name: "external-secrets",
+    lists: [collections.deployments, collections.secrets, stores, clusterStores, externalSecrets],
+    reconcile(view) {
+        if (running(view, labelled({ "app.kubernetes.io/name": "external-secrets" })) === undefined) return [];
+        const secrets = new Map(view.list<Secret>(collections.secrets).map((secret) => [keyOf(secret), secret]));
+        return [
+            ...[stores, clusterStores].flatMap((list) =>
+                view.list<CustomResource>(list).flatMap((store) => storeActions(list, store, secrets, view.now)),
+            ),
+            ...view
+                .list<ExternalSecret>(externalSecrets)
+                .filter((one) => !isLeaving(one))
+                .flatMap((one) => secretActions(view, one, secrets)),
+        ];
+    },
+};
+
+function storeActions(
+    list: string,
+    store: CustomResource,
+    secrets: ReadonlyMap<string, Secret>,
+    now: number,
+): Action[] {
+    const missing = secretReferences(store.spec["provider"]).find(({ name, key, namespace }) => {
+        const found = secrets.get(`${namespace ?? store.metadata.namespace ?? ""}/${name}`);
+        return (found?.data?.[key] ?? "") === "";
+    });
+    return missing === undefined
+        ? statusOf(list, store, now, { capabilities: "ReadWrite" }, [
+              { type: "Ready", status: "True", reason: "Valid", message: "store validated" },
+          ])
+        : statusOf(list, store, now, {}, [
+              {
+                  type: "Ready",
+                  status: "False",
+                  reason: "InvalidProviderConfig",
+                  message: `cannot get Kubernetes secret "${missing.name}": key ${missing.key} not found`,
+              },
+          ]);
+}
+
+function secretActions(view: View, one: ExternalSecret, secrets: ReadonlyMap<string, Secret>): Action[] {
+    const { namespace = "", name } = one.metadata;
+    const { secretStoreRef: reference, target = {} } = one.spec;
+    const inCluster = reference?.kind === "ClusterSecretStore";
+    const store = view
+        .list<CustomResource>(inCluster ? clusterStores : stores)
+        .find(
+            ({ metadata }) =>
+                metadata.name === reference?.name && (inCluster || metadata.namespace === one.metadata.namespace),
+        );
+    if (!isTrue(store, "Ready")) {
+        return statusOf(externalSecrets, one, view.now, {}, [
+            {
+                type: "Ready",
+                status: "False",
+                reason: "SecretSyncedError",
+                message: `could not get secret data from provider: store ${reference?.name ?? ""} is not ready`,
+            },
+        ]);
+    }
+    const { creationPolicy = "Owner", template } = target;
+    const metadata = {
+        name: target.name ?? name,
+        namespace,
+        labels: { "reconcile.external-secrets.io/managed": "true", ...template?.metadata?.labels },
+        ...(template?.metadata?.annotations !== undefined && { annotations: template.metadata.annotations }),
+        ...(creationPolicy === "Owner" && {
+            ownerReferences: ownedBy(one, "external-secrets.io/v1", "ExternalSecret"),
+        }),
+    };
+    const encoded = Object.fromEntries(
+        Object.entries(contents(one.spec)).map(([key, text]) => [key, Buffer.from(text).toString("base64")]),
+    );
+    const secret: KubeObject & { data: object; type?: string } = {
+        apiVersion: "v1",
+        kind: "Secret",
+        metadata,
+        data: encoded,
+        ...(template?.type !== undefined && { type: template.type }),
+    };
+    const changes =
+        creationPolicy === "None"
+            ? []
+            : ensure(collections.secrets, withoutKind(secrets.get(`${namespace}/${metadata.name}`)), secret);
+    return [
+        ...changes,
+        ...statusOf(
+            externalSecrets,
+            one,
+            view.now,
+            {
+                binding: { name: metadata.name },
+                syncedResourceVersion: String(one.metadata.generation ?? 1),
+                ...(changes.length > 0 && { refreshTime: timestamp(view.now) }),
+            },
+            [{ type: "Ready", status: "True", reason: "SecretSynced", message: "secret synced" }],
+        ),
+    ];
+}
+
+/** Items of a list say neither kind nor version. */
+function withoutKind(secret: Secret | undefined): KubeObject | undefined {
+    return secret === undefined ? undefined : { apiVersion: "v1", kind: "Secret", ...secret };
+}
+
+/** The Secret's text by key. A value is made of its name in the store, so that it is the same after a rebuild. */
+export function contents({ data = [], dataFrom = [], target }: ExternalSecretSpec): Record<string, string> {
+    const fetched = Object.fromEntries([
+        ...dataFrom.flatMap(({ extract }) => (extract === undefined ? [] : [[extract.key, madeUp(extract.key)]])),
+        ...data.map(({ secretKey, remoteRef }) => [secretKey, madeUp(remoteRef.key)]),
+    ]) as Record<string, string>;
+    const template = target?.template;
+    if (template?.data === undefined) return fetched;
+    const rendered = Object.fromEntries(
+        Object.entries(template.data).map(([key, text]) => [
+            key,
+            text.replace(/\{\{-?\s*\.(\w+)[^}]*\}\}/g, (_, name: string) => fetched[name] ?? madeUp(name)),
+        ]),
+    );
+    return template.mergePolicy === "Merge" ? { ...fetched, ...rendered } : rendered;
+}
+
+function madeUp(key: string): string {
+    return `sandbox-${key.toLowerCase().replaceAll("_", "-")}`;
+}
