@@ -1,5 +1,6 @@
 /** Schema and cross-field rules of Pulumi.chongus.yaml. */
 import { z } from "zod";
+import { GRAPHITE_HOST } from "../components/monitoring/graphite-host";
 import { cidrRange, contains } from "../components/network/addresses";
 import type { StackClaim } from "./claims";
 import { show, type CrossRule } from "./config";
@@ -215,6 +216,7 @@ function hosts({ apps: declared, monitoring: m, cloudflare }: ChongusConfig): Cl
         ["monitoring.prometheusHost", m.prometheusHost],
         ["monitoring.alertmanagerHost", m.alertmanagerHost],
         ["monitoring.hubbleHost", m.hubbleHost],
+        ["monitoring.graphiteAddress", GRAPHITE_HOST],
         ...Object.entries(declared).flatMap(([name, app]): Claim[] =>
             app !== undefined && "host" in app ? [[`apps.${name}.host`, app.host]] : [],
         ),

@@ -9,6 +9,7 @@ import { readStackValue, ROOT } from "../../tools/stack-file";
 
 const SHARED = join(ROOT, "..", "shared", "charts");
 const here = existsSync(SHARED) ? test : test.skip;
+const skipped = existsSync(SHARED) ? "" : " (skipped: ../shared/charts is not here)";
 
 /** Charts whose values are not at hand; what is set of them was read from their templates. */
 const WITHOUT_VALUES: Record<string, string> = {
@@ -97,7 +98,7 @@ beforeAll(async () => {
 });
 
 describe.each(stackNames)("stack %s", (stack) => {
-    here("values of every Release exist in the pinned chart", () => {
+    here(`values of every Release exist in the pinned chart${skipped}`, () => {
         const faults = (releases[stack] ?? []).flatMap(({ chart, values }) => {
             if (chart in WITHOUT_VALUES) return [];
             const known = upstream(chart);
@@ -112,7 +113,7 @@ describe.each(stackNames)("stack %s", (stack) => {
     });
 });
 
-here("exceptions are needed, and the comment that proves each stands in the chart", () => {
+here(`exceptions are needed, and the comment that proves each stands in the chart${skipped}`, () => {
     const all = Object.values(releases).flat();
     for (const [chart, paths] of Object.entries(COMMENTED)) {
         for (const [path, line] of Object.entries(paths)) {
@@ -133,7 +134,7 @@ here("exceptions are needed, and the comment that proves each stands in the char
     }
 });
 
-here("pinned versions are those the facts were taken from", () => {
+here(`pinned versions are those the facts were taken from${skipped}`, () => {
     const facts = JSON.parse(readFileSync(join(SHARED, "..", "facts", "charts-and-crds.json"), "utf8")) as {
         chart: string;
         effectiveVersion: string;

@@ -94,7 +94,7 @@ describe(".sops.yaml", () => {
         expect(committed).toMatch(/^ *- &homelab age1\S+$/m);
         expect(creationRules).toEqual([
             { path_regex: "k8s/argocd-homelab/.*\\.enc\\.(yaml|json)$", key_groups: [{ age: keys }] },
-            // Seed 002: the bootstrap's secrets and no others.
+            // Not homelab's: the bootstrap secrets of chongus.
             {
                 path_regex: "clusters/chongus/(talos|bootstrap)/[^/]+\\.enc\\.(yaml|json)$",
                 key_groups: [{ age: keys }],
