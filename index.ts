@@ -2,11 +2,14 @@
 import * as pulumi from "@pulumi/pulumi";
 import { readSopsFile } from "./components/secrets/sops";
 import { openStack } from "./stacks";
+import { assertNoConflict } from "./stacks/cross-checks";
 import { CONFIG_KEY } from "./stacks/config";
 
 export = async () => {
     const stack = openStack(pulumi.getStack(), new pulumi.Config().getObject(CONFIG_KEY));
-    const { exposures } = await stack.run({ root: pulumi.runtime.getRootDirectory(), readSops: readSopsFile });
+    const root = pulumi.runtime.getRootDirectory();
+    assertNoConflict(root, pulumi.getProject(), stack.name);
+    const { exposures } = await stack.run({ root, readSops: readSopsFile });
     return {
         /** What is reachable where. */
         reachable: exposures.map(({ host, address, port, access }) => ({ host, address, port, access })),

@@ -5,16 +5,26 @@ import { stackNames } from "../stacks";
 import { didYouMean } from "../stacks/config";
 import { run } from "../tools/process";
 import { runMain, UserError } from "../tools/user-error";
-import { runningDaemon } from "./background";
+import { runningDaemon, type DaemonInfo } from "./background";
 import { chartDirectories, crdDirectory } from "./chart-source";
-import { Engine, type Operation } from "./engine";
+import { Engine, type EngineResult, type Operation } from "./engine";
 import { sandboxLayout } from "./layout";
 import { sandboxOptions, type SandboxOptions } from "./options";
 import { choosePlugins, pluginVersions, PROVIDERS, type Plugins } from "./plugins";
 import { startProviders } from "./providers";
-import { dropHalfCreated, dropPendingReleases, endLeftovers } from "./repair";
+import {
+    ADOPT,
+    deleteUnknown,
+    dropPendingReleases,
+    dropUnknownReleases,
+    endLeftovers,
+    takePendingOperations,
+    type StateAccess,
+} from "./repair";
+import { removeUnknownFromClouds } from "./repair-clouds";
 import { renderReport, stageTimes, type Reachable } from "./report";
 import { Sandbox } from "./sandbox";
+import { creationsUnderWay, forgetUnfinished, keepUnfinished } from "./unfinished";
 
 const OPERATIONS = ["up", "preview", "refresh", "destroy"] as const;
 const COMMANDS = [...OPERATIONS, "down", "status"] as const;
@@ -53,8 +63,8 @@ async function operate(
     options: SandboxOptions,
 ): Promise<number> {
     const sandbox = Sandbox.open(stack, options, say);
-    const killedBefore = sandbox.lock();
-    if (killedBefore) endLeftovers(sandbox.layout);
+    const cutShortBefore = sandbox.lock();
+    if (cutShortBefore) endLeftovers(sandbox.layout);
     const interrupted = new AbortController();
     let engine: Engine | undefined;
     const onSignal = () => {
@@ -71,39 +81,43 @@ async function operate(
         describeRun(plugins, options);
         const charts = chartDirectories(options, sandbox.layout.charts, say);
         const crds = crdDirectory(options, sandbox.layout.charts);
-        const standIns = await startProviders(
-            PROVIDERS.filter((name) => plugins.origin[name] === "stand-in"),
-            { env, versions: pluginVersions(), helm: tools.helm, cwd: sandbox.layout.project },
-        );
-        try {
-            const engineEnv = {
-                ...env,
-                PATH: [...plugins.folders, env["PATH"]].join(":"),
-                PULUMI_DEBUG_PROVIDERS: Object.entries(standIns.ports)
-                    .map(([name, port]) => `${name}:${port}`)
-                    .join(","),
-            };
-            if (engineEnv.PULUMI_DEBUG_PROVIDERS === "") Reflect.deleteProperty(engineEnv, "PULUMI_DEBUG_PROVIDERS");
-            // Only stand-ins: plugins on the PATH are not even looked at.
-            if (plugins.folders.length === 0) Object.assign(engineEnv, { PULUMI_IGNORE_AMBIENT_PLUGINS: "true" });
-            // The program runs inside this process and reads its environment.
-            replaceEnvironment(engineEnv);
-            engine = new Engine(sandbox.layout, tools.pulumi, engineEnv);
-            const selected = await engine.run(
+        const deaths: string[] = [];
+        const adopt = cutShortBefore ? ADOPT : {};
+        const baseEnv: NodeJS.ProcessEnv = { ...env, PATH: [...plugins.folders, env["PATH"]].join(":") };
+        // Only stand-ins: plugins on the PATH are not even looked at.
+        if (plugins.folders.length === 0) baseEnv["PULUMI_IGNORE_AMBIENT_PLUGINS"] = "true";
+        const [standIns, selected] = await Promise.all([
+            startProviders(
+                PROVIDERS.filter((name) => plugins.origin[name] === "stand-in"),
+                {
+                    env: { ...env, ...adopt },
+                    versions: pluginVersions(),
+                    helm: tools.helm,
+                    cwd: sandbox.layout.project,
+                    onDeath: (name, how) => deaths.push(`the ${name} plugin ended in the middle (${how})`),
+                },
+            ),
+            new Engine(sandbox.layout, tools.pulumi, baseEnv).run(
                 ["stack", "select", "--create", stack, "--secrets-provider", "passphrase"],
                 true,
-            );
+            ),
+        ]);
+        try {
             if (selected !== 0)
                 throw new UserError(`the engine cannot open the stack's state in ${sandbox.layout.state}`);
-            if (killedBefore) {
+            const attached = Object.entries(standIns.ports).map(([name, port]) => `${name}:${port}`);
+            const engineEnv = {
+                ...baseEnv,
+                ...(attached.length === 0 ? {} : { PULUMI_DEBUG_PROVIDERS: attached.join(",") }),
+            };
+            // The program runs inside this process and reads its environment. Not what is for the plugins: the SDK
+            // would make it an input of the provider, and the next run a change.
+            replaceEnvironment(engineEnv);
+            engine = new Engine(sandbox.layout, tools.pulumi, { ...engineEnv, ...adopt });
+            if (cutShortBefore) {
                 await engine.run(["cancel", "--yes", "--stack", stack], true);
-                await dropPendingReleases(sandbox.controlPlane, say);
-                const project = sandbox.layout.project;
-                await dropHalfCreated(
-                    sandbox.controlPlane,
-                    { pulumi: tools.pulumi, env: engineEnv, cwd: project, stack },
-                    say,
-                );
+                const state = { pulumi: tools.pulumi, env: engineEnv, cwd: sandbox.layout.project, stack };
+                await mend(operation, sandbox, tools.helm, state, daemon);
             }
             interrupted.signal.throwIfAborted();
             const result = await engine.operate(operation, flags, {
@@ -111,6 +125,11 @@ async function operate(
                 crds,
                 metrics: `${daemon.cloudflareUrl}/__sandbox/metrics/external-dns`,
             });
+            const cut = await cutShort(sandbox, result, deaths);
+            if (cut !== undefined) {
+                if (operation !== "preview") keepUnfinished(sandbox.layout, creationsUnderWay(result.events));
+                say(`${cut}. Run the same command again: it mends what is broken, and continues`);
+            } else if (result.code === 0 && endsWell(operation, flags)) forgetUnfinished(sandbox.layout);
             if (operation === "up" && result.code === 0) {
                 const reachable = await stackOutput<Reachable[]>(
                     tools.pulumi,
@@ -132,6 +151,40 @@ async function operate(
         if (interrupted.signal.aborted) await sandbox.stop();
         sandbox.unlock();
     }
+}
+
+/** Clears up what a run that was cut short left half done, as far as the operation would stumble over it. */
+async function mend(
+    operation: Operation,
+    { controlPlane, layout }: Sandbox,
+    helm: string,
+    state: StateAccess,
+    clouds: DaemonInfo,
+): Promise<void> {
+    const { left, knows } = await takePendingOperations(layout, state);
+    if (operation === "up") await dropUnknownReleases(controlPlane, left, knows, say);
+    else if (operation === "destroy") await deleteUnknown(controlPlane, helm, left, knows, say);
+    else return;
+    await dropPendingReleases(controlPlane, say);
+    await removeUnknownFromClouds(clouds, left, knows, say);
+}
+
+/** Why the operation could not write down how all that it had begun ended; undefined when it could. */
+async function cutShort(
+    { controlPlane }: Sandbox,
+    { code, killedBy }: EngineResult,
+    deaths: readonly string[],
+): Promise<string | undefined> {
+    if (code === 0) return undefined;
+    if (killedBy !== undefined) return `the engine was ended from outside (${killedBy})`;
+    if (deaths.length > 0) return deaths.join("; ");
+    return (await controlPlane.ready()) ? undefined : "the API server does not answer";
+}
+
+/** True when everything that an earlier run may have left half done has been done anew. */
+function endsWell(operation: Operation, flags: readonly string[]): boolean {
+    const some = flags.some((flag) => /^(-t$|--(target|exclude))/.test(flag));
+    return (operation === "up" || operation === "destroy") && !some;
 }
 
 function describeRun({ origin }: Plugins, { charts, crds }: SandboxOptions): void {

@@ -22,6 +22,10 @@ export class ControlPlane {
         private readonly serviceCidr?: string,
     ) {}
 
+    get kubeconfig(): string {
+        return this.layout.kubeconfig;
+    }
+
     /** True when it was made, running or not. */
     get exists(): boolean {
         return existsSync(join(this.layout.kwok, "clusters", this.layout.stack, "kwok.yaml"));

@@ -18,17 +18,26 @@ const { LanguageServer } = require("@pulumi/pulumi/automation/server") as {
 
 export type Operation = "up" | "preview" | "refresh" | "destroy";
 
+interface StepMetadata {
+    readonly urn: string;
+    readonly op: string;
+    readonly type: string;
+    readonly new?: { readonly inputs?: unknown };
+}
+
 /** The fields of an engine event that the sandbox reads. */
 export interface EngineEvent {
     /** Seconds since 1970. */
     readonly timestamp: number;
-    readonly resourcePreEvent?: { readonly metadata: { readonly urn: string; readonly op: string } };
-    readonly resOutputsEvent?: { readonly metadata: { readonly urn: string; readonly op: string } };
+    readonly resourcePreEvent?: { readonly metadata: StepMetadata };
+    readonly resOutputsEvent?: { readonly metadata: StepMetadata };
 }
 
 export interface EngineResult {
     readonly code: number;
     readonly events: readonly EngineEvent[];
+    /** Set when the engine did not end by itself. */
+    readonly killedBy?: NodeJS.Signals;
 }
 
 export class Engine {
@@ -47,7 +56,7 @@ export class Engine {
         const confirm = operation === "preview" ? [] : ["--yes", "--skip-preview"];
         const program = operation === "destroy" ? [] : [`--client=127.0.0.1:${port}`, "--exec-kind", "auto.inline"];
         try {
-            const code = await this.run([
+            const ended = await this.spawn([
                 operation,
                 ...["--stack", this.layout.stack],
                 ...confirm,
@@ -55,14 +64,18 @@ export class Engine {
                 ...["--event-log", `tcp://127.0.0.1:${port}`, "--suppress-outputs"],
                 ...flags,
             ]);
-            return { code, events: seen };
+            return { ...ended, events: seen };
         } finally {
             stop();
         }
     }
 
     /** Runs pulumi with the terminal attached. */
-    run(args: readonly string[], quiet = false): Promise<number> {
+    async run(args: readonly string[], quiet = false): Promise<number> {
+        return (await this.spawn(args, quiet)).code;
+    }
+
+    private spawn(args: readonly string[], quiet = false): Promise<Pick<EngineResult, "code" | "killedBy">> {
         return new Promise((resolve, reject) => {
             const child = spawn(this.pulumi, args, {
                 cwd: this.layout.project,
@@ -76,7 +89,10 @@ export class Engine {
             child.on("error", reject);
             child.on("close", (code, signal) => {
                 this.#child = undefined;
-                resolve(code ?? (signal === null ? 1 : 130));
+                if (signal === null) return resolve({ code: code ?? 1 });
+                // Official plugins are its children and would live on.
+                endGroup(child.pid);
+                resolve({ code: 1, killedBy: signal });
             });
         });
     }
@@ -117,5 +133,13 @@ export class Engine {
             );
         });
         return { port, stop: () => server.forceShutdown() };
+    }
+}
+
+function endGroup(pid: number | undefined): void {
+    try {
+        if (pid !== undefined) process.kill(-pid, "SIGKILL");
+    } catch {
+        // Nobody is left in it.
     }
 }

@@ -27,6 +27,8 @@ export interface SandboxLayout {
     readonly daemon: string;
     /** Ports and process ids. */
     readonly record: string;
+    /** What a run that was cut short left under way; absent when the last one ended well. */
+    readonly unfinished: string;
     /** Held by the running command. */
     readonly lock: string;
 }
@@ -48,6 +50,7 @@ export function sandboxLayout(stack: string, env: NodeJS.ProcessEnv = process.en
         charts: join(home, "charts"),
         daemon: join(home, "daemon"),
         record: join(home, "sandbox.json"),
+        unfinished: join(home, "unfinished.json"),
         lock: join(home, "lock"),
     };
 }

@@ -42,8 +42,13 @@ export function installMachineCommands(bin: string, root: string, hostname: stri
     script(join(root, "bin", "sudo"), '[ "$1" = -n ] && shift\nexec "$@"');
     script(
         join(root, "bin", "systemctl"),
+        // The unit is the API server: down with it, up with it.
         `case "$1" in
-  is-active) echo active ;;
+  is-active)
+    server=$(sed -n 's/^ *server: *//p' '${root}/etc/rancher/k3s/k3s.yaml')
+    if curl --silent --insecure --max-time 5 --output /dev/null "$server/readyz"; then echo active; exit 0; fi
+    echo failed
+    exit 3 ;;
   show) echo "{ path=/run/current-system/sw/bin/k3s ; argv[]=$(cat '${root}/etc/k3s-exec-start') ; ignore_errors=no ; pid=1 }" ;;
   *) echo "systemctl $1 is not simulated" >&2; exit 1 ;;
 esac`,

@@ -1,20 +1,30 @@
 /**
- * Cleans up after a run that was killed outright (SIGKILL, power cut), so that the next one continues: processes that
- * outlived it, Helm releases caught in the middle, and objects that were made but never written to the state.
+ * Cleans up after a run that was cut short (SIGKILL, power cut, a plugin or the API server that died), so that the next
+ * one continues: processes that outlived it, Helm releases caught in the middle, and what was made in the clouds but
+ * never written to the state. Kubernetes objects of that kind stay: {@link ADOPT} lets an `up` take them over. Only a
+ * `destroy`, which would not know of them, has them deleted first.
  * An ordinary Ctrl-C needs none of this.
  */
 import { spawnSync } from "node:child_process";
 import { run } from "../tools/process";
 import type { ControlPlane } from "./control-plane";
 import type { SandboxLayout } from "./layout";
+import { clusterId, keepUnfinished, readUnfinished, RELEASE, unfinished, type Unfinished } from "./unfinished";
 
-/** Ends what a killed run left running: engine, helm, kubectl and their shells, known by the sandbox's folder. */
+/**
+ * Tells the kubernetes plugin, official or not, to take over an object that exists instead of refusing to create it. Not
+ * for every run: an object whose logical name changed would be taken over and then deleted.
+ */
+export const ADOPT = { PULUMI_K8S_UPSERT_EXISTING_OBJECTS: "true" } as const;
+
+/** Ends what a killed run left running: engine, plugins, helm, kubectl and their shells, known by the sandbox's folder. */
 export function endLeftovers(layout: SandboxLayout): void {
     const { stdout } = spawnSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" });
     for (const line of stdout.split("\n")) {
         const [, pid, args = ""] = /^\s*(\d+)\s+(.*)$/.exec(line) ?? [];
         if (pid === undefined || !args.includes(layout.home)) continue;
-        if (!/(^|\/)(pulumi|helm|kubectl|bash|sh)( |$)/.test(args.split(" ").slice(0, 2).join(" "))) continue;
+        const program = args.split(" ").slice(0, 2).join(" ");
+        if (!/(^|\/)(pulumi|helm|kubectl|bash|sh)( |$)/.test(program) && !args.includes("providers/main.ts")) continue;
         try {
             process.kill(Number(pid), "SIGKILL");
         } catch {
@@ -52,60 +62,92 @@ export async function dropPendingReleases(controlPlane: ControlPlane, say: (line
     }
 }
 
-interface PendingOperation {
+interface Resource {
     readonly type: string;
-    readonly resource: {
-        readonly type: string;
-        readonly inputs?: {
-            readonly apiVersion?: string;
-            readonly kind?: string;
-            /** Of a Helm release. */
-            readonly name?: string;
-            readonly namespace?: string;
-            readonly metadata?: { readonly name?: string; readonly namespace?: string };
-        };
-    };
+    readonly id?: string;
+    readonly inputs?: unknown;
 }
 
 interface Deployment {
-    readonly deployment?: { pending_operations?: PendingOperation[] };
+    readonly deployment?: {
+        readonly resources?: readonly Resource[];
+        readonly pending_operations?: readonly { readonly type: string; readonly resource: Resource }[];
+    };
+}
+
+/** What is needed to speak to the engine's state. */
+export interface StateAccess {
+    readonly pulumi: string;
+    readonly env: NodeJS.ProcessEnv;
+    readonly cwd: string;
+    readonly stack: string;
 }
 
 /**
- * Objects whose creation was under way may exist without being in the state, and a create of what exists fails. They
- * have existed for seconds only: they are deleted, and the state's list of pending operations is emptied.
+ * Moves the state's list of operations under way into the sandbox's own record. Returns all of that record, with a test
+ * for what the state has got to know meanwhile.
  */
-export async function dropHalfCreated(
-    controlPlane: ControlPlane,
-    engine: { pulumi: string; env: NodeJS.ProcessEnv; cwd: string; stack: string },
-    say: (line: string) => void,
-): Promise<void> {
-    const { pulumi, env, cwd, stack } = engine;
+export async function takePendingOperations(
+    layout: SandboxLayout,
+    { pulumi, env, cwd, stack }: StateAccess,
+): Promise<{ left: readonly Unfinished[]; knows: Knows }> {
     const exported = await run(pulumi, ["stack", "export", "--stack", stack], { env, cwd });
     const state = JSON.parse(exported.stdout) as Deployment;
-    const pending = state.deployment?.pending_operations ?? [];
-    if (pending.length === 0) return;
-    for (const { type, resource } of pending) {
-        const { apiVersion, kind, metadata, name, namespace } = resource.inputs ?? {};
-        if (type !== "creating") continue;
-        if (resource.type === "kubernetes:helm.sh/v3:Release" && name !== undefined && namespace !== undefined) {
-            say(`half installed when the run was killed: release ${namespace}/${name}`);
-            // Without its record the same release is installed again and takes its objects over.
-            await controlPlane.kubectl(["delete", "secret", "-n", namespace, "-l", `owner=helm,name=${name}`]);
-            continue;
-        }
-        if (apiVersion === undefined || kind === undefined || metadata?.name === undefined) continue;
-        say(`half created when the run was killed: ${kind} ${metadata.namespace ?? ""}/${metadata.name}`);
-        await controlPlane.kubectl(["delete", "--filename", "-", "--ignore-not-found", "--wait", "--timeout=120s"], {
-            input: JSON.stringify({
-                apiVersion,
-                kind,
-                metadata: { name: metadata.name, namespace: metadata.namespace },
-            }),
-            // Its kind may be gone with its CRD.
-            check: false,
-        });
+    const { resources = [], pending_operations: pending = [] } = state.deployment ?? {};
+    if (pending.length > 0) {
+        const creations = pending.filter(({ type }) => type === "creating");
+        keepUnfinished(
+            layout,
+            creations.flatMap(({ resource }) => unfinished(resource.type, resource.inputs)),
+        );
+        const cleaned = { ...state, deployment: { ...state.deployment, pending_operations: [] } };
+        await run(pulumi, ["stack", "import", "--stack", stack], { env, cwd, input: JSON.stringify(cleaned) });
     }
-    const cleaned = { ...state, deployment: { ...state.deployment, pending_operations: [] } };
-    await run(pulumi, ["stack", "import", "--stack", stack], { env, cwd, input: JSON.stringify(cleaned) });
+    const known = new Set(resources.map(({ type, id }) => `${type} ${id}`));
+    return { left: readUnfinished(layout) ?? [], knows: (type, id) => known.has(`${type} ${id}`) };
+}
+
+/** True for a resource that is in the state. */
+export type Knows = (type: string, id: string) => boolean;
+
+/** A release that was installed but is not in the state: without its record it is installed again, over its objects. */
+export async function dropUnknownReleases(
+    controlPlane: ControlPlane,
+    left: readonly Unfinished[],
+    knows: Knows,
+    say: (line: string) => void,
+): Promise<void> {
+    for (const one of left) {
+        if (one.type !== RELEASE || knows(RELEASE, clusterId(one))) continue;
+        const { namespace = "", name = "" } = one.identity;
+        const selector = ["secret", "--namespace", namespace, "--selector", `owner=helm,name=${name}`];
+        const { stdout } = await controlPlane.kubectl(["delete", ...selector, "--output", "name"]);
+        if (stdout.includes("secret/")) say(`cut short: release ${clusterId(one)} is installed again over its objects`);
+    }
+}
+
+/** Before a destroy: deletes from the cluster what the state does not know of. */
+export async function deleteUnknown(
+    controlPlane: ControlPlane,
+    helm: string,
+    left: readonly Unfinished[],
+    knows: Knows,
+    say: (line: string) => void,
+): Promise<void> {
+    for (const one of [...left].reverse()) {
+        const { apiVersion, kind, namespace, name = "" } = one.identity;
+        if (knows(one.type, clusterId(one))) continue;
+        if (one.type === RELEASE) {
+            say(`cut short: release ${clusterId(one)} is uninstalled`);
+            const where = ["--namespace", namespace ?? "", "--kubeconfig", controlPlane.kubeconfig];
+            await run(helm, ["uninstall", name, ...where, "--ignore-not-found", "--wait", "--timeout", "180s"]);
+        } else if (kind !== undefined) {
+            say(`cut short: ${kind} ${clusterId(one)} is deleted`);
+            await controlPlane.kubectl(["delete", "--filename", "-", "--ignore-not-found", "--timeout=120s"], {
+                input: JSON.stringify({ apiVersion, kind, metadata: { name, namespace } }),
+                // Its kind may be gone with its CRD.
+                check: false,
+            });
+        }
+    }
 }

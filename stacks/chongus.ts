@@ -65,7 +65,7 @@ export async function chongus(config: ChongusConfig, context: StackContext): Pro
         config.secrets.sopsFile,
         await context.readSops(context.root, config.secrets.sopsFile),
     );
-    bootstrapSecrets.check(chongusSecrets(config).refs);
+    bootstrapSecrets.check(bootstrapRefs(config));
 
     // 0. Talos on every machine.
     const talosArgs = talosCluster(config, context.root);
@@ -412,16 +412,17 @@ const SECRETS = {
     tailscaleClientSecret: "tailscale.oauthClientSecret",
 } as const;
 
+function bootstrapRefs(config: ChongusConfig): string[] {
+    return [
+        SECRETS.dopplerToken,
+        ...(config.cloudflare === undefined ? [] : [SECRETS.cloudflareToken]),
+        ...(config.tailscale === undefined ? [] : [SECRETS.tailscaleClientId, SECRETS.tailscaleClientSecret]),
+    ];
+}
+
 /** What the secrets file must hold for this configuration. */
 export function chongusSecrets(config: ChongusConfig): SecretsFile {
-    return {
-        path: config.secrets.sopsFile,
-        refs: [
-            SECRETS.dopplerToken,
-            ...(config.cloudflare === undefined ? [] : [SECRETS.cloudflareToken]),
-            ...(config.tailscale === undefined ? [] : [SECRETS.tailscaleClientId, SECRETS.tailscaleClientSecret]),
-        ],
-    };
+    return { path: config.secrets.sopsFile, refs: bootstrapRefs(config) };
 }
 
 /** The machines' own secrets: the output of `talosctl gen secrets`. */

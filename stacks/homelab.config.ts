@@ -3,7 +3,8 @@ import { z } from "zod";
 import { cidrRange, contains, type AddressRange } from "../components/network/addresses";
 import type { CrossRule } from "./config";
 import { show } from "./config";
-import { claimedTwice, networksApart, sopsFileEncrypted, toBytes } from "./rules";
+import type { StackClaim } from "./claims";
+import { accountClaims, claimedTwice, networksApart, sopsFileEncrypted, toBytes } from "./rules";
 import {
     absolutePath,
     addressRange,
@@ -19,6 +20,7 @@ import {
     port,
     relativePath,
     timezone,
+    whole,
 } from "./schema";
 
 const node = z.strictObject({
@@ -73,7 +75,7 @@ const storage = z.strictObject({
     /** Downloads: complete/ and incomplete/ below it. */
     torrents: absolutePath,
     /** Owner of these directories and of the processes that write them. */
-    owner: z.strictObject({ uid: z.int().min(1), gid: z.int().min(1) }).default({ uid: 1000, gid: 1000 }),
+    owner: z.strictObject({ uid: whole(1), gid: whole(1) }).default({ uid: 1000, gid: 1000 }),
 });
 
 const cloudflare = z.strictObject({
@@ -94,7 +96,7 @@ const tailscale = z.strictObject({
 
 const gitops = z.strictObject({
     repository: gitRepository,
-    revision: z.string().min(1).default("main"),
+    revision: z.string().min(1, { error: "a branch, tag or commit" }).default("main"),
     /** Tree whose directories `<path>/{infra,apps,media}/<app>` become Argo CD applications. */
     path: relativePath,
 });
@@ -327,3 +329,19 @@ export const homelabRules: readonly CrossRule<HomelabConfig>[] = [
     secretsEncrypted,
     interfacePatterns,
 ];
+
+/** What this cluster takes for itself, for comparison with other clusters. */
+export function homelabClaims(config: HomelabConfig): StackClaim[] {
+    const { network, domain: zone, cloudflare: account, tailscale: net } = config;
+    return [
+        ...addresses(config)
+            .filter(([path]) => path === "node.address")
+            .map(([path, value]): StackClaim => ({ kind: "address", value, path })),
+        { kind: "lan", value: network.lan, path: "network.lan" },
+        { kind: "pool", value: `${network.pool.first}-${network.pool.last}`, path: "network.pool" },
+        { kind: "cluster-network", value: network.podCidr, path: "network.podCidr" },
+        { kind: "cluster-network", value: network.serviceCidr, path: "network.serviceCidr" },
+        ...hosts(config).map(([path, value]): StackClaim => ({ kind: "host", value: `${value}.${zone}`, path })),
+        ...accountClaims(account, net),
+    ];
+}

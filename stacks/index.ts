@@ -1,11 +1,12 @@
 /** Stack name to stack: the one list of clusters. Program, plan, sandbox and tests read it. */
 import type { z } from "zod";
+import type { StackClaim } from "./claims";
 import { ConfigError, parseConfig, show, type CrossRule } from "./config";
 import type { CloudAccounts, NodeInfo, SecretsFile, Stage, StackContext, StackSummary } from "./context";
 import { chongus, chongusClouds, chongusNodes, chongusSecrets, chongusStages, talosSecrets } from "./chongus";
-import { chongusRules, chongusSchema } from "./chongus.config";
+import { chongusClaims, chongusRules, chongusSchema } from "./chongus.config";
 import { homelab, homelabClouds, homelabSecrets, homelabStages } from "./homelab";
-import { homelabRules, homelabSchema, type HomelabConfig } from "./homelab.config";
+import { homelabClaims, homelabRules, homelabSchema, type HomelabConfig } from "./homelab.config";
 
 /** How the program reaches a stack's machines: by ssh, or by Talos' API. */
 export type MachineAccess = "ssh" | "talos";
@@ -21,6 +22,8 @@ interface StackDefinition<S extends z.ZodType> {
     stages(config: z.output<S>): Stage[];
     secrets(config: z.output<S>): SecretsFile | readonly SecretsFile[];
     clouds(config: z.output<S>): CloudAccounts;
+    /** What it takes for itself, for comparison with other clusters. */
+    claims(config: z.output<S>): StackClaim[];
     /** Default "ssh". */
     readonly machine?: MachineAccess;
     /** Network of the Services, for a stack that asks for addresses in it; default: whatever the control plane takes. */
@@ -37,6 +40,7 @@ export interface OpenStack {
     readonly machine: MachineAccess;
     readonly serviceCidr?: string;
     readonly clouds: CloudAccounts;
+    readonly claims: readonly StackClaim[];
     run(context: StackContext): Promise<StackSummary>;
 }
 
@@ -57,6 +61,7 @@ function defineStack<S extends z.ZodType>(definition: StackDefinition<S>): reado
                 machine: definition.machine ?? "ssh",
                 ...(definition.serviceCidr !== undefined && { serviceCidr: definition.serviceCidr(config) }),
                 clouds: definition.clouds(config),
+                claims: definition.claims(config),
                 run: (context) => definition.run(config, context),
             };
         },
@@ -72,6 +77,7 @@ const stacks: ReadonlyMap<string, Opener> = new Map([
         stages: homelabStages,
         secrets: homelabSecrets,
         clouds: homelabClouds,
+        claims: homelabClaims,
         nodes: ({ node }: HomelabConfig): NodeInfo[] => [
             {
                 name: node.name,
@@ -95,6 +101,7 @@ const stacks: ReadonlyMap<string, Opener> = new Map([
         stages: chongusStages,
         secrets: (config) => [chongusSecrets(config), talosSecrets(config)],
         clouds: chongusClouds,
+        claims: chongusClaims,
         nodes: chongusNodes,
         machine: "talos",
         serviceCidr: ({ network }) => network.serviceCidr,

@@ -1,5 +1,6 @@
 /** Cross-field rules that several stacks share: each takes claims with the path that makes them. */
 import { cidrRange, overlaps } from "../components/network/addresses";
+import type { StackClaim } from "./claims";
 import { show, type Fault } from "./config";
 
 /** A value with the place of the file that claims it. */
@@ -49,4 +50,25 @@ const UNITS = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 } as const;
 /** Bytes of a quantity with a binary suffix. */
 export function toBytes(quantity: string): number {
     return Number(quantity.slice(0, -2)) * UNITS[quantity.slice(-2) as keyof typeof UNITS];
+}
+
+/** Names in the cloud accounts that a stack takes. `-` is the tailnet of a credential: which one is not known here. */
+export function accountClaims(
+    cloudflare: { readonly accountId: string; readonly tunnel: string } | undefined,
+    tailscale: { readonly tailnet: string; readonly policy: "manage" | "leave" } | undefined,
+): StackClaim[] {
+    return [
+        ...(cloudflare === undefined
+            ? []
+            : [
+                  {
+                      kind: "tunnel" as const,
+                      value: `${cloudflare.accountId}/${cloudflare.tunnel}`,
+                      path: "cloudflare.tunnel",
+                  },
+              ]),
+        ...(tailscale === undefined || tailscale.tailnet === "-" || tailscale.policy === "leave"
+            ? []
+            : [{ kind: "tailnet-policy" as const, value: tailscale.tailnet, path: "tailscale.tailnet" }]),
+    ];
 }

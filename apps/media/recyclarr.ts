@@ -23,11 +23,12 @@ export const recyclarr = (platform: Platform, args: RecyclarrArgs) =>
             image: images.recyclarr,
             args: ["sync"],
             schedule: "0 5 * * *",
-            // Guides and caches are fetched anew each time: nothing of it is worth keeping.
+            // Guides and caches are fetched anew each time, and what it makes beside its configuration (state, folders for
+            // more of it) serves custom formats, of which there are none: nothing of it is worth keeping.
             env: { RECYCLARR_DATA_DIR: "/tmp/recyclarr", RECYCLARR_CONFIG_DIR: "/config" },
             secrets: { SONARR_API_KEY: args.sonarr.apiKey, RADARR_API_KEY: args.radarr.apiKey },
             files: { "/config/recyclarr.yml": configuration(args) },
-            volumes: { "/tmp": scratch("1Gi") },
+            volumes: { "/config": scratch(), "/tmp": scratch("1Gi") },
             cpu: "10m",
             memory: { request: "64Mi", limit: args.memory },
             security: "owner",

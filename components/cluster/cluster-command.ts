@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { Cluster } from "./../platform";
+import type { Cluster } from "../platform";
 
 export interface ClusterCommandArgs {
     /** Bash run at `up`, with `kubectl` pointing at the cluster. */

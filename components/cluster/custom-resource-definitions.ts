@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { CrdBundle } from "../crds";
 import type { Cluster } from "../platform";
 import { clusterCommand } from "./cluster-command";
+import { waitEstablished } from "./established";
 
 export interface CustomResourceDefinitionsArgs {
     cluster: Pick<Cluster, "kubeconfig">;
@@ -44,14 +45,12 @@ export class CustomResourceDefinitions extends pulumi.ComponentResource {
     }
 }
 
-// First any condition: a wait for a certain one refuses a definition so new that it has no list of them yet.
-const APPLY = `
-files=()
-for file in $CRD_FILES; do files+=(--filename "$file"); done
-kubectl apply --server-side --force-conflicts "\${files[@]}"
-kubectl wait crd $CRD_NAMES --for='jsonpath={.status.conditions[0].type}' --timeout=120s
-kubectl wait crd $CRD_NAMES --for=condition=Established --timeout=120s
-`.trim();
+const APPLY = [
+    "files=()",
+    'for file in $CRD_FILES; do files+=(--filename "$file"); done',
+    'kubectl apply --server-side --force-conflicts "${files[@]}"',
+    ...waitEstablished("$CRD_NAMES"),
+].join("\n");
 
 // An object whose finalizer has no controller any more would hold its definition for ever: say which.
 const DELETE = `

@@ -37,7 +37,8 @@ export function reloaderValues() {
             reloadStrategy: "annotations",
             podMonitor: { enabled: true },
             deployment: {
-                resources: { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "256Mi" } },
+                // Every Secret and ConfigMap of the cluster is in its cache, Helm's histories included.
+                resources: { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "512Mi" } },
                 containerSecurityContext: {
                     allowPrivilegeEscalation: false,
                     readOnlyRootFilesystem: true,

@@ -31,14 +31,11 @@ export class PostgresDatabase extends pulumi.ComponentResource {
             literals: { username: role },
             type: "kubernetes.io/basic-auth",
         };
-        const metadata = {
-            name: `${server.name}-${args.database}`,
-            namespace: server.namespace,
-            annotations: { "pulumi.com/waitFor": "jsonpath={.status.applied}=true" },
-        };
+        const place = { name: `${server.name}-${args.database}`, namespace: server.namespace };
+        const metadata = { ...place, annotations: { "pulumi.com/waitFor": "jsonpath={.status.applied}=true" } };
         const onServer = secrets.deliver(
             `${name}-role`,
-            { ...metadata, labels: { "cnpg.io/reload": "true" }, ...login },
+            { ...place, labels: { "cnpg.io/reload": "true" }, ...login },
             { parent: this },
         );
         const owner = new k8s.apiextensions.CustomResource(

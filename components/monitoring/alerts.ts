@@ -76,7 +76,7 @@ export const RULES: Readonly<Record<string, readonly Rule[]>> = {
     volsync: [
         {
             alert: "VolSyncComponentAbsent",
-            expr: 'absent(up{job="volsync-metrics"})',
+            expr: 'absent(up{job="volsync-metrics"} == 1)',
             for: "15m",
             severity: "critical",
             summary: "VolSync is gone: no volume is backed up",

@@ -37,7 +37,8 @@ export function alloyValues() {
     };
 }
 
-// Each instance reads the files of its own node; the chart sets HOSTNAME to the node's name.
+// Each instance reads the files of its own node; the chart sets HOSTNAME to the node's name. The directory of a pod ends
+// in its UID, but that of a static pod (Talos' control plane) in another one than the API tells: hence the asterisk.
 const LOGS_OF_PODS = `
 discovery.kubernetes "pods" {
   role = "pod"
@@ -66,9 +67,9 @@ discovery.relabel "pods" {
     target_label  = "app"
   }
   rule {
-    source_labels = ["__meta_kubernetes_namespace", "__meta_kubernetes_pod_name", "__meta_kubernetes_pod_uid", "__meta_kubernetes_pod_container_name"]
-    regex         = "(.+);(.+);(.+);(.+)"
-    replacement   = "/var/log/pods/$1_$2_$3/$4/*.log"
+    source_labels = ["__meta_kubernetes_namespace", "__meta_kubernetes_pod_name", "__meta_kubernetes_pod_container_name"]
+    regex         = "(.+);(.+);(.+)"
+    replacement   = "/var/log/pods/\${1}_\${2}_*/\${3}/*.log"
     target_label  = "__path__"
   }
 }

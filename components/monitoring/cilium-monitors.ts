@@ -1,7 +1,10 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 
-/** Metrics that Cilium's chart exposes on Services of kube-system; its ServiceMonitors would precede their CRD. */
+/**
+ * Metrics that Cilium's chart exposes on Services of kube-system. For clusters where the pod network comes before the
+ * CRD of monitors; elsewhere the chart brings its own.
+ */
 const CILIUM_METRICS = [
     { name: "hubble", selector: { "k8s-app": "hubble" }, port: "hubble-metrics" },
     { name: "cilium-operator", selector: { "io.cilium/app": "operator" }, port: "metrics" },

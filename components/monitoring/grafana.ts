@@ -101,7 +101,8 @@ export function grafanaValues({ adminSecret, rootUrl, annotations }: GrafanaValu
             resources: chartResources("64Mi", "256Mi"),
         },
         serviceMonitor: { enabled: true },
-        resources: chartResources("128Mi", "512Mi"),
+        // It keeps its search index and dashboards of every namespace in memory.
+        resources: chartResources("256Mi", "1Gi"),
         // The chart's test pod is of no use outside `helm test`.
         testFramework: { enabled: false },
     };

@@ -63,6 +63,8 @@ export function lokiValues(
                 bucketNames: { chunks: bucket.bucket, ruler: bucket.bucket },
                 s3: {
                     endpoint: bucket.endpoint,
+                    // The AWS client in Loki sends nothing without one; MinIO's own name for where it is.
+                    region: "us-east-1",
                     // Filled in by Loki from its environment.
                     accessKeyId: "${S3_ACCESS_KEY_ID}",
                     secretAccessKey: "${S3_SECRET_ACCESS_KEY}",
@@ -84,9 +86,12 @@ export function lokiValues(
             compactor: { retention_enabled: true, delete_request_store: "s3" },
             analytics: { reporting_enabled: false },
         },
+        // The chart counts these beside the one process, and refuses both.
+        read: { replicas: 0 },
+        write: { replicas: 0 },
+        backend: { replicas: 0 },
         singleBinary: {
             replicas: 1,
-            extraArgs: ["-config.expand-env=true"],
             extraEnvFrom: [{ secretRef: { name: credentials } }],
             persistence: { storageClass, size: "20Gi" },
             resources: chartResources("512Mi", "2Gi", "100m"),

@@ -3,7 +3,6 @@ import * as pulumi from "@pulumi/pulumi";
 import { chartArgs, charts } from "../charts";
 import { clusterCommand } from "../cluster/cluster-command";
 import type { Platform } from "../platform";
-import { ciliumMonitors } from "./cilium-monitors";
 import { SELECT_EVERYWHERE } from "./prometheus-stack";
 import { chartResources } from "./resources";
 import { MONITORING_S3, type Bucket } from "./s3";
@@ -70,7 +69,6 @@ export class Prometheus extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: this.release },
         );
-        ciliumMonitors(name, namespace, child);
         const released = this.release.status.namespace.apply((given) => given ?? args.namespace);
         const afterRelease = { parent: this, dependsOn: this.release };
         for (const [service, port] of [
@@ -122,6 +120,7 @@ export function prometheusValues(args: PrometheusArgs, objectStore: pulumi.Input
         prometheusOperator: {
             resources: chartResources("64Mi", "256Mi"),
             prometheusConfigReloader: { resources: chartResources("32Mi", "64Mi", "10m") },
+            admissionWebhooks: { patch: { resources: chartResources("16Mi", "64Mi", "10m") } },
         },
         prometheus: {
             prometheusSpec: {

@@ -4,6 +4,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { charts, chartArgs } from "../charts";
 import { clusterCommand } from "../cluster/cluster-command";
+import { waitEstablished } from "../cluster/established";
 import type { Cluster } from "../platform";
 
 interface CommonArgs {
@@ -110,11 +111,7 @@ export class Cilium extends pulumi.ComponentResource {
                     "kubectl --namespace kube-system rollout status daemonset/cilium-envoy --timeout=600s",
                     "kubectl --namespace kube-system rollout status deployment/cilium-operator --timeout=600s",
                     ...needed.map((crd) => `kubectl wait --for=create crd/${crd} --timeout=300s`),
-                    // A wait for a certain condition refuses a CRD so new that it has no list of them yet.
-                    ...needed.map(
-                        (crd) => `kubectl wait --for='jsonpath={.status.conditions[0].type}' crd/${crd} --timeout=120s`,
-                    ),
-                    ...needed.map((crd) => `kubectl wait --for=condition=Established crd/${crd} --timeout=120s`),
+                    ...waitEstablished(needed.join(" ")),
                 ].join("\n"),
                 triggers: [charts.cilium.version, createHash("sha256").update(JSON.stringify(values)).digest("hex")],
             },

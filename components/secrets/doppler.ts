@@ -69,9 +69,17 @@ export class Doppler extends pulumi.ComponentResource {
     }
 }
 
+export interface DopplerSecretArgs extends SecretArgs {
+    /**
+     * Value in the store that is a JSON object: each of its keys becomes one of the Secret's. The other values are then
+     * in the Secret twice, by their names in Doppler too.
+     */
+    readonly extract?: SecretRef;
+}
+
 /**
  * Secrets by ExternalSecret: the program names them and never sees a value. A change in Doppler arrives with the next
- * refresh, and Reloader restarts what reads it.
+ * refresh, and Reloader restarts what reads it. With the ExternalSecret its Secret goes too.
  */
 export class DopplerSecretStore implements SecretStore {
     /** References asked for so far: what the Doppler config must hold. */
@@ -79,7 +87,8 @@ export class DopplerSecretStore implements SecretStore {
 
     constructor(private readonly doppler: Doppler) {}
 
-    deliver(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
+    deliver(name: string, args: DopplerSecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
+        const extract = args.extract === undefined ? undefined : dopplerKey(args.extract);
         const used = new Set<string>();
         const value = (ref: SecretRef) => {
             const key = dopplerKey(ref);
@@ -87,11 +96,11 @@ export class DopplerSecretStore implements SecretStore {
             return `{{ .${key} }}`;
         };
         const data = {
-            ...args.literals,
+            ...mapValues(args.literals ?? {}, verbatim),
             ...mapValues(args.templates ?? {}, (template) => template(value)),
             ...mapValues(args.data, value),
         };
-        for (const key of used) this.refs.add(key);
+        for (const key of [...used, ...(extract === undefined ? [] : [extract])]) this.refs.add(key);
         const secret = new k8s.apiextensions.CustomResource(
             name,
             {
@@ -111,11 +120,14 @@ export class DopplerSecretStore implements SecretStore {
                         template: {
                             engineVersion: "v2",
                             type: args.type ?? "Opaque",
+                            // By default the template alone decides what is in the Secret.
+                            ...(extract === undefined ? {} : { mergePolicy: "Merge" }),
                             ...(args.labels === undefined ? {} : { metadata: { labels: args.labels } }),
                             data,
                         },
                     },
                     data: [...used].map((key) => ({ secretKey: key, remoteRef: { key } })),
+                    ...(extract === undefined ? {} : { dataFrom: [{ extract: { key: extract } }] }),
                 },
             },
             opts,
@@ -131,6 +143,11 @@ export function dopplerKey(ref: SecretRef): string {
         .replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2")
         .replaceAll(/[^A-Za-z0-9]+/g, "_")
         .toUpperCase();
+}
+
+/** Text that stays as it is where External Secrets looks for templates in it. */
+function verbatim(text: string): string {
+    return text.replaceAll("{{", '{{ "{{" }}');
 }
 
 function mapValues<T, U>(record: Readonly<Record<string, T>>, change: (value: T) => U): Record<string, U> {

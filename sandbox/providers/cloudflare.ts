@@ -1,5 +1,5 @@
 import { diffProps } from "./diff";
-import { send, type HttpRequest } from "./http";
+import { send, type HttpRequest, type Patience } from "./http";
 import { unsupported, type Host, type Plugin, type PluginOptions, type Session } from "./plugin";
 import { configFromWire, configToWire, fromWire, toWire } from "./cloudflare-wire";
 import {
@@ -122,6 +122,12 @@ export function cloudflarePlugin({ env }: PluginOptions): Plugin {
     };
 }
 
+/** What cloudflare-go does by default (internal/requestconfig), and the official plugin leaves as it is. */
+const PATIENCE: Patience = {
+    retries: 2,
+    after: (status) => [408, 409, 429].includes(status) || status >= 500,
+};
+
 type Client = (method: HttpRequest["method"], path: string, body?: Props) => Promise<Json>;
 
 class ApiError extends Error {
@@ -142,7 +148,7 @@ function client(base: string, token: string, host: Host): Client {
             headers["content-type"] = "application/json";
             request.body = JSON.stringify(body);
         }
-        const { status, body: answer } = await send(request, host.signal);
+        const { status, body: answer } = await send(request, host.signal, PATIENCE);
         let envelope: Json = null;
         try {
             envelope = JSON.parse(answer) as Json;

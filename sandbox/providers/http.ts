@@ -14,26 +14,34 @@ export interface HttpAnswer {
     body: string;
 }
 
-const RETRIES = 3;
-const LONGEST_WAIT_SECONDS = 60;
+/** How often an official plugin's client asks again, and after which answers. */
+export interface Patience {
+    retries: number;
+    after(status: number): boolean;
+}
+
+const LONGEST_WAIT_SECONDS = 8;
+/** A Retry-After of this length or more is not followed. */
+const LONGEST_ASKED_SECONDS = 60;
 
 /**
- * Sends a request; a 429, a server error and a broken connection are tried again after Retry-After or an exponential wait.
- * Any status is an answer. Throws when nothing answers.
+ * Sends a request. A broken connection, and any status that the caller has patience with, is tried again after
+ * Retry-After or an exponential wait. Any status is an answer. Throws when nothing answers.
  */
-export async function send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+export async function send(request: HttpRequest, signal: AbortSignal, patience: Patience): Promise<HttpAnswer> {
     for (let attempt = 0; ; attempt++) {
         const answer = await attemptOnce(request, signal);
-        const again = answer instanceof Error || answer.status === 429 || answer.status >= 500;
-        if (!again || attempt === RETRIES || signal.aborted) {
+        const again = answer instanceof Error || patience.after(answer.status);
+        if (!again || attempt >= patience.retries || signal.aborted) {
             if (answer instanceof Error) {
                 throw new Error(`${request.method} ${request.url}: ${answer.message}`);
             }
             return answer;
         }
-        const asked = answer instanceof Error ? null : answer.headers.get("retry-after");
-        const seconds = asked !== null && /^\d+$/.test(asked) ? Number(asked) : 0.5 * 2 ** attempt;
-        await sleep(Math.min(seconds, LONGEST_WAIT_SECONDS) * 1_000, undefined, { signal });
+        const asked = Number((answer instanceof Error ? null : answer.headers.get("retry-after")) ?? NaN);
+        const seconds =
+            asked >= 0 && asked < LONGEST_ASKED_SECONDS ? asked : Math.min(0.5 * 2 ** attempt, LONGEST_WAIT_SECONDS);
+        await sleep(seconds * 1_000, undefined, { signal });
     }
 }
 

@@ -1,12 +1,5 @@
-import { cloudflarePlugin } from "./cloudflare";
-import { commandPlugin } from "./command";
-import { closeEngineLogs } from "./engine-log";
-import { kubernetesPlugin } from "./kubernetes";
-import type { Plugin, PluginOptions } from "./plugin";
-import { Processes } from "./process";
-import { randomPlugin } from "./random";
-import { serve } from "./server";
-import { tailscalePlugin } from "./tailscale";
+import { fork, type ChildProcess } from "node:child_process";
+import { join } from "node:path";
 
 /** The plugins that have a stand-in. */
 export type ProviderName = "kubernetes" | "command" | "random" | "cloudflare" | "tailscale";
@@ -18,48 +11,109 @@ export interface ProvidersOptions {
     versions: Record<ProviderName, string>;
     /** Path of the helm binary. */
     helm: string;
-    /** Where child processes start: the project's folder. */
+    /** Where they start: the project's folder, as the engine starts its plugins. */
     cwd?: string;
-    /** Told of every request that failed. */
-    onLog?: (line: string) => void;
+    /** Told of a process that ended before it was stopped, and how: a signal or an exit code. */
+    onDeath?: (name: ProviderName, how: string) => void;
 }
 
 export interface RunningProviders {
     /** By plugin name, for PULUMI_DEBUG_PROVIDERS=`name:port,...`. */
     ports: Record<string, number>;
-    /** Stops the servers and every child process that still runs. */
+    /** By plugin name. */
+    pids: Record<string, number>;
+    /** Stops the processes and every child that still runs. */
     stop(): Promise<void>;
 }
 
-const PLUGINS: Record<ProviderName, (options: PluginOptions, processes: Processes) => Plugin> = {
-    kubernetes: kubernetesPlugin,
-    command: commandPlugin,
-    random: randomPlugin,
-    cloudflare: cloudflarePlugin,
-    tailscale: tailscalePlugin,
-};
+const STARTS_WITHIN_MS = 30_000;
+const STOPS_WITHIN_MS = 5_000;
 
 /**
- * Starts stand-ins for provider plugins, each a gRPC server of its own on 127.0.0.1. They follow the official plugins'
- * behaviour, refusals and waits included, and are for the sandbox only: nothing of the program knows of them.
+ * Starts stand-ins for provider plugins, each a process of its own with a gRPC server on 127.0.0.1. They follow the
+ * official plugins' behaviour, refusals and waits included, and are for the sandbox only: nothing of the program knows
+ * of them. Throws when one does not start.
  */
 export async function startProviders(
     names: readonly ProviderName[],
-    { env, versions, helm, cwd, onLog = () => undefined }: ProvidersOptions,
+    options: ProvidersOptions,
 ): Promise<RunningProviders> {
-    const processes = new Processes();
-    const running = await Promise.all(
-        names.map(async (name) => {
-            const plugin = PLUGINS[name]({ env, helm, ...(cwd === undefined ? {} : { cwd }) }, processes);
-            return [name, await serve(plugin, versions[name], (line) => onLog(`${name}: ${line}`))] as const;
-        }),
-    );
-    return {
-        ports: Object.fromEntries(running.map(([name, { port }]) => [name, port])),
-        stop: async () => {
-            processes.stop();
-            await Promise.all(running.map(([, server]) => server.stop()));
-            closeEngineLogs();
-        },
+    let stopping = false;
+    const started = names.map((name) => {
+        const child = spawnProvider(name, options);
+        child.once("exit", (code, signal) => {
+            if (stopping) return;
+            // What it started in its own group ends with it, as the helm inside the official plugin does.
+            killGroup(child);
+            options.onDeath?.(name, signal ?? `exit code ${code}`);
+        });
+        return { name, child };
+    });
+    const stop = async () => {
+        stopping = true;
+        await Promise.all(started.map(({ child }) => stopProvider(child)));
     };
+    try {
+        const ports = await Promise.all(
+            started.map(async ({ name, child }) => [name, await portOf(name, child)] as const),
+        );
+        return {
+            ports: Object.fromEntries(ports),
+            pids: Object.fromEntries(started.map(({ name, child }) => [name, child.pid ?? 0])),
+            stop,
+        };
+    } catch (error) {
+        await stop();
+        throw error;
+    }
+}
+
+function spawnProvider(name: ProviderName, { env, versions, helm, cwd }: ProvidersOptions): ChildProcess {
+    const child = fork(join(__dirname, "main.ts"), ["--name", name, "--version", versions[name], "--helm", helm], {
+        env,
+        cwd,
+        execArgv: ["--require", require.resolve("tsx/cjs")],
+        // A group of its own: Ctrl-C reaches it only through us, in order.
+        detached: true,
+        stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    // A message to one that has just ended is no fault of ours.
+    child.on("error", () => undefined);
+    return child;
+}
+
+function portOf(name: string, child: ChildProcess): Promise<number> {
+    return new Promise((resolve, reject) => {
+        const fail = (why: string) => reject(new Error(`the stand-in for the ${name} plugin did not start: ${why}`));
+        const timer = setTimeout(() => fail("no answer"), STARTS_WITHIN_MS);
+        child.once("message", (message: { port: number }) => {
+            clearTimeout(timer);
+            resolve(message.port);
+        });
+        child.once("exit", (code, signal) => {
+            clearTimeout(timer);
+            fail(signal ?? `exit code ${code}`);
+        });
+    });
+}
+
+async function stopProvider(child: ChildProcess): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    await new Promise<void>((resolve) => {
+        const timer = setTimeout(() => killGroup(child), STOPS_WITHIN_MS);
+        child.once("exit", () => {
+            clearTimeout(timer);
+            resolve();
+        });
+        if (child.connected) child.disconnect();
+        else killGroup(child);
+    });
+}
+
+function killGroup({ pid }: ChildProcess): void {
+    try {
+        if (pid !== undefined) process.kill(-pid, "SIGKILL");
+    } catch {
+        // Nobody is left in it.
+    }
 }

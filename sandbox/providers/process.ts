@@ -8,6 +8,8 @@ export interface RunOptions {
     stdin?: string;
     /** Kills the child when aborted. */
     signal?: AbortSignal;
+    /** True for a program without children of its own: it stays in our process group and ends with it. */
+    oneProcess?: boolean;
     onStdout?: (chunk: string) => void;
     onStderr?: (chunk: string) => void;
 }
@@ -23,16 +25,18 @@ export interface RunResult {
 
 /** The children of a set of providers, so that stopping leaves none behind. */
 export class Processes {
-    private readonly running = new Set<ChildProcess>();
+    private readonly running = new Map<ChildProcess, (signal: NodeJS.Signals) => void>();
 
     /** Runs a program to its end. Never throws for what the program does: the result says it. */
     run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
         return new Promise((resolve) => {
             const result: RunResult = { stdout: "", stderr: "", combined: "" };
             // A group of its own: a shell's children die with it.
-            const child = spawn(program, args, { env: options.env, cwd: options.cwd, detached: true });
-            this.running.add(child);
-            const abort = () => kill(child, "SIGTERM");
+            const detached = options.oneProcess !== true;
+            const child = spawn(program, args, { env: options.env, cwd: options.cwd, detached });
+            const end = (signal: NodeJS.Signals) => (detached ? killGroup(child, signal) : child.kill(signal));
+            this.running.set(child, end);
+            const abort = () => end("SIGTERM");
             options.signal?.addEventListener("abort", abort, { once: true });
             child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
                 result.stdout += chunk;
@@ -61,11 +65,11 @@ export class Processes {
 
     /** Ends all that still runs. */
     stop(): void {
-        this.running.forEach((child) => kill(child, "SIGKILL"));
+        this.running.forEach((end) => end("SIGKILL"));
     }
 }
 
-function kill(child: ChildProcess, signal: NodeJS.Signals): void {
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
     try {
         if (child.pid !== undefined) {
             process.kill(-child.pid, signal);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { diffProps, type DiffResult } from "./diff";
-import { send, type HttpAnswer, type HttpRequest } from "./http";
+import { send, type HttpAnswer, type HttpRequest, type Patience } from "./http";
 import { parse } from "./hujson";
 import {
     unsupported,
@@ -22,6 +22,9 @@ const GET_ACL = "tailscale:index/getAcl:getAcl";
 
 /** The policy's ETag as long as nobody has ever written it. */
 const DEFAULT_ETAG = '"ts-default"';
+
+/** tailscale-client-go-v2 takes every answer as it is; only a connection that broke is worth a second attempt. */
+const PATIENCE: Patience = { retries: 1, after: () => false };
 
 /** Stand-in for the `tailscale` plugin: the policy file, auth keys and split DNS. */
 export function tailscalePlugin({ env }: PluginOptions): Plugin {
@@ -61,6 +64,7 @@ async function oauthToken(api: string, id: string, clientSecret: string, host: H
     const answer = await send(
         { method: "POST", url: `${api}/oauth/token`, headers, body: form.toString() },
         host.signal,
+        PATIENCE,
     );
     const token = answer.status < 300 ? text(json(answer.body), "access_token") : undefined;
     if (token === undefined) {
@@ -102,7 +106,7 @@ function client(base: string, authorization: string, host: Host): Client {
         if (ifMatch !== undefined) {
             headers["if-match"] = ifMatch;
         }
-        const answer = await send(request, host.signal);
+        const answer = await send(request, host.signal, PATIENCE);
         if (answer.status >= 300) {
             const message = text(json(answer.body), "message") ?? answer.body.slice(0, 300);
             throw new ApiError(`${message} (${answer.status})`, answer.status);

@@ -3,7 +3,10 @@ import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Fault } from "../../sandbox/clouds/faults";
 import { ROOT } from "../../tools/stack-file";
+
+type Cloud = "cloudflare" | "tailscale";
 
 export interface CliResult {
     readonly code: number;
@@ -11,17 +14,31 @@ export interface CliResult {
     readonly stderr: string;
 }
 
+/** Objects whose names the program or a chart chose; pods and the like have random ones. */
+export const named = (objects: readonly string[]): string[] =>
+    objects.filter(
+        (object) => !/^(Pod|ReplicaSet|ControllerRevision|Job|IPAddress|PersistentVolume \/pvc-) ?/.test(object),
+    );
+
+export const expectSuccess = ({ code, stdout, stderr }: CliResult): void =>
+    expect({ code, tail: code === 0 ? "" : `${stdout}\n${stderr}`.slice(-6000) }).toEqual({ code: 0, tail: "" });
+
 /** Kinds that come and go by themselves, or are not the program's. */
 const TRANSIENT =
     /^(events|events\.events\.k8s\.io|leases\.coordination|componentstatuses|endpoints|endpointslices\.|csinodes|bindings|stages\.kwok)/;
 
 export class SandboxHarness {
     readonly base = mkdtempSync(join(tmpdir(), "homelab-engine-test-"));
-    readonly home = join(this.base, "homelab");
+    readonly home: string;
     /** Everything that any command printed. */
     transcript = "";
 
-    constructor(private readonly env: NodeJS.ProcessEnv = {}) {}
+    constructor(
+        private readonly env: NodeJS.ProcessEnv = {},
+        readonly stack = "homelab",
+    ) {
+        this.home = join(this.base, stack);
+    }
 
     start(...args: string[]): { child: ChildProcess; result: Promise<CliResult> } {
         const child = spawn(process.execPath, [require.resolve("tsx/cli"), join(ROOT, "sandbox", "cli.ts"), ...args], {
@@ -80,7 +97,7 @@ export class SandboxHarness {
     }
 
     /** State of a loopback cloud. */
-    cloud<T>(name: "cloudflare" | "tailscale"): T {
+    cloud<T>(name: Cloud): T {
         return JSON.parse(readFileSync(join(this.home, "daemon", `${name}.json`), "utf8")) as T;
     }
 
@@ -101,6 +118,51 @@ export class SandboxHarness {
         return found;
     }
 
+    /** Waits until something that is printed after `from` (a length of the transcript) contains the text. */
+    async printed(text: string, from: number): Promise<void> {
+        await this.until(() => this.transcript.slice(from).includes(text), `"${text}" was never printed`);
+    }
+
+    async until(condition: () => boolean, complaint: string): Promise<void> {
+        const deadline = Date.now() + 120_000;
+        while (!condition()) {
+            if (Date.now() > deadline) throw new Error(`${complaint}; the end of the transcript:\n${this.tail}`);
+            await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+    }
+
+    get tail(): string {
+        return this.transcript.slice(-4000);
+    }
+
+    /** Orders failures from a loopback cloud, as soon as it runs; earlier orders are taken back. */
+    async fail(cloud: Cloud, ...orders: readonly Fault[]): Promise<void> {
+        const daemon = join(this.home, "daemon", "daemon.json");
+        await this.until(() => existsSync(daemon), "the loopback clouds did not start");
+        await this.lever(cloud, "faults", { method: "DELETE" });
+        for (const order of orders) {
+            await this.lever(cloud, "faults", { method: "POST", body: JSON.stringify(order) });
+        }
+    }
+
+    /** Asks a loopback cloud what only a sandbox has, e.g. its log of requests. */
+    async lever<T>(cloud: Cloud, name: string, init: RequestInit = {}): Promise<T> {
+        const urls = JSON.parse(readFileSync(join(this.home, "daemon", "daemon.json"), "utf8")) as Record<
+            string,
+            string
+        >;
+        const answer = await fetch(`${urls[`${cloud}Url`]}/__sandbox/${name}`, init);
+        if (!answer.ok) throw new Error(`${cloud}, ${name}: ${answer.status} ${await answer.text()}`);
+        return (await answer.json()) as T;
+    }
+
+    /** Ends the one process of the sandbox whose command line matches, without a chance to clean up. */
+    kill(pattern: RegExp): void {
+        const found = this.processes().filter((line) => pattern.test(line));
+        if (found.length !== 1) throw new Error(`${found.length} processes match ${pattern}: ${found.join("\n")}`);
+        process.kill(Number(found[0]?.trim().split(" ")[0]), "SIGKILL");
+    }
+
     /** Command lines of running processes that mention the sandbox's folder. */
     processes(): string[] {
         const { stdout } = spawnSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" });
@@ -108,7 +170,7 @@ export class SandboxHarness {
     }
 
     async remove(): Promise<void> {
-        await this.run("down", "homelab");
+        await this.run("down", this.stack);
         rmSync(this.base, { recursive: true, force: true });
     }
 }

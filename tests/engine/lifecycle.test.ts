@@ -1,7 +1,7 @@
 /** The whole life of the homelab stack on the real engine: preview, up, up, rotate, destroy, up, kill, down. */
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { SandboxHarness, type CliResult } from "./harness";
+import { expectSuccess, named, SandboxHarness } from "./harness";
 
 jest.setTimeout(10 * 60_000);
 
@@ -18,21 +18,12 @@ interface Tailscale {
     devices: unknown[];
 }
 
-const expectSuccess = ({ code, stdout, stderr }: CliResult) =>
-    expect({ code, tail: code === 0 ? "" : `${stdout}\n${stderr}`.slice(-6000) }).toEqual({ code: 0, tail: "" });
-
 const ageKey = () => readFileSync(sandbox.node("var/lib/sops-nix/keys.txt"), "utf8");
 const ageKeyInCluster = () =>
     Buffer.from(
         sandbox.kubectl("-n", "argocd", "get", "secret", "sops-age-key", "-o", "jsonpath={.data.keys\\.txt}"),
         "base64",
     ).toString("utf8");
-
-/** Objects whose names the program or a chart chose; pods and the like have random ones. */
-const named = (objects: readonly string[]) =>
-    objects.filter(
-        (object) => !/^(Pod|ReplicaSet|ControllerRevision|Job|IPAddress|PersistentVolume \/pvc-) ?/.test(object),
-    );
 
 let baseline: string[];
 let first: string[];
@@ -63,12 +54,7 @@ test("a machine without a required flag is refused, and nothing is touched", asy
 });
 
 test("up builds everything and says what is reachable where, though Cloudflare asks for patience", async () => {
-    const { cloudflareUrl } = JSON.parse(readFileSync(join(sandbox.home, "daemon", "daemon.json"), "utf8")) as {
-        cloudflareUrl: string;
-    };
-    const fault = { match: "^POST .*dns_records$", status: 429, times: 2, retryAfter: 1 };
-    const ordered = await fetch(`${cloudflareUrl}/__sandbox/faults`, { method: "POST", body: JSON.stringify(fault) });
-    expect(ordered.ok).toBe(true);
+    await sandbox.fail("cloudflare", { match: "^POST .*dns_records$", status: 429, times: 2, retryAfter: 1 });
     const result = await sandbox.run("up", "homelab");
     expectSuccess(result);
     expect(result.stdout).toMatch(/plex\.peterstorm\.io\s+192\.168\.0\.241:32400\s+dedicated/);
@@ -169,18 +155,10 @@ test("destroy empties cluster and clouds, and keeps data and the tailnet's polic
     expect(readFileSync(sandbox.node("var/data/media/tv/pilot.mkv"), "utf8")).toBe("film");
 });
 
-/** Waits until the running command has printed something new that contains the text. */
-async function printed(text: string, from: number): Promise<void> {
-    const deadline = Date.now() + 120_000;
-    while (!sandbox.transcript.slice(from).includes(text) && Date.now() < deadline) {
-        await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-}
-
 test("Ctrl-C in the middle of an up leaves no process behind", async () => {
     const from = sandbox.transcript.length;
     const { child, result } = sandbox.start("up", "homelab");
-    await printed("cilium created", from);
+    await sandbox.printed("cilium created", from);
     child.kill("SIGINT");
     expect((await result).code).toBe(130);
     expect(sandbox.processes()).toEqual([]);
@@ -189,7 +167,7 @@ test("Ctrl-C in the middle of an up leaves no process behind", async () => {
 test("an up that is killed in the middle is continued by the next, which equals the first", async () => {
     const from = sandbox.transcript.length;
     const { child, result } = sandbox.start("up", "homelab");
-    await printed("Release argocd creating", from);
+    await sandbox.printed("Release argocd creating", from);
     child.kill("SIGKILL");
     await result;
     expectSuccess(await sandbox.run("up", "homelab"));

@@ -6,7 +6,17 @@ import { join } from "node:path";
 import type { Plan } from "../../tools/plan/plan";
 import { ROOT } from "../../tools/stack-file";
 
-const PROJECT = ["index.ts", "stacks", "components", "bootstrap", "apps", "tools", "Pulumi.homelab.yaml", ".sops.yaml"];
+const PROJECT = [
+    "index.ts",
+    "stacks",
+    "components",
+    "bootstrap",
+    "apps",
+    "policy",
+    "tools",
+    "Pulumi.homelab.yaml",
+    ".sops.yaml",
+];
 const SETTINGS = ["package.json", "tsconfig.json", ".prettierrc.json"];
 
 /** What the document's "where" means: the line after which the new one goes. */

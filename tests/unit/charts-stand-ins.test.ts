@@ -96,7 +96,8 @@ interface RealCrd {
 }
 
 const real = existsSync(join(SHARED, "crds"));
-(real ? describe : describe.skip)("against the real ones in ../shared", () => {
+const skipped = real ? "" : " (skipped: they are not here)";
+(real ? describe : describe.skip)(`against the real ones in ../shared${skipped}`, () => {
     test.each(["cilium", "argo-cd", ...PROJECTS])(
         "the stand-in CRDs of %s have the real names, scopes, versions and status subresources",
         (project) => {

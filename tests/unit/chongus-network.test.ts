@@ -36,6 +36,7 @@ import { dig, lookInto, type Inputs } from "./planned";
 
 const SHARED = join(ROOT, "..", "shared");
 const whenThere = existsSync(SHARED) ? test : test.skip;
+const skipped = existsSync(SHARED) ? "" : " (skipped: ../shared is not here)";
 
 const domain = "rtrox.io";
 const addresses = { internalAddress: "172.22.12.1", externalAddress: "172.22.12.2" };
@@ -129,7 +130,7 @@ describe("CRD layer", () => {
         );
     });
 
-    whenThere.each(bundles)("names of $project are those of its definitions", ({ project, names }) => {
+    whenThere.each(bundles)(`names of $project are those of its definitions${skipped}`, ({ project, names }) => {
         const files = readdirSync(join(SHARED, "crds", project)).map((file) => file.replace(/\.yaml$/, ""));
         // The definitions at hand are of 0.22, which added one.
         const later = project === "external-dns" ? ["dnsrecords.externaldns.k8s.io"] : [];
@@ -785,7 +786,7 @@ describe("against upstream", () => {
         ["cert-manager", certManagerValues],
         ["gateway-helm", envoyGatewayValues],
         ["external-dns", () => externalDnsValues({ domain, owner: "chongus", tokenSecret: "token" })],
-    ] as const)("every value of %s exists in the pinned chart", (chart, values) => {
+    ] as const)(`every value of %s exists in the pinned chart${skipped}`, (chart, values) => {
         const known = parse(readFileSync(join(SHARED, "charts", chart, "values.yaml"), "utf8")) as Tree;
         expect(strangers(values() as Tree, known)).toEqual([]);
     });

@@ -1,7 +1,8 @@
 import { componentGraph, fold } from "../../tools/docs/components";
 import { fillBlocks, staleDocuments } from "../../tools/docs/documents";
 import { drawPlan } from "../../tools/docs/picture";
-import { blocks, markdownTable } from "../../tools/docs/tables";
+import { markdownTable } from "../../tools/docs/markdown";
+import { blocks } from "../../tools/docs/tables";
 import { text } from "../../tools/docs/text";
 import { planStack, type Plan, type PlannedResource } from "../../tools/plan/plan";
 import { readStackValue, ROOT } from "../../tools/stack-file";
@@ -203,7 +204,7 @@ describe("generated blocks", () => {
         expect(markdownTable(["a"], [])).toBe("None.");
     });
 
-    test("pictures, README and docs are as the plans have them; npm run docs mends them", async () => {
+    test("pictures, README and docs are as the plans have them; npm run docs mends them (C-OPS-01, C-OPS-67)", async () => {
         expect((await staleDocuments(ROOT)).map(({ path }) => path)).toEqual([]);
     });
 });

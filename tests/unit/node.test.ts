@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
@@ -217,7 +217,11 @@ describe("scripts, run on the sandbox's machine", () => {
 
     beforeAll(() => {
         installMachineCommands(bin, root, "homelab");
-        prepareMachine(root, [{ path: "/etc/rancher/k3s/k3s.yaml", content: "kubeconfig\n" }]);
+        // A server that answers, as far as curl can tell.
+        prepareMachine(root, [
+            { path: "/etc/rancher/k3s/k3s.yaml", content: `    server: file://${root}\n` },
+            { path: "/readyz", content: "ok" },
+        ]);
     });
 
     test("the probe finds what is there and what is not", () => {
@@ -232,13 +236,18 @@ describe("scripts, run on the sandbox's machine", () => {
         );
         expect(facts).toMatchObject({
             unit: "active",
-            // sha256 of "kubeconfig\n"
             kubeconfigHash: expect.stringMatching(/^[0-9a-f]{64}$/),
             ageKeyHash: "",
             missingDirectories: ["/var/elsewhere"],
             missingDevices: ["/dev/net/tap"],
         });
         expect(missingFlags(parseK3sFlags(facts.commandLine, facts.config), REQUIRED_FLAGS)).toEqual([]);
+    });
+
+    test("the unit is down when the API server is", () => {
+        renameSync(join(root, "readyz"), join(root, "gone"));
+        expect(parseFacts(ssh(probeScript({ directories: [], devices: [] }))).unit).toBe("failed");
+        renameSync(join(root, "gone"), join(root, "readyz"));
     });
 
     test("directories are made once and then left alone", () => {

@@ -76,6 +76,7 @@ describe("derived tables", () => {
             content: address,
             proxied: false,
             access: "local",
+            owner: "pulumi",
         });
         const rows = [
             {
@@ -84,6 +85,7 @@ describe("derived tables", () => {
                 content: "<tunnel-id>.cfargotunnel.com",
                 proxied: true,
                 access: "external",
+                owner: "pulumi",
             },
             ...["sonarr", "radarr", "prowlarr", "overseerr", "transmission", "grafana", "argocd"].map((host) =>
                 local(host),
@@ -157,7 +159,7 @@ describe("Cilium", () => {
         expect(dig(find(":Release", "cilium").inputs, "skipAwait")).toBe(true);
         const gate = String(dig(find(":Command", "cilium-ready").inputs, "create"));
         expect(gate).toContain("rollout status daemonset/cilium");
-        expect(gate).toContain("--for=condition=Established crd/ciliumloadbalancerippools.cilium.io");
+        expect(gate).toMatch(/wait crd ciliumloadbalancerippools\.cilium\.io .*--for=condition=Established/);
     });
 
     test("the pool is a range, the policy announces it (H-NET-08)", () => {

@@ -103,10 +103,22 @@ describe("cloudflare", () => {
         );
     });
 
-    test("429 is tried again after Retry-After", async () => {
-        answers = [refused(429, 971, "slow down", { "retry-after": "0" }), ok({ id: "r1" })];
+    test("as cloudflare-go: two more attempts after 408, 409, 429 and 5xx, none after anything else", async () => {
+        const now = { "retry-after": "0" };
+        answers = [refused(429, 971, "slow down", now), refused(500, 1, "oops", now), ok({ id: "r1" })];
         expect((await session.create({ ...on(RECORD), inputs: record })).id).toBe("r1");
-        expect(seen).toHaveLength(2);
+        expect(seen).toHaveLength(3);
+
+        for (const status of [408, 409, 429, 500, 503]) {
+            seen = [];
+            answers = Array.from({ length: 4 }, () => refused(status, 7, "not now", now));
+            await expect(session.create({ ...on(RECORD), inputs: record })).rejects.toThrow(`${status}: 7 not now`);
+            expect([status, seen.length]).toEqual([status, 3]);
+        }
+        seen = [];
+        answers = [refused(403, 10000, "Authentication error", now), ok({ id: "r1" })];
+        await expect(session.create({ ...on(RECORD), inputs: record })).rejects.toThrow("403: 10000");
+        expect(seen).toHaveLength(1);
     });
 
     test("a proxied record needs the automatic ttl", async () => {

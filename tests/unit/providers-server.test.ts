@@ -109,6 +109,45 @@ describe("a stand-in on the wire", () => {
     });
 });
 
+describe("a process of its own", () => {
+    const env = { PATH: process.env["PATH"] };
+    const gone = async (pid: number | undefined) => {
+        for (let waited = 0; waited < 5_000; waited += 50) {
+            try {
+                process.kill(pid ?? 0, 0);
+            } catch {
+                return true;
+            }
+            await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        return false;
+    };
+
+    test("ends when it is stopped, and nobody is told of a death", async () => {
+        const deaths: string[] = [];
+        const onDeath = (name: string, how: string) => deaths.push(`${name}: ${how}`);
+        const running = await startProviders(["random"], { env, versions, helm: "helm", onDeath });
+        await running.stop();
+        expect([await gone(running.pids["random"]), deaths]).toEqual([true, []]);
+    });
+
+    test("killed, it is told of by name, and the others go on", async () => {
+        let tell: (death: string) => void = () => undefined;
+        const death = new Promise<string>((resolve) => (tell = resolve));
+        const onDeath = (name: string, how: string) => tell(`${name}: ${how}`);
+        const running = await startProviders(["random", "command"], { env, versions, helm: "helm", onDeath });
+        const client = dial(running.ports["command"]);
+        try {
+            process.kill(running.pids["random"] ?? 0, "SIGKILL");
+            expect(await death).toBe("random: SIGKILL");
+            expect((await call(client, service.getPluginInfo, new Empty())).getVersion()).toBe("1.0.0");
+        } finally {
+            client.close();
+            await running.stop();
+        }
+    });
+});
+
 describe("connections", () => {
     let running: RunningPlugin;
     const plugin: Plugin = {

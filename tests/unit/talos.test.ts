@@ -13,6 +13,7 @@ import { cephFaults, convergeNode } from "../../bootstrap/talos/steps";
 import { Talosctl } from "../../bootstrap/talos/talosctl";
 import { halfYear, lookAtTalos, TalosCluster, type TalosClusterArgs } from "../../bootstrap/talos/talos-cluster";
 import { NotYet, waitFor } from "../../bootstrap/talos/wait";
+import { recipientsFor } from "../../components/secrets/sops-rules";
 import { ageKeyFile, newAgeKey, sopsDocument } from "../../sandbox/secrets-file";
 import { installTalosctl, madeUpTalosSecrets, talosCalls } from "../../sandbox/talos-machine";
 import { Machines } from "../../sandbox/talosctl/machines";
@@ -783,5 +784,57 @@ else process.exit(1);
         expect(call("bootstrap", "--force").stderr).toBe("unknown flag: --force\n");
         expect(call("validate", "--config", "x").stderr).toBe('required flag(s) "mode" not set\n');
         expect(call("version", "--client", "--short").stdout).toBe("Client:\nTalos v1.10.6\n");
+    });
+});
+
+describe("beside the program", () => {
+    const text = (path: string) => readFileSync(join(ROOT, path), "utf8");
+
+    test("the tools are pinned at the seed's versions (C-OPS-51, C-OPS-53, C-OPS-54, C-OPS-55, C-OPS-56, C-OPS-57, C-OPS-58, C-OPS-59, C-OPS-60, C-OPS-61, C-OPS-62, C-OPS-63, C-OPS-64)", () => {
+        const pins = Object.fromEntries(
+            [...text(".mise.toml").matchAll(/^"aqua:[^"]*?([^/"]+)" = "([^"]+)"/gm)].map(([, tool, pin]) => [
+                tool,
+                pin,
+            ]),
+        );
+        expect(pins).toEqual({
+            talos: "1.10.6",
+            talhelper: "3.0.21",
+            "cilium-cli": "0.18.3",
+            flux2: "2.5.1",
+            helm: "3.17.3",
+            helmfile: "0.171.0",
+            kubectl: "1.32.3",
+            kustomize: "5.6.0",
+            sops: "3.10.2",
+            task: "3.42.1",
+            age: "1.2.1",
+            yq: "4.45.1",
+            jq: "1.7.1",
+        });
+        const config = parse(text("Pulumi.chongus.yaml")) as { config: Record<string, { talos: { version: string } }> };
+        expect(config.config["homelab-infrastructure:cluster"]?.talos.version).toBe(`v${pins["talos"]}`);
+    });
+
+    test("only the bootstrap's files are encrypted with SOPS (C-SEC-04, C-SEC-21, C-SEC-22)", () => {
+        const rules = text(".sops.yaml");
+        expect(recipientsFor(rules, "clusters/chongus/talos/secrets.enc.yaml")).toHaveLength(1);
+        expect(recipientsFor(rules, "clusters/chongus/bootstrap/secrets.enc.yaml")).toHaveLength(1);
+        expect(recipientsFor(rules, "cluster-apps/chongus/media/sonarr/secrets.enc.yaml")).toBeUndefined();
+    });
+
+    test("the runbook has the commands (C-OPS-17, C-OPS-42, C-BOOT-06, C-BOOT-07, C-BOOT-08, C-BOOT-09, C-BOOT-17)", () => {
+        const runbook = text("docs/talos.md");
+        for (const words of [
+            "talosctl -n <node-ip> dashboard",
+            "task talos:generate-clusterconfig",
+            "task talos:apply-clusterconfig",
+            "task k8s-bootstrap:talos-cluster",
+            "task k8s-bootstrap:apps",
+            "clusters/chongus/talos/talconfig.yaml",
+            "reset --wipe-mode system-disk",
+        ]) {
+            expect(runbook).toContain(words);
+        }
     });
 });

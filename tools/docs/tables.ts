@@ -1,6 +1,8 @@
 /** What stands between the markers of README and docs: Markdown made from plans. */
 import type { Plan } from "../plan/plan";
 import { clusters } from "./clusters";
+import { markdownTable } from "./markdown";
+import { policyExemptions, policyRules } from "./policy";
 
 /** Path of a stack's picture, seen from the project's root. */
 export const picturePath = (stack: string) => `docs/graph-${stack}.svg`;
@@ -13,6 +15,8 @@ export const blocks: Readonly<Record<string, (plans: readonly Plan[]) => string>
     reachable: (plans) => perStack(plans, reachable),
     dns: (plans) => perStack(plans, dns),
     "images-by-tag": imagesByTag,
+    "policy-rules": policyRules,
+    "policy-exemptions": policyExemptions,
 };
 
 function clusterTable(plans: readonly Plan[]): string {
@@ -86,15 +90,4 @@ function perStack(plans: readonly Plan[], render: (plan: Plan) => string): strin
                 : `<details>\n<summary><code>${plan.stack}</code></summary>\n\n${render(plan)}\n\n</details>`,
         )
         .join("\n\n");
-}
-
-/** A table as Prettier would leave it. */
-export function markdownTable(columns: readonly string[], rows: readonly (readonly string[])[]): string {
-    if (rows.length === 0) return "None.";
-    const cells = [columns, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
-    const widths = columns.map((_, index) => Math.max(3, ...cells.map((row) => row[index]?.length ?? 0)));
-    const line = (row: readonly string[]) =>
-        `| ${row.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(" | ")} |`;
-    const [header = [], ...body] = cells;
-    return [line(header), line(widths.map((width) => "-".repeat(width))), ...body.map(line)].join("\n");
 }

@@ -288,7 +288,7 @@ export class Releases {
                       ...["--namespace", String(plain["namespace"]), "--kubeconfig", this.kubeconfig()],
                       ...(context === undefined ? [] : ["--kube-context", context]),
                   ];
-        return processes.run(helm, [command, ...args, ...where], { env, signal: host.signal });
+        return processes.run(helm, [command, ...args, ...where], { env, signal: host.signal, oneProcess: true });
     }
 }
 

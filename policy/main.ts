@@ -1,0 +1,37 @@
+/** `npm run policy -- [stack ...] [--json]`: the rules over the plan of each stack. Ends with 1 on a mandatory violation. */
+import { stackNames } from "../stacks";
+import { planStack } from "../tools/plan/plan";
+import { readStackValue, ROOT } from "../tools/stack-file";
+import { runMain, UserError } from "../tools/user-error";
+import { evaluate, policyFaults } from "./evaluate";
+import { renderViolations } from "./report";
+import { rules } from "./rules";
+import { stackPolicies } from "./stacks";
+
+runMain(async () => {
+    const words = process.argv.slice(2);
+    const unknown = words.find((word) => word.startsWith("-") && word !== "--json");
+    if (unknown !== undefined)
+        throw new UserError(`unknown option ${unknown}; usage: npm run policy -- [stack ...] [--json]`);
+    const named = words.filter((word) => !word.startsWith("-"));
+    let bad = false;
+    for (const stack of named.length === 0 ? stackNames : named) {
+        const plan = await planStack(stack, readStackValue(ROOT, stack), ROOT);
+        const policy = stackPolicies[stack];
+        if (policy === undefined) throw new UserError(`policy/stacks.ts has no entry for the stack ${stack}`);
+        const context = { stack, resources: plan.resources, exposures: plan.exposures };
+        const violations = evaluate(rules, context, policy);
+        const faults = policyFaults(rules, context, policy);
+        bad ||= faults.length > 0 || violations.some(({ severity }) => severity === "mandatory");
+        if (words.includes("--json")) {
+            const rows = violations.map(({ rule, severity, resource: { urn }, part, message }) => ({
+                ...{ rule: rule.id, severity, urn, part, message },
+            }));
+            process.stdout.write(`${JSON.stringify({ stack, violations: rows, faults }, null, 2)}\n`);
+        } else {
+            process.stdout.write(`${renderViolations(stack, policy, violations)}\n`);
+            for (const fault of faults) process.stdout.write(`  policy/stacks.ts: ${fault}\n`);
+        }
+    }
+    return bad ? 1 : 0;
+});

@@ -1,0 +1,71 @@
+/** Secrets and data. */
+import { isKind, namespaceOf, objectName } from "./kubernetes";
+import { dig, fields, items, text, UNKNOWN, type Rule, type Subject } from "./rule";
+
+const literalSecret: Rule = {
+    id: "literal-secret",
+    title: "Secrets come from the secret store",
+    description:
+        "A Secret whose content passes through the program was in Git before, encrypted or not. Content comes from Doppler by ExternalSecret; what must be there before Doppler is, is exempt one by one.",
+    sources: ["C-SEC-12", "C-SEC-14", "C-SEC-23"],
+    fix: "Name the value in Doppler and deliver it with `platform.secrets.deliver`.",
+    scope: "resource",
+    check: (resource) => {
+        if (/^kubernetes:isindir\.github\.com\//.test(resource.type)) {
+            return [{ part: objectName(resource), message: "it is a Secret encrypted with SOPS" }];
+        }
+        if (!isKind(resource, "core", "Secret")) return [];
+        return ["data", "stringData"]
+            .filter((field) => {
+                const content = dig(resource.inputs, field);
+                // A whole map that is secret or not known yet is a text here.
+                return typeof content === "string" || Object.keys(fields(content)).length > 0;
+            })
+            .map((field) => ({ part: field, message: `its ${field} is given by the program` }));
+    },
+};
+
+/** Backends of seed 002 (Backup Backends): names of ReplicationSources end in them. */
+const BACKENDS = ["b2", "minio"];
+
+const backedUp: Rule = {
+    id: "backed-up",
+    title: "Every volume is backed up twice",
+    description:
+        "A claim has two ReplicationSources of VolSync, `<claim>-b2` and `<claim>-minio`. What can be made anew is exempt one by one.",
+    sources: ["C-BKP-02", "C-BKP-10", "C-BKP-13", "C-BKP-18"],
+    fix: "Declare the volume as `data(...)`; a cache that is not worth a backup is exempted in policy/stacks.ts.",
+    scope: "stack",
+    check: (resource, { resources }) => {
+        if (isKind(resource, "apps", "StatefulSet")) {
+            return items(dig(resource.inputs, "spec", "volumeClaimTemplates")).map((template) => {
+                const name = text(dig(template, "metadata", "name")) ?? "";
+                return { part: name, message: `claims of the template ${name} are backed up by nobody` };
+            });
+        }
+        if (!isKind(resource, "core", "PersistentVolumeClaim")) return [];
+        const claim = objectName(resource);
+        const namespace = namespaceOf(resource);
+        const sources = new Set(
+            resources
+                .filter((other) => isKind(other, "volsync.backube", "ReplicationSource"))
+                .filter((other) => maybe(namespaceOf(other), namespace) && maybe(sourceClaim(other), claim))
+                .map(objectName),
+        );
+        return BACKENDS.filter((backend) => !sources.has(`${claim}-${backend}`)).map((backend) => ({
+            part: backend,
+            message: `the claim ${claim} has no ReplicationSource ${claim}-${backend}`,
+        }));
+    },
+};
+
+/** Equal as far as a preview can tell: names that objects hand on are not known before these are made. */
+function maybe(one: string | undefined, other: string | undefined): boolean {
+    return one === other || one === UNKNOWN || other === UNKNOWN;
+}
+
+function sourceClaim(source: Subject): string | undefined {
+    return text(dig(source.inputs, "spec", "sourcePVC"));
+}
+
+export const dataRules: readonly Rule[] = [literalSecret, backedUp];

@@ -1,0 +1,133 @@
+/** How strictly each stack is held to the rules, and who is exempt for what reason. Each stack keeps what its own seed says. */
+import { imageReference, tagOnlyImages } from "../components/images";
+
+/** `mandatory` stops a preview, `advisory` is told, `off` is not looked at. */
+export type Severity = "mandatory" | "advisory" | "off";
+
+export interface Exemption {
+    /** Id of the rule. */
+    readonly rule: string;
+    /** What is exempt; everything given must be equal. */
+    readonly match: {
+        /** Type token. */
+        readonly type?: string;
+        /** Name in the cluster: of the object or of the Helm release. */
+        readonly name?: string;
+        /** Part of the resource as the rule names it: an image, a container, a path of values. */
+        readonly part?: string;
+    };
+    readonly reason: string;
+}
+
+export interface StackPolicy {
+    /** By id of the rule; one that is missing here is mandatory. */
+    readonly severity: Readonly<Record<string, Severity>>;
+    readonly exemptions: readonly Exemption[];
+}
+
+/** Exemptions for images of `tagOnlyImages`, the project's one list of images without a digest. */
+function tagOnly(...names: readonly (keyof typeof tagOnlyImages)[]): Exemption[] {
+    return names.map((image) => ({
+        rule: "image-digest",
+        match: { part: imageReference(tagOnlyImages[image]) },
+        reason: "No digest with a source that can be named was found; `tagOnlyImages` in components/images.ts.",
+    }));
+}
+
+/** Seed 001: Ingress and SOPS are its way, it backs nothing up but its disk, and of limits and root it says nothing. */
+const homelab: StackPolicy = {
+    severity: {
+        ...off("velero", "namespace-name", "ingress", "external-gateway", "helm-repository", "shared-chart-source"),
+        ...off("legacy-path", "sops-in-flux", "literal-secret", "backed-up"),
+        "non-root": "advisory",
+        "raw-manifest": "advisory",
+    },
+    exemptions: [
+        ...tagOnly("plex", "transmission", "ksops", "tailscale", "localPathProvisioner"),
+        {
+            rule: "memory-limit",
+            match: { name: "cilium" },
+            reason: "One node: a network agent that is killed for its memory takes every pod's network with it.",
+        },
+        ...[
+            "prometheusOperator.prometheusConfigReloader.resources",
+            "prometheusOperator.admissionWebhooks.patch.resources",
+        ].map((part): Exemption => ({
+            rule: "memory-limit",
+            match: { name: "kube-prometheus-stack", part },
+            reason: "Seed 001 asks for no limits; a helper of a few MiB that the chart leaves open.",
+        })),
+        {
+            rule: "non-root",
+            match: { name: "plex" },
+            reason: "The image's init (s6) starts as root and drops to PUID and PGID.",
+        },
+        {
+            rule: "non-root",
+            match: { name: "transmission" },
+            reason: "It makes the VPN's device and routes, and then drops to PUID and PGID.",
+        },
+        {
+            rule: "non-root",
+            match: { name: "local-path-provisioner" },
+            reason: "Upstream's manifest gives it no user; it only talks to the API server.",
+        },
+    ],
+};
+
+/** Seed 002, whose rules these are. */
+const chongus: StackPolicy = {
+    severity: { "raw-manifest": "advisory" },
+    exemptions: [
+        ...tagOnly("snapshotController", "tailscale"),
+        {
+            rule: "memory-limit",
+            match: { name: "kube-prometheus-stack", part: "alertmanager.alertmanagerSpec.resources" },
+            reason: "Seed 002, Resource Quotas and Limits: Alertmanager has no specific limits.",
+        },
+        ...["rook-ceph", "rook-ceph-cluster", "ceph-csi-drivers"].map((name): Exemption => ({
+            rule: "memory-limit",
+            match: { name },
+            reason: "Seed 002, Resource Quotas and Limits: Rook-Ceph has none, it is system-critical.",
+        })),
+        {
+            rule: "non-root",
+            match: { name: "paperless" },
+            reason: "The image's init (s6) starts as root and drops to USERMAP_UID and USERMAP_GID.",
+        },
+        ...["cert-manager", "cnpg-system", "external-secrets", "flux-system", "rook-ceph", "volsync-system"].map(
+            (name): Exemption => ({
+                rule: "namespace-name",
+                match: { name },
+                reason: "Upstream's name for its own namespace.",
+            }),
+        ),
+        {
+            rule: "literal-secret",
+            match: { name: "doppler-token" },
+            reason: "Without it there is no Doppler: the one token that opens the store, seed 002, Bootstrap Phases 3.",
+        },
+        {
+            rule: "literal-secret",
+            match: { name: "cloudflared-token" },
+            reason: "Cloudflare gives it out when this program makes the tunnel; it stands in no file.",
+        },
+        {
+            rule: "literal-secret",
+            match: { name: "tailscale-auth-key" },
+            reason: "Tailscale gives it out when this program asks for it; it stands in no file.",
+        },
+        {
+            rule: "backed-up",
+            match: { name: "ollama-cache" },
+            reason: "Language models, fetched again where they are lost.",
+        },
+    ],
+};
+
+/** One entry a stack of stacks/index.ts. */
+export const stackPolicies: Readonly<Record<string, StackPolicy>> = { homelab, chongus };
+
+function off(...ids: readonly string[]): Record<string, Severity> {
+    return Object.fromEntries(ids.map((id) => [id, "off"]));
+}

@@ -1,0 +1,567 @@
+/** For every rule of policy/: stacks that keep it, and stacks that break it and nothing else. */
+import type { Context, Json, Subject } from "../../policy/rules/rule";
+
+export interface Fixture {
+    readonly resources: readonly Subject[];
+    readonly exposures?: Context["exposures"];
+}
+
+export interface Violating extends Fixture {
+    /** `part` of every finding, in order. */
+    readonly parts: readonly string[];
+}
+
+export interface RuleFixtures {
+    readonly keeps: Readonly<Record<string, Fixture>>;
+    readonly breaks: Readonly<Record<string, Violating>>;
+}
+
+const DIGEST = `sha256:${"a".repeat(64)}`;
+const IMAGE = `ghcr.io/example/app:1.2.3@${DIGEST}`;
+const limits = { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "256Mi" } };
+const labels = { "app.kubernetes.io/name": "app" };
+
+/** A resource of a component, as all are but raw ones. */
+export function resource(type: string, name: string, inputs: Json, owner = "homelab:apps:Workload$"): Subject {
+    return { urn: `urn:pulumi:test::homelab-infrastructure::${owner}${type}::${name}`, type, name, inputs };
+}
+
+type Fields = { [key: string]: Json };
+
+const object = (apiVersion: string, kind: string, name: string, rest: Fields = {}, metadata: Fields = {}) =>
+    resource(`kubernetes:${apiVersion}:${kind}`, name, { metadata: { name, namespace: "apps", ...metadata }, ...rest });
+
+const container = (changes: Fields = {}): Fields => ({ name: "app", image: IMAGE, resources: limits, ...changes });
+
+const podSpec = (containers: Fields[], rest: Fields = {}): Fields => ({
+    securityContext: { runAsNonRoot: true },
+    containers,
+    ...rest,
+});
+
+const deployment = (spec: Fields, name = "app") =>
+    object("apps/v1", "Deployment", name, { spec: { template: { metadata: { labels }, spec } } }, { labels });
+
+const cronJob = (spec: Fields) =>
+    object(
+        "batch/v1",
+        "CronJob",
+        "app",
+        { spec: { jobTemplate: { spec: { template: { metadata: { labels }, spec } } } } },
+        { labels },
+    );
+
+const release = (chart: string, values: Fields, rest: Fields = {}) =>
+    resource("kubernetes:helm.sh/v3:Release", "release", {
+        ...{ name: "release", chart, namespace: "apps", values },
+        repositoryOpts: { repo: "https://charts.example.com" },
+        ...rest,
+    });
+
+const namespace = (name: string, level: string | undefined) =>
+    object(
+        "core/v1",
+        "Namespace",
+        name,
+        {},
+        level === undefined ? {} : { labels: { "pod-security.kubernetes.io/enforce": level } },
+    );
+
+const route = (
+    gateway: string,
+    hosts: string[] | undefined,
+    rules: Fields[] = [{ backendRefs: [{ name: "app", port: 80 }] }],
+) =>
+    object("gateway.networking.k8s.io/v1", "HTTPRoute", "app", {
+        spec: {
+            ...(hosts === undefined ? {} : { hostnames: hosts }),
+            parentRefs: [{ name: gateway, namespace: "network" }],
+            rules,
+        },
+    });
+
+const helmRelease = (name: string, source: string) =>
+    object("helm.toolkit.fluxcd.io/v2", "HelmRelease", name, {
+        spec: { chartRef: { kind: "OCIRepository", name: source } },
+    });
+
+const kustomization = (spec: Fields) => object("kustomize.toolkit.fluxcd.io/v1", "Kustomization", "app", { spec });
+
+const claim = object("core/v1", "PersistentVolumeClaim", "app", { spec: { storageClassName: "ceph-block" } });
+
+const source = (backend: string, of = "app", metadata: Fields = {}) =>
+    object(
+        "volsync.backube/v1alpha1",
+        "ReplicationSource",
+        `app-${backend}`,
+        { spec: { sourcePVC: of, restic: { moverResources: limits } } },
+        metadata,
+    );
+
+const secret = (rest: Fields) => object("core/v1", "Secret", "app", { type: "Opaque", ...rest });
+
+export const fixtures: Readonly<Record<string, RuleFixtures>> = {
+    "image-digest": {
+        keeps: {
+            "tag and digest": { resources: [deployment(podSpec([container()], { initContainers: [container()] }))] },
+            "an image that is not known yet, and a chart's pull policy": {
+                resources: [
+                    deployment(podSpec([container({ image: "[unknown]" })])),
+                    release("reloader", {
+                        reloader: { deployment: { resources: limits, image: { pullPolicy: "Always" } } },
+                    }),
+                ],
+            },
+            "fields of a chart's values": {
+                resources: [
+                    release("volsync", { resources: limits, image: { repository: "a/b", tag: "1", digest: DIGEST } }),
+                    release("volsync", { resources: limits, image: { repository: "a/b", tag: `1@${DIGEST}` } }),
+                    release("volsync", {
+                        resources: limits,
+                        image: { registry: "r", repository: "a/b", tag: "1", sha: "a".repeat(64) },
+                    }),
+                ],
+            },
+        },
+        breaks: {
+            "a tag alone": {
+                resources: [deployment(podSpec([container({ image: "ghcr.io/example/app:latest" })]))],
+                parts: ["ghcr.io/example/app:latest"],
+            },
+            "a digest without a tag": {
+                resources: [deployment(podSpec([container({ image: `ghcr.io:5000/example/app@${DIGEST}` })]))],
+                parts: [`ghcr.io:5000/example/app@${DIGEST}`],
+            },
+            "an init container of a CronJob": {
+                resources: [cronJob(podSpec([container()], { initContainers: [container({ image: "busybox" })] }))],
+                parts: ["busybox"],
+            },
+            "a chart's values": {
+                resources: [release("volsync", { resources: limits, image: { repository: "a/b", tag: "1" } })],
+                parts: ["a/b:1"],
+            },
+            "another tag for the chart's own image": {
+                resources: [release("volsync", { resources: limits, kubectl: { image: { tag: "1" } } })],
+                parts: ["(the chart's image):1"],
+            },
+            "a custom resource": {
+                resources: [
+                    object("postgresql.cnpg.io/v1", "Cluster", "postgres", {
+                        spec: { imageName: "ghcr.io/cloudnative-pg/postgresql:17", resources: limits },
+                    }),
+                ],
+                parts: ["ghcr.io/cloudnative-pg/postgresql:17"],
+            },
+        },
+    },
+    "abandoned-source": {
+        keeps: {
+            "upstream's chart": {
+                resources: [
+                    release("grafana", {
+                        resources: limits,
+                        sidecar: { resources: limits },
+                        testFramework: { enabled: false },
+                    }),
+                ],
+            },
+        },
+        breaks: {
+            "a chart's repository": {
+                resources: [
+                    release(
+                        "prometheus-operator-crds",
+                        {},
+                        { repositoryOpts: { repo: "https://charts.bitnami.com/bitnami" } },
+                    ),
+                ],
+                parts: ["https://charts.bitnami.com/bitnami"],
+            },
+            "an image": {
+                resources: [deployment(podSpec([container({ image: `docker.io/bitnamilegacy/redis:8@${DIGEST}` })]))],
+                parts: [`docker.io/bitnamilegacy/redis:8@${DIGEST}`],
+            },
+            "a source of Flux": {
+                resources: [
+                    object("source.toolkit.fluxcd.io/v1", "OCIRepository", "sonarr", {
+                        spec: { url: "oci://ghcr.io/k8s-at-home/charts/sonarr" },
+                    }),
+                ],
+                parts: ["oci://ghcr.io/k8s-at-home/charts/sonarr"],
+            },
+        },
+    },
+    velero: {
+        keeps: { VolSync: { resources: [release("volsync", { resources: limits })] } },
+        breaks: {
+            "one of its objects": {
+                resources: [object("velero.io/v1", "Schedule", "daily", { spec: { schedule: "@daily" } })],
+                parts: ["kubernetes:velero.io/v1:Schedule"],
+            },
+            "its image": {
+                resources: [deployment(podSpec([container({ image: `velero/velero:v1@${DIGEST}` })]))],
+                parts: [`velero/velero:v1@${DIGEST}`],
+            },
+            "its chart, by Flux": {
+                resources: [
+                    object("source.toolkit.fluxcd.io/v1", "OCIRepository", "x", {
+                        spec: { url: "oci://ghcr.io/vmware-tanzu/velero" },
+                    }),
+                ],
+                parts: ["oci://ghcr.io/vmware-tanzu/velero"],
+            },
+        },
+    },
+    "memory-limit": {
+        keeps: {
+            "every container, in bytes too": {
+                resources: [
+                    deployment(
+                        podSpec([container(), container({ resources: { limits: { memory: 1e9 } } })], {
+                            initContainers: [container()],
+                        }),
+                    ),
+                ],
+            },
+            "parts of a chart that are off, and claims": {
+                resources: [
+                    release("kube-prometheus-stack", {
+                        prometheus: {
+                            prometheusSpec: {
+                                resources: limits,
+                                storageSpec: {
+                                    volumeClaimTemplate: { spec: { resources: { requests: { storage: "1Gi" } } } },
+                                },
+                            },
+                        },
+                        prometheusOperator: {
+                            resources: limits,
+                            prometheusConfigReloader: { resources: limits },
+                            admissionWebhooks: { enabled: false },
+                        },
+                        alertmanager: { enabled: false },
+                        "kube-state-metrics": { resources: limits },
+                        "prometheus-node-exporter": { resources: limits },
+                        grafana: { enabled: false },
+                    }),
+                ],
+            },
+        },
+        breaks: {
+            "containers, the first and an init one": {
+                resources: [
+                    deployment(
+                        podSpec(
+                            [container({ resources: { requests: { memory: "1Gi" } } }), container({ name: "sidecar" })],
+                            {
+                                initContainers: [container({ name: "init", resources: {} })],
+                            },
+                        ),
+                    ),
+                ],
+                parts: ["init", "app"],
+            },
+            "a CronJob": {
+                resources: [cronJob(podSpec([container({ resources: { limits: { cpu: "1" } } })]))],
+                parts: ["app"],
+            },
+            "a chart that is left to itself": { resources: [release("volsync", {})], parts: ["resources"] },
+            "a part of a chart that is switched on": {
+                resources: [
+                    release("cilium", {
+                        ...{ resources: limits, initResources: limits, operator: { resources: limits } },
+                        envoy: { enabled: false },
+                        hubble: { enabled: true, relay: { enabled: true }, ui: { enabled: false } },
+                    }),
+                ],
+                parts: ["hubble.relay.resources"],
+            },
+            "requests only, where the table has no entry": {
+                resources: [
+                    release("volsync", { resources: limits, sidecar: { resources: { requests: { cpu: "1" } } } }),
+                ],
+                parts: ["sidecar.resources"],
+            },
+            "a chart nobody has looked into": { resources: [release("surprise", {})], parts: ["surprise"] },
+            "a custom resource": {
+                resources: [object("postgresql.cnpg.io/v1", "Cluster", "postgres", { spec: { instances: 3 } })],
+                parts: ["spec.resources"],
+            },
+        },
+    },
+    "non-root": {
+        keeps: {
+            "the pod says it": { resources: [deployment(podSpec([container()]))] },
+            "each container says it": {
+                resources: [deployment({ containers: [container({ securityContext: { runAsNonRoot: true } })] })],
+            },
+        },
+        breaks: {
+            "nobody says it": { resources: [deployment({ containers: [container()] })], parts: ["app"] },
+            "a container takes it back": {
+                resources: [
+                    deployment(
+                        podSpec([container(), container({ name: "b", securityContext: { runAsNonRoot: false } })]),
+                    ),
+                ],
+                parts: ["b"],
+            },
+        },
+    },
+    "pod-security": {
+        keeps: { "a level": { resources: [namespace("media", "privileged"), namespace("apps", "restricted")] } },
+        breaks: {
+            "no label": { resources: [namespace("media", undefined)], parts: ["media"] },
+            "a level that there is not": { resources: [namespace("media", "strict")], parts: ["media"] },
+            "Helm makes it": {
+                resources: [release("volsync", { resources: limits }, { createNamespace: true })],
+                parts: ["createNamespace"],
+            },
+        },
+    },
+    "kebab-case": {
+        keeps: { "words and hyphens": { resources: [deployment(podSpec([container()]), "paperless-ngx")] } },
+        breaks: {
+            "a workload": {
+                resources: [deployment(podSpec([container()]), "paperless.ngx")],
+                parts: ["paperless.ngx"],
+            },
+            "a release": {
+                resources: [release("volsync", { resources: limits }, { name: "vol_Sync" })],
+                parts: ["vol_Sync"],
+            },
+        },
+    },
+    "namespace-name": {
+        keeps: { "one word": { resources: [namespace("observability", "baseline")] } },
+        breaks: { "two words": { resources: [namespace("home-automation", "baseline")], parts: ["home-automation"] } },
+    },
+    "name-label": {
+        keeps: { both: { resources: [deployment(podSpec([container()]))] } },
+        breaks: {
+            neither: {
+                resources: [
+                    object("apps/v1", "DaemonSet", "app", { spec: { template: { spec: podSpec([container()]) } } }),
+                ],
+                parts: ["metadata", "pod template"],
+            },
+            "a pod": {
+                resources: [object("core/v1", "Pod", "app", { spec: podSpec([container()]) })],
+                parts: ["metadata"],
+            },
+        },
+    },
+    "raw-manifest": {
+        keeps: {
+            "of a component": { resources: [claim, source("b2"), source("minio")] },
+            "no object: a release, a record": {
+                resources: [
+                    {
+                        ...release("volsync", { resources: limits }),
+                        urn: "urn:pulumi:test::p::kubernetes:helm.sh/v3:Release::release",
+                    },
+                    resource("cloudflare:index/dnsRecord:DnsRecord", "a", { name: "a" }, ""),
+                ],
+            },
+        },
+        breaks: {
+            "of nobody": {
+                resources: [resource("kubernetes:core/v1:ConfigMap", "app", { data: {} }, "")],
+                parts: ["app"],
+            },
+            copied: {
+                resources: [
+                    resource(
+                        "kubernetes:core/v1:ConfigMap",
+                        "app",
+                        { data: {} },
+                        "homelab:apps:Workload$kubernetes:yaml/v2:ConfigFile$",
+                    ),
+                ],
+                parts: ["app"],
+            },
+        },
+    },
+    ingress: {
+        keeps: {
+            "a route, and a chart's switch that is off": {
+                resources: [
+                    route("envoy-internal", ["app.example.com"]),
+                    release("volsync", { resources: limits, ingress: { enabled: false } }),
+                ],
+            },
+        },
+        breaks: {
+            "an Ingress": {
+                resources: [object("networking.k8s.io/v1", "Ingress", "app", { spec: { rules: [] } })],
+                parts: ["Ingress"],
+            },
+            "a chart's": {
+                resources: [release("volsync", { resources: limits, server: { ingress: { enabled: true } } })],
+                parts: ["server.ingress"],
+            },
+        },
+    },
+    "external-gateway": {
+        keeps: {
+            "declared external": {
+                resources: [route("envoy-external", ["app.example.com"])],
+                exposures: [{ host: "app.example.com", access: "external" }],
+            },
+            internal: { resources: [route("envoy-internal", ["app.example.com"])] },
+            "the redirect to https, which leads nowhere": {
+                resources: [route("envoy-external", undefined, [{ filters: [{ type: "RequestRedirect" }] }])],
+            },
+        },
+        breaks: {
+            "declared local": {
+                resources: [route("envoy-external", ["app.example.com"])],
+                exposures: [{ host: "app.example.com", access: "local" }],
+                parts: ["app.example.com"],
+            },
+            "by a chart's values, declared by nobody": {
+                resources: [
+                    release("volsync", {
+                        resources: limits,
+                        route: { main: { hostnames: ["a.example.com"], parentRefs: [{ name: "envoy-external" }] } },
+                    }),
+                ],
+                parts: ["a.example.com"],
+            },
+            "every host": { resources: [route("envoy-external", undefined)], parts: ["*"] },
+        },
+    },
+    "helm-repository": {
+        keeps: {
+            "a release that names its own": {
+                resources: [
+                    release("volsync", { resources: limits }),
+                    release("oci://quay.io/jetstack/charts/volsync", { resources: limits }, { repositoryOpts: {} }),
+                ],
+            },
+            "an OCIRepository": {
+                resources: [
+                    object("source.toolkit.fluxcd.io/v1", "OCIRepository", "app", {
+                        spec: { url: "oci://example.com/app" },
+                    }),
+                ],
+            },
+        },
+        breaks: {
+            "a HelmRepository": {
+                resources: [
+                    object("source.toolkit.fluxcd.io/v1", "HelmRepository", "all", {
+                        spec: { url: "https://example.com" },
+                    }),
+                ],
+                parts: ["all"],
+            },
+            "one of this machine's": {
+                resources: [release("backube/volsync", { resources: limits }, { repositoryOpts: {} })],
+                parts: ["backube/volsync"],
+            },
+        },
+    },
+    "shared-chart-source": {
+        keeps: { "one each": { resources: [helmRelease("a", "a"), helmRelease("b", "b")] } },
+        breaks: {
+            "one for two": {
+                resources: [helmRelease("a", "app-template"), helmRelease("b", "app-template")],
+                parts: ["OCIRepository apps/app-template", "OCIRepository apps/app-template"],
+            },
+        },
+    },
+    "legacy-path": {
+        keeps: { "cluster-apps": { resources: [kustomization({ path: "./cluster-apps/chongus/media/app/app" })] } },
+        breaks: {
+            "cluster-cd": { resources: [kustomization({ path: "./cluster-cd/app" })], parts: ["./cluster-cd/app"] },
+            "of the whole cluster": {
+                resources: [
+                    object("fluxcd.controlplane.io/v1", "FluxInstance", "flux", {
+                        spec: { sync: { path: "cluster-cd" } },
+                    }),
+                ],
+                parts: ["cluster-cd"],
+            },
+        },
+    },
+    "sops-in-flux": {
+        keeps: {
+            "a Secret from Doppler": {
+                resources: [
+                    object("external-secrets.io/v1", "ExternalSecret", "settings", {
+                        spec: { target: { name: "settings" } },
+                    }),
+                    kustomization({
+                        postBuild: {
+                            substituteFrom: [
+                                { kind: "Secret", name: "settings" },
+                                { kind: "ConfigMap", name: "x" },
+                            ],
+                        },
+                    }),
+                ],
+            },
+        },
+        breaks: {
+            decryption: { resources: [kustomization({ decryption: { provider: "sops" } })], parts: ["decryption"] },
+            "a Secret from elsewhere": {
+                resources: [
+                    kustomization({ postBuild: { substituteFrom: [{ kind: "Secret", name: "cluster-secrets" }] } }),
+                ],
+                parts: ["cluster-secrets"],
+            },
+        },
+    },
+    "literal-secret": {
+        keeps: {
+            "no content, or content from the store": {
+                resources: [
+                    secret({}),
+                    secret({ stringData: {} }),
+                    object("external-secrets.io/v1", "ExternalSecret", "app", { spec: {} }),
+                ],
+            },
+        },
+        breaks: {
+            "content as a whole secret": { resources: [secret({ stringData: "[secret]" })], parts: ["stringData"] },
+            "content by key": { resources: [secret({ data: { token: "[secret]" } })], parts: ["data"] },
+            "a SOPS operator's": {
+                resources: [object("isindir.github.com/v1alpha3", "SopsSecret", "app", { spec: {} })],
+                parts: ["app"],
+            },
+        },
+    },
+    "backed-up": {
+        keeps: {
+            "both backends": { resources: [claim, source("b2"), source("minio")] },
+            "names that are not known before the objects are there": {
+                resources: [claim, source("b2", "[unknown]"), source("minio", "app", { namespace: "[unknown]" })],
+            },
+        },
+        breaks: {
+            "one backend": { resources: [claim, source("b2")], parts: ["minio"] },
+            "sources of another claim and namespace": {
+                resources: [claim, source("b2", "other"), source("minio", "app", { namespace: "media" })],
+                parts: ["b2", "minio"],
+            },
+            "claims of a StatefulSet": {
+                resources: [
+                    object(
+                        "apps/v1",
+                        "StatefulSet",
+                        "app",
+                        {
+                            spec: {
+                                template: { metadata: { labels }, spec: podSpec([container()]) },
+                                volumeClaimTemplates: [{ metadata: { name: "data" } }],
+                            },
+                        },
+                        { labels },
+                    ),
+                ],
+                parts: ["data"],
+            },
+        },
+    },
+};

@@ -1,0 +1,116 @@
+/** A platform for tests of single workloads: every part of it shows what it was asked for. */
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { Namespaces, type PodSecurity } from "../../components/cluster/namespaces";
+import type { Database, DatabaseArgs, Databases } from "../../components/database/databases";
+import type { Backend, Edge, Expose, Exposure } from "../../components/edge/edge";
+import type { Platform } from "../../components/platform";
+import type { SecretArgs, SecretStore } from "../../components/secrets/secret-store";
+import type { ClaimArgs, SharedLibrary, Storage, Volume, VolumeRow } from "../../components/storage/volumes";
+
+/** Makes a Secret of the names asked for, and keeps the questions. */
+export class NamedSecrets implements SecretStore {
+    readonly asked: SecretArgs[] = [];
+    deliver(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
+        this.asked.push(args);
+        const texts = Object.entries(args.templates ?? {}).map(([key, text]) => [key, text((ref) => `<${ref}>`)]);
+        return new k8s.core.v1.Secret(
+            name,
+            {
+                metadata: { name: args.name, namespace: args.namespace },
+                type: args.type ?? "Opaque",
+                stringData: { ...args.literals, ...Object.fromEntries(texts), ...args.data },
+            },
+            opts,
+        ).metadata.name;
+    }
+}
+
+class NamedClaims implements Storage {
+    readonly rows: VolumeRow[] = [];
+    readonly owner = { uid: 1000, gid: 1001 };
+    readonly scratchClass = pulumi.output("scratch");
+
+    record(workload: string, mountPath: string, volume: Volume): void {
+        this.rows.push({ workload, mountPath, kind: volume.kind, source: "test", survivesDestroy: false });
+    }
+    claim(name: string, args: ClaimArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
+        return this.pvc(name, args.workload, args, opts);
+    }
+    cache(name: string, args: ClaimArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
+        return this.pvc(`${name}-cache`, `${args.workload}-cache`, args, opts);
+    }
+    path(library: SharedLibrary): string {
+        return `/${library}`;
+    }
+    library(library: SharedLibrary): k8s.types.input.core.v1.Volume {
+        return { name: library, nfs: { server: "nas.example.net", path: `/export/${library}` } };
+    }
+    private pvc(resource: string, name: string, { namespace, size }: ClaimArgs, opts: pulumi.CustomResourceOptions) {
+        const spec = { resources: { requests: { storage: size } } };
+        return new k8s.core.v1.PersistentVolumeClaim(resource, { metadata: { name, namespace }, spec }, opts).metadata
+            .name;
+    }
+}
+
+class NamedRoutes implements Edge {
+    readonly domain = "example.net";
+    readonly exposures: Exposure[] = [];
+    readonly backends: Backend[] = [];
+
+    url(host: string): string {
+        return `https://${host}.${this.domain}`;
+    }
+    expose(name: string, { host, access }: Expose, backend: Backend, opts: pulumi.CustomResourceOptions): void {
+        this.backends.push(backend);
+        const { workload, port, service, namespace } = backend;
+        new k8s.apiextensions.CustomResource(
+            name,
+            { apiVersion: "test/v1", kind: "Route", metadata: { name, namespace }, spec: { service, port } },
+            opts,
+        );
+        this.exposures.push({ workload, host: `${host}.${this.domain}`, access, address: "10.0.0.1", port });
+    }
+    dedicatedService(address: string, host: string) {
+        return { annotations: { "test/address": address, "test/host": host }, spec: { type: "LoadBalancer" } };
+    }
+}
+
+class NamedDatabases implements Databases {
+    postgres(_name: string, { database }: DatabaseArgs): Database {
+        return {
+            host: pulumi.output("postgres.database"),
+            port: 5432,
+            name: database,
+            user: database,
+            password: { secret: pulumi.output(`${database}-postgres`), key: "password" },
+        };
+    }
+}
+
+export interface TestPlatform extends Platform {
+    readonly secrets: NamedSecrets;
+    readonly storage: NamedClaims;
+    readonly edge: NamedRoutes;
+}
+
+/** Makes one; call it inside `planComponent`. */
+export function testPlatform(levels: Readonly<Record<string, PodSecurity>>): TestPlatform {
+    return {
+        cluster: {
+            name: "test",
+            timezone: "America/Los_Angeles",
+            kubeconfig: pulumi.secret("kubeconfig"),
+            podCidr: "10.244.0.0/16",
+            serviceCidr: "10.96.0.0/12",
+        },
+        opts: {},
+        namespaces: new Namespaces("namespaces", levels, {}),
+        storage: new NamedClaims(),
+        secrets: new NamedSecrets(),
+        edge: new NamedRoutes(),
+        databases: new NamedDatabases(),
+        gpus: { nvidia: { resource: "nvidia.com/gpu", runtimeClass: "nvidia" } },
+        reloadAnnotations: { "reloader.stakater.com/auto": "true" },
+    };
+}
