@@ -89,6 +89,9 @@ export class ControlPlane {
                 ...["--kube-scheduler-binary", tools["kube-scheduler"]],
                 ...["--kwok-controller-binary", tools.kwok],
                 ...["--extra-args", `kube-apiserver=disable-admission-plugins=${DISABLED_ADMISSION}`],
+                // One of each: an election that a busy computer makes them lose would end them.
+                ...["--extra-args", "kube-controller-manager=leader-elect=false"],
+                ...["--extra-args", "kube-scheduler=leader-elect=false"],
                 ...(this.serviceCidr === undefined
                     ? []
                     : ["--extra-args", `kube-apiserver=service-cluster-ip-range=${this.serviceCidr}`]),

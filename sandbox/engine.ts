@@ -1,6 +1,6 @@
 /**
- * Runs the engine on the very program that a real cluster gets: index.ts, inline, through the language server of the
- * Automation API. The engine is called directly rather than through its `stack.up()`, so that every flag of
+ * Runs the engine on the very program that a real cluster gets: index.ts by tools/start, inline, through the language
+ * server of the Automation API. The engine is called directly rather than through its `stack.up()`, so that every flag of
  * pulumi can be passed on and its own progress display is what the person sees.
  */
 import { spawn } from "node:child_process";
@@ -15,6 +15,12 @@ import type { SandboxLayout } from "./layout";
 const { LanguageServer } = require("@pulumi/pulumi/automation/server") as {
     LanguageServer: new (program: () => Promise<unknown>) => grpc.UntypedServiceImplementation;
 };
+
+/** What the engine runs, as the language server wants it. */
+export type Program = () => Promise<unknown>;
+
+/** The program that a real cluster gets, by the same start file. Loaded when the engine asks for it. */
+const indexProgram: Program = () => (require("../tools/start") as Program)();
 
 export type Operation = "up" | "preview" | "refresh" | "destroy";
 
@@ -47,6 +53,7 @@ export class Engine {
         private readonly layout: SandboxLayout,
         private readonly pulumi: string,
         private readonly env: NodeJS.ProcessEnv,
+        private readonly program: Program = indexProgram,
     ) {}
 
     /** Runs an operation with the program attached (destroy runs none) and the flags of the caller. */
@@ -107,10 +114,9 @@ export class Engine {
         substitutes: Substitutes,
         onEvent: (event: EngineEvent) => void,
     ): Promise<{ port: number; stop(): void }> {
-        const program = async () => {
+        const program = () => {
             useSubstitutes(substitutes);
-            const { default: main } = (await import("../index")) as { default: () => Promise<unknown> };
-            return main();
+            return this.program();
         };
         const server = new grpc.Server({ "grpc.max_receive_message_length": 400 * 1024 * 1024 });
         server.addService(language.LanguageRuntimeService, new LanguageServer(program));

@@ -1,5 +1,6 @@
 /** Schema and cross-field rules of Pulumi.chongus.yaml. */
 import { z } from "zod";
+import { GRAPHITE_HOST } from "../components/monitoring/graphite-host";
 import { cidrRange, contains } from "../components/network/addresses";
 import type { StackClaim } from "./claims";
 import { show, type CrossRule } from "./config";
@@ -16,6 +17,7 @@ import {
     label,
     relativePath,
     timezone,
+    whole,
 } from "./schema";
 
 const version = (allowed: string, expression: RegExp) =>
@@ -42,7 +44,7 @@ const node = z.strictObject({
     /** What the machine has; requests are checked against it and the sandbox's node shows it. */
     capacity: z.strictObject({ cpu, memory: bytes }),
     /** Number of NVIDIA GPUs. */
-    gpus: z.int().min(0).default(1),
+    gpus: whole(0).default(1),
 });
 
 const talos = z.strictObject({
@@ -53,7 +55,7 @@ const talos = z.strictObject({
     /** The nodes' network. */
     subnet: cidr,
     gateway: ipv4,
-    nameservers: z.array(ipv4).min(1),
+    nameservers: z.array(ipv4).min(1, { error: "at least one name server" }),
     /** SOPS file with the output of `talosctl gen secrets`, seen from the project's root. */
     secretsFile: relativePath,
 });
@@ -68,8 +70,8 @@ const network = z.strictObject({
     /** Needed for `announce: bgp`. */
     bgp: z
         .strictObject({
-            localAsn: z.int().min(64512).max(65534),
-            peerAsn: z.int().min(1).max(4294967295),
+            localAsn: whole(64512, 65534, "a private AS number from 64512 to 65534"),
+            peerAsn: whole(1, 4294967295),
             peerAddress: ipv4,
         })
         .optional(),
@@ -89,7 +91,7 @@ const storage = z.strictObject({
         downloads: absolutePath,
         inbox: absolutePath,
     }),
-    owner: z.strictObject({ uid: z.int().min(1), gid: z.int().min(1) }).default({ uid: 1000, gid: 1000 }),
+    owner: z.strictObject({ uid: whole(1), gid: whole(1) }).default({ uid: 1000, gid: 1000 }),
     /** Set to "yes-really-destroy-data" before a destroy that shall also wipe the Ceph disks. */
     confirmDataLoss: z.literal("yes-really-destroy-data").optional(),
 });
@@ -112,7 +114,7 @@ const backups = z.strictObject({
 });
 
 const postgres = z.strictObject({
-    instances: z.int().min(1).max(9).default(3),
+    instances: whole(1, 9).default(3),
     storage: bytes.default("20Gi"),
     /** Bucket for base backups and WAL. */
     backup: s3,
@@ -122,7 +124,7 @@ const postgres = z.strictObject({
      * Counts the lives of the server: raise it by one when the cluster is built anew, and the databases come back from
      * the archive of the life before.
      */
-    generation: z.int({ error: "a whole number from 1" }).min(1, { error: "a whole number from 1" }).default(1),
+    generation: whole(1).default(1),
 });
 
 const monitoring = z.strictObject({
@@ -182,7 +184,7 @@ export const chongusSchema = z.strictObject({
     gitops: z.strictObject({
         /** Read without credentials, so over https. */
         repository: version("an https Git URL such as https://github.com/you/home-ops.git", /^https:\/\/[^\s/]+\/\S+$/),
-        revision: z.string().min(1).default("refs/heads/main"),
+        revision: z.string().min(1, { error: "a Git reference such as refs/heads/main" }).default("refs/heads/main"),
         /** Directory that Flux starts from. */
         path: relativePath,
     }),
@@ -214,6 +216,7 @@ function hosts({ apps: declared, monitoring: m, cloudflare }: ChongusConfig): Cl
         ["monitoring.prometheusHost", m.prometheusHost],
         ["monitoring.alertmanagerHost", m.alertmanagerHost],
         ["monitoring.hubbleHost", m.hubbleHost],
+        ["monitoring.graphiteAddress", GRAPHITE_HOST],
         ...Object.entries(declared).flatMap(([name, app]): Claim[] =>
             app !== undefined && "host" in app ? [[`apps.${name}.host`, app.host]] : [],
         ),
@@ -264,13 +267,31 @@ const disksApart: CrossRule<ChongusConfig> = ({ nodes }) =>
         "a disk of its own",
     );
 
-const separateNetworks: CrossRule<ChongusConfig> = ({ network: n, talos: t }) =>
-    networksApart([
-        ["talos.subnet", t.subnet],
+const separateNetworks: CrossRule<ChongusConfig> = ({ network: n, talos: t }) => {
+    const nodes: Claim = ["talos.subnet", t.subnet];
+    const pods: Claim[] = [
         ["network.podCidr", n.podCidr],
         ["network.serviceCidr", n.serviceCidr],
-        ["network.pool", n.pool],
-    ]);
+    ];
+    const pool: Claim = ["network.pool", n.pool];
+    // Addresses that answer to ARP have to be in the nodes' own network: `l2-outside-subnet`, `node-in-pool`.
+    return n.announce === "l2"
+        ? [...networksApart([nodes, ...pods]), ...networksApart([...pods, pool]).filter(({ path }) => path === pool[0])]
+        : networksApart([nodes, ...pods, pool]);
+};
+
+/** A pool inside the nodes' network must leave out the machines, or Cilium hands one's address to a Service. */
+const machinesOutsidePool: CrossRule<ChongusConfig> = (config) =>
+    config.network.announce !== "l2"
+        ? []
+        : machineAddresses(config)
+              .filter(([, address]) => contains(cidrRange(config.network.pool), address))
+              .map(([path, address]) => ({
+                  rule: "node-in-pool",
+                  path,
+                  got: show(address),
+                  allowed: `an address outside network.pool (${config.network.pool}), or Cilium hands it to a Service`,
+              }));
 
 const machinesInSubnet: CrossRule<ChongusConfig> = (config) =>
     machineAddresses(config)
@@ -433,6 +454,7 @@ export const chongusRules: readonly CrossRule<ChongusConfig>[] = [
     disksApart,
     separateNetworks,
     machinesInSubnet,
+    machinesOutsidePool,
     pinnedInPool,
     wholePeering,
     l2NeedsSubnet,

@@ -61,6 +61,9 @@ function partlyParsed<S extends z.ZodType>(schema: S, value: unknown): z.output<
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
     const node = unwrap(schema, value);
+    if (node instanceof z.ZodArray && Array.isArray(value)) {
+        return value.map((item) => partlyParsed(node.element as z.ZodType, item)) as z.output<S>;
+    }
     if (!(node instanceof z.ZodObject) || typeof value !== "object" || value === null) return value as z.output<S>;
     const parts = Object.entries(node.shape as Record<string, z.ZodType>).map(
         ([key, part]) => [key, partlyParsed(part, at(value, [key]))] as const,
@@ -133,6 +136,9 @@ function allowedText(issue: Issue): string {
             return `one of ${issue.values.map(String).join(", ")}`;
         case "invalid_union":
             return issue.message;
+        case "invalid_key":
+            // What the key's own schema says of it.
+            return issue.issues[0]?.message ?? issue.message;
         case "invalid_type":
             // Our own messages replace zod's; its default starts with "Invalid input".
             return issue.message.startsWith("Invalid input") ? typeName(issue.expected) : issue.message;

@@ -20,6 +20,7 @@ import {
     port,
     relativePath,
     timezone,
+    whole,
 } from "./schema";
 
 const node = z.strictObject({
@@ -74,7 +75,7 @@ const storage = z.strictObject({
     /** Downloads: complete/ and incomplete/ below it. */
     torrents: absolutePath,
     /** Owner of these directories and of the processes that write them. */
-    owner: z.strictObject({ uid: z.int().min(1), gid: z.int().min(1) }).default({ uid: 1000, gid: 1000 }),
+    owner: z.strictObject({ uid: whole(1), gid: whole(1) }).default({ uid: 1000, gid: 1000 }),
 });
 
 const cloudflare = z.strictObject({
@@ -95,7 +96,7 @@ const tailscale = z.strictObject({
 
 const gitops = z.strictObject({
     repository: gitRepository,
-    revision: z.string().min(1).default("main"),
+    revision: z.string().min(1, { error: "a branch, tag or commit" }).default("main"),
     /** Tree whose directories `<path>/{infra,apps,media}/<app>` become Argo CD applications. */
     path: relativePath,
 });

@@ -37,11 +37,6 @@ import type { HomelabConfig } from "./homelab.config";
 /** Builds the stack. Rejects with a `RunError`, before any resource exists, when secrets or the machine are not in order. */
 export async function homelab(config: HomelabConfig, context: StackContext): Promise<StackSummary> {
     const { node: machine, network, storage: directories } = config;
-    const secrets = new SopsSecretStore(
-        config.secrets.sopsFile,
-        await context.readSops(context.root, config.secrets.sopsFile),
-    );
-    secrets.check(homelabSecrets(config).refs);
 
     // 0. The machine runs k3s as Cilium needs it.
     const { ageKey } = config.secrets;
@@ -56,7 +51,15 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
         directories: nodeDirectories(config),
         owner: directories.owner,
     };
-    const facts = await lookAtNode(nodeArgs);
+    // The look waits for the network, the decryption for the processor: both at once. Faults of the secrets come first.
+    const looking = lookAtNode(nodeArgs);
+    looking.catch(() => undefined);
+    const secrets = new SopsSecretStore(
+        config.secrets.sopsFile,
+        await context.readSops(context.root, config.secrets.sopsFile),
+    );
+    secrets.check(homelabSecrets(config).refs);
+    const facts = await looking;
     const key =
         ageKey.from === "node"
             ? { hash: facts.ageKeyHash, recipient: facts.ageRecipient }

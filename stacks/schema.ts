@@ -103,8 +103,12 @@ export const timezone = text("an IANA time zone such as Europe/Copenhagen").refi
     { error: "an IANA time zone such as Europe/Copenhagen" },
 );
 
+/** Whole number from `first`, to `last` where there is one. */
+export function whole(first: number, last?: number, allowed?: string) {
+    const error = allowed ?? `a whole number from ${first}${last === undefined ? "" : ` to ${last}`}`;
+    const number = z.int({ error }).min(first, { error });
+    return last === undefined ? number : number.max(last, { error });
+}
+
 /** TCP or UDP port. */
-export const port = z
-    .int({ error: "a port from 1 to 65535" })
-    .min(1, { error: "a port from 1 to 65535" })
-    .max(65535, { error: "a port from 1 to 65535" });
+export const port = whole(1, 65535, "a port from 1 to 65535");

@@ -2,6 +2,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { images } from "../images";
+import { GRAPHITE_HOST } from "./graphite-host";
 import type { Platform } from "../platform";
 import { Workload } from "../workload";
 
@@ -57,7 +58,7 @@ export function graphiteExporter(
             image: images.graphiteExporter,
             args: ["--graphite.listen-address=:2003", "--web.listen-address=:9108"],
             ports: { graphite: 2003, metrics: 9108 },
-            expose: { host: "graphite", access: "dedicated", address: args.address },
+            expose: { host: GRAPHITE_HOST, access: "dedicated", address: args.address },
             health: { tcp: true, port: "metrics" },
             cpu: "10m",
             memory: { request: "32Mi", limit: "256Mi" },

@@ -29,11 +29,16 @@ const TRANSIENT =
 
 export class SandboxHarness {
     readonly base = mkdtempSync(join(tmpdir(), "homelab-engine-test-"));
-    readonly home = join(this.base, "homelab");
+    readonly home: string;
     /** Everything that any command printed. */
     transcript = "";
 
-    constructor(private readonly env: NodeJS.ProcessEnv = {}) {}
+    constructor(
+        private readonly env: NodeJS.ProcessEnv = {},
+        readonly stack = "homelab",
+    ) {
+        this.home = join(this.base, stack);
+    }
 
     start(...args: string[]): { child: ChildProcess; result: Promise<CliResult> } {
         const child = spawn(process.execPath, [require.resolve("tsx/cli"), join(ROOT, "sandbox", "cli.ts"), ...args], {
@@ -165,7 +170,7 @@ export class SandboxHarness {
     }
 
     async remove(): Promise<void> {
-        await this.run("down", "homelab");
+        await this.run("down", this.stack);
         rmSync(this.base, { recursive: true, force: true });
     }
 }

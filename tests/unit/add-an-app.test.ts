@@ -13,6 +13,7 @@ const PROJECT = [
     "bootstrap",
     "apps",
     "policy",
+    "sandbox",
     "tools",
     "Pulumi.homelab.yaml",
     ".sops.yaml",

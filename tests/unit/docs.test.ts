@@ -204,7 +204,7 @@ describe("generated blocks", () => {
         expect(markdownTable(["a"], [])).toBe("None.");
     });
 
-    test("pictures, README and docs are as the plans have them; npm run docs mends them", async () => {
+    test("pictures, README and docs are as the plans have them; npm run docs mends them (C-OPS-01, C-OPS-67)", async () => {
         expect((await staleDocuments(ROOT)).map(({ path }) => path)).toEqual([]);
     });
 });

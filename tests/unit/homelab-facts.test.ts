@@ -269,9 +269,13 @@ describe("workloads", () => {
             const { resources } = await planStack(stack, readStackValue(ROOT, stack), ROOT);
             const releases = resources.filter(({ type }) => type.endsWith(":Release"));
             // Every chart comes from the one list that is looked at above.
-            const strangers = releases.filter(
-                ({ inputs }) => !listed.includes(String(dig(inputs, "repositoryOpts", "repo"))),
-            );
+            const strangers = releases.filter(({ inputs }) => {
+                const chart = String(dig(inputs, "chart"));
+                const repository = chart.startsWith("oci://")
+                    ? chart.slice(0, chart.lastIndexOf("/"))
+                    : String(dig(inputs, "repositoryOpts", "repo"));
+                return !listed.includes(repository);
+            });
             expect([stack, strangers.map(({ name }) => name)]).toEqual([stack, []]);
         }
     });

@@ -76,6 +76,7 @@ describe("derived tables", () => {
             content: address,
             proxied: false,
             access: "local",
+            owner: "pulumi",
         });
         const rows = [
             {
@@ -84,6 +85,7 @@ describe("derived tables", () => {
                 content: "<tunnel-id>.cfargotunnel.com",
                 proxied: true,
                 access: "external",
+                owner: "pulumi",
             },
             ...["sonarr", "radarr", "prowlarr", "overseerr", "transmission", "grafana", "argocd"].map((host) =>
                 local(host),

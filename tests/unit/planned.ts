@@ -46,5 +46,17 @@ export function lookInto(given: () => Pick<Plan, "resources">) {
             expect([later.urn, waitsFor(later.urn).has(earlier.urn)]).toEqual([later.urn, true]);
         });
     };
-    return { all, find, values, pod, container, waitsFor, inOrder };
+    /** What a component consists of, components inside it left out; `type` where several have the name. Throws when there is not one. */
+    const below = (component: string, type = "homelab:"): PlannedResource[] => {
+        const found = given().resources.filter(
+            (resource) => resource.type.startsWith(type) && resource.name === component,
+        );
+        if (found.length !== 1) throw new Error(`${found.length} components are called ${component}`);
+        const inside = (parent: string): PlannedResource[] =>
+            given()
+                .resources.filter((resource) => resource.parent === parent)
+                .flatMap((resource) => [resource, ...inside(resource.urn)]);
+        return inside((found[0] as PlannedResource).urn).filter(({ custom }) => custom);
+    };
+    return { all, find, values, pod, container, waitsFor, inOrder, below };
 }

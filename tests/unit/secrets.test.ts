@@ -94,6 +94,11 @@ describe(".sops.yaml", () => {
         expect(committed).toMatch(/^ *- &homelab age1\S+$/m);
         expect(creationRules).toEqual([
             { path_regex: "k8s/argocd-homelab/.*\\.enc\\.(yaml|json)$", key_groups: [{ age: keys }] },
+            // Not homelab's: the bootstrap secrets of chongus.
+            {
+                path_regex: "clusters/chongus/(talos|bootstrap)/[^/]+\\.enc\\.(yaml|json)$",
+                key_groups: [{ age: keys }],
+            },
         ]);
         expect(keys).toHaveLength(1);
         expect(recipientsFor(committed, path)).toHaveLength(1);

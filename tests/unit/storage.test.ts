@@ -162,7 +162,7 @@ describe("Rook-Ceph", () => {
         expect(new Set(osds.nodes.flatMap((node) => node.devices.map(({ name }) => name))).size).toBe(6);
     });
 
-    test("ceph-block is the default class with five image features, three replicas on three hosts, zstd (C-STOR-01, -02, -03, -04, -05)", () => {
+    test("ceph-block is the default class with five image features, three replicas on three hosts, zstd (C-STOR-01, C-STOR-02, C-STOR-03, C-STOR-04, C-STOR-05)", () => {
         expect(values.cephBlockPools).toHaveLength(1);
         expect(pool?.spec).toEqual({
             failureDomain: "host",
@@ -330,7 +330,7 @@ describe("VolSync", () => {
         expect(volSyncValues().resources.limits).toEqual({ memory: "1Gi" });
     });
 
-    test("one word brings both backends: B2 each day for 7 days, MinIO each hour for 24 hours, 7 days, 5 weeks (C-BKP-02, -06, -07, -10, -18)", () => {
+    test("one word brings both backends: B2 each day for 7 days, MinIO each hour for 24 hours, 7 days, 5 weeks (C-BKP-02, C-BKP-06, C-BKP-07, C-BKP-10, C-BKP-18)", () => {
         const sources = plan.resources.filter(({ type }) => type.endsWith(":ReplicationSource"));
         expect(sources.map(({ inputs }) => dig(inputs, "metadata", "name"))).toEqual(["sonarr-b2", "sonarr-minio"]);
         const [b2, minio] = sources.map(({ inputs }) => dig(inputs, "spec") as Inputs);

@@ -58,19 +58,31 @@ export interface Plan {
 /** Plans one stack. Throws what the program throws, e.g. `ConfigError`. */
 export async function planStack(name: string, value: unknown, root: string): Promise<Plan> {
     const stack = openStack(name, value);
-    const monitor = new PlanMonitor(PROJECT, name);
+    // Every value asked for is there, and none is real.
+    return planProgram(stack, () => stack.run({ root, readSops: () => Promise.resolve(() => "[secret]") }));
+}
+
+/** Plans what a program registers under the name of a stack. Throws what the program throws. */
+export async function planProgram(
+    stack: Pick<OpenStack, "name" | "stages">,
+    program: () => Promise<StackSummary>,
+): Promise<Plan> {
+    const monitor = new PlanMonitor(PROJECT, stack.name);
     await monitor.install();
     let summary: StackSummary | undefined;
     await pulumi.runtime.runInPulumiStack(async () => {
-        // Every value asked for is there, and none is real.
-        summary = await stack.run({ root, readSops: () => Promise.resolve(() => "[secret]") });
+        summary = await program();
     });
     await pulumi.runtime.disconnect();
-    if (summary === undefined) throw new Error(`stack ${name} ended without a summary`);
+    if (summary === undefined) throw new Error(`stack ${stack.name} ended without a summary`);
     return describe(stack, monitor.registrations, summary);
 }
 
-function describe(stack: OpenStack, registrations: readonly Registration[], summary: StackSummary): Plan {
+function describe(
+    stack: Pick<OpenStack, "name" | "stages">,
+    registrations: readonly Registration[],
+    summary: StackSummary,
+): Plan {
     const byUrn = new Map(registrations.map((registration) => [registration.urn, registration]));
     const resources = registrations
         .map((registration) => planned(registration, byUrn))

@@ -1,0 +1,153 @@
+/** The whole life of the chongus stack on the real engine: up, up, destroy with data kept, up again from backups, down. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { talosCalls } from "../../sandbox/talos-machine";
+import { planStack, type Plan } from "../../tools/plan/plan";
+import { readStackValue, ROOT } from "../../tools/stack-file";
+import { expectSuccess, named, SandboxHarness } from "./harness";
+
+jest.setTimeout(15 * 60_000);
+
+const sandbox = new SandboxHarness({ SANDBOX_SETTLE_SECONDS: "2" }, "chongus");
+afterAll(() => sandbox.remove());
+
+interface Cloudflare {
+    records: Record<string, { name: string; type: string; content: string; proxied: boolean }[]>;
+    tunnels: { id: string; name: string; deletedAt: string | null }[];
+}
+
+const records = () => Object.values(sandbox.cloud<Cloudflare>("cloudflare").records).flat();
+const tunnels = () => sandbox.cloud<Cloudflare>("cloudflare").tunnels.filter(({ deletedAt }) => deletedAt === null);
+const get = (path: string, ...args: string[]) => sandbox.kubectl("get", ...args, "-o", `jsonpath=${path}`);
+
+/** What the mover of a workload's volume said when it was made from its backup. */
+const restored = (namespace: string, workload: string) =>
+    get("{.status.latestMoverStatus.logs}", "-n", namespace, "replicationdestination", `${workload}-dst`);
+
+let plan: Plan;
+let baseline: string[];
+let first: string[];
+
+beforeAll(async () => {
+    plan = await planStack("chongus", readStackValue(ROOT, "chongus"), ROOT);
+});
+
+test("preview of machines that have no cluster yet touches nothing", async () => {
+    expectSuccess(await sandbox.run("preview", "chongus"));
+    baseline = sandbox.objects();
+    expect(baseline.filter((object) => /cilium|rook|envoy|jellyfin/.test(object))).toEqual([]);
+    expect(talosCalls(sandbox.node("")).filter(({ args }) => args.includes("apply-config"))).toEqual([]);
+});
+
+test("up builds the cluster from bare machines to every workload", async () => {
+    const result = await sandbox.run("up", "chongus");
+    expectSuccess(result);
+    for (const { host, address, access } of plan.exposures) {
+        expect(result.stdout).toMatch(new RegExp(`${host.replaceAll(".", "\\.")}\\s+${address}\\S*\\s+${access}`));
+    }
+    first = sandbox.objects();
+});
+
+test("Talos was applied node by node, and etcd founded once", () => {
+    const steps = talosCalls(sandbox.node("")).map(({ args }) => args.join(" "));
+    expect(steps.filter((step) => /\bbootstrap\b/.test(step))).toHaveLength(1);
+    const applied = steps.filter((step) => step.includes("apply-config"));
+    expect(applied.map((step) => /172\.30\.11\.\d/.exec(step)?.[0])).toEqual([
+        "172.30.11.1",
+        "172.30.11.2",
+        "172.30.11.3",
+    ]);
+});
+
+test("gateways have their addresses, and external-dns keeps exactly the plan's records", async () => {
+    const gateway = (name: string) => get("{.status.addresses[0].value}", "-n", "network", "gateway", name);
+    expect([gateway("envoy-internal"), gateway("envoy-external")]).toEqual(["172.22.12.1", "172.22.12.2"]);
+    const tunnel = tunnels()[0]?.id ?? "";
+    const wanted = plan.dns.map(({ name, type, content, proxied }) => ({
+        name,
+        type,
+        content: content.replace("<tunnel-id>", tunnel),
+        proxied,
+    }));
+    const kept = () =>
+        records()
+            .filter(({ type }) => type !== "TXT")
+            .map(({ name, type, content, proxied }) => ({ name, type, content, proxied }))
+            .sort((a, b) => (a.name < b.name ? -1 : 1));
+    await sandbox.until(() => kept().length === wanted.length, "external-dns has not made its records");
+    expect(kept()).toEqual([...wanted].sort((a, b) => (a.name < b.name ? -1 : 1)));
+});
+
+test("Ceph is healthy, volumes are bound, the database has its owner, GPUs are asked for", () => {
+    expect(get("{.items[0].status.ceph.health}", "-n", "rook-ceph", "cephcluster")).toBe("HEALTH_OK");
+    const claims = sandbox.json<{ items: { metadata: { name: string }; status: { phase: string } }[] }>(
+        "get",
+        "pvc",
+        "--all-namespaces",
+    ).items;
+    expect(claims.length).toBeGreaterThan(8);
+    expect(claims.filter(({ status }) => status.phase !== "Bound")).toEqual([]);
+    expect(restored("media", "sonarr")).toContain("No eligible snapshots found");
+    expect(get("{.status.applied}", "-n", "database", "databases.postgresql.cnpg.io", "postgres-paperless")).toBe(
+        "true",
+    );
+    for (const name of ["media/jellyfin", "ai/ollama"]) {
+        const [namespace = "", workload = ""] = name.split("/");
+        const limits = "{.spec.template.spec.containers[0].resources.limits.nvidia\\.com/gpu}";
+        expect(get(limits, "-n", namespace, "deployment", workload)).toBe("1");
+    }
+});
+
+test("a second up changes nothing, and refresh finds nothing to correct", async () => {
+    expectSuccess(await sandbox.run("up", "chongus", "--expect-no-changes"));
+    expectSuccess(await sandbox.run("refresh", "chongus", "--expect-no-changes"));
+});
+
+test("no bootstrap secret is in state, plan, logs, arguments or the project", () => {
+    const secrets = ["sandbox-cloudflare-token-0123456789abcdefghij", "sandbox-doppler-serviceToken"];
+    const places = new Map([
+        ["everything printed", sandbox.transcript],
+        [
+            "arguments of talosctl",
+            talosCalls(sandbox.node(""))
+                .map(({ args }) => args.join(" "))
+                .join("\n"),
+        ],
+        ...sandbox.files(join(sandbox.home, "state")),
+        ...sandbox.files(join(sandbox.home, "project")),
+    ]);
+    expect([...places.keys()].some((path) => path.endsWith(".json"))).toBe(true);
+    for (const [place, text] of places) {
+        for (const secret of [...secrets, Buffer.from("sandbox-secrets-bootstraptoken").toString("base64")]) {
+            expect([place, text.includes(secret)]).toEqual([place, false]);
+        }
+    }
+});
+
+test("destroy backs up each volume, empties cluster and clouds, and leaves the machines as they are", async () => {
+    const before = talosCalls(sandbox.node("")).length;
+    expectSuccess(await sandbox.run("destroy", "chongus"));
+    expect(sandbox.objects()).toEqual(baseline);
+    expect(records()).toEqual([]);
+    expect(tunnels()).toEqual([]);
+    const after = talosCalls(sandbox.node("")).slice(before);
+    expect(after.filter(({ args }) => /reset|wipe|shutdown/.test(args.join(" ")))).toEqual([]);
+});
+
+test("the next up restores the volumes from their backups and equals the first (C-DR-06)", async () => {
+    expectSuccess(await sandbox.run("up", "chongus"));
+    expect(named(sandbox.objects())).toEqual(named(first));
+    for (const [namespace, workload] of [
+        ["media", "jellyfin"],
+        ["media", "sonarr"],
+        ["productivity", "paperless"],
+    ] as const) {
+        expect(restored(namespace, workload)).toContain(`restoring snapshot of ${workload}`);
+    }
+});
+
+test("down removes every process and file", async () => {
+    expectSuccess(await sandbox.run("down", "chongus"));
+    expect(sandbox.processes()).toEqual([]);
+    expect(existsSync(sandbox.home)).toBe(false);
+});

@@ -1,0 +1,34 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ROOT } from "../../tools/stack-file";
+
+describe("the start file", () => {
+    const project = realpathSync(mkdtempSync(join(tmpdir(), "homelab-start-test-")));
+    afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+    const start = () =>
+        spawnSync(process.execPath, ["-e", "console.log(require('./tools/start')())"], {
+            cwd: project,
+            encoding: "utf8",
+        });
+
+    test("runs the code as it stands, whatever ran before, and names a mistake in it", () => {
+        cpSync(join(ROOT, "tools", "start"), join(project, "tools", "start"), { recursive: true });
+        mkdirSync(join(project, "node_modules"));
+        symlinkSync(join(ROOT, "node_modules", "esbuild"), join(project, "node_modules", "esbuild"));
+        writeFileSync(
+            join(project, "index.ts"),
+            'import { answer } from "./answer";\nexport = (): number => answer;\n',
+        );
+        writeFileSync(join(project, "answer.ts"), "export const answer: number = 41;\n");
+        expect(start().stdout).toBe("41\n");
+        writeFileSync(join(project, "answer.ts"), "export const answer: number = 42;\n");
+        expect(start().stdout).toBe("42\n");
+        writeFileSync(join(project, "answer.ts"), "export const answer number = 42;\n");
+        const { status, stderr } = start();
+        expect(status).not.toBe(0);
+        expect(stderr).toContain("answer.ts:1:20");
+    });
+});
