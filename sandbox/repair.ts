@@ -45,19 +45,28 @@ interface ObjectList {
     }[];
 }
 
+async function list(controlPlane: ControlPlane, args: readonly string[]): Promise<ObjectList["items"]> {
+    const { stdout } = await controlPlane.kubectl(["get", ...args, "--output", "json"]);
+    return (JSON.parse(stdout) as ObjectList).items;
+}
+
+/**
+ * The next install deletes and remakes a hook's Job in one breath, and the Job controller, still busy with the old one,
+ * then leaves the new one alone for minutes. So the old one goes first, and wholly.
+ */
+async function deleteHookJobs(controlPlane: ControlPlane, namespace: string): Promise<void> {
+    for (const { metadata } of await list(controlPlane, ["job", "--namespace", namespace])) {
+        if (metadata.annotations?.["helm.sh/hook"] === undefined) continue;
+        await controlPlane.kubectl(["delete", "job", metadata.name, "-n", namespace, "--cascade=foreground"]);
+    }
+}
+
 /** A Helm release whose operation was cut short refuses every later one until its record is gone. */
 export async function dropPendingReleases(controlPlane: ControlPlane, say: (line: string) => void): Promise<void> {
-    const list = async (args: readonly string[]) =>
-        (JSON.parse((await controlPlane.kubectl(["get", ...args, "--output", "json"])).stdout) as ObjectList).items;
-    for (const { metadata } of await list(["secret", "--all-namespaces", "--selector", PENDING])) {
+    for (const { metadata } of await list(controlPlane, ["secret", "--all-namespaces", "--selector", PENDING])) {
         const { name, namespace } = metadata;
         say(`cut short by the kill: Helm's record ${namespace}/${name} is dropped`);
-        // The next install deletes and remakes a hook's Job in one breath, and the Job controller, still busy with the
-        // old one, then leaves the new one alone for minutes. So the old one goes first, and wholly.
-        for (const job of await list(["job", "--namespace", namespace])) {
-            if (job.metadata.annotations?.["helm.sh/hook"] === undefined) continue;
-            await controlPlane.kubectl(["delete", "job", job.metadata.name, "-n", namespace, "--cascade=foreground"]);
-        }
+        await deleteHookJobs(controlPlane, namespace);
         await controlPlane.kubectl(["delete", "secret", name, "--namespace", namespace]);
     }
 }
@@ -121,8 +130,10 @@ export async function dropUnknownReleases(
         if (one.type !== RELEASE || knows(RELEASE, clusterId(one))) continue;
         const { namespace = "", name = "" } = one.identity;
         const selector = ["secret", "--namespace", namespace, "--selector", `owner=helm,name=${name}`];
-        const { stdout } = await controlPlane.kubectl(["delete", ...selector, "--output", "name"]);
-        if (stdout.includes("secret/")) say(`cut short: release ${clusterId(one)} is installed again over its objects`);
+        if ((await list(controlPlane, selector)).length === 0) continue;
+        say(`cut short: release ${clusterId(one)} is installed again over its objects`);
+        await deleteHookJobs(controlPlane, namespace);
+        await controlPlane.kubectl(["delete", ...selector]);
     }
 }
 
