@@ -41,7 +41,9 @@ export class SandboxHarness {
     }
 
     start(...args: string[]): { child: ChildProcess; result: Promise<CliResult> } {
-        const child = spawn(process.execPath, [require.resolve("tsx/cli"), join(ROOT, "sandbox", "cli.ts"), ...args], {
+        // As npm run sandbox does. Not by tsx' own command: that one kills a program which is too busy to take a signal.
+        const loader = ["--require", require.resolve("tsx/cjs")];
+        const child = spawn(process.execPath, [...loader, join(ROOT, "sandbox", "cli.ts"), ...args], {
             cwd: ROOT,
             env: { ...process.env, SANDBOX_HOME: this.base, SANDBOX_PROVIDERS: "stand-in", ...this.env },
             stdio: ["ignore", "pipe", "pipe"],
