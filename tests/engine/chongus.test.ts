@@ -24,6 +24,17 @@ const get = (path: string, ...args: string[]) => sandbox.kubectl("get", ...args,
 const restored = (namespace: string, workload: string) =>
     get("{.status.latestMoverStatus.logs}", "-n", namespace, "replicationdestination", `${workload}-dst`);
 
+/**
+ * What charts mark to be kept when they go: definitions of CloudNativePG, its Barman plugin and flux-operator. The stand-in
+ * of rook-ceph-cluster keeps its class besides.
+ */
+const KEPT =
+    /^(APIService|CustomResourceDefinition) .*(cnpg\.io|fluxcd\.controlplane\.io)$|^StorageClass \/ceph-block$/;
+
+/** Objects that have the same name in each life of the cluster. */
+const lasting = (objects: readonly string[]) =>
+    named(objects).filter((object) => !/^(Backup|VolumeSnapshot|VolumeSnapshotContent) /.test(object));
+
 let plan: Plan;
 let baseline: string[];
 let first: string[];
@@ -127,7 +138,7 @@ test("no bootstrap secret is in state, plan, logs, arguments or the project", ()
 test("destroy backs up each volume, empties cluster and clouds, and leaves the machines as they are", async () => {
     const before = talosCalls(sandbox.node("")).length;
     expectSuccess(await sandbox.run("destroy", "chongus"));
-    expect(sandbox.objects()).toEqual(baseline);
+    expect(sandbox.objects().filter((object) => !KEPT.test(object))).toEqual(baseline);
     expect(records()).toEqual([]);
     expect(tunnels()).toEqual([]);
     const after = talosCalls(sandbox.node("")).slice(before);
@@ -136,13 +147,13 @@ test("destroy backs up each volume, empties cluster and clouds, and leaves the m
 
 test("the next up restores the volumes from their backups and equals the first (C-DR-06)", async () => {
     expectSuccess(await sandbox.run("up", "chongus"));
-    expect(named(sandbox.objects())).toEqual(named(first));
+    expect(lasting(sandbox.objects())).toEqual(lasting(first));
     for (const [namespace, workload] of [
         ["media", "jellyfin"],
         ["media", "sonarr"],
         ["productivity", "paperless"],
     ] as const) {
-        expect(restored(namespace, workload)).toContain(`restoring snapshot of ${workload}`);
+        expect(restored(namespace, workload)).toMatch(new RegExp(`restoring snapshot of .*${workload}`));
     }
 });
 
