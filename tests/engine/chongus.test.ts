@@ -8,7 +8,7 @@ import { expectSuccess, named, SandboxHarness } from "./harness";
 
 jest.setTimeout(15 * 60_000);
 
-const sandbox = new SandboxHarness({ SANDBOX_SETTLE_SECONDS: "2" }, "chongus");
+const sandbox = new SandboxHarness({ SANDBOX_SETTLE_SECONDS: "2" }, "chongus", 600);
 afterAll(() => sandbox.remove());
 
 interface Cloudflare {
