@@ -1,4 +1,6 @@
+import type * as pulumi from "@pulumi/pulumi";
 import type { Exposure } from "../components/edge/edge";
+import type { Delivery } from "../components/gitops/delivery";
 import type { DnsRecordRow } from "../components/edge/external-dns";
 import type { StaticRoute } from "../components/network/cilium-pool";
 import type { SopsReader } from "../components/secrets/sops";
@@ -10,6 +12,10 @@ export interface StackContext {
     readonly root: string;
     /** Opens the stack's secrets file. A plan gives placeholders instead. */
     readonly readSops: SopsReader;
+    /** Where the last `up` left each app; absent: nothing is there yet. */
+    readonly delivered?: Readonly<Record<string, Delivery>>;
+    /** True in a plan: objects that Git has are shown too. */
+    readonly showsGit?: boolean;
 }
 
 /** What a stack's program says of itself, for tables and documents. */
@@ -20,6 +26,8 @@ export interface StackSummary {
     readonly dns?: readonly DnsRecordRow[];
     /** Routes that a person must set on the LAN's router. */
     readonly routes?: readonly StaticRoute[];
+    /** Who delivers each app, for the next `up`. */
+    readonly delivery: Readonly<Record<string, pulumi.Output<Delivery>>>;
 }
 
 /** A bootstrap stage: its title and the logical name of the component that it consists of. */

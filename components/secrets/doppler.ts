@@ -135,6 +135,11 @@ export class DopplerSecretStore implements SecretStore {
         // The Secret has the ExternalSecret's name, and is there once that is ready.
         return secret.metadata.name.apply((metadataName) => metadataName ?? args.name);
     }
+
+    /** An ExternalSecret has no value in it. */
+    refer(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
+        return this.deliver(name, args, opts);
+    }
 }
 
 /** `transmission.openvpnUsername` as Doppler spells names: TRANSMISSION_OPENVPN_USERNAME. */

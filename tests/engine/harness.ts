@@ -45,11 +45,18 @@ export class SandboxHarness {
     }
 
     start(...args: string[]): { child: ChildProcess; result: Promise<CliResult> } {
+        return this.spawn(args);
+    }
+
+    private spawn(
+        args: readonly string[],
+        env: NodeJS.ProcessEnv = {},
+    ): { child: ChildProcess; result: Promise<CliResult> } {
         // As npm run sandbox does. Not by tsx' own command: that one kills a program which is too busy to take a signal.
         const loader = ["--require", require.resolve("tsx/cjs")];
         const child = spawn(process.execPath, [...loader, join(ROOT, "sandbox", "cli.ts"), ...args], {
             cwd: ROOT,
-            env: { ...process.env, SANDBOX_HOME: this.base, SANDBOX_PROVIDERS: "stand-in", ...this.env },
+            env: { ...process.env, SANDBOX_HOME: this.base, SANDBOX_PROVIDERS: "stand-in", ...this.env, ...env },
             stdio: ["ignore", "pipe", "pipe"],
         });
         const output = { stdout: "", stderr: "" };
@@ -69,9 +76,16 @@ export class SandboxHarness {
         return { child, result };
     }
 
-    /** A command that hangs is ended, and says what it last printed: Jest's own timeout would tell nothing. */
-    async run(...args: string[]): Promise<CliResult> {
-        const { child, result } = this.start(...args);
+    run(...args: string[]): Promise<CliResult> {
+        return this.runWith({}, ...args);
+    }
+
+    /**
+     * Runs a command with other switches than the sandbox's own. One that hangs is ended, and says what it last printed:
+     * Jest's own timeout would tell nothing.
+     */
+    async runWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<CliResult> {
+        const { child, result } = this.spawn(args, env);
         const deadline = setTimeout(() => child.kill("SIGINT"), this.secondsPerCommand * 1_000);
         const ended = await result;
         clearTimeout(deadline);
