@@ -87,7 +87,7 @@ export function judgeCloudflare(
     return [
         tokenFinding(token.value, now),
         zoneFinding(account, zone, needs),
-        scopeFinding(
+        ...scopeFindings(
             "DNS records",
             "DNS",
             needs.dnsRecords,

@@ -27,7 +27,7 @@ export interface KubeReader {
     one(path: string): Promise<Told<Record<string, unknown>>>;
     /** Whatever a path says, e.g. /readyz. */
     text(path: string): Promise<Told<string>>;
-    /** Every kind that can be listed, once, in its group's preferred version; and the groups that do not answer. */
+    /** Every kind that can be listed, once, in the version its group prefers; and the groups that do not answer. */
     kinds(): Promise<{ kinds: ListableKind[]; silent: string[] }>;
     /** Metadata of all objects of a kind. */
     list(kind: ListableKind): Promise<Told<ObjectMeta[]>>;
@@ -66,9 +66,13 @@ export function kubeReader(kubeconfig: string, timeout: number): KubeReader {
             if (!groups.ok) throw new Error(`the API server does not list its groups: ${groups.reason}`);
             const versions = [
                 { group: "", path: "/api/v1" },
-                ...records(groups.value["groups"]).map((group) => {
-                    const version = textOf(group["preferredVersion"], "groupVersion");
-                    return { group: textOf(group, "name"), path: `/apis/${version}` };
+                ...records(groups.value["groups"]).flatMap((group) => {
+                    const preferred = textOf(group["preferredVersion"], "groupVersion");
+                    const all = records(group["versions"]).map((version) => textOf(version, "groupVersion"));
+                    return [preferred, ...all.filter((version) => version !== preferred)].map((version) => ({
+                        group: textOf(group, "name"),
+                        path: `/apis/${version}`,
+                    }));
                 }),
             ];
             const found = await inTurns(versions, 8, async ({ group, path }) => {
@@ -88,8 +92,15 @@ export function kubeReader(kubeconfig: string, timeout: number): KubeReader {
                     }));
                 return { kinds };
             });
+            // Some kinds are in an older version only; the preferred one comes first.
+            const once = new Map(
+                found
+                    .flatMap(({ kinds }) => kinds ?? [])
+                    .reverse()
+                    .map((kind) => [`${kind.group}/${kind.kind}`, kind]),
+            );
             return {
-                kinds: found.flatMap(({ kinds }) => kinds ?? []),
+                kinds: [...once.values()].reverse(),
                 silent: found.flatMap(({ silent }) => (silent === undefined ? [] : [silent])),
             };
         },
