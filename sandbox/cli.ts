@@ -1,4 +1,4 @@
-/** `npm run sandbox -- up|preview|refresh|destroy|doctor|audit|down|status <stack> [flags]`. */
+/** `npm run sandbox -- up|preview|refresh|destroy|import|doctor|audit|down|status <stack> [flags]`. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -28,7 +28,7 @@ import { renderReport, stageTimes, type Reachable } from "./report";
 import { Sandbox } from "./sandbox";
 import { creationsUnderWay, forgetUnfinished, keepUnfinished } from "./unfinished";
 
-const OPERATIONS = ["up", "preview", "refresh", "destroy"] as const;
+const OPERATIONS = ["up", "preview", "refresh", "destroy", "import"] as const;
 /** Tools of the project that look at what a stack declares; here they look at the sandbox. */
 const LOOKS = ["doctor", "audit"] as const;
 const COMMANDS = [...OPERATIONS, ...LOOKS, "down", "status"] as const;
