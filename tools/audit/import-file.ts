@@ -53,17 +53,21 @@ export function adoptDeclared(plan: Plan, adoptable: Audit["adoptable"], stateUr
         else if (live.import !== undefined) ids.set(resource.urn, live.import.id);
     }
     const wanted = plan.order.filter((urn) => ids.has(urn));
+    const providers = new Set(wanted.flatMap((urn) => byUrn.get(urn)?.provider ?? []));
+    const first = missing(plan, byUrn, [...providers], stateUrns);
+    // By the time of the import these are in the state, too.
+    const there = new Set([...stateUrns, ...first]);
     const names = new Names();
     const nameTable: Record<string, string> = {};
     const resources: ImportEntry[] = [];
     const refer = (urn: string): string => {
         const name = names.of(urn);
-        if (stateUrns.has(urn)) nameTable[name] = urn;
+        if (there.has(urn)) nameTable[name] = urn;
         return name;
     };
     const add = (urn: string): void => {
         const resource = byUrn.get(urn);
-        if (resource === undefined || names.added(urn) || stateUrns.has(urn)) return;
+        if (resource === undefined || names.added(urn) || there.has(urn)) return;
         const parent = resource.parent === null ? undefined : byUrn.get(resource.parent);
         const group = parent === undefined || parent.type === "pulumi:pulumi:Stack" ? undefined : parent;
         if (group !== undefined) add(group.urn);
@@ -78,35 +82,34 @@ export function adoptDeclared(plan: Plan, adoptable: Audit["adoptable"], stateUr
             ...(group === undefined ? {} : { parent: refer(group.urn) }),
             ...(id === undefined || resource.provider === null ? {} : { provider: refer(resource.provider) }),
         });
-        // The engine may have to make it first: it is named all the same.
-        if (id !== undefined && resource.provider !== null) nameTable[names.of(resource.provider)] = resource.provider;
     };
     wanted.forEach(add);
-    const providers = new Set(wanted.flatMap((urn) => byUrn.get(urn)?.provider ?? []));
     return {
         file: { nameTable, resources },
         count: wanted.length,
         skipped,
-        first: needed(
-            plan,
-            byUrn,
-            [...providers].filter((urn) => !stateUrns.has(urn)),
-        ).filter((urn) => !stateUrns.has(urn)),
+        first,
     };
 }
 
-/** These and what they wait for and belong to, in the order in which they are made. The stack itself needs no mention. */
-function needed(plan: Plan, byUrn: ReadonlyMap<string, PlannedResource>, urns: readonly string[]): string[] {
+/** These providers, where the state lacks them, with what they wait for and belong to, in the order in which they are made. */
+function missing(
+    plan: Plan,
+    byUrn: ReadonlyMap<string, PlannedResource>,
+    providers: readonly string[],
+    stateUrns: ReadonlySet<string>,
+): string[] {
     const all = new Set<string>();
     const visit = (urn: string | null): void => {
         const resource = urn === null ? undefined : byUrn.get(urn);
+        // The stack itself needs no mention.
         if (resource === undefined || resource.type === "pulumi:pulumi:Stack" || all.has(resource.urn)) return;
         all.add(resource.urn);
         visit(resource.parent);
         resource.dependsOn.forEach(visit);
     };
-    urns.forEach(visit);
-    return plan.order.filter((urn) => all.has(urn));
+    providers.filter((urn) => !stateUrns.has(urn)).forEach(visit);
+    return plan.order.filter((urn) => all.has(urn) && !stateUrns.has(urn));
 }
 
 /** Things that no program declares, for `pulumi import` to write code of. Read by the stack's own providers. */
@@ -143,17 +146,12 @@ export function adoptUndeclared(plan: Plan, things: readonly Live[], stateUrns: 
             },
         ];
     });
-    const used = [...new Set(Object.values(nameTable))];
     const byUrn = new Map(plan.resources.map((resource) => [resource.urn, resource]));
     return {
         file: { nameTable, resources },
         count: resources.length,
         skipped,
-        first: needed(
-            plan,
-            byUrn,
-            used.filter((urn) => !stateUrns.has(urn)),
-        ).filter((urn) => !stateUrns.has(urn)),
+        first: missing(plan, byUrn, [...new Set(Object.values(nameTable))], stateUrns),
     };
 }
 
