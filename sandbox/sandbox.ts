@@ -31,7 +31,7 @@ interface SandboxRecord {
 const KNOWN_SECRETS: Readonly<Record<string, string>> = CLOUD_SECRETS;
 
 /** The user's own accounts and clusters must not be reachable from a sandbox by accident. */
-const FOREIGN_VARIABLES = /^(PULUMI_|CLOUDFLARE_|CF_|TAILSCALE_|TS_|KUBE|HELM_|SOPS_|AGE_)/;
+const FOREIGN_VARIABLES = /^(PULUMI_|CLOUDFLARE_|CF_|TAILSCALE_|TS_|KUBE|HELM_|SOPS_|AGE_|DOPPLER_)/;
 
 export class Sandbox {
     readonly layout: SandboxLayout;
@@ -279,6 +279,8 @@ export class Sandbox {
             HELM_DATA_HOME: join(layout.home, "helm", "data"),
             CLOUDFLARE_BASE_URL: `${daemon.cloudflareUrl}/client/v4`,
             TAILSCALE_BASE_URL: daemon.tailscaleUrl,
+            // None is simulated, and the real one must not be asked.
+            DOPPLER_API_HOST: "",
         };
     }
 }

@@ -70,7 +70,7 @@ export async function chongus(config: ChongusConfig, context: StackContext): Pro
     bootstrapSecrets.check(bootstrapRefs(config));
 
     // 0. Talos on every machine.
-    const talosArgs = talosCluster(config, context.root);
+    const talosArgs = chongusMachines(config, context.root);
     const facts = await lookAtTalos(talosArgs);
     const deliveries = new Deliveries({
         stack: "chongus",
@@ -395,7 +395,8 @@ function deployApps({ apps }: ChongusConfig, on: (app: keyof ChongusConfig["apps
     }
 }
 
-function talosCluster(config: ChongusConfig, root: string): TalosClusterArgs {
+/** The machines, and what is asked of them. */
+export function chongusMachines(config: ChongusConfig, root: string): TalosClusterArgs {
     const { talos, network, storage, nodes } = config;
     return {
         clusterName: "chongus",
@@ -445,12 +446,28 @@ export function talosSecrets({ talos }: ChongusConfig): SecretsFile {
 }
 
 /** The accounts this configuration names. */
-export function chongusClouds({ cloudflare: account, tailscale: net, domain }: ChongusConfig): CloudAccounts {
+export function chongusClouds({ cloudflare: account, tailscale: net, domain, secrets }: ChongusConfig): CloudAccounts {
     return {
         ...(account === undefined
             ? {}
-            : { cloudflare: { accountId: account.accountId, zoneId: account.zoneId, domain } }),
-        ...(net === undefined ? {} : { tailscale: { tailnet: net.tailnet } }),
+            : {
+                  cloudflare: {
+                      accountId: account.accountId,
+                      zoneId: account.zoneId,
+                      domain,
+                      apiToken: SECRETS.cloudflareToken,
+                  },
+              }),
+        ...(net === undefined
+            ? {}
+            : {
+                  tailscale: {
+                      tailnet: net.tailnet,
+                      clientId: SECRETS.tailscaleClientId,
+                      clientSecret: SECRETS.tailscaleClientSecret,
+                  },
+              }),
+        doppler: { ...secrets.doppler, serviceToken: SECRETS.dopplerToken },
     };
 }
 

@@ -42,17 +42,7 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
 
     // 0. The machine runs k3s as Cilium needs it.
     const { ageKey } = config.secrets;
-    const nodeArgs: NixosK3sArgs = {
-        node: machine,
-        managesStorage: directories.provisioner === "managed",
-        podCidr: network.podCidr,
-        serviceCidr: network.serviceCidr,
-        ...(ageKey.from === "node" ? { ageKeyPath: ageKey.path } : {}),
-        requiredDirectories: dataDisks(config),
-        requiredDevices: config.apps.transmission === undefined ? [] : ["/dev/net/tun"],
-        directories: nodeDirectories(config),
-        owner: directories.owner,
-    };
+    const nodeArgs = homelabNode(config);
     // The look waits for the network, the decryption for the processor: both at once. Faults of the secrets come first.
     const looking = lookAtNode(nodeArgs);
     looking.catch(() => undefined);
@@ -291,8 +281,23 @@ export function homelabClouds({ cloudflare: account, tailscale: net, domain }: H
     return {
         ...(account === undefined
             ? {}
-            : { cloudflare: { accountId: account.accountId, zoneId: account.zoneId, domain } }),
-        ...(net === undefined ? {} : { tailscale: { tailnet: net.tailnet } }),
+            : {
+                  cloudflare: {
+                      accountId: account.accountId,
+                      zoneId: account.zoneId,
+                      domain,
+                      apiToken: SECRETS.cloudflareToken,
+                  },
+              }),
+        ...(net === undefined
+            ? {}
+            : {
+                  tailscale: {
+                      tailnet: net.tailnet,
+                      clientId: SECRETS.tailscaleClientId,
+                      clientSecret: SECRETS.tailscaleClientSecret,
+                  },
+              }),
     };
 }
 
@@ -329,6 +334,22 @@ function deployApps({ apps, network }: HomelabConfig, on: (app: keyof HomelabCon
             [series, films].flatMap((partner) => (partner === undefined ? [] : [partner.url])),
         );
     }
+}
+
+/** The machine, and what is asked of it. */
+export function homelabNode(config: HomelabConfig): NixosK3sArgs {
+    const { node, network, storage, secrets } = config;
+    return {
+        node,
+        managesStorage: storage.provisioner === "managed",
+        podCidr: network.podCidr,
+        serviceCidr: network.serviceCidr,
+        ...(secrets.ageKey.from === "node" ? { ageKeyPath: secrets.ageKey.path } : {}),
+        requiredDirectories: dataDisks(config),
+        requiredDevices: config.apps.transmission === undefined ? [] : ["/dev/net/tun"],
+        directories: nodeDirectories(config),
+        owner: storage.owner,
+    };
 }
 
 /** Directories whose absence means an unmounted disk. */
