@@ -1,13 +1,14 @@
 /** Charts rendered by `helm template` on both sides of a comparison, and the objects that differ. */
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { parseAllDocuments } from "yaml";
 import { chartDirectories, type ChartDirectories } from "../../sandbox/chart-source";
 import type { SandboxOptions } from "../../sandbox/options";
 import { isObject, type Json } from "../plan/monitor";
 import type { Plan, PlannedResource } from "../plan/plan";
-import { run } from "../process";
 import type { RenderedDifference } from "./compare";
 import type { RenderedPair } from "./dangers";
 import type { Rendered } from "./difference";
@@ -55,7 +56,11 @@ export async function compareCharts(
     const folder = mkdtempSync(join(tmpdir(), "homelab-charts-"));
     try {
         const notes = new Set<string>();
-        const directories = chartDirectories(source, folder, (line) => notes.add(line));
+        const wanted = new Set(changed.flatMap((sides) => sides.map((side) => side && chartName(side))));
+        const directories = chartDirectories(source, folder, (line) => {
+            // One sentence a chart, for all charts of the project.
+            if ([...wanted].some((chart) => chart !== undefined && line.includes(` chart ${chart}:`))) notes.add(line);
+        });
         const summary: Rendered = { releases: [], notes: [], objects: [] };
         const objectPairs: RenderedPair[] = [];
         for (const [old, now] of changed) {
@@ -66,18 +71,31 @@ export async function compareCharts(
                         template(side, join(folder, `${release}-${index}`), helm, directories),
                     ),
                 );
+                // A directory with values and no templates would look like a chart that stays the same.
+                if ([was, is].every((objects) => (objects?.size ?? 0) === 0)) {
+                    notes.add(
+                        `${release} was NOT compared: its chart (${origin(now ?? old, directories, source)}) renders to nothing`,
+                    );
+                    continue;
+                }
                 summary.releases.push({ release, chart: origin(now ?? old, directories, source) });
                 for (const note of versionNotes(release, old, now, directories)) notes.add(note);
                 compareObjects(release, was ?? new Map(), is ?? new Map(), summary, objectPairs);
             } catch (error) {
-                const said = error instanceof Error ? error.message : String(error);
-                notes.add(`${release} was NOT rendered: ${said.split("\n").slice(0, 3).join(" ")}`);
+                notes.add(`${release} was NOT rendered: ${lastWords(error)}`);
             }
         }
         return { summary: { ...summary, notes: [...notes] }, pairs: objectPairs };
     } finally {
         rmSync(folder, { recursive: true, force: true });
     }
+}
+
+/** What a program that failed said, without the command line, which names a folder of this run. */
+function lastWords(error: unknown): string {
+    const { stderr } = error as { stderr?: unknown };
+    const words = typeof stderr === "string" && stderr.trim() !== "" ? stderr : String(error);
+    return words.trim().split("\n").slice(-3).join(" ");
 }
 
 /** Where the chart of a release was taken from, in words. */
@@ -132,7 +150,7 @@ async function template(
         ...["--namespace", text(dig(inputs, "namespace")) ?? "default", "--values", values],
         ...["--kube-version", KUBE_VERSION, "--include-crds", "--skip-schema-validation"],
     ];
-    const { stdout } = await run(helm, args);
+    const { stdout } = await promisify(execFile)(helm, args, { maxBuffer: 256 * 1024 * 1024 });
     const objects = parseAllDocuments(stdout)
         .map((document) => manifestObject((document.toJS() ?? null) as Json))
         .filter((object) => object !== undefined);
