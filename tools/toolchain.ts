@@ -15,7 +15,7 @@ import {
     writeFileSync,
 } from "node:fs";
 import { homedir, tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { run } from "./process";
 import { UserError } from "./user-error";
 
@@ -149,17 +149,31 @@ export async function resolveTools(options: ToolchainOptions = {}): Promise<Reco
     return resolved as Record<ToolName, ResolvedTool>;
 }
 
+/** A tool that is at hand, on the PATH or in the cache; undefined rather than to fetch or build it. */
+export async function findTool(name: ToolName, options: ToolchainOptions = {}): Promise<string | undefined> {
+    const env = options.env ?? process.env;
+    const { onPath } = TOOLS[name];
+    const found = onPath === undefined ? undefined : await goodOnPath(name, onPath, env);
+    if (found !== undefined) return found;
+    const cached = cachedPath(name, options);
+    return existsSync(cached) ? cached : undefined;
+}
+
+function cachedPath(name: ToolName, options: ToolchainOptions): string {
+    const folder = options.cache ?? cacheFolder(options.env ?? process.env);
+    return join(folder, `${name}-${TOOLS[name].version}-${os}-${arch}`, name);
+}
+
 async function resolveTool(name: ToolName, options: ToolchainOptions): Promise<ResolvedTool> {
     const tool = TOOLS[name];
     const env = options.env ?? process.env;
     const onPath = tool.onPath === undefined ? undefined : await goodOnPath(name, tool.onPath, env);
     if (onPath !== undefined) return { path: onPath, origin: "PATH" };
 
-    const folder = join(options.cache ?? cacheFolder(env), `${name}-${tool.version}-${os}-${arch}`);
-    const path = join(folder, name);
+    const path = cachedPath(name, options);
     if (existsSync(path)) return { path, origin: "cache" };
 
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(dirname(path), { recursive: true });
     const progress = options.onProgress ?? (() => undefined);
     if (await downloadTool(name, tool, path, progress)) return { path, origin: "download" };
     await buildTool(name, tool, path, env, progress);

@@ -26,6 +26,7 @@ function resource(name: string, waits: readonly string[], more: Partial<PlannedR
         protect: false,
         retainOnDelete: false,
         provider: null,
+        aliases: [],
         inputs: {},
         ...more,
     };

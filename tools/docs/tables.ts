@@ -1,5 +1,6 @@
 /** What stands between the markers of README and docs: Markdown made from plans. */
 import type { Plan } from "../plan/plan";
+import { dangerRules } from "../plan-diff/dangers";
 import { clusters } from "./clusters";
 import { markdownTable } from "./markdown";
 import { policyExemptions, policyRules } from "./policy";
@@ -17,6 +18,11 @@ export const blocks: Readonly<Record<string, (plans: readonly Plan[]) => string>
     "images-by-tag": imagesByTag,
     "policy-rules": policyRules,
     "policy-exemptions": policyExemptions,
+    dangers: () =>
+        markdownTable(
+            ["danger", "what happens", "why it is one"],
+            dangerRules.map(({ id, name, description }) => [`\`${id}\``, name, description]),
+        ),
 };
 
 function clusterTable(plans: readonly Plan[]): string {

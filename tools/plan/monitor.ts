@@ -21,6 +21,8 @@ export interface Registration {
     readonly retainOnDelete: boolean;
     /** `<provider urn>::<id>`, or "" for the default provider. */
     readonly provider: string;
+    /** Earlier URNs that the program claims for it. Those that follow from its owner's aliases are not among them. */
+    readonly aliases: readonly string[];
     /** Inputs in wire form: unknowns and secrets still marked. */
     readonly inputs: Json;
 }
@@ -37,8 +39,25 @@ interface RegisterRequest {
     getProtect(): boolean;
     getRetainondelete(): boolean;
     getProvider(): string;
+    getAliasesList(): AliasRequest[];
+    getAliasurnsList(): string[];
     getAdditionalsecretoutputsList(): string[];
     getObject(): { toJavaScript(): Json } | undefined;
+}
+
+/** An alias: a URN, or what is different in it from the URN that the resource has now. */
+interface AliasRequest {
+    getUrn(): string;
+    getSpec():
+        | {
+              getName(): string;
+              getType(): string;
+              getStack(): string;
+              getProject(): string;
+              getParenturn(): string;
+              getNoparent(): boolean;
+          }
+        | undefined;
 }
 
 interface InvokeRequest {
@@ -96,6 +115,7 @@ export class PlanMonitor {
             protect: request.getProtect(),
             retainOnDelete: request.getRetainondelete(),
             provider: request.getProvider(),
+            aliases: this.aliases(request),
             inputs,
         });
         const { id, outputs } = previewOutputs(type, name, inputs);
@@ -133,13 +153,30 @@ export class PlanMonitor {
         callback(null, { getRef: () => "" });
     }
 
-    private urn(parent: string, type: string, name: string): string {
-        const parentType = this.#types.get(parent);
+    private urn(parent: string, type: string, name: string, stack = this.stack, project = this.project): string {
+        // An alias may name an owner that this program no longer has: its type stands in its URN.
+        const parentType = this.#types.get(parent) ?? parent.split("::")[2];
         const qualified =
             parentType === undefined || parentType === "pulumi:pulumi:Stack"
                 ? type
                 : `${parent.split("::")[2] ?? parentType}$${type}`;
-        return `urn:pulumi:${this.stack}::${this.project}::${qualified}::${name}`;
+        return `urn:pulumi:${stack}::${project}::${qualified}::${name}`;
+    }
+
+    /** Aliases as URNs, as the engine completes them (its deploy/step_generator.go, collapseAliasToUrn). */
+    private aliases(request: RegisterRequest): string[] {
+        const urns = request.getAliasesList().map((alias) => {
+            const spec = alias.getSpec();
+            if (spec === undefined) return alias.getUrn();
+            return this.urn(
+                spec.getNoparent() ? "" : spec.getParenturn() || request.getParent(),
+                spec.getType() || request.getType(),
+                spec.getName() || request.getName(),
+                spec.getStack() || undefined,
+                spec.getProject() || undefined,
+            );
+        });
+        return [...new Set([...urns, ...request.getAliasurnsList()])];
     }
 }
 

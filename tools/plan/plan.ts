@@ -19,6 +19,8 @@ export interface PlannedResource {
     readonly retainOnDelete: boolean;
     /** URN of the provider instance; null for components and providers themselves. */
     readonly provider: string | null;
+    /** Earlier URNs under which the engine looks for it, too: a rename with one of them is no delete and create. */
+    readonly aliases: readonly string[];
     readonly inputs: Json;
 }
 
@@ -131,6 +133,7 @@ export function planned(registration: Registration, byUrn: ReadonlyMap<string, R
         protect: registration.protect,
         retainOnDelete: registration.retainOnDelete,
         provider: provider === "" ? null : provider,
+        aliases: registration.aliases,
         inputs: readable(registration.inputs),
     };
 }

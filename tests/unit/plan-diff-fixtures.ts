@@ -1,0 +1,337 @@
+/** Pairs of plans, each of which trips exactly one danger, and its near miss that trips none. */
+import type { Json } from "../../tools/plan/monitor";
+import type { Plan, PlannedResource } from "../../tools/plan/plan";
+
+export const STACK_URN = urn("pulumi:pulumi:Stack", "test");
+
+export function urn(type: string, name: string): string {
+    return `urn:pulumi:test::homelab-infrastructure::${type}::${name}`;
+}
+
+export const PROVIDER = urn("pulumi:providers:kubernetes", "test");
+
+export function resource(
+    type: string,
+    name: string,
+    inputs: Json = {},
+    more: Partial<PlannedResource> = {},
+): PlannedResource {
+    return {
+        urn: urn(type, name),
+        ...{ type, name, inputs, custom: true, parent: STACK_URN, dependsOn: [], aliases: [] },
+        ...{ protect: false, retainOnDelete: false },
+        provider: type.startsWith("kubernetes:") ? PROVIDER : null,
+        ...more,
+    };
+}
+
+/** A Kubernetes object; `version` as in the type token. */
+export function object(
+    version: string,
+    kind: string,
+    name: string,
+    body: { readonly [key: string]: Json },
+    more: Partial<PlannedResource> = {},
+): PlannedResource {
+    const inputs = {
+        apiVersion: version.replace("core/", ""),
+        kind,
+        metadata: { name, namespace: "media" },
+        ...body,
+    };
+    return resource(`kubernetes:${version}:${kind}`, name, inputs, more);
+}
+
+export function plan(resources: readonly PlannedResource[], tables: Partial<Plan> = {}): Plan {
+    const all = [
+        resource("pulumi:pulumi:Stack", "test", {}, { custom: false, parent: null }),
+        ...(resources.some(({ type }) => type.startsWith("pulumi:providers:"))
+            ? []
+            : [resource("pulumi:providers:kubernetes", "test", { clusterIdentifier: "test" })]),
+        ...resources,
+    ];
+    return {
+        stack: "test",
+        resources: all,
+        order: all.map((each) => each.urn),
+        ...{ dns: [], tunnel: [], exposures: [], routes: [], volumes: [], images: [], stages: [] },
+        ...tables,
+    };
+}
+
+const claim = (size: string, storageClassName = "fast") =>
+    object("core/v1", "PersistentVolumeClaim", "books", {
+        spec: { accessModes: ["ReadWriteOnce"], storageClassName, resources: { requests: { storage: size } } },
+    });
+
+const database = (size: string) =>
+    object("postgresql.cnpg.io/v1", "Cluster", "books", { spec: { storage: { size, storageClass: "fast" } } });
+
+const selector = (app: string, replicas = 1) =>
+    object("apps/v1", "Deployment", "books", { spec: { replicas, selector: { matchLabels: { app } } } });
+
+const service = (port: number, clusterIP?: string) =>
+    object("core/v1", "Service", "books", {
+        spec: { ports: [{ name: "http", port }], ...(clusterIP === undefined ? {} : { clusterIP }) },
+    });
+
+const statefulSet = (storage: string, partition: number) =>
+    object("apps/v1", "StatefulSet", "books", {
+        spec: {
+            serviceName: "books",
+            updateStrategy: { rollingUpdate: { partition } },
+            volumeClaimTemplates: [{ metadata: { name: "data" }, spec: { resources: { requests: { storage } } } }],
+        },
+    });
+
+const storageClass = (reclaimPolicy: string, allowVolumeExpansion: boolean) =>
+    object("storage.k8s.io/v1", "StorageClass", "fast", { provisioner: "ceph", reclaimPolicy, allowVolumeExpansion });
+
+const settings = (value: string, immutable: boolean) =>
+    object("core/v1", "ConfigMap", "books", { data: { value }, immutable });
+
+const volume = (mountPath: string, source: string, kind: "data" | "scratch" = "data"): Partial<Plan> => ({
+    volumes: [{ workload: "books", mountPath, kind, source, survivesDestroy: kind === "data" }],
+});
+
+const exposed = (access: "local" | "external", host = "books.example.org"): Partial<Plan> => ({
+    exposures: [{ workload: "books", host, access, address: "10.0.0.2", port: 443 }],
+    tunnel: [
+        ...(access === "external" ? [{ hostname: host, service: "http://ingress" }] : []),
+        { hostname: null, service: "http_status:404" },
+    ],
+});
+
+const record = (proxied: boolean): Partial<Plan> => ({
+    dns: [
+        ...[
+            {
+                name: "a.example.org",
+                type: "A",
+                content: "10.0.0.2",
+                proxied,
+                access: "local",
+                owner: "pulumi" as const,
+            },
+        ],
+    ],
+});
+
+const provider = (name: string, clusterIdentifier: string, aliases: readonly string[] = []) => [
+    resource("pulumi:providers:kubernetes", name, { clusterIdentifier }, { aliases }),
+    object("core/v1", "Service", "books", {}, { provider: urn("pulumi:providers:kubernetes", name) }),
+];
+
+const release = (name: string, chart: string, version: string) =>
+    resource("kubernetes:helm.sh/v3:Release", "cilium", { name, namespace: "kube-system", chart, version });
+
+const namespace = (name: string, more: Partial<PlannedResource> = {}) =>
+    resource("kubernetes:core/v1:Namespace", "media", { metadata: { name } }, more);
+
+const retained = (policy: string, more: Partial<PlannedResource> = {}) =>
+    object("core/v1", "PersistentVolume", "books", { spec: { persistentVolumeReclaimPolicy: policy } }, more);
+
+interface Fixture {
+    /** Id of the danger. */
+    readonly danger: string;
+    readonly title: string;
+    /** Before and after. */
+    readonly trips: readonly [Plan, Plan];
+    readonly misses: readonly [Plan, Plan];
+}
+
+export const fixtures: readonly Fixture[] = [
+    {
+        danger: "claim-shrinks",
+        title: "a claim, against one that grows",
+        trips: [plan([claim("10Gi")]), plan([claim("9Gi")])],
+        misses: [plan([claim("10Gi")]), plan([claim("11Gi")])],
+    },
+    {
+        danger: "claim-shrinks",
+        title: "a database, against the same size in another unit",
+        trips: [plan([database("10Gi")]), plan([database("1Gi")])],
+        misses: [plan([database("10Gi")]), plan([database("10240Mi")])],
+    },
+    {
+        danger: "claim-class",
+        title: "another class, against the same",
+        trips: [plan([claim("10Gi", "fast")]), plan([claim("10Gi", "slow")])],
+        misses: [plan([claim("10Gi", "fast")]), plan([claim("20Gi", "fast")])],
+    },
+    {
+        danger: "immutable-field",
+        title: "a selector, against replicas",
+        trips: [plan([selector("books")]), plan([selector("library")])],
+        misses: [plan([selector("books", 1)]), plan([selector("books", 2)])],
+    },
+    {
+        danger: "immutable-field",
+        title: "the address of a Service, against its ports",
+        trips: [plan([service(80, "10.96.0.9")]), plan([service(80, "10.96.0.10")])],
+        misses: [plan([service(80, "10.96.0.9")]), plan([service(81, "10.96.0.9")])],
+    },
+    {
+        danger: "immutable-field",
+        title: "claim templates of a StatefulSet, against how it is rolled out",
+        trips: [plan([statefulSet("1Gi", 0)]), plan([statefulSet("2Gi", 0)])],
+        misses: [plan([statefulSet("1Gi", 0)]), plan([statefulSet("1024Mi", 1)])],
+    },
+    {
+        danger: "immutable-field",
+        title: "what a class does with released volumes, against whether they may grow",
+        trips: [plan([storageClass("Delete", true)]), plan([storageClass("Retain", true)])],
+        misses: [plan([storageClass("Delete", true)]), plan([storageClass("Delete", false)])],
+    },
+    {
+        danger: "immutable-field",
+        title: "data of an immutable ConfigMap, against those of a usual one",
+        trips: [plan([settings("a", true)]), plan([settings("b", true)])],
+        misses: [plan([settings("a", false)]), plan([settings("b", false)])],
+    },
+    {
+        danger: "data-volume-dropped",
+        title: "a volume that is gone, against one that is mounted elsewhere",
+        trips: [plan([], volume("/config", "/var/data/books")), plan([])],
+        misses: [plan([], volume("/config", "/var/data/books")), plan([], volume("/data", "/var/data/books"))],
+    },
+    {
+        danger: "data-volume-dropped",
+        title: "a volume that became scratch, against one that always was",
+        trips: [plan([], volume("/config", "ceph")), plan([], volume("/config", "emptyDir", "scratch"))],
+        misses: [plan([], volume("/config", "emptyDir", "scratch")), plan([])],
+    },
+    {
+        danger: "data-volume-dropped",
+        title: "another directory, against another class that has the same backups",
+        trips: [plan([], volume("/config", "/var/data/books")), plan([], volume("/config", "/srv/books"))],
+        misses: [plan([], volume("/config", "ceph, backed up")), plan([], volume("/config", "longhorn, backed up"))],
+    },
+    {
+        danger: "data-volume-dropped",
+        title: "a claim that no workload owns, against a Service",
+        trips: [plan([claim("10Gi")]), plan([])],
+        misses: [plan([service(80)]), plan([])],
+    },
+    {
+        danger: "internet-exposed",
+        title: "an app that was local, against one with another name in public",
+        trips: [plan([], exposed("local")), plan([], exposed("external"))],
+        misses: [plan([], exposed("external")), plan([], exposed("external", "library.example.org"))],
+    },
+    {
+        danger: "internet-exposed",
+        title: "a record that is proxied, against one that no longer is",
+        trips: [plan([], record(false)), plan([], record(true))],
+        misses: [plan([], record(true)), plan([], record(false))],
+    },
+    {
+        danger: "internet-exposed",
+        title: "the tunnel's last rule, against another refusal",
+        trips: [
+            plan([], { tunnel: [{ hostname: null, service: "http_status:404" }] }),
+            plan([], { tunnel: [{ hostname: null, service: "http://ingress" }] }),
+        ],
+        misses: [
+            plan([], { tunnel: [{ hostname: null, service: "http_status:404" }] }),
+            plan([], { tunnel: [{ hostname: null, service: "http_status:403" }] }),
+        ],
+    },
+    {
+        danger: "urn-without-alias",
+        title: "another logical name, against one with an alias",
+        trips: [
+            plan([service(80)]),
+            plan([{ ...service(80), urn: urn("kubernetes:core/v1:Service", "b"), name: "b" }]),
+        ],
+        misses: [
+            plan([service(80)]),
+            plan([
+                {
+                    ...service(80),
+                    ...{ urn: urn("kubernetes:core/v1:Service", "b"), name: "b" },
+                    aliases: [urn("kubernetes:core/v1:Service", "books")],
+                },
+            ]),
+        ],
+    },
+    {
+        danger: "urn-without-alias",
+        title: "another owner, against another object",
+        trips: [
+            plan([resource("command:local:Command", "ready", { create: "true" })]),
+            plan([
+                resource(
+                    "command:local:Command",
+                    "ready",
+                    { create: "false" },
+                    { urn: urn("homelab:network:Cilium$command:local:Command", "ready") },
+                ),
+            ]),
+        ],
+        misses: [
+            plan([resource("command:local:Command", "ready", { create: "true" })]),
+            plan([resource("command:local:Command", "steady", { create: "false" })]),
+        ],
+    },
+    {
+        danger: "provider-replaced",
+        title: "another cluster, against the same through another address",
+        trips: [plan(provider("test", "one")), plan(provider("test", "two"))],
+        misses: [
+            plan([resource("pulumi:providers:kubernetes", "test", { clusterIdentifier: "one", kubeconfig: "a" })]),
+            plan([resource("pulumi:providers:kubernetes", "test", { clusterIdentifier: "one", kubeconfig: "b" })]),
+        ],
+    },
+    {
+        danger: "provider-replaced",
+        title: "another name, against one with an alias",
+        trips: [plan(provider("test", "one")), plan(provider("lab", "one"))],
+        misses: [
+            plan(provider("test", "one")),
+            plan(provider("lab", "one", [urn("pulumi:providers:kubernetes", "test")])),
+        ],
+    },
+    {
+        danger: "cni-replaced",
+        title: "another name of the release, against another version",
+        trips: [plan([release("cilium", "cilium", "1.20.0")]), plan([release("cilium-two", "cilium", "1.20.0")])],
+        misses: [plan([release("cilium", "cilium", "1.20.0")]), plan([release("cilium", "cilium", "1.21.0")])],
+    },
+    {
+        danger: "cni-replaced",
+        title: "another network plugin, against a release of something else",
+        trips: [plan([release("cni", "cilium", "1.20.0")]), plan([release("cni", "tigera-operator", "3.30.0")])],
+        misses: [plan([release("web", "nginx", "1.20.0")]), plan([release("web", "traefik", "3.30.0")])],
+    },
+    {
+        danger: "cni-replaced",
+        title: "no network plugin, against no web server",
+        trips: [plan([release("cilium", "cilium", "1.20.0")]), plan([])],
+        misses: [plan([release("web", "nginx", "1.20.0")]), plan([])],
+    },
+    {
+        danger: "namespace-removed",
+        title: "a namespace that is deleted, against one that is retained",
+        trips: [plan([namespace("media")]), plan([])],
+        misses: [plan([namespace("media", { retainOnDelete: true })]), plan([])],
+    },
+    {
+        danger: "namespace-removed",
+        title: "a namespace of another name, against one of the same",
+        trips: [plan([namespace("media")]), plan([namespace("films")])],
+        misses: [plan([namespace("media")]), plan([namespace("media", { retainOnDelete: true })])],
+    },
+    {
+        danger: "protection-dropped",
+        title: "a reclaim policy, against the other way round",
+        trips: [plan([retained("Retain")]), plan([retained("Delete")])],
+        misses: [plan([retained("Delete")]), plan([retained("Retain")])],
+    },
+    {
+        danger: "protection-dropped",
+        title: "protect, against protect on something new",
+        trips: [plan([retained("Retain", { protect: true })]), plan([retained("Retain")])],
+        misses: [plan([]), plan([retained("Retain", { protect: true })])],
+    },
+];

@@ -1,0 +1,468 @@
+/** Changes that can lose data, take a cluster down or open it: each a function with a name, over two plans. */
+import type { Json } from "../plan/monitor";
+import { isObject } from "../plan/monitor";
+import type { Plan, PlannedResource } from "../plan/plan";
+import type { Danger } from "./difference";
+import { equal } from "./fields";
+import { refusals } from "./immutable";
+import type { Matching, Pair } from "./match";
+import { chartName, dig, identity, isProvider, kubeObject, objectTitle, text, title } from "./objects";
+import type { KubeObject } from "./objects";
+import { bytes } from "./quantity";
+
+/** Two states of one object that Helm sends to the API server; Helm never replaces. */
+export interface RenderedPair {
+    readonly release: string;
+    readonly before: KubeObject;
+    readonly after: KubeObject;
+}
+
+/** What a danger looks at. Both plans are there: a stack that is new or gone has no dangers by comparison. */
+export interface Comparison {
+    readonly before: Plan;
+    readonly after: Plan;
+    readonly matching: Matching;
+    /** Why a provider makes a resource anew, by new URN. */
+    readonly replaced: ReadonlyMap<string, readonly string[]>;
+    /** From charts, where they were rendered. */
+    readonly rendered: readonly RenderedPair[];
+}
+
+type Finding = Pick<Danger, "subject" | "message">;
+
+export interface DangerRule {
+    /** Stable, kebab-case. */
+    readonly id: string;
+    /** In a few words. */
+    readonly name: string;
+    readonly description: string;
+    find(comparison: Comparison): Finding[];
+}
+
+/** Every danger of a comparison, by rule. */
+export function dangersOf(comparison: Comparison): Danger[] {
+    return dangerRules.flatMap(({ id, name, find }) => find(comparison).map((finding) => ({ id, name, ...finding })));
+}
+
+/** Objects of both revisions with how they get to the cluster. */
+function objectPairs({ matching, rendered, replaced }: Comparison) {
+    const own = matching.pairs.flatMap((pair) => {
+        const [before, after] = [kubeObject(pair.before), kubeObject(pair.after)];
+        if (before === undefined || after === undefined) return [];
+        return [{ before, after, via: undefined, because: replaced.get(pair.after.urn) ?? [] }];
+    });
+    const byHelm = rendered.map(({ release, before, after }) => ({ before, after, via: release, because: [] }));
+    return [...own, ...byHelm];
+}
+
+function shown(value: Json | undefined): string {
+    if (value === undefined) return "nothing";
+    const words = typeof value === "string" ? value : JSON.stringify(value);
+    return words.length > 120 ? `${words.slice(0, 120)}...` : words;
+}
+
+/** Where claims say how much they ask for: the claim itself, and the databases that make their own. */
+const SIZES: Readonly<Record<string, readonly (readonly string[])[]>> = {
+    "/PersistentVolumeClaim": [["spec", "resources", "requests", "storage"]],
+    "postgresql.cnpg.io/Cluster": [
+        ["spec", "storage", "size"],
+        ["spec", "walStorage", "size"],
+    ],
+};
+
+const CLASSES: Readonly<Record<string, readonly (readonly string[])[]>> = {
+    "/PersistentVolumeClaim": [["spec", "storageClassName"]],
+    "postgresql.cnpg.io/Cluster": [
+        ["spec", "storage", "storageClass"],
+        ["spec", "walStorage", "storageClass"],
+    ],
+};
+
+const claimShrinks: DangerRule = {
+    id: "claim-shrinks",
+    name: "a claim asks for less storage",
+    description:
+        "The API server refuses a PersistentVolumeClaim that shrinks, and CloudNativePG a Cluster whose storage does.",
+    find: (comparison) =>
+        objectPairs(comparison).flatMap(({ before, after, via }) =>
+            (SIZES[`${before.group}/${before.kind}`] ?? []).flatMap((path): Finding[] => {
+                const [was, is] = [dig(before.body, ...path), dig(after.body, ...path)];
+                const [size, less] = [bytes(was), bytes(is)];
+                if (size === undefined || less === undefined || less >= size) return [];
+                return [
+                    {
+                        subject: objectTitle(after),
+                        message: `${path.join(".")} goes from ${shown(was)} down to ${shown(is)}${by(via)}. No volume shrinks: the update is refused. Keep the size, or move the data to a new claim.`,
+                    },
+                ];
+            }),
+        ),
+};
+
+const claimClass: DangerRule = {
+    id: "claim-class",
+    name: "a claim changes its storage class",
+    description: "The class of a claim cannot be changed: the provider deletes the claim and makes an empty one.",
+    find: (comparison) =>
+        objectPairs(comparison).flatMap(({ before, after, via }) =>
+            (CLASSES[`${before.group}/${before.kind}`] ?? []).flatMap((path): Finding[] => {
+                const [was, is] = [dig(before.body, ...path), dig(after.body, ...path)];
+                if (equal(was, is) || was === "[unknown]" || is === "[unknown]") return [];
+                const then =
+                    after.kind === "PersistentVolumeClaim" && via === undefined
+                        ? "The provider deletes the claim and makes a new, empty one"
+                        : "The update is refused";
+                return [
+                    {
+                        subject: objectTitle(after),
+                        message: `${path.join(".")} goes from ${shown(was)} to ${shown(is)}${by(via)}. ${then}: back the data up, and restore it into the new claim.`,
+                    },
+                ];
+            }),
+        ),
+};
+
+const immutableField: DangerRule = {
+    id: "immutable-field",
+    name: "an immutable field changes",
+    description:
+        "A field that the API server refuses to change. The provider replaces some objects for it (deleted, then made anew); of the others the update fails.",
+    find: (comparison) =>
+        objectPairs(comparison).flatMap(({ before, after, via, because }) =>
+            // Another name is another object; nothing of the old one is updated.
+            before.name !== after.name || before.namespace !== after.namespace
+                ? []
+                : refusals(before, after).map(({ path, before: was, after: is }): Finding => {
+                      const replaced = because.some(
+                          (cause) => cause === path || cause.startsWith(`${path}.`) || cause.startsWith(`${path}[`),
+                      );
+                      const then = replaced
+                          ? "The provider replaces the object: it is deleted, with what it runs, and made anew."
+                          : via === undefined
+                            ? "The provider tries to update it in place, and the API server refuses: `pulumi up` fails here."
+                            : "Helm updates in place, and the API server refuses: the release fails.";
+                      return {
+                          subject: objectTitle(after),
+                          message: `${path} goes from ${shown(was)} to ${shown(is)}${by(via)}. ${then}`,
+                      };
+                  }),
+        ),
+};
+
+function by(release: string | undefined): string {
+    return release === undefined ? "" : ` (from the chart of ${release})`;
+}
+
+/** Kinds that hold data themselves, beside the volumes of workloads. */
+const DATA_KINDS = new Set([
+    "/PersistentVolumeClaim",
+    "postgresql.cnpg.io/Cluster",
+    "postgresql.cnpg.io/Database",
+    ...["CephCluster", "CephBlockPool", "CephFilesystem", "CephObjectStore"].map((kind) => `ceph.rook.io/${kind}`),
+]);
+
+const DATA_CHARTS = new Set(["rook-ceph-cluster"]);
+
+const dataVolume: DangerRule = {
+    id: "data-volume-dropped",
+    name: "a data volume is no longer declared",
+    description:
+        "A volume that should outlive the cluster, a claim, a database or a storage cluster is gone from the program: its data is deleted or left where nothing finds and backs it up.",
+    find: ({ before, after, matching }) => {
+        const kept = new Set(after.volumes.filter(lasting).map(({ workload, source }) => `${workload} ${source}`));
+        const mounted = new Set(
+            after.volumes.filter(lasting).map(({ workload, mountPath }) => `${workload} ${mountPath}`),
+        );
+        const dropped = before.volumes.filter(
+            (row) =>
+                row.kind === "data" &&
+                lasting(row) &&
+                (after.volumes.some(
+                    ({ kind, workload, mountPath }) =>
+                        kind !== "data" && workload === row.workload && mountPath === row.mountPath,
+                ) ||
+                    !(kept.has(`${row.workload} ${row.source}`) || mounted.has(`${row.workload} ${row.mountPath}`))),
+        );
+        // The same words for a claim in a backed up class say nothing of where the data is; a directory does.
+        const moved = before.volumes.filter(
+            (row) =>
+                row.kind === "data" &&
+                row.source.startsWith("/") &&
+                !dropped.includes(row) &&
+                !kept.has(`${row.workload} ${row.source}`),
+        );
+        const removed = matching.removed.filter(
+            (resource) => holdsData(resource) && !renamed(resource, matching) && !ofVolume(resource, before),
+        );
+        return [
+            ...dropped.map(({ workload, mountPath, source }) => ({
+                subject: `${workload} ${mountPath}`,
+                message: `The volume at ${source} was kept for ${workload} and no longer is. Its data stays behind or is deleted; nothing mounts it and nothing backs it up.`,
+            })),
+            ...moved.map(({ workload, mountPath, source }) => ({
+                subject: `${workload} ${mountPath}`,
+                message: `${workload} starts with another directory at ${mountPath}; its data is still in ${source}. Move it first.`,
+            })),
+            ...removed.map((resource) => ({
+                subject: title(resource),
+                message: resource.retainOnDelete
+                    ? "It is taken out of the program and stays in the cluster, where nothing looks after it."
+                    : "It is deleted, and the data in it. Take a backup that has been tried, or keep it declared.",
+            })),
+        ];
+    },
+};
+
+function lasting({ survivesDestroy }: Plan["volumes"][number]): boolean {
+    return survivesDestroy;
+}
+
+function holdsData(resource: PlannedResource): boolean {
+    const object = kubeObject(resource);
+    if (object !== undefined) return DATA_KINDS.has(`${object.group}/${object.kind}`);
+    return DATA_CHARTS.has(chartName(resource) ?? "");
+}
+
+/** Is the claim that of a workload's volume, which is told of already, or of a cache? */
+function ofVolume(resource: PlannedResource, { volumes }: Plan): boolean {
+    const claim = kubeObject(resource);
+    return (
+        claim?.kind === "PersistentVolumeClaim" &&
+        volumes.some(
+            ({ kind, workload }) =>
+                (kind === "data" || kind === "cache") &&
+                (claim.name === workload || claim.name.startsWith(`${workload}-`)),
+        )
+    );
+}
+
+const internetExposed: DangerRule = {
+    id: "internet-exposed",
+    name: "an app becomes reachable from the internet",
+    description:
+        "A workload or a host that only LAN and tailnet reached is now open to everyone, through the tunnel or a proxied record.",
+    find: ({ before, after }) => {
+        const [was, is] = [openDoors(before), openDoors(after)];
+        const doors = [...is].filter(([host, workload]) => {
+            if (workload !== undefined) return ![...was.values()].includes(workload);
+            return !was.has(host);
+        });
+        return doors.map(([host, workload]) => ({
+            subject: workload === undefined ? host : `${workload} (${host})`,
+            message:
+                host === EVERYTHING
+                    ? "The tunnel's last rule no longer answers 404: every host of the zone that points to the tunnel gets in."
+                    : `${host} was not reachable from the internet and now is. Is it meant to be, and does it ask who is there?`,
+        }));
+    },
+};
+
+const EVERYTHING = "every other host";
+
+/** Hosts that the internet reaches, with the workload behind them where that is known. */
+function openDoors({ exposures, tunnel, dns }: Plan): Map<string, string | undefined> {
+    const workloads = new Map(exposures.map(({ host, workload }) => [host, workload]));
+    const hosts = [
+        ...exposures.filter(({ access }) => access === "external").map(({ host }) => host),
+        ...tunnel
+            .filter(({ hostname, service }) => hostname !== null || !service.startsWith("http_status:"))
+            .map(({ hostname }) => hostname ?? EVERYTHING),
+        ...dns.filter(({ proxied }) => proxied).map(({ name }) => name),
+    ];
+    return new Map(hosts.map((host) => [host, workloads.get(host)]));
+}
+
+const urnWithoutAlias: DangerRule = {
+    id: "urn-without-alias",
+    name: "a URN changes without an alias",
+    description:
+        "The same thing has another name or owner in the program. Without `aliases` the engine makes the new one, which exists already, and deletes the old one.",
+    find: ({ matching }) =>
+        renames(matching).map(({ before, after }) => ({
+            subject: title(after),
+            message: `${before.urn} becomes ${after.urn}. The engine creates the one and deletes the other, though it is the same thing outside. Give it \`aliases: ["${before.urn}"]\`, or \`{ name }\` or \`{ parent }\` where only that is different.`,
+        })),
+};
+
+/** Removed and added resources that are the same thing. Components are only names; providers have a danger of their own. */
+function renames({ removed, added }: Matching): Pair[] {
+    const left = new Set(added.filter((resource) => resource.custom && !isProvider(resource)));
+    return removed
+        .filter((resource) => resource.custom && !isProvider(resource))
+        .flatMap((before): Pair[] => {
+            const after = [...left].find((candidate) => sameThing(before, candidate));
+            if (after === undefined) return [];
+            left.delete(after);
+            return [{ before, after }];
+        });
+}
+
+function sameThing(before: PlannedResource, after: PlannedResource): boolean {
+    const [was, is] = [identity(before), identity(after)];
+    if (was !== undefined || is !== undefined) return was === is;
+    if (before.type !== after.type) return false;
+    // Under another owner it keeps its name; under another name it keeps what it says.
+    const substantial = isObject(before.inputs) && Object.keys(before.inputs).length > 0;
+    return before.name === after.name || (substantial && equal(before.inputs, after.inputs));
+}
+
+function renamed(resource: PlannedResource, matching: Matching): boolean {
+    return renames(matching).some(({ before }) => before === resource);
+}
+
+const providerReplaced: DangerRule = {
+    id: "provider-replaced",
+    name: "a provider is replaced",
+    description:
+        "Everything that a replaced provider made is replaced with it: another clusterIdentifier, or another URN without an alias, empties the cluster.",
+    find: ({ before, after, matching, replaced }) => {
+        const usersOf = (plan: Plan, urn: string) => plan.resources.filter(({ provider }) => provider === urn).length;
+        const swapped = matching.pairs.filter(
+            ({ after: resource }) => isProvider(resource) && replaced.has(resource.urn),
+        );
+        const gone = matching.removed
+            .filter(isProvider)
+            .filter(({ type }) => matching.added.some((resource) => resource.type === type));
+        const moved = matching.pairs.filter(
+            (pair) => switchesProvider(pair, matching) && !gone.some(({ urn }) => urn === pair.before.provider),
+        );
+        return [
+            ...swapped.map(({ after: resource }) => ({
+                subject: title(resource),
+                message: `${(replaced.get(resource.urn) ?? []).join(", ")} is another one: all ${usersOf(after, resource.urn)} resources made through it are deleted and made anew.`,
+            })),
+            ...gone.map((resource) => ({
+                subject: title(resource),
+                message: `${resource.urn} is gone and a provider of the same type has come: the ${usersOf(before, resource.urn)} resources made through it are replaced. Give the new one an alias.`,
+            })),
+            ...byProvider(moved).map(([from, to, count]) => ({
+                subject: `provider ${nameOf(from)}`,
+                message: `${count} resources move from ${nameOf(from)} to ${nameOf(to)}: the engine replaces each of them.`,
+            })),
+        ];
+    },
+};
+
+function nameOf(urn: string): string {
+    return urn.split("::").at(-1) ?? urn;
+}
+
+function byProvider(pairs: readonly Pair[]): [from: string, to: string, count: number][] {
+    const counts = new Map<string, [string, string, number]>();
+    for (const { before, after } of pairs) {
+        const key = `${before.provider ?? ""} ${after.provider ?? ""}`;
+        const [from, to, count] = counts.get(key) ?? [before.provider ?? "", after.provider ?? "", 0];
+        counts.set(key, [from, to, count + 1]);
+    }
+    return [...counts.values()];
+}
+
+/** Does a resource that stays go through another provider than before, aliases counted? */
+export function switchesProvider({ before, after }: Pair, { oldUrns }: Matching): boolean {
+    if (before.provider === null || after.provider === null) return false;
+    return (oldUrns.get(after.provider) ?? after.provider) !== before.provider;
+}
+
+const CNI_CHARTS = new Set([
+    ...["cilium", "tigera-operator", "calico", "flannel", "antrea", "canal", "kube-ovn", "kube-router", "weave-net"],
+    ...["ovn-kubernetes", "multus"],
+]);
+
+const cniReplaced: DangerRule = {
+    id: "cni-replaced",
+    name: "the CNI is replaced or removed",
+    description:
+        "Between the old network and the new one no pod has any: what the program itself needs in the cluster may not come back.",
+    find: ({ matching, replaced }) => {
+        const isCni = (resource: PlannedResource) => CNI_CHARTS.has(chartName(resource) ?? "");
+        const pairs = matching.pairs.filter(({ before }) => isCni(before));
+        return [
+            ...pairs
+                .filter(({ after }) => replaced.has(after.urn))
+                .map(({ after }) => ({
+                    subject: title(after),
+                    message: `Its ${(replaced.get(after.urn) ?? []).join(", ")} changes, so the release is uninstalled and installed again. Every pod loses its network meanwhile.`,
+                })),
+            ...pairs
+                .filter(({ before, after }) => chartName(before) !== chartName(after))
+                .map(({ before, after }) => ({
+                    subject: title(after),
+                    message: `The chart goes from ${shown(chartName(before))} to ${shown(chartName(after))}. Another network plugin needs its nodes drained and their old one cleaned up.`,
+                })),
+            ...matching.removed
+                .filter((resource) => isCni(resource) && !renamed(resource, matching))
+                .map((resource) => ({
+                    subject: title(resource),
+                    message: "The release is uninstalled. No pod has a network after that.",
+                })),
+        ];
+    },
+};
+
+const namespaceRemoved: DangerRule = {
+    id: "namespace-removed",
+    name: "a namespace or a CRD is deleted",
+    description:
+        "The API server deletes everything in a namespace, and every object of a CustomResourceDefinition, whoever made it.",
+    find: ({ matching, replaced }) => {
+        const takesAlong = (resource: PlannedResource) =>
+            ["Namespace", "CustomResourceDefinition"].includes(kubeObject(resource)?.kind ?? "");
+        return [
+            ...matching.removed
+                .filter((resource) => takesAlong(resource) && !resource.retainOnDelete && !renamed(resource, matching))
+                .map((resource) => ({
+                    subject: title(resource),
+                    message: `It is deleted, and with it ${kubeObject(resource)?.kind === "Namespace" ? "everything in it, claims included" : "every object of the kind"}.`,
+                })),
+            ...matching.pairs
+                // With its provider everything is replaced; that is said once.
+                .filter(
+                    ({ after }) =>
+                        takesAlong(after) &&
+                        (replaced.get(after.urn) ?? []).some((cause) => cause.startsWith("metadata.")),
+                )
+                .map(({ before, after }) => ({
+                    subject: title(before),
+                    message: `It is replaced by ${title(after)}: everything in it is deleted.`,
+                })),
+        ];
+    },
+};
+
+const protectionDropped: DangerRule = {
+    id: "protection-dropped",
+    name: "something is no longer protected",
+    description:
+        "`protect`, `retainOnDelete` or the reclaim policy Retain kept a resource or its data from being deleted, and is taken away.",
+    find: ({ matching }) =>
+        matching.pairs.flatMap(({ before, after }): Finding[] => {
+            const policy = (resource: PlannedResource) =>
+                resource.type === "kubernetes:core/v1:PersistentVolume"
+                    ? text(dig(resource.inputs, "spec", "persistentVolumeReclaimPolicy"))
+                    : undefined;
+            const lost = [
+                ...(before.protect && !after.protect ? ["protect is taken away"] : []),
+                ...(before.retainOnDelete && !after.retainOnDelete ? ["retainOnDelete is taken away"] : []),
+                ...(policy(before) === "Retain" && policy(after) !== "Retain"
+                    ? [`the reclaim policy goes from Retain to ${policy(after) ?? "its default, Delete"}`]
+                    : []),
+            ];
+            return lost.map((what) => ({
+                subject: title(after),
+                message: `${what[0]?.toUpperCase() ?? ""}${what.slice(1)}: the next delete or destroy really deletes it.`,
+            }));
+        }),
+};
+
+export const dangerRules: readonly DangerRule[] = [
+    claimShrinks,
+    claimClass,
+    dataVolume,
+    immutableField,
+    internetExposed,
+    urnWithoutAlias,
+    providerReplaced,
+    cniReplaced,
+    namespaceRemoved,
+    protectionDropped,
+];

@@ -1,0 +1,63 @@
+/**
+ * `npm run plan:diff -- [--base REV] [--stack S] [--render] [--markdown [FILE]] [--json]`: what a change would do to each
+ * stack, from the plans of two revisions. Ends with 0 for no changes, 2 for changes, 3 for dangers, 1 for a failure.
+ */
+import { writeFileSync } from "node:fs";
+import { sandboxOptions } from "../../sandbox/options";
+import { didYouMean } from "../../stacks/config";
+import { stackNames } from "../../stacks";
+import { planStack, type Plan } from "../plan/plan";
+import { readStackValue, ROOT } from "../stack-file";
+import { findTool } from "../toolchain";
+import { runMain, UserError } from "../user-error";
+import { compareCharts } from "./charts";
+import { comparePlans } from "./compare";
+import { exitCode, type Report } from "./difference";
+import { renderMarkdown } from "./markdown";
+import { parseOptions } from "./options";
+import { plansOfRevision, resolveBase } from "./revision";
+import { renderText } from "./text";
+
+runMain(async () => {
+    const options = parseOptions(process.argv.slice(2));
+    const { stack } = options;
+    if (stack !== undefined && !stackNames.includes(stack)) {
+        const { suggestion } = didYouMean(stack, stackNames);
+        throw new UserError(
+            `--stack is "${stack}"; allowed: ${stackNames.join(", ")}${suggestion === undefined ? "" : `; ${suggestion}`}`,
+        );
+    }
+    // A wrong value is told before the work, not after it.
+    const source = options.render ? sandboxOptions() : undefined;
+    const base = await resolveBase(ROOT, options.base);
+    const notice = (line: string) => process.stderr.write(`${line}\n`);
+    // The base is planned in a process of its own meanwhile.
+    const [before, after] = await Promise.all([
+        plansOfRevision({ root: ROOT, base, stack, notice }),
+        plansHere(stack === undefined ? stackNames : [stack]),
+    ]);
+    const helm = source === undefined ? undefined : await findTool("helm");
+    const report: Report = { base, stacks: [] };
+    for (const name of new Set([...after.keys(), ...before.keys()])) {
+        const [old, now] = [before.get(name), after.get(name)];
+        const rendered = source === undefined ? undefined : await compareCharts(old, now, { helm, source });
+        report.stacks.push(comparePlans(old, now, rendered));
+    }
+    const { markdown } = options;
+    if (typeof markdown === "string") writeFileSync(markdown, renderMarkdown(report));
+    if (typeof options.json === "string") writeFileSync(options.json, `${JSON.stringify(report)}\n`);
+    process.stdout.write(
+        options.json === true
+            ? `${JSON.stringify(report, null, 2)}\n`
+            : markdown === true
+              ? renderMarkdown(report)
+              : `${renderText(report)}\n`,
+    );
+    return exitCode(report);
+});
+
+async function plansHere(stacks: readonly string[]): Promise<Map<string, Plan>> {
+    const plans = new Map<string, Plan>();
+    for (const stack of stacks) plans.set(stack, await planStack(stack, readStackValue(ROOT, stack), ROOT));
+    return plans;
+}
