@@ -1,5 +1,5 @@
 /** Doctor and audit over one life of homelab: all well, broken on purpose, foreign things, gone things, adoption. */
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Finding } from "../../tools/doctor/finding";
 import { expectSuccess, SandboxHarness } from "./harness";
@@ -82,7 +82,7 @@ test("doctor names each thing that was broken, with its fix, and prints no secre
     writeFileSync(unit, goodUnit.replace("--flannel-backend=none ", ""));
     writeFileSync(key, goodKey.replace(/public key: .*/, "public key: age1somebodyelse"));
     renameSync(sandbox.node("var/data"), sandbox.node("var/data-unmounted"));
-    rmSync(sandbox.node("dev/net/tun"));
+    renameSync(sandbox.node("dev/net/tun"), sandbox.node("dev/net/tun-unloaded"));
     await sandbox.fail("cloudflare", {
         match: "^GET .*dns_records",
         status: 403,
@@ -94,6 +94,7 @@ test("doctor names each thing that was broken, with its fix, and prints no secre
     writeFileSync(unit, goodUnit);
     writeFileSync(key, goodKey);
     renameSync(sandbox.node("var/data-unmounted"), sandbox.node("var/data"));
+    renameSync(sandbox.node("dev/net/tun-unloaded"), sandbox.node("dev/net/tun"));
     expect(code).toBe(1);
     expect(failures).toEqual([
         [
@@ -154,9 +155,10 @@ test("what is there and not in the state is adopted by a file that the engine ta
     expectSuccess(await sandbox.run("import", "homelab", "--file", file, "--protect=false", "--generate-code=false"));
     expect(pick((await audit()).report)).toMatchObject({ adoptable: [], gone: [["Service media/sonarr", true]] });
     // Nothing is made a second time; what differs are fields that the API servers filled in.
-    const preview = await sandbox.run("preview", "homelab");
+    const preview = await sandbox.run("preview", "homelab", "--json");
     expectSuccess(preview);
-    expect(preview.stdout).not.toMatch(/to create|to replace|to delete/);
+    const { changeSummary } = JSON.parse(preview.stdout) as { changeSummary: Record<string, number> };
+    expect(Object.keys(changeSummary).sort()).toEqual(["same", "update"]);
 });
 
 /** Takes resources out of the state, as in a stack that never had them. */

@@ -322,11 +322,12 @@ describe("comparison", () => {
             state: { kind: "not read", reason: "pulumi is not on the PATH" },
             seen: new Set(["zone"]),
             notLookedAt: ["the cluster: no route to host"],
+            hidden: ["split DNS (scope dns:read): 403"],
             absent: ["tailnet"],
         });
         expect(text).toMatch(/DNS zone {2}A b {3}203\.0\.113\.9/);
         expect(text).toMatch(/DNS zone {2}A a/);
-        expect(text).toContain("Not looked at\n  the cluster: no route to host\n");
+        expect(text).toContain("Not looked at\n  the cluster: no route to host\n  split DNS (scope dns:read): 403\n");
         expect(text).toContain("State: not read (pulumi is not on the PATH)");
         expect(text).toContain("Not of this stack: tailnet.");
         expect(text).toContain("Left out, as they are somebody's: a person 1.");
@@ -509,6 +510,14 @@ describe("reading", () => {
         const { things, notLookedAt } = await readTailnet(reader.value);
         expect(things.map(({ title }) => title)).toEqual(["policy file"]);
         expect(notLookedAt).toEqual([]);
+        // A client without the scope for DNS, which no stack needs, is no fault; one without a scope for devices is.
+        for (const match of ["/dns/", "/devices$"]) {
+            const order = { match, status: 403, times: match === "/dns/" ? 3 : 1, body: { message: "forbidden" } };
+            await fetch(`${cloud.url}/__sandbox/faults`, { method: "POST", body: JSON.stringify(order) });
+        }
+        const least = await readTailnet(reader.value);
+        expect(least.notLookedAt).toEqual(["devices (scope devices:core:read): 403, forbidden"]);
+        expect(least.hidden).toHaveLength(3);
         expect((await methods(cloud.url)).filter((line) => !line.startsWith("GET "))).toEqual([
             "POST /api/v2/oauth/token",
         ]);
