@@ -157,7 +157,11 @@ export const healthy: Readonly<Record<string, () => readonly Finding[]>> = {
         ...tool("sops", { found: true, version: "3.11.0" }),
         ...judgePlugins({ random: "4.21.2" }, [{ name: "random", version: "4.21.2" }]),
     ],
-    secrets: () => [...secrets(), ...key(KEY)],
+    secrets: () => [
+        ...secrets(),
+        ...key(KEY),
+        ...key({ kind: "tried", recipient: "", where: "/keys.txt", opens: true }),
+    ],
     state: () => judgeState("homelab", STATE, ENV),
     "NixOS machine": () => node(),
     "Talos machines": () => judgeTalos(talos.args, TALOS),
@@ -337,6 +341,14 @@ export const ill: readonly Fixture[] = [
         found: /cannot be compared/,
         fix: /age-keygen -y/,
         findings: () => key({ kind: "nameless", where: "/keys.txt" }),
+    },
+    {
+        name: "a cluster's key that does not open the file",
+        verdict: "failure",
+        check: "cluster's age key",
+        found: /keys\.txt does not open secrets\.enc\.yaml/,
+        fix: /age-keygen -y/,
+        findings: () => key({ kind: "tried", recipient: "age1ours", where: "/keys.txt", opens: false }),
     },
     {
         name: "no cluster's key",

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runProgram } from "../../bootstrap/talos/child-process";
 import { startCloudflare, startTailscale } from "../../sandbox/clouds";
+import { ageKeyFile, newAgeKey, sopsDocument } from "../../sandbox/secrets-file";
 import { judgeCloudflare, lookAtCloudflare } from "../../tools/doctor/cloudflare";
 import { judgeDoppler, lookAtDoppler } from "../../tools/doctor/doppler";
 import { hasFailure, inOrder, type Finding } from "../../tools/doctor/finding";
@@ -254,11 +255,22 @@ describe("looks", () => {
         expect(await lookAtTool({ ...wish, name: "no-such-program" }, runProgram, 5000)).toEqual({ found: false });
     });
 
-    test("of a key file on this computer only its recipient is read", async () => {
-        const file = join(folder, "keys.txt");
-        writeFileSync(file, "# public key: age1ours\nAGE-SECRET-KEY-1X\n");
-        expect(await localKey(file, runProgram, 5000)).toEqual({ found: true, recipient: "age1ours" });
-        expect(await localKey(join(folder, "none.txt"), runProgram, 5000)).toEqual({ found: false, recipient: "" });
+    test("a key file on this computer is tried on the secrets file itself", async () => {
+        const [ours, theirs] = await Promise.all([newAgeKey(), newAgeKey()]);
+        writeFileSync(join(folder, "s.enc.yaml"), await sopsDocument({ a: "b" }, ours.recipient));
+        const look = (content: string, file = "s.enc.yaml") => {
+            writeFileSync(join(folder, "keys.txt"), content);
+            return localKey(join(folder, "keys.txt"), folder, file);
+        };
+        const { recipient } = ours;
+        expect(await look(ageKeyFile(ours))).toEqual({ found: true, recipient, opens: true });
+        expect(await look(`${ours.identity}\n`)).toEqual({ found: true, recipient: "", opens: true });
+        expect(await look(ageKeyFile(theirs))).toEqual({ found: true, recipient: theirs.recipient, opens: false });
+        expect(await look(ageKeyFile(ours), "none.yaml")).toEqual({ found: true, recipient });
+        expect(await look("no key")).toEqual({ found: false, recipient: "" });
+    });
+
+    test("recipients of a file stand in its sops block", () => {
         expect(ageRecipients("a: ENC\nsops:\n  age:\n    - recipient: age1ours\n      enc: x\n")).toEqual(["age1ours"]);
         expect(ageRecipients("a: plain\n")).toBeUndefined();
     });
