@@ -23,6 +23,8 @@ export interface Audited {
     readonly seen: ReadonlySet<Place>;
     /** What could not be looked at, with the reason. */
     readonly notLookedAt: readonly string[];
+    /** What a token of least scopes does not show; no stack declares such a thing. */
+    readonly hidden: readonly string[];
     /** Places this stack has nothing to do with. */
     readonly absent: readonly Place[];
 }
@@ -56,6 +58,7 @@ export async function auditStack(name: string, around: Surroundings): Promise<Au
         state,
         seen: live.seen,
         notLookedAt: [...live.notLookedAt, ...others.faults],
+        hidden: live.hidden,
         absent: live.absent,
     };
 }
@@ -152,6 +155,7 @@ function stateOf(state: State, namespaced: ReadonlySet<string>) {
 interface Looked {
     readonly things: readonly Live[];
     readonly notLookedAt: readonly string[];
+    readonly hidden: readonly string[];
     readonly seen: ReadonlySet<Place>;
     readonly absent: readonly Place[];
     readonly namespaced: ReadonlySet<string>;
@@ -207,6 +211,7 @@ async function lookAtEverything(stack: OpenStack, { root, env, timeout }: Surrou
             ...(cluster.ok ? cluster.value.things : []),
         ],
         notLookedAt,
+        hidden: net?.ok === true ? net.value.hidden : [],
         seen,
         absent: [
             ...(cloudflare === undefined ? (["zone", "tunnels"] as const) : []),

@@ -11,7 +11,7 @@ export async function readZone(api: CloudflareReader, zoneId: string): Promise<T
 /** The text by which external-dns marks what it keeps: "heritage=external-dns,external-dns/owner=chongus,...". */
 const HERITAGE = /heritage=external-dns/;
 
-/** `ours`: owners of the external-dns that our stacks run, so whose records come and go with what is in the cluster. */
+/** Records with whose they are. */
 export function recordsOf(zoneId: string, list: readonly Record<string, unknown>[]): Live[] {
     const marks = list
         .filter((record) => record["type"] === "TXT" && HERITAGE.test(textOf(record, "content")))
@@ -52,14 +52,18 @@ export function recordsOf(zoneId: string, list: readonly Record<string, unknown>
     });
 }
 
+/** What our own external-dns puts before its marks: components/edge/external-dns.ts. */
+const OUR_PREFIX = "k8s.";
+
 /**
- * Whether a mark's name stands for a record: the record's own, or that with a prefix, and since external-dns 0.12 with the
- * record's type: `k8s.cname-www.example.org`, `a-www.example.org`.
+ * Whether a mark's name stands for a record. Since external-dns 0.12 it has the record's type in it, after whatever prefix:
+ * `k8s.cname-www.example.org`. Before that it was the record's name alone, where only a prefix that is known can be told
+ * from a part of the name.
  */
 function marksRecord(mark: string, type: string, name: string): boolean {
     const typed = `${type.toLowerCase()}-${name}`;
-    return [name, typed].some(
-        (wanted) => mark === wanted || mark.endsWith(`.${wanted}`) || mark.endsWith(`-${wanted}`),
+    return (
+        [name, `${OUR_PREFIX}${name}`, typed].includes(mark) || mark.endsWith(`.${typed}`) || mark.endsWith(`-${typed}`)
     );
 }
 

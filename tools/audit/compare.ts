@@ -34,12 +34,13 @@ export function compare(stack: string, { declared, live, state, seen }: Facts): 
     });
     const taken = new Set(pairs.values());
     const rest = live.filter((one) => !taken.has(one));
+    const known = new Set(declared.map(({ key }) => key));
     const left = new Map<string, number>();
     for (const { owner } of rest) if (owner !== undefined) left.set(owner, (left.get(owner) ?? 0) + 1);
     return {
         undeclared: rest
             .filter(({ owner }) => owner === undefined)
-            .map((one) => ({ ...one, inState: state?.keys.has(one.key) === true }))
+            .map((one) => ({ ...one, inState: state?.keys.has(one.key) === true && !known.has(one.key) }))
             .sort(byTitle),
         gone: own
             .filter((one) => !pairs.has(one))

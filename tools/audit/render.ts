@@ -10,7 +10,7 @@ const TITLES: Readonly<Record<Place, string>> = {
     cluster: "cluster",
 };
 
-export function renderAudit({ plan, audit, state, seen, notLookedAt, absent }: Audited): string {
+export function renderAudit({ plan, audit, state, seen, notLookedAt, hidden, absent }: Audited): string {
     const rows = <T extends { place: Place }>(list: readonly T[], row: (one: T) => string[]) =>
         PLACES.flatMap((place) => list.filter((one) => one.place === place).map((one) => [TITLES[place], ...row(one)]));
     const made = (known: boolean | undefined) =>
@@ -49,9 +49,9 @@ export function renderAudit({ plan, audit, state, seen, notLookedAt, absent }: A
                       ),
                   ),
               ]),
-        ...(notLookedAt.length === 0
+        ...(notLookedAt.length + hidden.length === 0
             ? []
-            : [["Not looked at", ...notLookedAt.map((line) => `  ${line}`), ""].join("\n")]),
+            : [["Not looked at", ...[...notLookedAt, ...hidden].map((line) => `  ${line}`), ""].join("\n")]),
         `${audit.matched} things are as declared. Left out, as they are somebody's: ${leftOut(audit.left)}.`,
         "",
     ].join("\n");
@@ -74,11 +74,12 @@ function leftOut(left: ReadonlyMap<string, number>): string {
 }
 
 /** The same for programs. */
-export function auditJson({ plan, audit, state, seen, notLookedAt, absent }: Audited): unknown {
+export function auditJson({ plan, audit, state, seen, notLookedAt, hidden, absent }: Audited): unknown {
     return {
         stack: plan.stack,
         lookedAt: [...seen],
         notLookedAt,
+        hidden,
         absent,
         state: state.kind === "read" ? { kind: state.kind, resources: state.resources.length } : state,
         undeclared: audit.undeclared.map(({ place, title, hint, inState, import: adopt }) => ({

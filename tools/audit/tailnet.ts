@@ -7,6 +7,8 @@ import { tailnetKey, TYPES, type Live } from "./things";
 export interface Tailnet {
     readonly things: readonly Live[];
     readonly notLookedAt: readonly string[];
+    /** What the OAuth client needs no scope for, as no stack declares it, and therefore does not show. */
+    readonly hidden: readonly string[];
 }
 
 export async function readTailnet(api: TailscaleReader): Promise<Tailnet> {
@@ -26,9 +28,14 @@ export async function readTailnet(api: TailscaleReader): Promise<Tailnet> {
         ["name servers (scope dns:read)", map(nameservers, (value) => listOf(value["dns"], "nameservers"))],
         ["search paths (scope dns:read)", map(searchPaths, (value) => listOf(value["searchPaths"], "search-paths"))],
     ];
+    const faults = parts.flatMap(([what, told]) => (told.ok ? [] : [{ what, ...told }]));
+    const forbidden = faults.filter(({ what, status }) => status === 403 && what.includes("dns:read"));
     return {
         things: parts.flatMap(([, told]) => (told.ok ? told.value : [])),
-        notLookedAt: parts.flatMap(([what, told]) => (told.ok ? [] : [`${what}: ${told.reason}`])),
+        notLookedAt: faults
+            .filter((fault) => !forbidden.includes(fault))
+            .map(({ what, reason }) => `${what}: ${reason}`),
+        hidden: forbidden.map(({ what, reason }) => `${what}: ${reason}`),
     };
 }
 

@@ -166,6 +166,9 @@ function environment(inputs: unknown): Record<string, unknown>[] {
     return isRecord(pod) ? records(pod["containers"]).flatMap((container) => records(container["env"])) : [];
 }
 
+/** What bundles of definitions bring beside them. */
+const ADMISSION_KINDS = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
+
 /** CRDs are applied by commands that name them: components/cluster/custom-resource-definitions.ts. */
 function definitionsOf(inputs: unknown): Thing[] {
     const variables = isRecord(inputs) ? inputs["environment"] : undefined;
@@ -178,5 +181,12 @@ function definitionsOf(inputs: unknown): Thing[] {
         key: objectKey("apiextensions.k8s.io", "CustomResourceDefinition", "", name),
         title: objectTitle("CustomResourceDefinition", "", name),
     });
-    return words("CRD_NAMES").map(definition);
+    const others = words("CRD_OTHERS").flatMap((word): Thing[] => {
+        const [resource = "", name = ""] = word.split("/");
+        const kind = ADMISSION_KINDS.find((one) => one.toLowerCase() === resource);
+        if (kind === undefined) return [];
+        const key = objectKey("admissionregistration.k8s.io", kind, "", name);
+        return [{ place: "cluster", key, title: objectTitle(kind, "", name) }];
+    });
+    return [...words("CRD_NAMES").map(definition), ...others];
 }

@@ -101,7 +101,7 @@ async function tools(
 async function secretsFindings(
     stack: OpenStack,
     machines: Machines,
-    { root, timeout }: Surroundings,
+    { root }: Surroundings,
     opened: Awaited<ReturnType<typeof openSecrets>>,
     node: Told<NodeFacts> | undefined,
 ): Promise<Finding[]> {
@@ -116,13 +116,14 @@ async function secretsFindings(
     if (machines.kind !== "nixos-k3s" || first === undefined) return files;
     const key =
         machines.ageKey.from === "file"
-            ? ofFile(machines.ageKey.path, await localKey(machines.ageKey.path, runProgram, timeout))
+            ? ofFile(machines.ageKey.path, await localKey(machines.ageKey.path, root, first.file.path))
             : ofNode(machines.ageKey.path, machines.args.node.name, node);
     return [...files, judgeClusterKey(first.file.path, key, first.fact, rules)];
 }
 
 function ofFile(where: string, fact: KeyFact): ClusterKey {
     if (!fact.found) return { kind: "missing", where };
+    if (fact.opens !== undefined) return { kind: "tried", where, recipient: fact.recipient, opens: fact.opens };
     return fact.recipient === "" ? { kind: "nameless", where } : { kind: "known", where, recipient: fact.recipient };
 }
 

@@ -23,9 +23,13 @@ export function renderFindings(stack: string, findings: readonly Finding[]): str
         `Doctor of ${stack}: nothing was changed`,
         "",
         ...lines,
-        `${count("ok")} ok, ${count("warning")} warnings, ${count("failure")} failures, ${count("skipped")} not looked at`,
+        `${count("ok")} ok, ${some(count("warning"), "warning")}, ${some(count("failure"), "failure")}, ${count("skipped")} not looked at`,
         "",
     ].join("\n");
+}
+
+function some(count: number, what: string): string {
+    return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 /** Lines of a text below each other. */

@@ -130,6 +130,8 @@ function contentFindings(path: string, refs: readonly string[], opened: Told<Sec
 /** What is known of the key that Argo CD gets. */
 export type ClusterKey =
     | { readonly kind: "known"; readonly recipient: string; readonly where: string }
+    /** On this computer: tried on the secrets file itself. */
+    | { readonly kind: "tried"; readonly recipient: string; readonly where: string; readonly opens: boolean }
     /** There, without the comment that names its recipient. */
     | { readonly kind: "nameless"; readonly where: string }
     | { readonly kind: "missing"; readonly where: string }
@@ -158,15 +160,25 @@ export function judgeClusterKey(
                 `${key.where} has no "# public key:" line, so it cannot be compared with .sops.yaml`,
                 `add the line that age-keygen writes: # public key: <what  age-keygen -y  prints>`,
             );
+        case "tried":
         case "known": {
             const { recipient, where } = key;
             const wanted = rules === undefined ? undefined : recipientsFor(rules, path);
-            if (wanted !== undefined && !wanted.includes(recipient)) {
+            if (wanted !== undefined && recipient !== "" && !wanted.includes(recipient)) {
                 return say.failure(
                     check,
                     `${where} has the recipient ${recipient}, which is not among those of ${path} in .sops.yaml (${wanted.join(", ")}): Argo CD could decrypt nothing`,
                     `put it into .sops.yaml and run  sops updatekeys ${path}`,
                 );
+            }
+            if (key.kind === "tried") {
+                return key.opens
+                    ? say.ok(check, `${where} opens ${path}`)
+                    : say.failure(
+                          check,
+                          `${where} does not open ${path}`,
+                          `add its recipient to .sops.yaml (age-keygen -y ${where} prints it) and run  sops updatekeys ${path}`,
+                      );
             }
             if (fact?.recipients !== undefined && !fact.recipients.includes(recipient)) {
                 return say.failure(

@@ -100,15 +100,17 @@ export async function readKubeconfig(machines: Machines, timeout: number): Promi
     }
     try {
         return await withTalosctl(machines, timeout, async (talosctl) => {
-            const reasons: string[] = [];
+            const reasons = new Map<string, string[]>();
             for (const { name, address } of machines.args.nodes) {
                 try {
                     return { ok: true, value: await talosctl.kubeconfig(address) };
                 } catch (error) {
-                    reasons.push(`${name} (${address}): ${lastLine(error instanceof Error ? error.message : "")}`);
+                    const reason = lastLine(error instanceof Error ? error.message : "").trim();
+                    reasons.set(reason, [...(reasons.get(reason) ?? []), `${name} (${address})`]);
                 }
             }
-            return { ok: false, status: 0, reason: reasons.join("; ") };
+            const said = [...reasons].map(([reason, names]) => `${names.join(", ")}: ${reason}`);
+            return { ok: false, status: 0, reason: said.join("; ") };
         });
     } catch (error) {
         if (error instanceof Error) return { ok: false, status: 0, reason: error.message };
