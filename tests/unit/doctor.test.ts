@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runProgram } from "../../bootstrap/talos/child-process";
 import { startCloudflare, startTailscale } from "../../sandbox/clouds";
-import { ageKeyFile, newAgeKey, sopsDocument } from "../../sandbox/secrets-file";
+import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
 import { judgeCloudflare, lookAtCloudflare } from "../../tools/doctor/cloudflare";
 import { judgeDoppler, lookAtDoppler } from "../../tools/doctor/doppler";
 import { hasFailure, inOrder, type Finding } from "../../tools/doctor/finding";
@@ -257,7 +257,7 @@ describe("looks", () => {
 
     test("a key file on this computer is tried on the secrets file itself", async () => {
         const [ours, theirs] = await Promise.all([newAgeKey(), newAgeKey()]);
-        writeFileSync(join(folder, "s.enc.yaml"), await sopsDocument({ a: "b" }, ours.recipient));
+        writeFileSync(join(folder, "s.enc.yaml"), await secretsDocument({ a: "b" }, ours.recipient));
         const look = (content: string, file = "s.enc.yaml") => {
             writeFileSync(join(folder, "keys.txt"), content);
             return localKey(join(folder, "keys.txt"), folder, file);

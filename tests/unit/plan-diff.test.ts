@@ -2,13 +2,17 @@ import { comparePlans } from "../../tools/plan-diff/compare";
 import { dangerRules } from "../../tools/plan-diff/dangers";
 import { EXIT, exitCode, reportSchema, type Difference, type Report } from "../../tools/plan-diff/difference";
 import { fieldChanges, lineChanges } from "../../tools/plan-diff/fields";
+import { kindsWithImmutableFields, refusals } from "../../tools/plan-diff/immutable";
 import { code, MARKER, renderMarkdown, sentence } from "../../tools/plan-diff/markdown";
 import { parseOptions } from "../../tools/plan-diff/options";
+import { manifestObject } from "../../tools/plan-diff/objects";
 import { bytes } from "../../tools/plan-diff/quantity";
 import { parsePlans } from "../../tools/plan-diff/revision";
 import { renderText } from "../../tools/plan-diff/text";
+import type { Json } from "../../tools/plan/monitor";
 import { planStack, type Plan } from "../../tools/plan/plan";
 import { readStackValue, ROOT } from "../../tools/stack-file";
+import { cases } from "../immutable-cases";
 import { planComponent } from "./component-plan";
 import { fixtures, object, plan, resource, urn } from "./plan-diff-fixtures";
 import * as pulumi from "@pulumi/pulumi";
@@ -226,6 +230,30 @@ describe("dangers", () => {
         };
         expect(message("a selector")).toContain("The provider replaces the object");
         expect(message("what a class does")).toContain("the API server refuses: `pulumi up` fails here");
+    });
+});
+
+describe("what the API server refuses", () => {
+    const refused = (before: Json, after: Json) => {
+        const [old, now] = [manifestObject(before), manifestObject(after)];
+        return old === undefined || now === undefined ? undefined : refusals(old, now).map(({ path }) => path);
+    };
+
+    // The same cases are put to the real server by tests/engine/immutable.test.ts.
+    test.each(cases.map((each) => [each.title, each.refused ? "refused" : "taken", each] as const))(
+        "%s: %s",
+        (_, __, { before, after, refused: expected }) => {
+            const paths = refused(before, after);
+            expect([paths, (paths?.length ?? 0) > 0]).toEqual([paths, expected]);
+        },
+    );
+
+    test("every kind of the list has a case that is refused", () => {
+        const asked = cases.flatMap(({ before, refused: expected }) => {
+            const object = manifestObject(before as Json);
+            return expected && object !== undefined ? [`${object.group}/${object.kind}`] : [];
+        });
+        expect(kindsWithImmutableFields.filter((kind) => !asked.includes(kind))).toEqual([]);
     });
 });
 

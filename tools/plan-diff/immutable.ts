@@ -1,6 +1,6 @@
 /**
  * What the API server refuses to change in an object that exists: the update validation of Kubernetes' own kinds
- * (pkg/apis/<group>/validation at 1.35, and what the sandbox's API server answers). Not the same as what the provider
+ * (pkg/apis/<group>/validation), as tests/engine/immutable.test.ts finds it on the sandbox's API server. Not the same as what the provider
  * replaces: a field that is only here makes an update fail.
  */
 import { canonicalQuantity } from "../../sandbox/providers/kubernetes/normalize";
@@ -14,11 +14,15 @@ interface Refusal {
     readonly after: Json | undefined;
 }
 
-/** A path of keys, or all keys below a path but some, or a path that counts while both states are of a sort. */
+/**
+ * A path of keys; or all keys below a path but some; or a path that counts while both states are of a sort; or the
+ * elements of a list, but for one key of each.
+ */
 type Field =
     | string
     | { readonly below: string; readonly except: readonly string[] }
-    | { readonly path: string; readonly while: (body: Json) => boolean };
+    | { readonly path: string; readonly while: (body: Json) => boolean }
+    | { readonly path: string; readonly without: string };
 
 const SELECTOR = "spec.selector";
 
@@ -59,13 +63,13 @@ const FIELDS: Readonly<Record<string, readonly Field[]>> = {
         {
             below: "spec",
             except: [
-                "activeDeadlineSeconds",
-                "containers",
-                "initContainers",
-                "terminationGracePeriodSeconds",
+                ...["activeDeadlineSeconds", "containers", "initContainers", "terminationGracePeriodSeconds"],
                 "tolerations",
             ],
         },
+        // Another image restarts a container in place; nothing else of it can change.
+        { path: "spec.containers", without: "image" },
+        { path: "spec.initContainers", without: "image" },
     ],
     "/ResourceQuota": ["spec.scopes"],
     "/Secret": ["type"],
@@ -77,6 +81,8 @@ const FIELDS: Readonly<Record<string, readonly Field[]>> = {
     "discovery.k8s.io/EndpointSlice": ["addressType"],
     "networking.k8s.io/IngressClass": ["spec.controller"],
     "node.k8s.io/RuntimeClass": ["handler"],
+    "resource.k8s.io/ResourceClaim": [{ below: "spec", except: [] }],
+    "resource.k8s.io/ResourceClaimTemplate": [{ below: "spec", except: [] }],
     "rbac.authorization.k8s.io/ClusterRoleBinding": ["roleRef"],
     "rbac.authorization.k8s.io/RoleBinding": ["roleRef"],
     "scheduling.k8s.io/PriorityClass": ["value", "preemptionPolicy"],
@@ -85,6 +91,9 @@ const FIELDS: Readonly<Record<string, readonly Field[]>> = {
     "storage.k8s.io/VolumeAttributesClass": ["driverName", "parameters"],
     "apiextensions.k8s.io/CustomResourceDefinition": ["spec.group", "spec.names.kind", "spec.scope"],
 };
+
+/** Kinds with such fields, `group/kind`. */
+export const kindsWithImmutableFields: readonly string[] = Object.keys(FIELDS);
 
 /** What the server fills in: leaving such a field out keeps it or means this value, so it is no change. */
 const DEFAULTS: Readonly<Record<string, Json>> = {
@@ -98,11 +107,11 @@ const DEFAULTS: Readonly<Record<string, Json>> = {
     type: "Opaque",
 };
 
-/** Fields that the server gives a value when they are left out; taking them out of the inputs keeps it. */
-const KEPT = new Set([
-    ...["/Service spec.clusterIP", "/Service spec.clusterIPs"],
-    ...["/PersistentVolumeClaim spec.volumeName", "batch/Job spec.selector"],
-]);
+/** Fields that the server gives a value when they are left out: to write one says nothing new, and so does to leave it out again. */
+const KEPT = new Set(["/Service spec.clusterIP", "/Service spec.clusterIPs", "batch/Job spec.selector"]);
+
+/** Fields that the server takes once: to write one is well, to leave it out again is not. */
+const FILLED_ONCE = new Set(["/PersistentVolumeClaim spec.volumeName"]);
 
 /** The changes between two states of one object that the API server would refuse as an update. */
 export function refusals(before: KubeObject, after: KubeObject): Refusal[] {
@@ -113,13 +122,18 @@ export function refusals(before: KubeObject, after: KubeObject): Refusal[] {
         .flatMap((field) => paths(field, before.body, after.body))
         .flatMap((path): Refusal[] => {
             const [was, is] = [at(before.body, path), at(after.body, path)];
-            const kept = KEPT.has(`${kind} ${path}`) && (was === undefined || is === undefined) && !headless(was, is);
+            const field = `${kind} ${path}`;
+            const kept =
+                (KEPT.has(field) && (was === undefined || is === undefined) && !headless(was, is)) ||
+                (FILLED_ONCE.has(field) && was === undefined);
             return kept || same(was, is) ? [] : [{ path, before: was, after: is }];
         });
 }
 
 function paths(field: Field, before: Json, after: Json): string[] {
     if (typeof field === "string") return [field];
+    if ("without" in field)
+        return sameBut(at(before, field.path), at(after, field.path), field.without) ? [] : [field.path];
     if ("path" in field) return field.while(before) && field.while(after) ? [field.path] : [];
     const keys = [at(before, field.below), at(after, field.below)].flatMap((value) =>
         isObject(value) ? Object.keys(value) : [],
@@ -128,6 +142,12 @@ function paths(field: Field, before: Json, after: Json): string[] {
         .filter((key) => !field.except.includes(key))
         .sort()
         .map((key) => `${field.below}.${key}`);
+}
+
+function sameBut(before: Json | undefined, after: Json | undefined, key: string): boolean {
+    const rest = (list: Json | undefined) =>
+        Array.isArray(list) ? list.map((item) => (isObject(item) ? { ...item, [key]: null } : item)) : (list ?? null);
+    return same(rest(before), rest(after));
 }
 
 function at(value: Json, path: string): Json | undefined {
