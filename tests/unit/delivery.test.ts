@@ -5,6 +5,11 @@ import { dirname, join } from "node:path";
 import { decryptSops } from "sops-age";
 import { parse } from "yaml";
 import { GitObjects, nextDelivery, parseDeliveries, type Delivery } from "../../components/gitops/delivery";
+import { openStack } from "../../stacks";
+import { declaredOf } from "../../tools/audit/audit";
+import { comparePlans } from "../../tools/plan-diff/compare";
+import { renderMarkdown } from "../../tools/plan-diff/markdown";
+import { renderText } from "../../tools/plan-diff/text";
 import { planStack, type Plan } from "../../tools/plan/plan";
 import { renderedApps } from "../../tools/render/objects";
 import { differences, renderedFiles, secretsFileOf, writeFiles, type RenderedFile } from "../../tools/render/render";
@@ -257,6 +262,43 @@ whenThere(
         for (const { name, inputs } of objects) expect([name, crdFaults(inputs)]).toEqual([name, []]);
     },
 );
+
+describe("tools that read plans", () => {
+    test("plan:diff tells an app that changes hands as that: nothing added or removed, and no danger", async () => {
+        const [byPulumi, byGit] = [await plan("homelab", {}), await plan("homelab", { transmission: "gitops" })];
+        for (const [before, after, to] of [
+            [byPulumi, byGit, "Git"],
+            [byGit, byPulumi, "Pulumi"],
+        ] as const) {
+            const difference = comparePlans(before, after);
+            const handed = difference.resources.filter(({ kind }) => kind === "handed over");
+            expect(handed.map(({ title, deliveredBy, fields }) => [title, deliveredBy, fields]).sort()).toEqual(
+                ["Deployment", "Ingress", "Secret", "Service"].map((kind) => [`${kind} media/transmission`, to, []]),
+            );
+            const others = difference.resources.filter(({ kind }) => kind !== "handed over");
+            expect(others.map(({ title }) => title)).toEqual(
+                expect.arrayContaining([expect.stringContaining("ApplicationSet")]),
+            );
+            expect(others.filter(({ title }) => title.includes("media/transmission"))).toEqual([]);
+            expect(difference.dangers).toEqual([]);
+            const report = { base: { commit: "0".repeat(40), name: "main" }, stacks: [difference] };
+            expect(renderText(report)).toContain(`delivered by ${to} from now on, and stays as it is`);
+            expect(renderMarkdown(report)).toContain(`handed over \`Deployment media/transmission\` to ${to}`);
+        }
+    });
+
+    test("audit knows Git's objects as declared, and would not adopt them", async () => {
+        const { clouds } = openStack("homelab", readStackValue(ROOT, "homelab"));
+        const urns = (given: Plan) =>
+            Object.fromEntries(
+                declaredOf(given, clouds)
+                    .filter(({ title }) => /^(Deployment|Secret) media\/transmission$/.test(title))
+                    .map(({ title, urn }) => [title.split(" ")[0], urn !== undefined]),
+            );
+        expect(urns(await plan("homelab", {}))).toEqual({ Deployment: true, Secret: true });
+        expect(urns(await plan("homelab", { transmission: "gitops" }))).toEqual({ Deployment: false, Secret: false });
+    });
+});
 
 describe("npm run render", () => {
     const SECRETS = "k8s/argocd-homelab/secrets.enc.yaml";

@@ -9,6 +9,7 @@ import { credential, openSecrets, readKubeconfig } from "../live/reach";
 import { readState, type State } from "../live/state";
 import { tailscaleReader } from "../live/tailscale";
 import { isObject } from "../plan/monitor";
+import { deliveredByGit } from "../plan/git";
 import { planStack, type Plan } from "../plan/plan";
 import { readTunnels, readZone } from "./cloudflare";
 import { readCluster, type Cluster } from "./cluster";
@@ -85,8 +86,16 @@ async function declaredByOthers(
 
 /** Everything a plan says that there is. */
 export function declaredOf(plan: Plan, { cloudflare }: CloudAccounts): Declared[] {
+    const git = deliveredByGit(plan);
     return [
-        ...plan.resources.flatMap((resource) => thingsOf(resource).map((thing) => ({ ...thing, stack: plan.stack }))),
+        ...plan.resources.flatMap((resource) =>
+            thingsOf(resource).map(({ urn, ...thing }) => ({
+                ...thing,
+                stack: plan.stack,
+                // What Git delivers is no resource of the program: nothing of it can be missing from the state.
+                ...(urn === undefined || git.has(urn) ? {} : { urn }),
+            })),
+        ),
         ...rulesOf(plan),
         ...(cloudflare === undefined ? [] : recordsOfControllers(plan, cloudflare.zoneId)),
     ];

@@ -1,6 +1,7 @@
 /** The objects that Git delivers, taken from a plan, as files of a kustomize directory each. */
 import { stringify } from "yaml";
-import { GitObjects, renderedTree } from "../../components/gitops/delivery";
+import { renderedTree } from "../../components/gitops/delivery";
+import { deliveredByGit } from "../plan/git";
 import { isObject, type Json } from "../plan/monitor";
 import type { Plan } from "../plan/plan";
 
@@ -25,14 +26,10 @@ export interface RenderedApp {
 
 /** Every app of the plan that Git delivers, by path. Throws when an object has a value that no plan can know. */
 export function renderedApps({ stack, resources }: Pick<Plan, "stack" | "resources">): RenderedApp[] {
-    const owners = new Map(
-        resources
-            .filter(({ type }) => type === GitObjects.type)
-            .map(({ urn, inputs }) => [urn, { app: text(inputs, "app"), namespace: text(inputs, "namespace") }]),
-    );
+    const owners = deliveredByGit({ resources });
     const byPath = new Map<string, { app: string; objects: Fields[] }>();
-    for (const { parent, inputs } of resources) {
-        const owner = parent === null ? undefined : owners.get(parent);
+    for (const { urn, inputs } of resources) {
+        const owner = owners.get(urn);
         if (owner === undefined || !isObject(inputs)) continue;
         const path = `${renderedTree(stack)}/${owner.namespace}/${owner.app}`;
         const entry = byPath.get(path) ?? { app: owner.app, objects: [] };
