@@ -7,6 +7,7 @@ import { recipientFault, recipientsFor } from "../../components/secrets/sops-rul
 import { isOurPolicy, tailnetPolicy } from "../../components/tailnet/policy";
 import { ROOT } from "../../tools/stack-file";
 import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
+import { ENCRYPTED } from "../../tools/render/seal";
 
 describe("the SOPS file", () => {
     const base = mkdtempSync(join(tmpdir(), "homelab-sops-test-"));
@@ -94,6 +95,12 @@ describe(".sops.yaml", () => {
         expect(committed).toMatch(/^ *- &homelab age1\S+$/m);
         expect(creationRules).toEqual([
             { path_regex: "k8s/argocd-homelab/.*\\.enc\\.(yaml|json)$", key_groups: [{ age: keys }] },
+            // What npm run render writes for Argo CD: a Secret, of which only the values are encrypted.
+            {
+                path_regex: "gitops/homelab/.*\\.enc\\.yaml$",
+                encrypted_regex: ENCRYPTED,
+                key_groups: [{ age: keys }],
+            },
             // Not homelab's: the bootstrap secrets of chongus.
             {
                 path_regex: "clusters/chongus/(talos|bootstrap)/[^/]+\\.enc\\.(yaml|json)$",
