@@ -1,7 +1,7 @@
 /** `npm run sandbox -- up|preview|refresh|destroy|import|doctor|audit|down|status <stack> [flags]`. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { stackNames } from "../stacks";
 import { didYouMean } from "../stacks/config";
 import { run } from "../tools/process";
@@ -127,7 +127,7 @@ async function operate(
                 await mend(operation, sandbox, tools.helm, state, daemon);
             }
             interrupted.signal.throwIfAborted();
-            const result = await engine.operate(operation, flags, {
+            const result = await engine.operate(operation, operation === "import" ? fromHere(flags) : flags, {
                 charts,
                 crds,
                 metrics: `${daemon.cloudflareUrl}/__sandbox/metrics/external-dns`,
@@ -224,6 +224,12 @@ function nextCommands(stack: string, kubeconfig: string): string {
     ].join("\n");
 }
 
+/** Flags with their files as the person sees them: the engine runs in another folder. */
+function fromHere(flags: readonly string[]): string[] {
+    const named = (flag: string | undefined) => ["--file", "-f", "--out", "-o"].includes(flag ?? "");
+    return flags.map((flag, index) => (named(flags[index - 1]) ? resolve(flag) : flag));
+}
+
 /** Runs one of the project's tools as it stands, with the sandbox for its surroundings. */
 async function look(
     tool: (typeof LOOKS)[number],
@@ -237,10 +243,10 @@ async function look(
         const { env } = await sandbox.start();
         const main = join(ROOT, "tools", tool, "main.ts");
         const args = ["--require", require.resolve("tsx/cjs"), main, stack, "--root", sandbox.layout.project, ...flags];
-        return await new Promise<number>((resolve, reject) => {
+        return await new Promise<number>((done, reject) => {
             const child = spawn(process.execPath, args, { cwd: process.cwd(), env, stdio: "inherit" });
             child.on("error", reject);
-            child.on("close", (code) => resolve(code ?? 1));
+            child.on("close", (code) => done(code ?? 1));
         });
     } finally {
         sandbox.unlock();

@@ -42,6 +42,8 @@ export function openKube(kubeconfig: string): Kube {
                     timeout: 10_000,
                     headers: {
                         accept: "application/json",
+                        // What an object is written by is named after it, as operators are.
+                        "user-agent": "sandbox-controllers",
                         ...(body !== undefined && { "content-type": contentType }),
                         ...(token !== undefined && { authorization: `Bearer ${token}` }),
                     },

@@ -96,6 +96,36 @@ describe("cloudflare", () => {
         expect(seen).toEqual([]);
     });
 
+    test("an import reads by the official ids and yields what a program would say", async () => {
+        const { zoneId: _, ...live } = record;
+        answers = [
+            ok({ id: "r1", ...live, comment: null, tags: [], meta: {}, created_on: "now" }),
+            ok({ id: "t1", name: "home", config_src: "cloudflare", status: "healthy" }),
+            ok({ tunnel_id: "t1", source: "cloudflare", config: { ingress: [{ service: "http_status:404" }] } }),
+            refused(404, 81044, "Record does not exist."),
+        ];
+        const adopt = (type: string, id: string) => session.read({ ...on(type), id, state: {}, inputs: {} });
+        expect(await adopt(RECORD, "z/r1")).toMatchObject({ id: "r1", inputs: record });
+        expect((await adopt(TUNNEL, "a/t1"))?.inputs).toEqual({
+            accountId: "a",
+            name: "home",
+            configSrc: "cloudflare",
+        });
+        expect((await adopt(CONFIG, "a/t1"))?.inputs).toEqual({
+            accountId: "a",
+            tunnelId: "t1",
+            source: "cloudflare",
+            config: { ingresses: [{ service: "http_status:404" }] },
+        });
+        expect(await adopt(RECORD, "z/gone")).toBeUndefined();
+        expect(asked()).toEqual([
+            "GET /client/v4/zones/z/dns_records/r1",
+            "GET /client/v4/accounts/a/cfd_tunnel/t1",
+            "GET /client/v4/accounts/a/cfd_tunnel/t1/configurations",
+            "GET /client/v4/zones/z/dns_records/gone",
+        ]);
+    });
+
     test("errors carry the API's code and message", async () => {
         answers = [refused(400, 81053, "An A, AAAA or CNAME record already exists with that host.")];
         await expect(session.create({ ...on(RECORD), inputs: record })).rejects.toThrow(

@@ -98,7 +98,7 @@ const marked: Rule = (object) =>
 
 /** Names under which people and their tools write; whoever else writes is a program in the cluster. */
 const PEOPLE =
-    /^(kubectl|pulumi|helm|terraform|HashiCorp|k9s|lens|freelens|headlamp|dashboard|octant|OpenAPI-Generator|python|node-fetch|Mozilla|curl|Go-http-client|ansible|kustomize|unknown|before-first-apply|k3s-manifests|curl)/i;
+    /^(kubectl|pulumi|helm|terraform|HashiCorp|k9s|lens|freelens|headlamp|dashboard|octant|OpenAPI-Generator|python|node-fetch|Mozilla|curl|Go-http-client|ansible|kustomize|unknown|before-first-apply)/i;
 
 /** Who wrote the object itself, not its status, in order of appearance. */
 export function writers({ managedFields = [] }: ObjectMeta): string[] {

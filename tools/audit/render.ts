@@ -15,6 +15,8 @@ export function renderAudit({ plan, audit, state, seen, notLookedAt, hidden, abs
         PLACES.flatMap((place) => list.filter((one) => one.place === place).map((one) => [TITLES[place], ...row(one)]));
     const made = (known: boolean | undefined) =>
         known === undefined ? "" : known ? "in the state: gone since" : "not in the state: not made yet";
+    // "None" is said only of what was looked at.
+    const partly = notLookedAt.length === 0 ? "" : ", as far as it could be looked at";
     return [
         `Audit of ${plan.stack}: nothing was changed`,
         "",
@@ -23,7 +25,7 @@ export function renderAudit({ plan, audit, state, seen, notLookedAt, hidden, abs
         stateSentence(state),
         "",
         table(
-            "There, and declared by no stack",
+            `There, and declared by no stack${partly}`,
             ["where", "what", "seems to be"],
             rows(audit.undeclared, (one) => [
                 one.title,
@@ -33,7 +35,7 @@ export function renderAudit({ plan, audit, state, seen, notLookedAt, hidden, abs
             ]),
         ),
         table(
-            "Declared, and not there",
+            `Declared, and not there${partly}`,
             ["where", "what", "state"],
             rows(audit.gone, (one) => [one.title, made(one.made)]),
         ),

@@ -50,7 +50,7 @@ export function judgeSecretsFile({ path, refs }: SecretsFile, fact: SecretsFact,
             say.failure(
                 "file",
                 `${path} does not exist`,
-                `make it with  sops ${path}  (docs/secrets.md lists its values)`,
+                `make it with  sops ${path}  (docs/secrets.md and docs/talos.md say what is in it)`,
             ),
         ];
     }
