@@ -277,12 +277,45 @@ const urnWithoutAlias: DangerRule = {
     name: "a URN changes without an alias",
     description:
         "The same thing has another name or owner in the program. Without `aliases` the engine makes the new one, which exists already, and deletes the old one.",
-    find: ({ matching }) =>
-        renames(matching).map(({ before, after }) => ({
-            subject: title(after),
-            message: `${before.urn} becomes ${after.urn}. The engine creates the one and deletes the other, though it is the same thing outside. Give it \`aliases: ["${before.urn}"]\`, or \`{ name }\` or \`{ parent }\` where only that is different.`,
-        })),
+    find: ({ before, after, matching }) => {
+        const found = renames(matching);
+        const owners = renamedOwners(found, before, after);
+        const alone = found.filter((pair) => owners.every(({ children }) => !children.includes(pair)));
+        return [
+            ...owners.map(({ was, is, children }) => ({
+                subject: `${title(is)}, which was ${was.name}`,
+                message:
+                    `The component has another name, and by it ${children.length} of its resources have another URN: ` +
+                    `${children.map((pair) => title(pair.after)).join(", ")}. The engine creates them and deletes those of before, though they are the same things outside. ` +
+                    `Give the component \`aliases: [{ name: "${was.name}" }]\`, which holds for what it owns.`,
+            })),
+            ...alone.map((pair) => ({
+                subject: title(pair.after),
+                message: `${pair.before.urn} becomes ${pair.after.urn}. The engine creates the one and deletes the other, though it is the same thing outside. Give it \`aliases: ["${pair.before.urn}"]\`, or \`{ name }\` or \`{ parent }\` where only that is different.`,
+            })),
+        ];
+    },
 };
+
+/** Components under another name that take renamed resources along: one alias mends them all. */
+function renamedOwners(found: readonly Pair[], before: Plan, after: Plan) {
+    const owner = (plan: Plan, { parent }: PlannedResource) =>
+        plan.resources.find(({ urn, custom }) => urn === parent && !custom);
+    const owners = new Map<string, { was: PlannedResource; is: PlannedResource; children: Pair[] }>();
+    for (const pair of found) {
+        const [was, is] = [owner(before, pair.before), owner(after, pair.after)];
+        if (was === undefined || is === undefined || was.type !== is.type || was.name === is.name) continue;
+        // An alias of the owner reaches names that begin with its name.
+        const suffix = (resource: PlannedResource, { name }: PlannedResource) =>
+            resource.name.startsWith(name) ? resource.name.slice(name.length) : undefined;
+        const kept = suffix(pair.before, was);
+        if (kept === undefined || kept !== suffix(pair.after, is)) continue;
+        const known = owners.get(is.urn);
+        if (known === undefined) owners.set(is.urn, { was, is, children: [pair] });
+        else known.children.push(pair);
+    }
+    return [...owners.values()];
+}
 
 /** Removed and added resources that are the same thing. Components are only names; providers have a danger of their own. */
 function renames({ removed, added }: Matching): Pair[] {
