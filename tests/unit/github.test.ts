@@ -220,10 +220,19 @@ describe("preview", () => {
 });
 
 describe("drift", () => {
+    /** What the engine, 3.250.0, said in the sandbox of a Deployment that was scaled by hand; it ended with 7. */
+    const REFRESH = [
+        ...["Previewing refresh (homelab):", "  pulumi:pulumi:Stack: (same)"],
+        ...["        ~ kubernetes:apps/v1:Deployment: (update)", "            [id=media/sonarr]"],
+        ...["          ~ spec: {", "              ~ replicas: 1 => 0", "            }"],
+        ...["Resources:", "    ~ 1 to update", "    118 unchanged"],
+        ...["error: no changes were expected for refresh but changes were proposed", ""],
+    ].join("\n");
+
     const context = (code: number, up = true) => ({
         ...{ stack: "homelab", github, runUrl: "https://run", summary: () => undefined },
         reachable: () => Promise.resolve(up),
-        run: jest.fn((_: readonly string[]) => Promise.resolve({ code, output: "Resources:\n    ~ 1 to update\n" })),
+        run: jest.fn((_: readonly string[]) => Promise.resolve({ code, output: REFRESH })),
     });
 
     test("one issue a stack: opened, written again, closed", async () => {
@@ -235,6 +244,8 @@ describe("drift", () => {
         expect(await drift(context(7))).toBe(0);
         expect(issues).toMatchObject([{ title: "Drift: homelab is not as declared", labels: ["drift"] }]);
         expect(issues[0]?.body.startsWith(driftMarker("homelab"))).toBe(true);
+        expect(issues[0]?.body).toContain("(1 to update, 118 unchanged)");
+        expect(issues[0]?.body).toContain("~ replicas: 1 => 0");
         expect(await drift(context(0))).toBe(0);
         expect(issues).toMatchObject([{ state: "closed" }]);
         expect(comments.map(({ body }) => body)).toEqual(["The cluster is as the state says again: https://run"]);
