@@ -137,7 +137,9 @@ const immutableField: DangerRule = {
                           (cause) => cause === path || cause.startsWith(`${path}.`) || cause.startsWith(`${path}[`),
                       );
                       const then = replaced
-                          ? "The provider replaces the object: it is deleted, with what it runs, and made anew."
+                          ? after.kind === "PersistentVolumeClaim"
+                              ? "The provider deletes the claim, and the data in it, and makes a new, empty one."
+                              : "The provider replaces the object: it is deleted, with what it runs, and made anew."
                           : via === undefined
                             ? "The provider tries to update it in place, and the API server refuses: `pulumi up` fails here."
                             : "Helm updates in place, and the API server refuses: the release fails.";
@@ -168,7 +170,7 @@ const dataVolume: DangerRule = {
     name: "a data volume is no longer declared",
     description:
         "A volume that should outlive the cluster, a claim, a database or a storage cluster is gone from the program: its data is deleted or left where nothing finds and backs it up.",
-    find: ({ before, after, matching }) => {
+    find: ({ before, after, matching, replaced }) => {
         const kept = new Set(after.volumes.filter(lasting).map(({ workload, source }) => `${workload} ${source}`));
         const mounted = new Set(
             after.volumes.filter(lasting).map(({ workload, mountPath }) => `${workload} ${mountPath}`),
@@ -194,6 +196,12 @@ const dataVolume: DangerRule = {
         const removed = matching.removed.filter(
             (resource) => holdsData(resource) && !renamed(resource, matching) && !ofVolume(resource, before),
         );
+        // With its provider everything is replaced; that is said once.
+        const renewed = matching.pairs.filter(
+            (pair) =>
+                holdsData(pair.before) &&
+                (replaced.get(pair.after.urn) ?? []).some((cause) => /^(metadata\.)?(name|namespace)$/.test(cause)),
+        );
         return [
             ...dropped.map(({ workload, mountPath, source }) => ({
                 subject: `${workload} ${mountPath}`,
@@ -202,6 +210,10 @@ const dataVolume: DangerRule = {
             ...moved.map(({ workload, mountPath, source }) => ({
                 subject: `${workload} ${mountPath}`,
                 message: `${workload} starts with another directory at ${mountPath}; its data is still in ${source}. Move it first.`,
+            })),
+            ...renewed.map((pair) => ({
+                subject: title(pair.before),
+                message: `${title(pair.after)} takes its place, new and empty; it is deleted, and the data in it. Take a backup that has been tried, and restore it into the new one.`,
             })),
             ...removed.map((resource) => ({
                 subject: title(resource),
