@@ -4,14 +4,17 @@ import { readSopsFile } from "./components/secrets/sops";
 import { openStack } from "./stacks";
 import { assertNoConflict } from "./stacks/cross-checks";
 import { CONFIG_KEY } from "./stacks/config";
+import { DELIVERY_OUTPUT, readDelivered } from "./stacks/delivered";
 
 export = async () => {
     const stack = openStack(pulumi.getStack(), new pulumi.Config().getObject(CONFIG_KEY));
     const root = pulumi.runtime.getRootDirectory();
     assertNoConflict(root, pulumi.getProject(), stack.name);
-    const { exposures } = await stack.run({ root, readSops: readSopsFile });
+    const { exposures, delivery } = await stack.run({ root, readSops: readSopsFile, delivered: await readDelivered() });
     return {
         /** What is reachable where. */
         reachable: exposures.map(({ host, address, port, access }) => ({ host, address, port, access })),
+        /** Who delivers each app; the next run reads it. */
+        [DELIVERY_OUTPUT]: delivery,
     };
 };

@@ -92,7 +92,7 @@ export class NixosK3s extends pulumi.ComponentResource {
             `${name}-kubeconfig`,
             {
                 interpreter: BASH,
-                create: sshCommand(this.ssh, `${sudo(args)}cat ${KUBECONFIG_PATH}`),
+                create: sshCommand(this.ssh, readKubeconfigCommand(args.node)),
                 // k3s renews its certificates: a new file is fetched again.
                 triggers: [facts.kubeconfigHash],
                 logging: "none",
@@ -106,19 +106,37 @@ export class NixosK3s extends pulumi.ComponentResource {
     }
 }
 
+/** The parts of a node that are looked at. */
+export type NodePart = "name" | "networks" | "k3s" | "kubeconfig" | "age key" | "directories" | "devices";
+
+/** Something that keeps the node from carrying the cluster. */
+export interface NodeFault {
+    readonly part: NodePart;
+    readonly fault: string;
+    readonly mend: string;
+}
+
 /** Everything that keeps the node from carrying the cluster, as sentences with their mend. */
-export function nodeFaults(
-    args: Pick<NixosK3sArgs, "managesStorage" | "ageKeyPath" | "podCidr" | "serviceCidr"> & { node: { name: string } },
-    facts: NodeFacts,
-): string[] {
+export function nodeFaults(args: NodeNeeds, facts: NodeFacts): string[] {
+    return nodeFaultList(args, facts).map(({ fault, mend }) => `${fault}${mend}`);
+}
+
+type NodeNeeds = Pick<NixosK3sArgs, "managesStorage" | "ageKeyPath" | "podCidr" | "serviceCidr"> & {
+    node: { name: string };
+};
+
+/** The same with what is wrong and its mend apart; a fault ends as its sentence goes on. */
+export function nodeFaultList(args: NodeNeeds, facts: NodeFacts): NodeFault[] {
     const flags = parseK3sFlags(facts.commandLine, facts.config);
     const rules = [...REQUIRED_FLAGS, ...(args.managesStorage ? MANAGED_STORAGE_FLAGS : [])];
-    const faults: string[] = [];
+    const faults: NodeFault[] = [];
+    const report = (part: NodePart, fault: string, mend: string) => faults.push({ part, fault, mend });
     const name = flags.get("node-name")?.[0] ?? facts.hostname.toLowerCase();
     if (name !== args.node.name) {
-        faults.push(
-            `the machine's node name is "${name}", node.name says "${args.node.name}": volumes are tied to it. ` +
-                `Set node.name to it, or NixOS: networking.hostName = "${args.node.name}";`,
+        report(
+            "name",
+            `the machine's node name is "${name}", node.name says "${args.node.name}": volumes are tied to it. `,
+            `Set node.name to it, or NixOS: networking.hostName = "${args.node.name}";`,
         );
     }
     const cidrs = [
@@ -127,43 +145,54 @@ export function nodeFaults(
     ] as const;
     for (const [flag, byDefault, key, wanted] of cidrs) {
         const given = flags.get(flag)?.[0] ?? byDefault;
-        if (given !== wanted) faults.push(`k3s has --${flag}=${given}, ${key} says ${wanted}: make them the same`);
+        if (given !== wanted) {
+            report("networks", `k3s has --${flag}=${given}, ${key} says ${wanted}: `, "make them the same");
+        }
     }
     if (!args.managesStorage && missingFlags(flags, MANAGED_STORAGE_FLAGS).length === 0) {
-        faults.push(
-            "storage.provisioner is k3s, but k3s runs with --disable=local-storage. " +
-                "NixOS: homelab.k3s.managedStorage = false; or set storage.provisioner to managed",
+        report(
+            "k3s",
+            "storage.provisioner is k3s, but k3s runs with --disable=local-storage. ",
+            "NixOS: homelab.k3s.managedStorage = false; or set storage.provisioner to managed",
         );
     }
     if (facts.unit !== "active") {
-        faults.push(
-            `k3s.service is "${facts.unit}", not active. NixOS: services.k3s.enable = true; see journalctl -u k3s`,
+        report(
+            "k3s",
+            `k3s.service is "${facts.unit}", not active. `,
+            "NixOS: services.k3s.enable = true; see journalctl -u k3s",
         );
     }
     for (const missing of missingFlags(flags, rules)) {
-        faults.push(
-            `k3s runs without ${missing.flag}: ${missing.why}.\n    NixOS: ${nixosOption(missing)} ` +
-                `(roles/k3s/default.nix, or import bootstrap/nixos/k3s.nix)`,
+        report(
+            "k3s",
+            `k3s runs without ${missing.flag}: ${missing.why}.\n    `,
+            `NixOS: ${nixosOption(missing)} (roles/k3s/default.nix, or import bootstrap/nixos/k3s.nix)`,
         );
     }
     if (facts.kubeconfigHash === "") {
-        faults.push(
-            `no kubeconfig at ${KUBECONFIG_PATH}: k3s writes it once its API server is up; see journalctl -u k3s`,
+        report(
+            "kubeconfig",
+            `no kubeconfig at ${KUBECONFIG_PATH}: `,
+            "k3s writes it once its API server is up; see journalctl -u k3s",
         );
     }
     if (args.ageKeyPath !== undefined && facts.ageKeyHash === "") {
-        faults.push(
-            `no age key at ${args.ageKeyPath}. sops-nix puts it there (sops.age.keyFile), or set secrets.ageKey to ` +
-                `{ from: file, path: <key on this computer> }`,
+        report(
+            "age key",
+            `no age key at ${args.ageKeyPath}. `,
+            `sops-nix puts it there (sops.age.keyFile), or set secrets.ageKey to { from: file, path: <key on this computer> }`,
         );
     }
     for (const path of facts.missingDirectories) {
-        faults.push(
-            `directory ${path} is missing: is the data disk mounted? On a new machine make it: mkdir -p ${path}`,
+        report(
+            "directories",
+            `directory ${path} is missing: `,
+            `is the data disk mounted? On a new machine make it: mkdir -p ${path}`,
         );
     }
     for (const path of facts.missingDevices) {
-        faults.push(`device ${path} is missing. NixOS: boot.kernelModules = [ "tun" ]; for /dev/net/tun`);
+        report("devices", `device ${path} is missing. `, `NixOS: boot.kernelModules = [ "tun" ]; for /dev/net/tun`);
     }
     return faults;
 }
@@ -181,11 +210,12 @@ export function directoriesScript(directories: readonly string[], owner: { uid: 
     ].join("\n");
 }
 
+/** The remote command line that prints the admin kubeconfig. */
+export function readKubeconfigCommand({ ssh }: NixosK3sArgs["node"]): string {
+    return `${ssh.user === "root" ? "" : "sudo -n "}cat ${KUBECONFIG_PATH}`;
+}
+
 /** k3s writes 127.0.0.1:6443; seen from this computer that is the node. Any other server is somebody's choice. */
 export function withServerAddress(kubeconfig: string, address: string): string {
     return kubeconfig.replace(/server: https:\/\/(127\.0\.0\.1|\[::1\]):6443/, `server: https://${address}:6443`);
-}
-
-function sudo(args: NixosK3sArgs): string {
-    return args.node.ssh.user === "root" ? "" : "sudo -n ";
 }

@@ -19,7 +19,7 @@ export interface NodeFacts {
     readonly ageRecipient: string;
     /** Directories that were asked for and are not there. */
     readonly missingDirectories: readonly string[];
-    /** Device files that were asked for and are not there. */
+    /** Device files, of characters or blocks, that were asked for and are not there. */
     readonly missingDevices: readonly string[];
 }
 
@@ -64,7 +64,10 @@ export function probeScript({ ageKeyPath, directories, devices }: ProbeArgs): st
                   `put ageRecipient "$($SUDO sed -n 's/^# public key: *//p' ${shellQuote(ageKeyPath)} 2>/dev/null | head -n 1)"`,
               ]),
         ...directories.map((path) => `$SUDO test -d ${shellQuote(path)} || put missingDirectory ${shellQuote(path)}`),
-        ...devices.map((path) => `$SUDO test -c ${shellQuote(path)} || put missingDevice ${shellQuote(path)}`),
+        ...devices.map(
+            (path) =>
+                `$SUDO test -c ${shellQuote(path)} -o -b ${shellQuote(path)} || put missingDevice ${shellQuote(path)}`,
+        ),
         "",
     ].join("\n");
 }

@@ -6,6 +6,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { Databases } from "./database/databases";
 import type { Edge } from "./edge/edge";
+import type { AppDelivery } from "./gitops/delivery";
 import type { Namespaces } from "./cluster/namespaces";
 import type { SecretStore } from "./secrets/secret-store";
 import type { Storage } from "./storage/volumes";
@@ -48,6 +49,8 @@ export interface Platform {
     readonly gpus?: Readonly<Partial<Record<GpuKind, Gpu>>>;
     /** Annotations on every controller of a workload that reads a Secret or ConfigMap, e.g. Reloader's. */
     readonly reloadAnnotations?: Readonly<Record<string, string>>;
+    /** How the app at hand reaches the cluster; absent: by Pulumi. */
+    readonly delivery?: AppDelivery;
 }
 
 /** The part of a Platform that a workload without an exposure needs; the edge itself is built on it. */

@@ -62,6 +62,18 @@ export interface Pod {
     readonly annotations: Readonly<Record<string, string>>;
     /** Whether the pod has a volume that only one pod at a time may write. */
     readonly exclusive: boolean;
+    /** Outputs of the objects made for it, claims aside. */
+    readonly objects: readonly pulumi.Input<unknown>[];
+}
+
+/** Where a workload's parts go. */
+export interface PodOptions {
+    /** For claims, which are always Pulumi's: data must not depend on what a Git tree says. */
+    readonly claims: pulumi.CustomResourceOptions;
+    /** For everything else; undefined: Git applies it. */
+    readonly objects: pulumi.CustomResourceOptions | undefined;
+    /** Secrets as references. */
+    readonly references: boolean;
 }
 
 /** Claims, Secret and ConfigMap of a workload, and the template of its pod around `container`'s own fields. */
@@ -71,18 +83,15 @@ export function workloadPod(
     container: Partial<k8s.types.input.core.v1.Container>,
     spec: Partial<k8s.types.input.core.v1.PodSpec>,
     platform: WorkloadHost,
-    child: pulumi.CustomResourceOptions,
+    options: PodOptions,
 ): Pod {
     const namespace = platform.namespaces.name(args.namespace);
     const selector = { "app.kubernetes.io/name": name };
     const labels = { ...selector, "app.kubernetes.io/part-of": args.group };
     const volumes = Object.entries(args.volumes ?? {});
-    const claims = claimVolumes(name, volumes, namespace, platform, child);
-    const secret =
-        args.secrets === undefined
-            ? undefined
-            : platform.secrets.deliver(name, { name, namespace, data: args.secrets }, child);
-    const files = configFiles(name, args.files, namespace, labels, child);
+    const claims = claimVolumes(name, volumes, namespace, platform, options.claims);
+    const secret = args.secrets === undefined ? undefined : secretOf(name, args.secrets, namespace, platform, options);
+    const files = configFiles(name, args.files, namespace, labels, options.objects);
     const gpu = graphics(name, args.gpu, platform);
     const annotations = { ...args.podAnnotations, ...files?.annotations };
 
@@ -92,6 +101,7 @@ export function workloadPod(
         selector,
         annotations: secret === undefined && args.secretEnv === undefined ? {} : (platform.reloadAnnotations ?? {}),
         exclusive: claims.size > 0,
+        objects: [secret, files?.map],
         template: {
             metadata: { labels, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) },
             spec: {
@@ -125,6 +135,18 @@ export function workloadPod(
             },
         },
     };
+}
+
+function secretOf(
+    name: string,
+    data: Readonly<Record<string, SecretRef>>,
+    namespace: pulumi.Output<string>,
+    { secrets }: WorkloadHost,
+    { objects, references }: PodOptions,
+): pulumi.Output<string> {
+    if (objects === undefined) return pulumi.output(name);
+    const args = { name, namespace, data };
+    return references ? secrets.refer(name, args, objects) : secrets.deliver(name, args, objects);
 }
 
 function claimVolumes(
@@ -170,7 +192,7 @@ function configFiles(
     files: PodArgs["files"],
     namespace: pulumi.Output<string>,
     labels: Readonly<Record<string, string>>,
-    child: pulumi.CustomResourceOptions,
+    opts: pulumi.CustomResourceOptions | undefined,
 ) {
     if (files === undefined) return undefined;
     const entries = Object.entries(files).map(([path, content]) => ({
@@ -178,19 +200,23 @@ function configFiles(
         content,
         key: path.slice(1).replaceAll(/[^A-Za-z0-9._-]+/g, "-"),
     }));
-    const map = new k8s.core.v1.ConfigMap(
-        name,
-        {
-            metadata: { name, namespace, labels: { ...labels } },
-            data: Object.fromEntries(entries.map(({ key, content }) => [key, content])),
-        },
-        child,
-    );
+    const map =
+        opts === undefined
+            ? undefined
+            : new k8s.core.v1.ConfigMap(
+                  name,
+                  {
+                      metadata: { name, namespace, labels: { ...labels } },
+                      data: Object.fromEntries(entries.map(({ key, content }) => [key, content])),
+                  },
+                  opts,
+              ).metadata.name;
     return {
+        map,
         // A file mounted by subPath is not renewed in a running pod.
         annotations: { "homelab/files": createHash("sha256").update(JSON.stringify(files)).digest("hex") },
         mounts: entries.map(({ path, key }) => ({ name: "files", mountPath: path, subPath: key, readOnly: true })),
-        volumes: [{ name: "files", configMap: { name: map.metadata.name } }],
+        volumes: [{ name: "files", configMap: { name: map ?? name } }],
     };
 }
 

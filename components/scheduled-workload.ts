@@ -10,8 +10,6 @@ export interface ScheduledWorkloadArgs extends PodArgs {
 
 /** A CronJob with everything around it: runs to its end at set times, one at a time. */
 export class ScheduledWorkload extends pulumi.ComponentResource {
-    readonly job: k8s.batch.v1.CronJob;
-
     constructor(
         name: string,
         args: ScheduledWorkloadArgs,
@@ -19,30 +17,38 @@ export class ScheduledWorkload extends pulumi.ComponentResource {
         opts: pulumi.ComponentResourceOptions = {},
     ) {
         super("homelab:apps:ScheduledWorkload", name, {}, pulumi.mergeOptions(platform.opts, opts));
-        const child = { parent: this };
-        const pod = workloadPod(name, args, {}, { restartPolicy: "Never" }, platform, child);
-        this.job = new k8s.batch.v1.CronJob(
-            name,
-            {
-                metadata: {
-                    name,
-                    namespace: pod.namespace,
-                    labels: pod.labels,
-                    ...(Object.keys(pod.annotations).length === 0 ? {} : { annotations: pod.annotations }),
-                },
-                spec: {
-                    schedule: args.schedule,
-                    timeZone: platform.cluster.timezone,
-                    concurrencyPolicy: "Forbid",
-                    successfulJobsHistoryLimit: 1,
-                    failedJobsHistoryLimit: 2,
-                    jobTemplate: {
-                        spec: { backoffLimit: 0, ttlSecondsAfterFinished: 86400, template: pod.template },
+        const delivery = platform.delivery?.begin(this, name, args.namespace);
+        const options = {
+            claims: { parent: this },
+            objects: delivery === undefined ? { parent: this } : delivery.objects,
+            references: delivery?.references ?? false,
+        };
+        const pod = workloadPod(name, args, {}, { restartPolicy: "Never" }, platform, options);
+        const job =
+            options.objects &&
+            new k8s.batch.v1.CronJob(
+                name,
+                {
+                    metadata: {
+                        name,
+                        namespace: pod.namespace,
+                        labels: pod.labels,
+                        ...(Object.keys(pod.annotations).length === 0 ? {} : { annotations: pod.annotations }),
+                    },
+                    spec: {
+                        schedule: args.schedule,
+                        timeZone: platform.cluster.timezone,
+                        concurrencyPolicy: "Forbid",
+                        successfulJobsHistoryLimit: 1,
+                        failedJobsHistoryLimit: 2,
+                        jobTemplate: {
+                            spec: { backoffLimit: 0, ttlSecondsAfterFinished: 86400, template: pod.template },
+                        },
                     },
                 },
-            },
-            child,
-        );
+                options.objects,
+            );
+        delivery?.settled([...pod.objects, job?.urn]);
         this.registerOutputs({});
     }
 }

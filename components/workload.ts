@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { Expose } from "./edge/edge";
+import type { Backend, Expose } from "./edge/edge";
 import type { WorkloadHost } from "./platform";
 import { workloadPod, type PodArgs } from "./pod";
 
@@ -32,14 +32,17 @@ export interface WorkloadArgs extends PodArgs {
  * cluster; what differs between clusters comes from the platform.
  */
 export class Workload extends pulumi.ComponentResource {
-    readonly deployment: k8s.apps.v1.Deployment;
-    readonly service: k8s.core.v1.Service;
     /** `http://<service>.<namespace>.svc.cluster.local:<first port>`, plain text, for partners in the cluster. */
     readonly url: string;
 
     constructor(name: string, args: WorkloadArgs, platform: WorkloadHost, opts: pulumi.ComponentResourceOptions = {}) {
         super("homelab:apps:Workload", name, {}, pulumi.mergeOptions(platform.opts, opts));
-        const child = { parent: this };
+        const delivery = platform.delivery?.begin(this, name, args.namespace);
+        const options = {
+            claims: { parent: this },
+            objects: delivery === undefined ? { parent: this } : delivery.objects,
+            references: delivery?.references ?? false,
+        };
         const port = firstPort(name, args.ports);
         this.url = `http://${name}.${args.namespace}.svc.cluster.local:${port}`;
 
@@ -55,74 +58,93 @@ export class Workload extends pulumi.ComponentResource {
             },
             { terminationGracePeriodSeconds: args.terminationGracePeriod ?? 30 },
             platform,
-            child,
+            options,
         );
         const { namespace, labels, selector } = pod;
         const annotations = {
             ...pod.annotations,
             ...(args.connects === undefined ? {} : { "homelab/connects-to": args.connects.join(" ") }),
         };
-        this.deployment = new k8s.apps.v1.Deployment(
-            name,
-            {
-                metadata: {
-                    name,
-                    namespace,
-                    labels,
-                    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+        const deployment =
+            options.objects &&
+            new k8s.apps.v1.Deployment(
+                name,
+                {
+                    metadata: {
+                        name,
+                        namespace,
+                        labels,
+                        ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+                    },
+                    spec: {
+                        replicas: args.replicas ?? 1,
+                        // Two pods on one ReadWriteOnce directory would corrupt its database.
+                        strategy: { type: pod.exclusive ? "Recreate" : "RollingUpdate" },
+                        selector: { matchLabels: selector },
+                        template: pod.template,
+                    },
                 },
-                spec: {
-                    replicas: args.replicas ?? 1,
-                    // Two pods on one ReadWriteOnce directory would corrupt its database.
-                    strategy: { type: pod.exclusive ? "Recreate" : "RollingUpdate" },
-                    selector: { matchLabels: selector },
-                    template: pod.template,
-                },
-            },
-            child,
-        );
+                options.objects,
+            );
 
         const dedicated = args.expose?.access === "dedicated" ? args.expose : undefined;
         const address =
             dedicated === undefined ? undefined : platform.edge?.dedicatedService(dedicated.address, dedicated.host);
-        this.service = new k8s.core.v1.Service(
-            name,
-            {
-                metadata: {
-                    name,
-                    namespace,
-                    labels,
-                    ...(address === undefined ? {} : { annotations: address.annotations }),
-                },
-                spec: {
-                    ...(address?.spec ?? { type: "ClusterIP" }),
-                    selector,
-                    ports: Object.entries(args.ports).map(([portName, number]) => ({
-                        name: portName,
-                        port: number,
-                        targetPort: portName,
-                    })),
-                },
-            },
-            // The engine waits for endpoints of a Service: without its pods there are none.
-            { parent: this, dependsOn: this.deployment },
-        );
-        if (args.expose !== undefined) {
-            if (platform.edge === undefined) {
-                throw new pulumi.ResourceError(
-                    `workload ${name} is exposed, but this platform has no edge`,
-                    this,
-                    true,
-                );
-            }
-            platform.edge.expose(
+        const service =
+            deployment &&
+            new k8s.core.v1.Service(
                 name,
+                {
+                    metadata: {
+                        name,
+                        namespace,
+                        labels,
+                        ...(address === undefined ? {} : { annotations: address.annotations }),
+                    },
+                    spec: {
+                        ...(address?.spec ?? { type: "ClusterIP" }),
+                        selector,
+                        ports: Object.entries(args.ports).map(([portName, number]) => ({
+                            name: portName,
+                            port: number,
+                            targetPort: portName,
+                        })),
+                    },
+                },
+                // The engine waits for endpoints of a Service: without its pods there are none.
+                { ...options.objects, dependsOn: deployment },
+            );
+        const route =
+            args.expose &&
+            this.expose(
                 args.expose,
-                { workload: name, namespace, service: this.service.metadata.name, port },
-                child,
+                platform,
+                {
+                    workload: name,
+                    namespace,
+                    service: service?.metadata.name ?? name,
+                    port,
+                },
+                options.objects,
+            );
+        delivery?.settled([...pod.objects, deployment?.urn, service?.urn, route?.urn]);
+        this.registerOutputs({ url: this.url });
+    }
+
+    private expose(
+        expose: Expose,
+        { edge }: WorkloadHost,
+        backend: Backend,
+        opts: pulumi.CustomResourceOptions | undefined,
+    ): pulumi.Resource | undefined {
+        if (edge === undefined) {
+            throw new pulumi.ResourceError(
+                `workload ${backend.workload} is exposed, but this platform has no edge`,
+                this,
+                true,
             );
         }
-        this.registerOutputs({ url: this.url });
+        return edge.expose(backend.workload, expose, backend, opts);
     }
 }
 

@@ -1,9 +1,11 @@
-/** `npm run sandbox -- up|preview|refresh|destroy|down|status <stack> [flags for pulumi]`. */
+/** `npm run sandbox -- up|preview|refresh|destroy|import|doctor|audit|down|status <stack> [flags]`. */
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { stackNames } from "../stacks";
 import { didYouMean } from "../stacks/config";
 import { run } from "../tools/process";
+import { ROOT } from "../tools/stack-file";
 import { runMain, UserError } from "../tools/user-error";
 import { runningDaemon, type DaemonInfo } from "./background";
 import { chartDirectories, crdDirectory } from "./chart-source";
@@ -26,11 +28,13 @@ import { renderReport, stageTimes, type Reachable } from "./report";
 import { Sandbox } from "./sandbox";
 import { creationsUnderWay, forgetUnfinished, keepUnfinished } from "./unfinished";
 
-const OPERATIONS = ["up", "preview", "refresh", "destroy"] as const;
-const COMMANDS = [...OPERATIONS, "down", "status"] as const;
+const OPERATIONS = ["up", "preview", "refresh", "destroy", "import"] as const;
+/** Tools of the project that look at what a stack declares; here they look at the sandbox. */
+const LOOKS = ["doctor", "audit"] as const;
+const COMMANDS = [...OPERATIONS, ...LOOKS, "down", "status"] as const;
 type Command = (typeof COMMANDS)[number];
 
-const USAGE = `usage: npm run sandbox -- ${COMMANDS.join("|")} <stack> [flags for pulumi, e.g. --expect-no-changes]`;
+const USAGE = `usage: npm run sandbox -- ${COMMANDS.join("|")} <stack> [flags for pulumi or the tool, e.g. --expect-no-changes]`;
 
 const say = (line: string) => console.error(`sandbox: ${line}`);
 
@@ -51,6 +55,9 @@ runMain(async () => {
             return down(stack, options);
         case "status":
             return status(stack);
+        case "doctor":
+        case "audit":
+            return look(command as (typeof LOOKS)[number], stack, flags, options);
         default:
             return operate(command as Operation, stack, flags, options);
     }
@@ -215,6 +222,29 @@ function nextCommands(stack: string, kubeconfig: string): string {
         `  npm run sandbox -- destroy ${stack}    empty the cluster, data stays; up finds it again`,
         `  npm run sandbox -- down ${stack}       remove the sandbox`,
     ].join("\n");
+}
+
+/** Runs one of the project's tools as it stands, with the sandbox for its surroundings. */
+async function look(
+    tool: (typeof LOOKS)[number],
+    stack: string,
+    flags: readonly string[],
+    options: SandboxOptions,
+): Promise<number> {
+    const sandbox = Sandbox.open(stack, options, say);
+    sandbox.lock();
+    try {
+        const { env } = await sandbox.start();
+        const main = join(ROOT, "tools", tool, "main.ts");
+        const args = ["--require", require.resolve("tsx/cjs"), main, stack, "--root", sandbox.layout.project, ...flags];
+        return await new Promise<number>((resolve, reject) => {
+            const child = spawn(process.execPath, args, { cwd: process.cwd(), env, stdio: "inherit" });
+            child.on("error", reject);
+            child.on("close", (code) => resolve(code ?? 1));
+        });
+    } finally {
+        sandbox.unlock();
+    }
 }
 
 async function down(stack: string, options: SandboxOptions): Promise<number> {

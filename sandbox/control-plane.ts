@@ -6,7 +6,7 @@ import { run } from "../tools/process";
 import type { ToolName } from "../tools/toolchain";
 import { UserError } from "../tools/user-error";
 import type { SandboxLayout } from "./layout";
-import { assertFree } from "./ports";
+import { assertFree, freePorts } from "./ports";
 
 export type ToolPaths = Readonly<Record<ToolName, string>>;
 
@@ -68,11 +68,22 @@ export class ControlPlane {
         await this.assertPort();
         mkdirSync(this.layout.kwok, { recursive: true });
         const config = join(this.layout.kwok, "config.yaml");
+        // kwokctl's own search counts down from one number: two sandboxes made at once would get the same.
+        const [etcdPort, etcdPeerPort, kubeControllerManagerPort, kubeSchedulerPort, kwokControllerPort] =
+            await freePorts(5);
         const options = {
             apiVersion: "config.kwok.x-k8s.io/v1alpha1",
             kind: "KwokctlConfiguration",
             // Stages are objects, so that the controllers can add those of kinds that appear later.
-            options: { bindAddress: "127.0.0.1", enableCRDs: ["Stage"] },
+            options: {
+                bindAddress: "127.0.0.1",
+                enableCRDs: ["Stage"],
+                etcdPort,
+                etcdPeerPort,
+                kubeControllerManagerPort,
+                kubeSchedulerPort,
+                kwokControllerPort,
+            },
         };
         writeFileSync(config, stringify(options));
         const { tools } = this;

@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import * as grpc from "@grpc/grpc-js";
 import * as events from "@pulumi/pulumi/proto/events_grpc_pb";
 import * as language from "@pulumi/pulumi/proto/language_grpc_pb";
+import { LanguageHandshakeResponse } from "@pulumi/pulumi/proto/language_pb";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { useSubstitutes, type Substitutes } from "./chart-source";
 import type { SandboxLayout } from "./layout";
@@ -22,7 +23,7 @@ export type Program = () => Promise<unknown>;
 /** The program that a real cluster gets, by the same start file. Loaded when the engine asks for it. */
 const indexProgram: Program = () => (require("../tools/start") as Program)();
 
-export type Operation = "up" | "preview" | "refresh" | "destroy";
+export type Operation = "up" | "preview" | "refresh" | "destroy" | "import";
 
 interface StepMetadata {
     readonly urn: string;
@@ -56,21 +57,30 @@ export class Engine {
         private readonly program: Program = indexProgram,
     ) {}
 
-    /** Runs an operation with the program attached (destroy runs none) and the flags of the caller. */
+    /** Runs an operation with the program attached (destroy and import run none) and the flags of the caller. */
     async operate(operation: Operation, flags: readonly string[], substitutes: Substitutes): Promise<EngineResult> {
         const seen: EngineEvent[] = [];
         const { port, stop } = await this.serve(substitutes, (event) => seen.push(event));
         const confirm = operation === "preview" ? [] : ["--yes", "--skip-preview"];
-        const program = operation === "destroy" ? [] : [`--client=127.0.0.1:${port}`, "--exec-kind", "auto.inline"];
+        const program =
+            operation === "destroy" || operation === "import"
+                ? []
+                : [`--client=127.0.0.1:${port}`, "--exec-kind", "auto.inline"];
+        // An import runs no program and asks for its language all the same.
+        const env = operation === "import" ? { PULUMI_DEBUG_LANGUAGES: `nodejs:${port}` } : {};
         try {
-            const ended = await this.spawn([
-                operation,
-                ...["--stack", this.layout.stack],
-                ...confirm,
-                ...program,
-                ...["--event-log", `tcp://127.0.0.1:${port}`, "--suppress-outputs"],
-                ...flags,
-            ]);
+            const ended = await this.spawn(
+                [
+                    operation,
+                    ...["--stack", this.layout.stack],
+                    ...confirm,
+                    ...program,
+                    ...["--event-log", `tcp://127.0.0.1:${port}`, "--suppress-outputs"],
+                    ...flags,
+                ],
+                false,
+                env,
+            );
             return { ...ended, events: seen };
         } finally {
             stop();
@@ -82,11 +92,15 @@ export class Engine {
         return (await this.spawn(args, quiet)).code;
     }
 
-    private spawn(args: readonly string[], quiet = false): Promise<Pick<EngineResult, "code" | "killedBy">> {
+    private spawn(
+        args: readonly string[],
+        quiet = false,
+        env: NodeJS.ProcessEnv = {},
+    ): Promise<Pick<EngineResult, "code" | "killedBy">> {
         return new Promise((resolve, reject) => {
             const child = spawn(this.pulumi, args, {
                 cwd: this.layout.project,
-                env: this.env,
+                env: { ...this.env, ...env },
                 // A process group of its own: an interrupt is passed on once, by `interrupt`, and the engine then ends
                 // what is under way. Two at once would make it drop everything.
                 detached: true,
@@ -119,7 +133,14 @@ export class Engine {
             return this.program();
         };
         const server = new grpc.Server({ "grpc.max_receive_message_length": 400 * 1024 * 1024 });
-        server.addService(language.LanguageRuntimeService, new LanguageServer(program));
+        server.addService(
+            language.LanguageRuntimeService,
+            Object.assign(new LanguageServer(program), {
+                // The SDK's has none: it is made for `--client`, which an import does not know.
+                handshake: (_: unknown, done: (error: null, answer: LanguageHandshakeResponse) => void) =>
+                    done(null, new LanguageHandshakeResponse()),
+            }),
+        );
         // Not a file: the engine's debug messages in it hold secrets.
         server.addService(events.EventsService, {
             streamEvents: (

@@ -1,4 +1,4 @@
-/** The sandbox's three switches, read from the environment. */
+/** The sandbox's switches, read from the environment. */
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ROOT } from "../tools/stack-file";
@@ -11,6 +11,8 @@ export interface SandboxOptions {
     readonly charts: "stand-in" | "upstream" | { readonly directory: string };
     /** Directory with real CRDs, `<project>/<plural.group>.yaml`; absent: stand-in CRDs. */
     readonly crds?: string;
+    /** Folder of the files Pulumi.<stack>.yaml: this checkout's, or another to try. */
+    readonly stackFiles: string;
     /** Port of the API server; absent: a free one. */
     readonly apiPort?: number;
 }
@@ -22,6 +24,7 @@ export function sandboxOptions(env: NodeJS.ProcessEnv = process.env): SandboxOpt
     return {
         providers: providers(env["SANDBOX_PROVIDERS"]),
         charts: charts(env["SANDBOX_CHARTS"]),
+        stackFiles: stackFiles(env["SANDBOX_STACK_FILES"]),
         ...(crds === undefined ? {} : { crds }),
         ...(apiPort === undefined ? {} : { apiPort }),
     };
@@ -41,6 +44,11 @@ function crdDirectory(value: string | undefined): string | undefined {
     if (value !== undefined && value !== "") return directory("SANDBOX_CRDS", value, "a directory of CRD files");
     const shared = join(ROOT, "..", "shared", "crds");
     return existsSync(shared) ? shared : undefined;
+}
+
+function stackFiles(value: string | undefined): string {
+    if (value === undefined || value === "") return ROOT;
+    return directory("SANDBOX_STACK_FILES", value, "a folder with files Pulumi.<stack>.yaml");
 }
 
 function directory(name: string, value: string, allowed: string): string {

@@ -4,7 +4,7 @@ import { delimiter, dirname, join } from "node:path";
 import { parse, stringify } from "yaml";
 import { openStack, type OpenStack } from "../stacks";
 import { CONFIG_KEY } from "../stacks/config";
-import { PROJECT, readStackValue, ROOT } from "../tools/stack-file";
+import { PROJECT, readStackValue, ROOT, stackFile } from "../tools/stack-file";
 import { resolveTools, type ResolvedTool, type ToolName } from "../tools/toolchain";
 import { UserError } from "../tools/user-error";
 import { isAlive, startDaemon, stopDaemon, type DaemonInfo } from "./background";
@@ -16,7 +16,7 @@ import { installMachineCommands, prepareMachine } from "./node-machine";
 import type { SandboxOptions } from "./options";
 import { freePorts } from "./ports";
 import { installTalosctl } from "./talos-machine";
-import { ageKeyFile, newAgeKey, sopsDocument } from "./secrets-file";
+import { ageKeyFile, newAgeKey, secretsDocument } from "./secrets-file";
 import { keepUnfinished, readUnfinished } from "./unfinished";
 
 /** What a sandbox must remember between runs. */
@@ -31,7 +31,7 @@ interface SandboxRecord {
 const KNOWN_SECRETS: Readonly<Record<string, string>> = CLOUD_SECRETS;
 
 /** The user's own accounts and clusters must not be reachable from a sandbox by accident. */
-const FOREIGN_VARIABLES = /^(PULUMI_|CLOUDFLARE_|CF_|TAILSCALE_|TS_|KUBE|HELM_|SOPS_|AGE_)/;
+const FOREIGN_VARIABLES = /^(PULUMI_|CLOUDFLARE_|CF_|TAILSCALE_|TS_|KUBE|HELM_|SOPS_|AGE_|DOPPLER_)/;
 
 export class Sandbox {
     readonly layout: SandboxLayout;
@@ -47,7 +47,7 @@ export class Sandbox {
 
     /** Checks the stack's file before anything is started. Throws `ConfigError` or `UserError`. */
     static open(name: string, options: SandboxOptions, say: (line: string) => void): Sandbox {
-        return new Sandbox(openStack(name, readStackValue(ROOT, name)), options, say);
+        return new Sandbox(openStack(name, readStackValue(options.stackFiles, name)), options, say);
     }
 
     get exists(): boolean {
@@ -222,7 +222,10 @@ export class Sandbox {
         writeFileSync(join(project, "Pulumi.yaml"), stringify({ name: PROJECT, runtime: "nodejs" }));
         const path = join(project, `Pulumi.${stack}.yaml`);
         const before = existsSync(path) ? (parse(readFileSync(path, "utf8")) as Record<string, unknown>) : {};
-        const committed = parse(readFileSync(join(ROOT, `Pulumi.${stack}.yaml`), "utf8")) as Record<string, unknown>;
+        const committed = parse(readFileSync(stackFile(this.options.stackFiles, stack), "utf8")) as Record<
+            string,
+            unknown
+        >;
         const { encryptionsalt: _salt, encryptedkey: _key, secretsprovider: _provider, ...content } = committed;
         const salt = before["encryptionsalt"];
         writeFileSync(
@@ -241,7 +244,7 @@ export class Sandbox {
                 }),
             );
             mkdirSync(dirname(secrets), { recursive: true });
-            writeFileSync(secrets, await sopsDocument(values, record.recipient));
+            writeFileSync(secrets, await secretsDocument(values, record.recipient));
         }
     }
 
@@ -276,6 +279,8 @@ export class Sandbox {
             HELM_DATA_HOME: join(layout.home, "helm", "data"),
             CLOUDFLARE_BASE_URL: `${daemon.cloudflareUrl}/client/v4`,
             TAILSCALE_BASE_URL: daemon.tailscaleUrl,
+            // None is simulated, and the real one must not be asked.
+            DOPPLER_API_HOST: "",
         };
     }
 }

@@ -56,7 +56,7 @@ export function talosCalls(root: string): { program: string; args: string[] }[] 
         .map((line) => JSON.parse(line) as { program: string; args: string[] });
 }
 
-/** A secrets bundle of made-up values, by dotted path, as `sopsDocument` takes it. */
+/** A secrets bundle of made-up values, by dotted path, as `secretsDocument` takes it. */
 export function madeUpTalosSecrets(): Record<string, string> {
     return Object.fromEntries(TALOS_SECRETS.map((path) => [path, randomBytes(24).toString("base64")]));
 }

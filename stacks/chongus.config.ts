@@ -11,6 +11,7 @@ import {
     cidr,
     cloudflareId,
     cpu,
+    delivery,
     domain,
     duration,
     ipv4,
@@ -151,19 +152,31 @@ const webApp = (defaults: { host: string; memory: string; storage: string }) =>
         host: label.default(defaults.host),
         memory: bytes.default(defaults.memory),
         storage: bytes.default(defaults.storage),
+        delivery: delivery.optional(),
     });
 
 const apps = z.strictObject({
-    "echo-server": z.strictObject({ host: label.default("echo-server"), memory: bytes.default("128Mi") }).optional(),
+    "echo-server": z
+        .strictObject({
+            host: label.default("echo-server"),
+            memory: bytes.default("128Mi"),
+            delivery: delivery.optional(),
+        })
+        .optional(),
     jellyfin: webApp({ host: "jellyfin", memory: "12Gi", storage: "50Gi" }).optional(),
     sonarr: webApp({ host: "sonarr", memory: "2Gi", storage: "5Gi" }).optional(),
     radarr: webApp({ host: "radarr", memory: "2Gi", storage: "5Gi" }).optional(),
     prowlarr: webApp({ host: "prowlarr", memory: "1Gi", storage: "2Gi" }).optional(),
     sabnzbd: webApp({ host: "sabnzbd", memory: "8Gi", storage: "5Gi" }).optional(),
-    recyclarr: z.strictObject({ memory: bytes.default("256Mi") }).optional(),
+    recyclarr: z.strictObject({ memory: bytes.default("256Mi"), delivery: delivery.optional() }).optional(),
     paperless: webApp({ host: "paperless", memory: "4Gi", storage: "20Gi" }).optional(),
     ollama: z
-        .strictObject({ host: label.default("ollama"), memory: bytes.default("24Gi"), models: bytes.default("100Gi") })
+        .strictObject({
+            host: label.default("ollama"),
+            memory: bytes.default("24Gi"),
+            models: bytes.default("100Gi"),
+            delivery: delivery.optional(),
+        })
         .optional(),
 });
 
@@ -188,6 +201,8 @@ export const chongusSchema = z.strictObject({
         /** Directory that Flux starts from. */
         path: relativePath,
     }),
+    /** Who applies the apps' objects; an app's own `delivery` comes first. docs/gitops.md */
+    delivery: delivery.default("pulumi"),
     monitoring,
     certificates: z.strictObject({
         /** Contact for Let's Encrypt. */

@@ -28,7 +28,8 @@ import { EnvoyGateway, externalGatewayOrigin, GATEWAY_NAMESPACE } from "../compo
 import { EnvoyGatewayEdge } from "../components/edge/envoy-gateway-edge";
 import { ExternalDns, externalDnsRows, tunnelTarget } from "../components/edge/external-dns";
 import { LetsEncrypt } from "../components/edge/lets-encrypt";
-import { FluxOperator, FluxSync } from "../components/gitops/flux";
+import { Deliveries } from "../components/gitops/delivery";
+import { FluxApps, FluxOperator, FluxSync } from "../components/gitops/flux";
 import { NVIDIA_NODE_LABEL, NvidiaGpus } from "../components/gpu/nvidia";
 import { Alerts } from "../components/monitoring/alerts";
 import { Alloy } from "../components/monitoring/alloy";
@@ -54,6 +55,7 @@ import { SnapshotController } from "../components/storage/snapshot-controller";
 import { SubnetRouter } from "../components/tailnet/subnet-router";
 import type { ChongusConfig } from "./chongus.config";
 import type { CloudAccounts, NodeInfo, SecretsFile, Stage, StackContext, StackSummary } from "./context";
+import { deliveryChoices } from "./schema";
 
 /** Namespace of everything that watches. */
 const OBSERVABILITY = "observability";
@@ -68,8 +70,14 @@ export async function chongus(config: ChongusConfig, context: StackContext): Pro
     bootstrapSecrets.check(bootstrapRefs(config));
 
     // 0. Talos on every machine.
-    const talosArgs = talosCluster(config, context.root);
+    const talosArgs = chongusMachines(config, context.root);
     const facts = await lookAtTalos(talosArgs);
+    const deliveries = new Deliveries({
+        stack: "chongus",
+        choices: deliveryChoices(config),
+        before: context.delivered ?? {},
+        show: context.showsGit ?? false,
+    });
     const talos = new TalosCluster("talos", talosArgs, facts);
     const kubernetes = new k8s.Provider(
         "chongus",
@@ -81,6 +89,8 @@ export async function chongus(config: ChongusConfig, context: StackContext): Pro
             // New content updates the object; the default deletes and recreates it under running pods.
             enableConfigMapMutable: true,
             enableSecretMutable: true,
+            // Not always: an object whose logical name changed would be taken over and then deleted.
+            ...(deliveries.adopts ? { upsertExistingObjects: true } : {}),
         },
         { dependsOn: talos },
     );
@@ -294,12 +304,16 @@ export async function chongus(config: ChongusConfig, context: StackContext): Pro
         { workload: "hubble", namespace: "kube-system", service: "hubble-ui", port: 80 },
         { provider: kubernetes, dependsOn: [cilium, gateway] },
     );
-    deployApps(config, platform);
+    deployApps(config, (app) => deliveries.platform(app, platform));
     tunnel?.publish(edge.exposures);
+    if (deliveries.gitApps.length > 0) {
+        new FluxApps("flux-apps", { sync: flux, apps: deliveries.gitApps }, platform.opts);
+    }
 
     return {
         exposures: edge.exposures,
         volumes: storage.rows,
+        delivery: deliveries.record,
         ...(network.announce === "routed" ? { routes: staticRoutes(network.pool, config.nodes) } : {}),
         ...(externalDns === undefined
             ? {}
@@ -362,18 +376,18 @@ function watch(
 /** API keys that two workloads share, in the secret store. */
 const API_KEYS = { sonarr: "sonarr.apiKey", radarr: "radarr.apiKey" } as const;
 
-function deployApps({ apps }: ChongusConfig, platform: Platform): void {
-    if (apps["echo-server"] !== undefined) echoServer(platform, apps["echo-server"]);
-    if (apps.jellyfin !== undefined) jellyfin(platform, { ...apps.jellyfin, gpu: "nvidia" });
-    if (apps.paperless !== undefined) paperless(platform, apps.paperless);
-    if (apps.ollama !== undefined) ollama(platform, { ...apps.ollama, gpu: "nvidia" });
-    const downloads = apps.sabnzbd && sabnzbd(platform, apps.sabnzbd);
-    const indexers = apps.prowlarr && prowlarr(platform, apps.prowlarr);
+function deployApps({ apps }: ChongusConfig, on: (app: keyof ChongusConfig["apps"]) => Platform): void {
+    if (apps["echo-server"] !== undefined) echoServer(on("echo-server"), apps["echo-server"]);
+    if (apps.jellyfin !== undefined) jellyfin(on("jellyfin"), { ...apps.jellyfin, gpu: "nvidia" });
+    if (apps.paperless !== undefined) paperless(on("paperless"), apps.paperless);
+    if (apps.ollama !== undefined) ollama(on("ollama"), { ...apps.ollama, gpu: "nvidia" });
+    const downloads = apps.sabnzbd && sabnzbd(on("sabnzbd"), apps.sabnzbd);
+    const indexers = apps.prowlarr && prowlarr(on("prowlarr"), apps.prowlarr);
     const partners = [indexers, downloads].flatMap((partner) => (partner === undefined ? [] : [partner.url]));
-    const series = apps.sonarr && sonarr(platform, { ...apps.sonarr, apiKey: API_KEYS.sonarr }, partners);
-    const films = apps.radarr && radarr(platform, { ...apps.radarr, apiKey: API_KEYS.radarr }, partners);
+    const series = apps.sonarr && sonarr(on("sonarr"), { ...apps.sonarr, apiKey: API_KEYS.sonarr }, partners);
+    const films = apps.radarr && radarr(on("radarr"), { ...apps.radarr, apiKey: API_KEYS.radarr }, partners);
     if (apps.recyclarr !== undefined && series !== undefined && films !== undefined) {
-        recyclarr(platform, {
+        recyclarr(on("recyclarr"), {
             ...apps.recyclarr,
             sonarr: { url: series.url, apiKey: API_KEYS.sonarr },
             radarr: { url: films.url, apiKey: API_KEYS.radarr },
@@ -381,7 +395,8 @@ function deployApps({ apps }: ChongusConfig, platform: Platform): void {
     }
 }
 
-function talosCluster(config: ChongusConfig, root: string): TalosClusterArgs {
+/** The machines, and what is asked of them. */
+export function chongusMachines(config: ChongusConfig, root: string): TalosClusterArgs {
     const { talos, network, storage, nodes } = config;
     return {
         clusterName: "chongus",
@@ -431,12 +446,28 @@ export function talosSecrets({ talos }: ChongusConfig): SecretsFile {
 }
 
 /** The accounts this configuration names. */
-export function chongusClouds({ cloudflare: account, tailscale: net, domain }: ChongusConfig): CloudAccounts {
+export function chongusClouds({ cloudflare: account, tailscale: net, domain, secrets }: ChongusConfig): CloudAccounts {
     return {
         ...(account === undefined
             ? {}
-            : { cloudflare: { accountId: account.accountId, zoneId: account.zoneId, domain } }),
-        ...(net === undefined ? {} : { tailscale: { tailnet: net.tailnet } }),
+            : {
+                  cloudflare: {
+                      accountId: account.accountId,
+                      zoneId: account.zoneId,
+                      domain,
+                      apiToken: SECRETS.cloudflareToken,
+                  },
+              }),
+        ...(net === undefined
+            ? {}
+            : {
+                  tailscale: {
+                      tailnet: net.tailnet,
+                      clientId: SECRETS.tailscaleClientId,
+                      clientSecret: SECRETS.tailscaleClientSecret,
+                  },
+              }),
+        doppler: { ...secrets.doppler, serviceToken: SECRETS.dopplerToken },
     };
 }
 

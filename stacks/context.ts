@@ -1,6 +1,11 @@
+import type * as pulumi from "@pulumi/pulumi";
+import type { NixosK3sArgs } from "../bootstrap/nixos-k3s";
+import type { TalosClusterArgs } from "../bootstrap/talos/talos-cluster";
 import type { Exposure } from "../components/edge/edge";
+import type { Delivery } from "../components/gitops/delivery";
 import type { DnsRecordRow } from "../components/edge/external-dns";
 import type { StaticRoute } from "../components/network/cilium-pool";
+import type { SecretRef } from "../components/secrets/secret-store";
 import type { SopsReader } from "../components/secrets/sops";
 import type { VolumeRow } from "../components/storage/volumes";
 
@@ -10,6 +15,10 @@ export interface StackContext {
     readonly root: string;
     /** Opens the stack's secrets file. A plan gives placeholders instead. */
     readonly readSops: SopsReader;
+    /** Where the last `up` left each app; absent: nothing is there yet. */
+    readonly delivered?: Readonly<Record<string, Delivery>>;
+    /** True in a plan: objects that Git has are shown too. */
+    readonly showsGit?: boolean;
 }
 
 /** What a stack's program says of itself, for tables and documents. */
@@ -20,6 +29,8 @@ export interface StackSummary {
     readonly dns?: readonly DnsRecordRow[];
     /** Routes that a person must set on the LAN's router. */
     readonly routes?: readonly StaticRoute[];
+    /** Who delivers each app, for the next `up`. */
+    readonly delivery: Readonly<Record<string, pulumi.Output<Delivery>>>;
 }
 
 /** A bootstrap stage: its title and the logical name of the component that it consists of. */
@@ -37,11 +48,27 @@ export interface SecretsFile {
     readonly encoding?: "base64";
 }
 
-/** The cloud accounts a stack speaks to, as far as its configuration names them. */
+/** The cloud accounts a stack speaks to, as far as its configuration names them. Credentials are places in its secrets files. */
 export interface CloudAccounts {
-    readonly cloudflare?: { readonly accountId: string; readonly zoneId: string; readonly domain: string };
-    readonly tailscale?: { readonly tailnet: string };
+    readonly cloudflare?: {
+        readonly accountId: string;
+        readonly zoneId: string;
+        readonly domain: string;
+        readonly apiToken: SecretRef;
+    };
+    readonly tailscale?: { readonly tailnet: string; readonly clientId: SecretRef; readonly clientSecret: SecretRef };
+    readonly doppler?: { readonly project: string; readonly config: string; readonly serviceToken: SecretRef };
 }
+
+/** A stack's machines with what the program asks of them, for whoever looks without building. */
+export type Machines =
+    | {
+          readonly kind: "nixos-k3s";
+          readonly args: NixosK3sArgs;
+          /** Where the key is that Argo CD gets. */
+          readonly ageKey: { readonly from: "node" | "file"; readonly path: string };
+      }
+    | { readonly kind: "talos"; readonly args: TalosClusterArgs };
 
 /** A machine as the sandbox shows it to the API server. */
 export interface NodeInfo {

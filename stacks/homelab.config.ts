@@ -12,6 +12,7 @@ import {
     cidr,
     cloudflareId,
     cpu,
+    delivery,
     domain,
     duration,
     gitRepository,
@@ -115,10 +116,17 @@ const webApp = (defaults: { host: string; memory: string; storage: string }) =>
         host: app.host.default(defaults.host),
         memory: app.memory.default(defaults.memory),
         storage: app.storage.default(defaults.storage),
+        delivery: delivery.optional(),
     });
 
 const apps = z.strictObject({
-    "echo-server": z.strictObject({ host: label.default("echo-server"), memory: bytes.default("128Mi") }).optional(),
+    "echo-server": z
+        .strictObject({
+            host: label.default("echo-server"),
+            memory: bytes.default("128Mi"),
+            delivery: delivery.optional(),
+        })
+        .optional(),
     plex: z
         .strictObject({
             host: label.default("plex"),
@@ -126,6 +134,7 @@ const apps = z.strictObject({
             address: ipv4,
             memory: bytes.default("8Gi"),
             storage: bytes.default("50Gi"),
+            delivery: delivery.optional(),
         })
         .optional(),
     sonarr: webApp({ host: "sonarr", memory: "2Gi", storage: "5Gi" }).optional(),
@@ -139,6 +148,7 @@ const apps = z.strictObject({
             storage: app.storage.default("1Gi"),
             /** NordVPN country, e.g. Denmark; absent means the provider recommends a server. */
             country: z.string().min(2).optional(),
+            delivery: delivery.optional(),
         })
         .optional(),
 });
@@ -152,6 +162,8 @@ export const homelabSchema = z.strictObject({
     storage,
     argocd: z.strictObject({ host: label.default("argocd") }).prefault({}),
     gitops,
+    /** Who applies the apps' objects; an app's own `delivery` comes first. docs/gitops.md */
+    delivery: delivery.default("pulumi"),
     monitoring: monitoring.prefault({}),
     /** Absent: no public names and no tunnel; the cluster works on the LAN all the same. */
     cloudflare: cloudflare.optional(),

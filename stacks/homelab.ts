@@ -20,6 +20,7 @@ import { CiliumIngressEdge } from "../components/edge/cilium-ingress";
 import { CloudflareDns } from "../components/edge/cloudflare-dns";
 import { CloudflareTunnel } from "../components/edge/cloudflare-tunnel";
 import { ArgoCd } from "../components/gitops/argo-cd";
+import { Deliveries, renderedTree } from "../components/gitops/delivery";
 import { RootApplicationSet } from "../components/gitops/root-application-set";
 import { PrometheusStack } from "../components/monitoring/prometheus-stack";
 import { Cilium, CILIUM_INGRESS } from "../components/network/cilium";
@@ -33,6 +34,7 @@ import { NodeDirectories } from "../components/storage/node-directories";
 import { SubnetRouter } from "../components/tailnet/subnet-router";
 import type { CloudAccounts, SecretsFile, Stage, StackContext, StackSummary } from "./context";
 import type { HomelabConfig } from "./homelab.config";
+import { deliveryChoices } from "./schema";
 
 /** Builds the stack. Rejects with a `RunError`, before any resource exists, when secrets or the machine are not in order. */
 export async function homelab(config: HomelabConfig, context: StackContext): Promise<StackSummary> {
@@ -40,17 +42,7 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
 
     // 0. The machine runs k3s as Cilium needs it.
     const { ageKey } = config.secrets;
-    const nodeArgs: NixosK3sArgs = {
-        node: machine,
-        managesStorage: directories.provisioner === "managed",
-        podCidr: network.podCidr,
-        serviceCidr: network.serviceCidr,
-        ...(ageKey.from === "node" ? { ageKeyPath: ageKey.path } : {}),
-        requiredDirectories: dataDisks(config),
-        requiredDevices: config.apps.transmission === undefined ? [] : ["/dev/net/tun"],
-        directories: nodeDirectories(config),
-        owner: directories.owner,
-    };
+    const nodeArgs = homelabNode(config);
     // The look waits for the network, the decryption for the processor: both at once. Faults of the secrets come first.
     const looking = lookAtNode(nodeArgs);
     looking.catch(() => undefined);
@@ -65,6 +57,12 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
             ? { hash: facts.ageKeyHash, recipient: facts.ageRecipient }
             : await localAgeKey(ageKey.path);
     assertRecipient(context.root, config.secrets.sopsFile, key.recipient);
+    const deliveries = new Deliveries({
+        stack: "homelab",
+        choices: deliveryChoices(config),
+        before: context.delivered ?? {},
+        show: context.showsGit ?? false,
+    });
     const node = new NixosK3s("node", nodeArgs, facts);
     const kubernetes = new k8s.Provider(
         "homelab",
@@ -76,6 +74,8 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
             // New content updates the object; the default deletes and recreates it under running pods.
             enableConfigMapMutable: true,
             enableSecretMutable: true,
+            // Not always: an object whose logical name changed would be taken over and then deleted.
+            ...(deliveries.adopts ? { upsertExistingObjects: true } : {}),
         },
         { dependsOn: node },
     );
@@ -203,7 +203,7 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
     }
 
     new PrometheusStack("monitoring", { namespace: "monitoring", ...config.monitoring }, platform);
-    deployApps(config, platform);
+    deployApps(config, (app) => deliveries.platform(app, platform));
 
     // 6. Names, derived from everything exposed above.
     const dns =
@@ -232,11 +232,24 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
             path: config.gitops.path,
             groups: ["infra", "apps", "media"],
             ownedByPulumi: ownedByPulumi(config),
+            rendered: {
+                tree: renderedTree("homelab"),
+                apps: deliveries.gitApps,
+                ownedByPulumi: deliveries.ownedByPulumi,
+            },
         },
-        { ...lab, dependsOn: [argocd, ...(dns === undefined ? [] : [dns])] },
+        {
+            ...lab,
+            // Goes before the volumes of Git's apps: their pods must be gone by then.
+            dependsOn: [
+                argocd,
+                ...(dns === undefined ? [] : [dns]),
+                ...deliveries.gitApps.flatMap((app) => app.stands),
+            ],
+        },
     );
 
-    return { exposures: edge.exposures, volumes: storage.rows };
+    return { exposures: edge.exposures, volumes: storage.rows, delivery: deliveries.record };
 }
 
 /** The key in the cluster must be one that the files in Git are encrypted to. An unknown recipient is not judged. */
@@ -268,8 +281,23 @@ export function homelabClouds({ cloudflare: account, tailscale: net, domain }: H
     return {
         ...(account === undefined
             ? {}
-            : { cloudflare: { accountId: account.accountId, zoneId: account.zoneId, domain } }),
-        ...(net === undefined ? {} : { tailscale: { tailnet: net.tailnet } }),
+            : {
+                  cloudflare: {
+                      accountId: account.accountId,
+                      zoneId: account.zoneId,
+                      domain,
+                      apiToken: SECRETS.cloudflareToken,
+                  },
+              }),
+        ...(net === undefined
+            ? {}
+            : {
+                  tailscale: {
+                      tailnet: net.tailnet,
+                      clientId: SECRETS.tailscaleClientId,
+                      clientSecret: SECRETS.tailscaleClientSecret,
+                  },
+              }),
     };
 }
 
@@ -290,22 +318,38 @@ function cloudProviders(config: HomelabConfig, secrets: SopsSecretStore): pulumi
     return providers;
 }
 
-function deployApps({ apps, network }: HomelabConfig, platform: Platform): void {
-    if (apps["echo-server"] !== undefined) echoServer(platform, apps["echo-server"]);
-    if (apps.plex !== undefined) plex(platform, apps.plex);
+function deployApps({ apps, network }: HomelabConfig, on: (app: keyof HomelabConfig["apps"]) => Platform): void {
+    if (apps["echo-server"] !== undefined) echoServer(on("echo-server"), apps["echo-server"]);
+    if (apps.plex !== undefined) plex(on("plex"), apps.plex);
     // Down the chain of requests: each takes the URLs of those it asks.
-    const downloads = apps.transmission && transmission(platform, { ...apps.transmission, lan: network.lan });
-    const indexers = apps.prowlarr && prowlarr(platform, apps.prowlarr);
+    const downloads = apps.transmission && transmission(on("transmission"), { ...apps.transmission, lan: network.lan });
+    const indexers = apps.prowlarr && prowlarr(on("prowlarr"), apps.prowlarr);
     const partners = [indexers, downloads].flatMap((partner) => (partner === undefined ? [] : [partner.url]));
-    const series = apps.sonarr && sonarr(platform, apps.sonarr, partners);
-    const films = apps.radarr && radarr(platform, apps.radarr, partners);
+    const series = apps.sonarr && sonarr(on("sonarr"), apps.sonarr, partners);
+    const films = apps.radarr && radarr(on("radarr"), apps.radarr, partners);
     if (apps.overseerr !== undefined) {
         overseerr(
-            platform,
+            on("overseerr"),
             apps.overseerr,
             [series, films].flatMap((partner) => (partner === undefined ? [] : [partner.url])),
         );
     }
+}
+
+/** The machine, and what is asked of it. */
+export function homelabNode(config: HomelabConfig): NixosK3sArgs {
+    const { node, network, storage, secrets } = config;
+    return {
+        node,
+        managesStorage: storage.provisioner === "managed",
+        podCidr: network.podCidr,
+        serviceCidr: network.serviceCidr,
+        ...(secrets.ageKey.from === "node" ? { ageKeyPath: secrets.ageKey.path } : {}),
+        requiredDirectories: dataDisks(config),
+        requiredDevices: config.apps.transmission === undefined ? [] : ["/dev/net/tun"],
+        directories: nodeDirectories(config),
+        owner: storage.owner,
+    };
 }
 
 /** Directories whose absence means an unmounted disk. */

@@ -2,10 +2,18 @@
 import type { z } from "zod";
 import type { StackClaim } from "./claims";
 import { ConfigError, parseConfig, show, type CrossRule } from "./config";
-import type { CloudAccounts, NodeInfo, SecretsFile, Stage, StackContext, StackSummary } from "./context";
-import { chongus, chongusClouds, chongusNodes, chongusSecrets, chongusStages, talosSecrets } from "./chongus";
+import type { CloudAccounts, Machines, NodeInfo, SecretsFile, Stage, StackContext, StackSummary } from "./context";
+import {
+    chongus,
+    chongusClouds,
+    chongusMachines,
+    chongusNodes,
+    chongusSecrets,
+    chongusStages,
+    talosSecrets,
+} from "./chongus";
 import { chongusClaims, chongusRules, chongusSchema } from "./chongus.config";
-import { homelab, homelabClouds, homelabSecrets, homelabStages } from "./homelab";
+import { homelab, homelabClouds, homelabNode, homelabSecrets, homelabStages } from "./homelab";
 import { homelabClaims, homelabRules, homelabSchema, type HomelabConfig } from "./homelab.config";
 
 /** How the program reaches a stack's machines: by ssh, or by Talos' API. */
@@ -22,6 +30,8 @@ interface StackDefinition<S extends z.ZodType> {
     stages(config: z.output<S>): Stage[];
     secrets(config: z.output<S>): SecretsFile | readonly SecretsFile[];
     clouds(config: z.output<S>): CloudAccounts;
+    /** `root`: folder that paths of the configuration are seen from. */
+    machines(config: z.output<S>, root: string): Machines;
     /** What it takes for itself, for comparison with other clusters. */
     claims(config: z.output<S>): StackClaim[];
     /** Default "ssh". */
@@ -40,6 +50,7 @@ export interface OpenStack {
     readonly machine: MachineAccess;
     readonly serviceCidr?: string;
     readonly clouds: CloudAccounts;
+    machines(root: string): Machines;
     readonly claims: readonly StackClaim[];
     run(context: StackContext): Promise<StackSummary>;
 }
@@ -61,6 +72,7 @@ function defineStack<S extends z.ZodType>(definition: StackDefinition<S>): reado
                 machine: definition.machine ?? "ssh",
                 ...(definition.serviceCidr !== undefined && { serviceCidr: definition.serviceCidr(config) }),
                 clouds: definition.clouds(config),
+                machines: (root) => definition.machines(config, root),
                 claims: definition.claims(config),
                 run: (context) => definition.run(config, context),
             };
@@ -77,6 +89,7 @@ const stacks: ReadonlyMap<string, Opener> = new Map([
         stages: homelabStages,
         secrets: homelabSecrets,
         clouds: homelabClouds,
+        machines: (config) => ({ kind: "nixos-k3s", args: homelabNode(config), ageKey: config.secrets.ageKey }),
         claims: homelabClaims,
         nodes: ({ node }: HomelabConfig): NodeInfo[] => [
             {
@@ -101,6 +114,7 @@ const stacks: ReadonlyMap<string, Opener> = new Map([
         stages: chongusStages,
         secrets: (config) => [chongusSecrets(config), talosSecrets(config)],
         clouds: chongusClouds,
+        machines: (config, root) => ({ kind: "talos", args: chongusMachines(config, root) }),
         claims: chongusClaims,
         nodes: chongusNodes,
         machine: "talos",

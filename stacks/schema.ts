@@ -1,5 +1,6 @@
 /** Building blocks for the schemas of Pulumi.<stack>.yaml. Every message says what is allowed, not only what is wrong. */
 import { z } from "zod";
+import { DELIVERY_CHOICES, type DeliveryChoice } from "../components/gitops/delivery";
 import { canonicalCidr, isCanonicalCidr, isIpv4, cidrRange, toNumber } from "../components/network/addresses";
 
 const text = (allowed: string) => z.string({ error: (issue) => missingOr(issue.input, allowed) });
@@ -112,3 +113,18 @@ export function whole(first: number, last?: number, allowed?: string) {
 
 /** TCP or UDP port. */
 export const port = whole(1, 65535, "a port from 1 to 65535");
+
+/** Who applies an app's objects. */
+export const delivery = z.enum(DELIVERY_CHOICES, { error: DELIVERY_CHOICES.join(" or ") });
+
+/** Every declared app with its choice: its own, else the stack's. */
+export function deliveryChoices(config: {
+    readonly delivery: DeliveryChoice;
+    readonly apps: Readonly<Record<string, { readonly delivery?: DeliveryChoice | undefined } | undefined>>;
+}): Record<string, DeliveryChoice> {
+    return Object.fromEntries(
+        Object.entries(config.apps).flatMap(([name, app]) =>
+            app === undefined ? [] : [[name, app.delivery ?? config.delivery]],
+        ),
+    );
+}

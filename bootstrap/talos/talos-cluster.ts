@@ -45,7 +45,26 @@ const NO_FACTS: TalosFacts = { secretsHash: "", kubeconfigPeriod: "" };
  * Talos refuses. In a plan nothing is looked at and the facts are empty.
  */
 export async function lookAtTalos(args: TalosClusterArgs): Promise<TalosFacts> {
-    const request: LookRequest = {
+    const request = lookRequest(args);
+    const stdout = await runCommand(`the machines of ${args.clusterName} cannot be looked at`, {
+        command: `node ${shellQuote(join(__dirname, "run.cjs"))} look`,
+        stdin: JSON.stringify(request),
+    });
+    if (stdout === undefined) return NO_FACTS;
+    const { secretsHash, faults, warnings } = JSON.parse(stdout) as LookAnswer;
+    if (faults.length > 0) {
+        throw new pulumi.RunError(
+            `the machines of ${args.clusterName} are not ready; nothing was touched.\n` +
+                faults.map((fault) => `  - ${fault}`).join("\n"),
+        );
+    }
+    for (const warning of warnings) await pulumi.log.warn(warning);
+    return { secretsHash, kubeconfigPeriod: halfYear(new Date()) };
+}
+
+/** What is looked at, for the process that looks. */
+export function lookRequest(args: TalosClusterArgs): LookRequest {
+    return {
         clusterName: args.clusterName,
         endpoint: controlPlaneEndpoint(args.vip),
         talosVersion: args.talosVersion,
@@ -62,20 +81,6 @@ export async function lookAtTalos(args: TalosClusterArgs): Promise<TalosFacts> {
             patch: machineConfig(args, node),
         })),
     };
-    const stdout = await runCommand(`the machines of ${args.clusterName} cannot be looked at`, {
-        command: `node ${shellQuote(join(__dirname, "run.cjs"))} look`,
-        stdin: JSON.stringify(request),
-    });
-    if (stdout === undefined) return NO_FACTS;
-    const { secretsHash, faults, warnings } = JSON.parse(stdout) as LookAnswer;
-    if (faults.length > 0) {
-        throw new pulumi.RunError(
-            `the machines of ${args.clusterName} are not ready; nothing was touched.\n` +
-                faults.map((fault) => `  - ${fault}`).join("\n"),
-        );
-    }
-    for (const warning of warnings) await pulumi.log.warn(warning);
-    return { secretsHash, kubeconfigPeriod: halfYear(new Date()) };
 }
 
 /** E.g. "2025-1". */

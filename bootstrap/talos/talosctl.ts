@@ -201,6 +201,14 @@ export class Talosctl {
             .some((line) => line !== "" && line !== "." && !/^NODE\s+NAME$/.test(line));
     }
 
+    /** Whether the machine has a file or directory at a path. */
+    async has(address: string, path: string): Promise<boolean> {
+        const listing = await this.ask(address, ["list", path]);
+        if (listing.code === 0) return true;
+        if (/no such file or directory/.test(listing.stderr)) return false;
+        throw this.failure(["list", path], address, listing);
+    }
+
     async bootstrap(address: string): Promise<"done" | "there already" | "not yet"> {
         const ran = await this.ask(address, ["bootstrap"], { timeout: 2 * MINUTE });
         if (ran.code === 0) return "done";

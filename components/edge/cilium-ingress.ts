@@ -25,7 +25,12 @@ export class CiliumIngressEdge implements Edge {
         return `http://${host}.${this.domain}`;
     }
 
-    expose(name: string, expose: Expose, backend: Backend, opts: pulumi.CustomResourceOptions): void {
+    expose(
+        name: string,
+        expose: Expose,
+        backend: Backend,
+        opts: pulumi.CustomResourceOptions | undefined,
+    ): pulumi.Resource | undefined {
         const host = `${expose.host}.${this.domain}`;
         const dedicated = expose.access === "dedicated";
         this.#exposures.push({
@@ -35,8 +40,8 @@ export class CiliumIngressEdge implements Edge {
             address: dedicated ? expose.address : this.address,
             port: dedicated ? backend.port : 80,
         });
-        if (dedicated) return;
-        new k8s.networking.v1.Ingress(
+        if (dedicated || opts === undefined) return undefined;
+        return new k8s.networking.v1.Ingress(
             name,
             {
                 metadata: { name: backend.workload, namespace: backend.namespace },

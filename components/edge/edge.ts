@@ -40,8 +40,16 @@ export interface Edge {
     url(host: string): string;
     /** Everything exposed so far, in order of declaration. */
     readonly exposures: readonly Exposure[];
-    /** Makes the route, where the technology has one, and records the exposure. */
-    expose(name: string, expose: Expose, backend: Backend, opts: pulumi.CustomResourceOptions): void;
+    /**
+     * Records the exposure and makes the route, where the technology has one. Without options it only records: the route
+     * is made elsewhere.
+     */
+    expose(
+        name: string,
+        expose: Expose,
+        backend: Backend,
+        opts: pulumi.CustomResourceOptions | undefined,
+    ): pulumi.Resource | undefined;
     /** What a Service needs to get an address of its own from the cluster's load balancer, and its host label a record. */
     dedicatedService(
         address: string,

@@ -33,13 +33,18 @@ export class EnvoyGatewayEdge implements Edge {
         return `https://${host}.${this.domain}`;
     }
 
-    expose(name: string, expose: Expose, backend: Backend, opts: pulumi.CustomResourceOptions): void {
+    expose(
+        name: string,
+        expose: Expose,
+        backend: Backend,
+        opts: pulumi.CustomResourceOptions | undefined,
+    ): pulumi.Resource | undefined {
         const host = `${expose.host}.${this.domain}`;
         const access = expose.access === "external" && !this.args.hasTunnel ? "local" : expose.access;
         if (expose.access === "dedicated") {
             const { address } = expose;
             this.#exposures.push({ workload: backend.workload, host, access, address, port: backend.port });
-            return;
+            return undefined;
         }
         const which: GatewayName = access === "external" ? "external" : "internal";
         const { gateway, internalAddress, externalAddress } = this.args;
@@ -50,7 +55,8 @@ export class EnvoyGatewayEdge implements Edge {
             address: which === "external" ? externalAddress : internalAddress,
             port: LISTENERS.https,
         });
-        new k8s.apiextensions.CustomResource(
+        if (opts === undefined) return undefined;
+        return new k8s.apiextensions.CustomResource(
             name,
             {
                 apiVersion: "gateway.networking.k8s.io/v1",

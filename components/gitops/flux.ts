@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { chartArgs, charts } from "../charts";
 import { podSecurityNamespace } from "../cluster/namespaces";
+import type { GitApp } from "./delivery";
 
 /** flux-operator, which installs and upgrades Flux; https://fluxcd.control-plane.io/operator/ */
 export class FluxOperator extends pulumi.ComponentResource {
@@ -91,6 +92,46 @@ export class FluxSync extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: args.operator.release },
         );
+        this.registerOutputs({});
+    }
+}
+
+export interface FluxAppsArgs {
+    sync: FluxSync;
+    apps: readonly GitApp[];
+}
+
+/** Name that flux-operator gives to the GitRepository of a FluxInstance. */
+const FLUX_SOURCE = "flux-system";
+
+/** A Flux Kustomization for each app that Git delivers from what `npm run render` wrote. */
+export class FluxApps extends pulumi.ComponentResource {
+    constructor(name: string, { sync, apps }: FluxAppsArgs, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:gitops:FluxApps", name, {}, opts);
+        for (const { app, namespace, path, delivery, stands } of apps) {
+            new k8s.apiextensions.CustomResource(
+                `${name}-${app}`,
+                {
+                    apiVersion: "kustomize.toolkit.fluxcd.io/v1",
+                    kind: "Kustomization",
+                    metadata: { name: `${namespace}-${app}`, namespace: sync.namespace },
+                    spec: {
+                        sourceRef: { kind: "GitRepository", name: FLUX_SOURCE },
+                        path: `./${path}`,
+                        interval: "1h",
+                        retryInterval: "2m",
+                        timeout: "10m",
+                        prune: true,
+                        wait: true,
+                        // On the way back to Pulumi the objects stay; otherwise they go first, and wholly, before the
+                        // volumes that their pods hold.
+                        deletionPolicy: delivery === "taking-over" ? "Orphan" : "WaitForTermination",
+                    },
+                },
+                // Gone before the volumes; and what Git holds is no reason to hold up an `up`.
+                { parent: this, dependsOn: [sync.instance, ...stands] },
+            );
+        }
         this.registerOutputs({});
     }
 }

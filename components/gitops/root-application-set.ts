@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { clusterCommand } from "../cluster/cluster-command";
 import type { Cluster } from "../platform";
+import type { GitApp } from "./delivery";
 
 export interface RootApplicationSetArgs {
     cluster: Pick<Cluster, "kubeconfig">;
@@ -15,6 +16,13 @@ export interface RootApplicationSetArgs {
     groups: readonly string[];
     /** Applications that Pulumi delivers itself: their directories are left out, so that each object has one owner. */
     ownedByPulumi: readonly string[];
+    /** What `npm run render` writes into the same repository: `<tree>/<namespace>/<app>`. */
+    rendered: {
+        tree: string;
+        apps: readonly Pick<GitApp, "path" | "delivery">[];
+        /** Directories there that are left out. */
+        ownedByPulumi: readonly string[];
+    };
 }
 
 /** The hand-off to Git: every directory `<path>/<group>/<app>` becomes an Argo CD Application and a namespace of that name. */
@@ -60,7 +68,16 @@ fi
 
 /** Spec of the ApplicationSet; https://argo-cd.readthedocs.io/en/stable/operator-manual/applicationset/Generators-Git/ */
 export function applicationSetSpec(args: Omit<RootApplicationSetArgs, "cluster" | "namespace">) {
-    const source = { repoURL: args.repository, revision: args.revision };
+    const { repository, revision, path, groups, ownedByPulumi, rendered } = args;
+    const source = { repoURL: repository, revision };
+    const takesRendered = rendered.apps.length > 0;
+    const isRendered = `hasPrefix "${rendered.tree}/" .path.path`;
+    /** A segment below the tree that the directory is in. */
+    const segment = (tree: string) => `{{ index .path.segments ${tree.split("/").length} }}`;
+    const either = (inRendered: string, elsewhere: string) =>
+        takesRendered && inRendered !== elsewhere
+            ? `{{ if ${isRendered} }}${inRendered}{{ else }}${elsewhere}{{ end }}`
+            : elsewhere;
     return {
         goTemplate: true,
         goTemplateOptions: ["missingkey=error"],
@@ -69,8 +86,10 @@ export function applicationSetSpec(args: Omit<RootApplicationSetArgs, "cluster" 
                 git: {
                     ...source,
                     directories: [
-                        ...args.groups.map((group) => ({ path: `${args.path}/${group}/*` })),
-                        ...args.ownedByPulumi.map((path) => ({ path: `${args.path}/${path}`, exclude: true })),
+                        ...groups.map((group) => ({ path: `${path}/${group}/*` })),
+                        ...ownedByPulumi.map((app) => ({ path: `${path}/${app}`, exclude: true })),
+                        ...(takesRendered ? [{ path: `${rendered.tree}/*/*` }] : []),
+                        ...(takesRendered ? rendered.ownedByPulumi.map((app) => ({ path: app, exclude: true })) : []),
                     ],
                 },
             },
@@ -78,23 +97,39 @@ export function applicationSetSpec(args: Omit<RootApplicationSetArgs, "cluster" 
         template: {
             metadata: {
                 name: "{{ .path.basenameNormalized }}",
-                // The group is the segment after the tree's own.
-                labels: { "app.kubernetes.io/part-of": `{{ index .path.segments ${args.path.split("/").length} }}` },
-                finalizers: ["resources-finalizer.argocd.argoproj.io"],
+                // The group is the segment after the tree's own; of what was rendered, the namespace is.
+                labels: { "app.kubernetes.io/part-of": either(segment(rendered.tree), segment(path)) },
+                ...(takesRendered ? {} : { finalizers: [CASCADE] }),
             },
             spec: {
                 project: "default",
                 source: {
-                    repoURL: args.repository,
-                    targetRevision: args.revision,
+                    repoURL: repository,
+                    targetRevision: revision,
                     path: "{{ .path.path }}",
                 },
-                destination: { server: "https://kubernetes.default.svc", namespace: "{{ .path.basenameNormalized }}" },
+                destination: {
+                    server: "https://kubernetes.default.svc",
+                    namespace: either(segment(rendered.tree), "{{ .path.basenameNormalized }}"),
+                },
                 syncPolicy: {
                     automated: { prune: true, selfHeal: true },
                     syncOptions: ["CreateNamespace=true", "ServerSideApply=true"],
                 },
             },
         },
+        ...(takesRendered ? { templatePatch: cascadeExcept(rendered.apps) } : {}),
     };
+}
+
+/** With it an Application takes its objects along when it goes. */
+const CASCADE = "resources-finalizer.argocd.argoproj.io";
+
+/** An app that goes back to Pulumi leaves its objects. A patch, since a template cannot leave out an item of a list. */
+function cascadeExcept(apps: readonly Pick<GitApp, "path" | "delivery">[]): string {
+    const leaving = apps.filter(({ delivery }) => delivery === "taking-over").map(({ path }) => `"${path}"`);
+    const patch = `metadata:\n  finalizers: [${CASCADE}]`;
+    return leaving.length === 0
+        ? patch
+        : `{{- if not (has .path.path (list ${leaving.join(" ")})) }}\n${patch}\n{{- end }}`;
 }

@@ -69,14 +69,6 @@ export class Doppler extends pulumi.ComponentResource {
     }
 }
 
-export interface DopplerSecretArgs extends SecretArgs {
-    /**
-     * Value in the store that is a JSON object: each of its keys becomes one of the Secret's. The other values are then
-     * in the Secret twice, by their names in Doppler too.
-     */
-    readonly extract?: SecretRef;
-}
-
 /**
  * Secrets by ExternalSecret: the program names them and never sees a value. A change in Doppler arrives with the next
  * refresh, and Reloader restarts what reads it. With the ExternalSecret its Secret goes too.
@@ -87,8 +79,7 @@ export class DopplerSecretStore implements SecretStore {
 
     constructor(private readonly doppler: Doppler) {}
 
-    deliver(name: string, args: DopplerSecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
-        const extract = args.extract === undefined ? undefined : dopplerKey(args.extract);
+    deliver(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
         const used = new Set<string>();
         const value = (ref: SecretRef) => {
             const key = dopplerKey(ref);
@@ -100,7 +91,7 @@ export class DopplerSecretStore implements SecretStore {
             ...mapValues(args.templates ?? {}, (template) => template(value)),
             ...mapValues(args.data, value),
         };
-        for (const key of [...used, ...(extract === undefined ? [] : [extract])]) this.refs.add(key);
+        for (const key of used) this.refs.add(key);
         const secret = new k8s.apiextensions.CustomResource(
             name,
             {
@@ -120,20 +111,22 @@ export class DopplerSecretStore implements SecretStore {
                         template: {
                             engineVersion: "v2",
                             type: args.type ?? "Opaque",
-                            // By default the template alone decides what is in the Secret.
-                            ...(extract === undefined ? {} : { mergePolicy: "Merge" }),
                             ...(args.labels === undefined ? {} : { metadata: { labels: args.labels } }),
                             data,
                         },
                     },
                     data: [...used].map((key) => ({ secretKey: key, remoteRef: { key } })),
-                    ...(extract === undefined ? {} : { dataFrom: [{ extract: { key: extract } }] }),
                 },
             },
             opts,
         );
         // The Secret has the ExternalSecret's name, and is there once that is ready.
         return secret.metadata.name.apply((metadataName) => metadataName ?? args.name);
+    }
+
+    /** An ExternalSecret has no value in it. */
+    refer(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
+        return this.deliver(name, args, opts);
     }
 }
 

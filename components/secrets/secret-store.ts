@@ -29,4 +29,6 @@ export interface SecretStore {
      * Throws a `RunError` that names every missing value, where the store can be read at plan time.
      */
     deliver(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string>;
+    /** What stands in Git in place of the Secret, without any value in it. Returns the Secret's name. */
+    refer(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string>;
 }

@@ -38,26 +38,19 @@ export class SopsSecretStore implements SecretStore {
     }
 
     deliver(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
-        const values = Object.fromEntries(Object.entries(args.data).map(([key, ref]) => [key, this.value(ref)]));
-        const texts = Object.fromEntries(
-            Object.entries(args.templates ?? {}).map(([key, template]) => [
-                key,
-                pulumi.secret(template((ref) => this.text(ref))),
-            ]),
-        );
         return new k8s.core.v1.Secret(
             name,
-            {
-                metadata: {
-                    name: args.name,
-                    namespace: args.namespace,
-                    ...(args.labels === undefined ? {} : { labels: args.labels }),
-                },
-                type: args.type ?? "Opaque",
-                stringData: { ...args.literals, ...texts, ...values },
-            },
+            secretFields(args, (ref) => this.text(ref), pulumi.secret),
             opts,
         ).metadata.name;
+    }
+
+    /** A Secret of references; `npm run render` encrypts it for Argo CD's ksops. */
+    refer(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
+        const fields = secretFields(args, sopsReference, (text) => text);
+        // Not the class for Secrets, which makes a secret of whatever it is given.
+        return new k8s.apiextensions.CustomResource(name, { apiVersion: "v1", kind: "Secret", ...fields }, opts)
+            .metadata.name;
     }
 
     /** Throws a `RunError` with every value asked for so far that the file lacks. */
@@ -78,6 +71,27 @@ export class SopsSecretStore implements SecretStore {
         );
     }
 }
+
+function secretFields(
+    { name, namespace, labels, type, literals, templates, data }: SecretArgs,
+    text: (ref: SecretRef) => string,
+    wrap: (text: string) => pulumi.Input<string>,
+) {
+    const map = <T>(record: Readonly<Record<string, T>> | undefined, value: (item: T) => string) =>
+        Object.fromEntries(Object.entries(record ?? {}).map(([key, item]) => [key, wrap(value(item))]));
+    return {
+        metadata: { name, namespace, ...(labels === undefined ? {} : { labels }) },
+        type: type ?? "Opaque",
+        stringData: { ...literals, ...map(templates, (template) => template(text)), ...map(data, text) },
+    };
+}
+
+/** Stands for a value of the secrets file in a text that others may read. */
+const sopsReference = (ref: SecretRef): string => `\${sops:${ref}}`;
+
+/** The text with each reference replaced by its value; throws what `value` throws. */
+export const resolveSopsReferences = (text: string, value: (ref: SecretRef) => string): string =>
+    text.replaceAll(/\$\{sops:([^}]+)\}/g, (_, ref: string) => value(ref));
 
 /**
  * The default `SopsReader`: decrypts with the age identities that sops itself would use (SOPS_AGE_KEY,

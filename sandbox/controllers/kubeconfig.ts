@@ -1,67 +1,17 @@
 import { readFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
-import { parse } from "yaml";
-
-/** How to reach an API server, and as whom. */
-export interface Access {
-    readonly server: string;
-    readonly ca?: Buffer;
-    readonly cert?: Buffer;
-    readonly key?: Buffer;
-    readonly token?: string;
-}
+import { dirname } from "node:path";
+import { accessOf, type Access } from "../../tools/live/kubeconfig";
 
 /**
- * Reads the current context of a kubeconfig file. The sandbox's own clusters use certificates, so that and bearer tokens are all
- * that is understood; reading it here saves the daemon the second that loading a Kubernetes client library takes.
+ * Reads the current context of a kubeconfig file; reading it here saves the daemon the second that loading a Kubernetes
+ * client library takes.
  *
  * @throws Error naming the file and what it lacks.
  */
 export function readAccess(file: string): Access {
-    const config: unknown = parse(readFileSync(file, "utf8"));
-    const context = pick(config, "contexts", text(config, "current-context"), "context");
-    const cluster = pick(config, "clusters", text(context, "cluster"), "cluster");
-    const user = pick(config, "users", text(context, "user"), "user");
-    const server = text(cluster, "server");
-    if (server === undefined) {
-        throw new Error(`kubeconfig ${file}: its current context names no cluster with a server`);
+    try {
+        return accessOf(readFileSync(file, "utf8"), dirname(file));
+    } catch (error) {
+        throw new Error(`kubeconfig ${file}: ${error instanceof Error ? error.message : String(error)}`);
     }
-    const material = (from: unknown, field: string): Buffer | undefined => {
-        const inline = text(from, `${field}-data`);
-        const path = text(from, field);
-        return inline !== undefined
-            ? Buffer.from(inline, "base64")
-            : path !== undefined
-              ? readFileSync(resolve(dirname(file), path))
-              : undefined;
-    };
-    const ca = material(cluster, "certificate-authority");
-    const cert = material(user, "client-certificate");
-    const key = material(user, "client-key");
-    const token = text(user, "token");
-    return {
-        server,
-        ...(ca !== undefined && { ca }),
-        ...(cert !== undefined && { cert }),
-        ...(key !== undefined && { key }),
-        ...(token !== undefined && { token }),
-    };
-}
-
-/** The part `field` of the entry called `name` in the list `list`. */
-function pick(config: unknown, list: string, name: string | undefined, field: string): unknown {
-    const entries = member(config, list);
-    const entry: unknown = Array.isArray(entries)
-        ? entries.find((candidate) => text(candidate, "name") === name)
-        : undefined;
-    return member(entry, field);
-}
-
-function member(value: unknown, field: string): unknown {
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[field] : undefined;
-}
-
-function text(value: unknown, field: string): string | undefined {
-    const found = member(value, field);
-    return typeof found === "string" && found !== "" ? found : undefined;
 }

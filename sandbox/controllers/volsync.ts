@@ -118,6 +118,13 @@ function done(view: View, trigger: Trigger | undefined, logs: string): Record<st
     };
 }
 
+/** A snapshot as restic names it. */
+const snapshotId = (backup: { at: string; claim: string }) =>
+    createHash("sha256").update(`${backup.claim} ${backup.at}`).digest("hex").slice(0, 8);
+
+/** A time as restic prints it, e.g. 2026-01-02 03:04:05.000000000 +0000 UTC. */
+const resticTime = (at: string) => `${at.slice(0, 10)} ${at.slice(11, 19)}.000000000 +0000 UTC`;
+
 /** A destination is done once for each value of its manual trigger. */
 function restore(view: View, one: Destination, state: Repositories): Action[] {
     const { trigger, restic } = one.spec;
@@ -152,7 +159,7 @@ function restore(view: View, one: Destination, state: Repositories): Action[] {
     const logs =
         last === undefined
             ? "No eligible snapshots found"
-            : `restoring snapshot of ${last.claim} from ${last.at}\nRestic completed`;
+            : `restoring snapshot ${snapshotId(last)} of [/data] at ${resticTime(last.at)} by root@volsync to .\nRestic completed`;
     const latestImage = { apiGroup: "snapshot.storage.k8s.io", kind: "VolumeSnapshot", name: image };
     return statusOf(destinations, one, view.now, { ...done(view, trigger, logs), latestImage }, idle(trigger));
 }

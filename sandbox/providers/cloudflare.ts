@@ -1,6 +1,6 @@
 import { diffProps } from "./diff";
 import { send, type HttpRequest, type Patience } from "./http";
-import { unsupported, type Host, type Plugin, type PluginOptions, type Session } from "./plugin";
+import { unsupported, type Found, type Host, type Plugin, type PluginOptions, type Session } from "./plugin";
 import { configFromWire, configToWire, fromWire, toWire } from "./cloudflare-wire";
 import {
     annotateSecrets,
@@ -31,6 +31,8 @@ interface Kind {
     outputs(result: Props): Props;
     /** A fault that the official plugin reports when it applies, not before. */
     fault?(inputs: Props): string | undefined;
+    /** What the program would say of an imported object beside what stands in its id. */
+    imported: readonly string[];
     /** The one object of its parent: written with PUT, its id is the parent's, and nothing deletes it. */
     singleton?: (inputs: Props) => string;
     update: "PUT" | "PATCH";
@@ -54,6 +56,7 @@ const KINDS: Record<string, Kind> = {
         }),
         fault: ({ proxied, ttl }) =>
             proxied === true && ttl !== 1 ? "ttl must be set to 1 when `proxied` is true" : undefined,
+        imported: DNS_BODY,
         update: "PUT",
         same: (property, said, live, { type }) => {
             const [ours, theirs] = [String(said), String(live)].map((name) => name.toLowerCase().replace(/\.$/, ""));
@@ -79,6 +82,7 @@ const KINDS: Record<string, Kind> = {
             ...fromWire(result),
             ...(isObject(result["metadata"]) && { metadata: JSON.stringify(result["metadata"]) }),
         }),
+        imported: ["name", "configSrc"],
         update: "PATCH",
     },
     "cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig": {
@@ -95,6 +99,7 @@ const KINDS: Record<string, Kind> = {
             ...fromWire(result),
             ...(isObject(result["config"]) && { config: configFromWire(result["config"]) }),
         }),
+        imported: ["config", "source"],
         singleton: ({ tunnelId }) => id(tunnelId),
         update: "PUT",
     },
@@ -187,6 +192,26 @@ function session(call: Client): Session {
         return outputs;
     };
 
+    /** An id of `pulumi import`: the parent's before the object's own, `zone/record`. */
+    const adopt = async (kind: Kind, path: string): Promise<Found | undefined> => {
+        const [parent = "", own = ""] = path.split("/");
+        const where: Props = kind.required.includes("zoneId") ? { zoneId: parent } : { accountId: parent };
+        if (kind.singleton !== undefined) where["tunnelId"] = own;
+        try {
+            const result = await call("GET", kind.collection(where) + (kind.singleton ? "" : `/${id(own)}`));
+            const live = isObject(result) ? kind.outputs(result) : {};
+            const said = kind.imported.filter((name) => {
+                const value = live[name];
+                return value !== undefined && value !== null && !equal(value, []) && !equal(value, {});
+            });
+            const inputs = { ...where, ...Object.fromEntries(said.map((name) => [name, live[name] ?? null])) };
+            return { id: own, outputs: outputsOf(kind, inputs, result), inputs };
+        } catch (error) {
+            if (error instanceof ApiError && error.status === 404) return undefined;
+            throw error;
+        }
+    };
+
     return {
         check: ({ type, news }) => {
             const kind = kindOf(type);
@@ -234,6 +259,7 @@ function session(call: Client): Session {
         },
         read: async ({ id: known, type, state, inputs }) => {
             const kind = kindOf(type);
+            if (Object.keys(inputs).length === 0 && Object.keys(state).length === 0) return adopt(kind, known);
             const plain = revealProps(Object.keys(inputs).length > 0 ? inputs : state);
             try {
                 const result = await call("GET", kind.collection(plain) + (kind.singleton ? "" : `/${id(known)}`));

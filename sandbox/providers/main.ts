@@ -22,6 +22,8 @@ const PLUGINS: Record<string, (options: PluginOptions, processes: Processes) => 
     tailscale: tailscalePlugin,
 };
 
+const STOPS_WITHIN_MS = 3_000;
+
 const { values } = parseArgs({
     options: { name: { type: "string" }, version: { type: "string" }, helm: { type: "string" } },
 });
@@ -33,6 +35,8 @@ const processes = new Processes();
 void serve(make({ env: process.env, helm }, processes), version, () => undefined).then(({ port, stop }) => {
     const end = () => {
         processes.stop();
+        // A session that is still being made may never come to its end.
+        setTimeout(() => process.exit(0), STOPS_WITHIN_MS);
         void stop().then(() => {
             closeEngineLogs();
             process.exit(0);

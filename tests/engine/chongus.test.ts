@@ -1,14 +1,16 @@
 /** The whole life of the chongus stack on the real engine: up, up, destroy with data kept, up again from backups, down. */
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { talosCalls } from "../../sandbox/talos-machine";
+import type { Step } from "../../tools/move/steps";
 import { planStack, type Plan } from "../../tools/plan/plan";
 import { readStackValue, ROOT } from "../../tools/stack-file";
 import { expectSuccess, named, SandboxHarness } from "./harness";
 
 jest.setTimeout(15 * 60_000);
 
-const sandbox = new SandboxHarness({ SANDBOX_SETTLE_SECONDS: "2" }, "chongus");
+const sandbox = new SandboxHarness({ SANDBOX_SETTLE_SECONDS: "2" }, "chongus", 600);
 afterAll(() => sandbox.remove());
 
 interface Cloudflare {
@@ -109,6 +111,67 @@ test("Ceph is healthy, volumes are bound, the database has its owner, GPUs are a
     }
 });
 
+/** The checklist of a move to or from the sandbox's chongus; nobody answers for the other cluster. */
+function moveSteps(app: string, direction: "from" | "to"): Step[] {
+    const stacks = direction === "from" ? ["chongus", "homelab"] : ["homelab", "chongus"];
+    const { stdout, stderr } = spawnSync(
+        process.execPath,
+        [
+            ...["--require", require.resolve("tsx/cjs"), join(ROOT, "tools/move/main.ts"), app, ...stacks, "--json"],
+            ...[`--${direction}-kubeconfig`, join(sandbox.home, "kubeconfig.yaml"), "--timeout=3"],
+        ],
+        { encoding: "utf8" },
+    );
+    if (stdout === "") throw new Error(stderr);
+    return (JSON.parse(stdout) as { steps: Step[] }).steps;
+}
+const verdict = (steps: readonly Step[], title: string) => steps.find((step) => step.title.startsWith(title))?.verdict;
+
+/** Does what a step says, word by word. */
+function follow({ fix }: Step): void {
+    for (const line of fix.filter((text) => text.startsWith("  kubectl "))) {
+        const { status, stderr } = spawnSync("bash", ["-c", line], {
+            encoding: "utf8",
+            env: {
+                ...process.env,
+                KUBECONFIG: join(sandbox.home, "kubeconfig.yaml"),
+                PATH: `${join(sandbox.home, "tools", "bin")}:${process.env["PATH"]}`,
+            },
+        });
+        expect([line, status, status === 0 ? "" : stderr]).toEqual([line, 0, ""]);
+    }
+}
+
+test("the checklist of a move sees what is so, and what it says to do is what takes a step", async () => {
+    const arriving = moveSteps("sonarr", "to");
+    expect(verdict(arriving, "sonarr runs on chongus")).toBe("done");
+    expect(verdict(arriving, "sonarr.rtrox.io leads to chongus")).toBe("done");
+    // Started empty: what homelab has never came here.
+    expect(verdict(arriving, "the data of sonarr is restored")).toBe("todo");
+    expect(verdict(arriving, "sonarr is stopped on homelab")).toBe("unseen");
+
+    const leaving = () => {
+        const steps = moveSteps("sonarr", "from");
+        const named = (title: string) => steps.find((one) => one.title.startsWith(title)) as Step;
+        return { stopped: named("sonarr is stopped"), backedUp: named("the data of sonarr is backed up since") };
+    };
+    const running = leaving();
+    expect(running.stopped.verdict).toBe("todo");
+    follow(running.stopped);
+    const pods = () => get("{.status.replicas}", "-n", "media", "deployment", "sonarr");
+    await sandbox.until(() => pods() === "", "sonarr did not stop");
+    const { stopped, backedUp } = leaving();
+    expect([stopped.verdict, backedUp.verdict]).toEqual(["done", "todo"]);
+    follow(backedUp);
+    expect(leaving().backedUp.verdict).toBe("done");
+
+    // And all as before.
+    const schedule = JSON.stringify({ spec: { trigger: { manual: null } } });
+    sandbox.kubectl("-n", "media", "patch", "replicationsource", "sonarr-minio", "--type=merge", `--patch=${schedule}`);
+    sandbox.kubectl("-n", "media", "scale", "deployment", "sonarr", "--replicas=1");
+    sandbox.kubectl("-n", "media", "rollout", "status", "deployment", "sonarr", "--timeout=60s");
+});
+
 test("a second up changes nothing, and refresh finds nothing to correct", async () => {
     expectSuccess(await sandbox.run("up", "chongus", "--expect-no-changes"));
     expectSuccess(await sandbox.run("refresh", "chongus", "--expect-no-changes"));
@@ -153,8 +216,9 @@ test("the next up restores the volumes from their backups and equals the first (
         ["media", "sonarr"],
         ["productivity", "paperless"],
     ] as const) {
-        expect(restored(namespace, workload)).toMatch(new RegExp(`restoring snapshot of .*${workload}`));
+        expect(restored(namespace, workload)).toMatch(/^restoring snapshot \w{8} of \[\/data\]/);
     }
+    expect(verdict(moveSteps("sonarr", "to"), "the data of sonarr is restored")).toBe("done");
 });
 
 test("down removes every process and file", async () => {

@@ -39,11 +39,14 @@ function expectFailure({ code, stdout, stderr }: CliResult, ...sentences: RegExp
     expect(text).not.toMatch(/panic|goroutine|UnhandledPromise/);
 }
 
-/** Runs an up, ends a process of it once it has printed something, and says how it ended. */
-async function upUntil(printed: string, victim: RegExp): Promise<{ result: CliResult; secondsToEnd: number }> {
+/** Runs an up, ends a process of it once something is so, and says how it ended. */
+async function upUntil(
+    reached: (from: number) => Promise<void>,
+    victim: RegExp,
+): Promise<{ result: CliResult; secondsToEnd: number }> {
     const from = sandbox.transcript.length;
     const { result } = sandbox.start("up", "homelab");
-    await sandbox.printed(printed, from);
+    await reached(from);
     sandbox.kill(victim);
     const killed = Date.now();
     return { result: await result, secondsToEnd: (Date.now() - killed) / 1_000 };
@@ -214,14 +217,21 @@ describe("the API server", () => {
 describe("killed in the middle of an up", () => {
     test("the engine: the command says so, and leaves no process behind", async () => {
         expectSuccess(await sandbox.run("down", "homelab"));
-        const { result, secondsToEnd } = await upUntil("Release argocd creating", /\/tools\/bin\/pulumi up /);
+        const { result, secondsToEnd } = await upUntil(
+            (from) => sandbox.printed("Release argocd creating", from),
+            /\/tools\/bin\/pulumi up /,
+        );
         expectFailure(result, /sandbox: the engine was ended from outside \(SIGKILL\)\. Run the same command again/);
         expect(secondsToEnd).toBeLessThan(30);
         expect(workers()).toEqual([]);
     });
 
     test("then the Kubernetes plugin: what it was doing fails, in words", async () => {
-        const { result, secondsToEnd } = await upUntil("Service plex creating", /main\.ts --name kubernetes /);
+        const { result, secondsToEnd } = await upUntil(async (from) => {
+            await sandbox.printed("Service plex creating", from);
+            // Printed before the plugin has asked for it.
+            await sandbox.made("--namespace=media", "service", "plex");
+        }, /main\.ts --name kubernetes /);
         expectFailure(
             result,
             /core\/v1:Service \(plex\):\s+error: /,

@@ -27,6 +27,9 @@ export const expectSuccess = ({ code, stdout, stderr }: CliResult): void =>
 const TRANSIENT =
     /^(events|events\.events\.k8s\.io|leases\.coordination|componentstatuses|endpoints|endpointslices\.|csinodes|bindings|stages\.kwok)/;
 
+/** How long output is waited for after the command itself has ended. */
+const HELD_OUTPUT_MS = 5_000;
+
 export class SandboxHarness {
     readonly base = mkdtempSync(join(tmpdir(), "homelab-engine-test-"));
     readonly home: string;
@@ -36,16 +39,24 @@ export class SandboxHarness {
     constructor(
         private readonly env: NodeJS.ProcessEnv = {},
         readonly stack = "homelab",
+        private readonly secondsPerCommand = 240,
     ) {
         this.home = join(this.base, stack);
     }
 
     start(...args: string[]): { child: ChildProcess; result: Promise<CliResult> } {
+        return this.spawn(args);
+    }
+
+    private spawn(
+        args: readonly string[],
+        env: NodeJS.ProcessEnv = {},
+    ): { child: ChildProcess; result: Promise<CliResult> } {
         // As npm run sandbox does. Not by tsx' own command: that one kills a program which is too busy to take a signal.
         const loader = ["--require", require.resolve("tsx/cjs")];
         const child = spawn(process.execPath, [...loader, join(ROOT, "sandbox", "cli.ts"), ...args], {
             cwd: ROOT,
-            env: { ...process.env, SANDBOX_HOME: this.base, SANDBOX_PROVIDERS: "stand-in", ...this.env },
+            env: { ...process.env, SANDBOX_HOME: this.base, SANDBOX_PROVIDERS: "stand-in", ...this.env, ...env },
             stdio: ["ignore", "pipe", "pipe"],
         });
         const output = { stdout: "", stderr: "" };
@@ -55,14 +66,32 @@ export class SandboxHarness {
                 this.transcript += chunk;
             });
         }
-        const result = new Promise<CliResult>((resolve) =>
-            child.on("close", (code, signal) => resolve({ code: code ?? (signal === null ? 1 : -1), ...output })),
-        );
+        const result = new Promise<CliResult>((resolve) => {
+            const end = (code: number | null, signal: NodeJS.Signals | null) =>
+                resolve({ code: code ?? (signal === null ? 1 : -1), ...output });
+            child.on("close", end);
+            // What a killed command leaves behind may hold its output for as long as it lives.
+            child.on("exit", (code, signal) => setTimeout(end, HELD_OUTPUT_MS, code, signal).unref());
+        });
         return { child, result };
     }
 
     run(...args: string[]): Promise<CliResult> {
-        return this.start(...args).result;
+        return this.runWith({}, ...args);
+    }
+
+    /**
+     * Runs a command with other switches than the sandbox's own. One that hangs is ended, and says what it last printed:
+     * Jest's own timeout would tell nothing.
+     */
+    async runWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<CliResult> {
+        const { child, result } = this.spawn(args, env);
+        const deadline = setTimeout(() => child.kill("SIGINT"), this.secondsPerCommand * 1_000);
+        const ended = await result;
+        clearTimeout(deadline);
+        if (child.killed)
+            throw new Error(`${args.join(" ")} took over ${this.secondsPerCommand} s; it printed last:\n${this.tail}`);
+        return ended;
     }
 
     kubectl(...args: string[]): string {
@@ -123,6 +152,19 @@ export class SandboxHarness {
     /** Waits until something that is printed after `from` (a length of the transcript) contains the text. */
     async printed(text: string, from: number): Promise<void> {
         await this.until(() => this.transcript.slice(from).includes(text), `"${text}" was never printed`);
+    }
+
+    /** Waits until the API server has the object. */
+    async made(...args: string[]): Promise<void> {
+        const made = () => {
+            try {
+                this.kubectl("get", ...args);
+                return true;
+            } catch {
+                return false;
+            }
+        };
+        await this.until(made, `${args.join(" ")} was never made`);
     }
 
     async until(condition: () => boolean, complaint: string): Promise<void> {

@@ -54,7 +54,10 @@ const cilium = (announce: Announce = "routed") =>
         {},
     );
 /** A store that hands out names and makes nothing. */
-const secrets: SecretStore = { deliver: (_name, { name }) => pulumi.output(name) };
+const secrets: SecretStore = {
+    deliver: (_name, { name }) => pulumi.output(name),
+    refer: (_name, { name }) => pulumi.output(name),
+};
 
 const look = (resources: PlannedResource[]) => lookInto(() => ({ resources }) as never);
 const script = (resource: PlannedResource, when: "create" | "update" | "delete") =>

@@ -456,7 +456,11 @@ describe("VolSync", () => {
                     status: {
                         lastManualSync: "restore-once",
                         latestImage: { kind: "VolumeSnapshot", apiGroup: "snapshot.storage.k8s.io" },
-                        latestMoverStatus: { logs: expect.stringContaining("restoring snapshot of media/data") },
+                        latestMoverStatus: {
+                            logs: expect.stringMatching(
+                                /^restoring snapshot \w{8} of \[\/data\] at 2026-01-01 00:00:00/,
+                            ),
+                        },
                     },
                 },
             },

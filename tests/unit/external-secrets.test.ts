@@ -1,14 +1,15 @@
 /** Secrets of chongus: the operator, the one token, the store, and what is asked of it. */
 import * as pulumi from "@pulumi/pulumi";
-import { Doppler, dopplerKey, DopplerSecretStore, type DopplerSecretArgs } from "../../components/secrets/doppler";
+import { Doppler, dopplerKey, DopplerSecretStore } from "../../components/secrets/doppler";
 import { ExternalSecrets, externalSecretsValues } from "../../components/secrets/external-secrets";
 import { SopsSecretStore } from "../../components/secrets/sops";
+import type { SecretArgs } from "../../components/secrets/secret-store";
 import type { PlannedResource } from "../../tools/plan/plan";
 import { planComponent } from "./component-plan";
 import { dig, lookInto } from "./planned";
 
 /** The store, and one secret asked of it. */
-async function deliver(args: Partial<DopplerSecretArgs>) {
+async function deliver(args: Partial<SecretArgs>) {
     let store: DopplerSecretStore | undefined;
     const resources = await planComponent(() => {
         const operator = new ExternalSecrets("external-secrets", {}, {});
@@ -125,17 +126,7 @@ describe("External Secrets and Doppler", () => {
         expect([...(store?.refs ?? [])]).toEqual(["PAPERLESS_API_TOKEN", "PAPERLESS_SECRET_KEY"]);
     });
 
-    test("every key of a JSON value, beside single ones (C-SEC-10)", async () => {
-        const { secret, store } = await deliver({ data: { KEY: "a.b" }, extract: "paperless.everything" });
-        expect(spec(secret)).toMatchObject({
-            data: [{ secretKey: "A_B", remoteRef: { key: "A_B" } }],
-            dataFrom: [{ extract: { key: "PAPERLESS_EVERYTHING" } }],
-            target: { template: { mergePolicy: "Merge", data: { KEY: "{{ .A_B }}" } } },
-        });
-        expect([...(store?.refs ?? [])]).toEqual(["A_B", "PAPERLESS_EVERYTHING"]);
-    });
-
-    test("without it there is neither dataFrom nor a merge: the Secret holds what the program names", async () => {
+    test("neither dataFrom nor a merge: the Secret holds what the program names", async () => {
         const { secret } = await deliver({ data: { KEY: "a.b" } });
         expect(spec(secret)).not.toHaveProperty("dataFrom");
         expect(dig(secret, "spec", "target", "template")).toEqual({

@@ -6,7 +6,7 @@ import { readSopsFile, SopsSecretStore } from "../../components/secrets/sops";
 import { recipientFault, recipientsFor } from "../../components/secrets/sops-rules";
 import { isOurPolicy, tailnetPolicy } from "../../components/tailnet/policy";
 import { ROOT } from "../../tools/stack-file";
-import { ageKeyFile, newAgeKey, sopsDocument } from "../../sandbox/secrets-file";
+import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
 
 describe("the SOPS file", () => {
     const base = mkdtempSync(join(tmpdir(), "homelab-sops-test-"));
@@ -24,7 +24,7 @@ describe("the SOPS file", () => {
         const key = await newAgeKey();
         writeFileSync(keyFile, ageKeyFile(key));
         process.env["SOPS_AGE_KEY_FILE"] = keyFile;
-        const document = await sopsDocument({ "cloudflare.apiToken": "token-1", "a.b.c": "deep" }, key.recipient);
+        const document = await secretsDocument({ "cloudflare.apiToken": "token-1", "a.b.c": "deep" }, key.recipient);
         expect(document).not.toContain("token-1");
         writeFileSync(file, document);
         const values = await readSopsFile(base, path);

@@ -80,6 +80,9 @@ class NamedSecrets implements SecretStore {
         const stringData = { ...args.literals, ...args.data };
         return new k8s.core.v1.Secret(name, { metadata: { name: args.name }, stringData }, opts).metadata.name;
     }
+    refer(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
+        return this.deliver(name, args, opts);
+    }
 }
 
 const backups = {

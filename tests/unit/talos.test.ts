@@ -14,7 +14,7 @@ import { Talosctl } from "../../bootstrap/talos/talosctl";
 import { halfYear, lookAtTalos, TalosCluster, type TalosClusterArgs } from "../../bootstrap/talos/talos-cluster";
 import { NotYet, waitFor } from "../../bootstrap/talos/wait";
 import { recipientsFor } from "../../components/secrets/sops-rules";
-import { ageKeyFile, newAgeKey, sopsDocument } from "../../sandbox/secrets-file";
+import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
 import { installTalosctl, madeUpTalosSecrets, talosCalls } from "../../sandbox/talos-machine";
 import { Machines } from "../../sandbox/talosctl/machines";
 import { ROOT } from "../../tools/stack-file";
@@ -512,7 +512,7 @@ describe("on simulated machines", () => {
         writeFileSync(join(project, "Pulumi.yaml"), "name: test\n");
         const key = await newAgeKey();
         writeFileSync(join(base, "keys.txt"), ageKeyFile(key));
-        writeFileSync(join(project, "talos.enc.yaml"), await sopsDocument(secrets, key.recipient));
+        writeFileSync(join(project, "talos.enc.yaml"), await secretsDocument(secrets, key.recipient));
         writeFileSync(join(base, "kubeconfig"), kubeconfigText);
         installTalosctl(bin, {
             root,
@@ -731,7 +731,7 @@ else process.exit(1);
     test("other secrets are another cluster", async () => {
         const key = await newAgeKey();
         writeFileSync(join(base, "other.txt"), ageKeyFile(key));
-        writeFileSync(join(project, "other.enc.yaml"), await sopsDocument(madeUpTalosSecrets(), key.recipient));
+        writeFileSync(join(project, "other.enc.yaml"), await secretsDocument(madeUpTalosSecrets(), key.recipient));
         const before = env;
         env = { ...env, SOPS_AGE_KEY_FILE: join(base, "other.txt") };
         expect(look({ secretsFile: "other.enc.yaml", nodes: [node(1)] }).faults).toEqual([
@@ -754,9 +754,9 @@ else process.exit(1);
     test("the bundle's hash is of its values: encrypting the file anew does not change it", async () => {
         const key = readFileSync(join(base, "keys.txt"), "utf8");
         const recipient = /age1[0-9a-z]+/.exec(key)?.[0] ?? "";
-        writeFileSync(join(project, "again.enc.yaml"), await sopsDocument(secrets, recipient));
+        writeFileSync(join(project, "again.enc.yaml"), await secretsDocument(secrets, recipient));
         expect((await openWithKey("again.enc.yaml")).hash).toBe((await openWithKey("talos.enc.yaml")).hash);
-        writeFileSync(join(project, "some.enc.yaml"), await sopsDocument({ "cluster.id": "x" }, recipient));
+        writeFileSync(join(project, "some.enc.yaml"), await secretsDocument({ "cluster.id": "x" }, recipient));
         await expect(openWithKey("some.enc.yaml")).rejects.toThrow(
             /is no Talos secrets bundle, it lacks cluster.secret/,
         );

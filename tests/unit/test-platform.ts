@@ -24,6 +24,9 @@ export class NamedSecrets implements SecretStore {
             opts,
         ).metadata.name;
     }
+    refer(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
+        return this.deliver(name, args, opts);
+    }
 }
 
 class NamedClaims implements Storage {
@@ -61,15 +64,21 @@ class NamedRoutes implements Edge {
     url(host: string): string {
         return `https://${host}.${this.domain}`;
     }
-    expose(name: string, { host, access }: Expose, backend: Backend, opts: pulumi.CustomResourceOptions): void {
+    expose(
+        name: string,
+        { host, access }: Expose,
+        backend: Backend,
+        opts: pulumi.CustomResourceOptions | undefined,
+    ): pulumi.Resource | undefined {
         this.backends.push(backend);
         const { workload, port, service, namespace } = backend;
-        new k8s.apiextensions.CustomResource(
+        this.exposures.push({ workload, host: `${host}.${this.domain}`, access, address: "10.0.0.1", port });
+        if (opts === undefined) return undefined;
+        return new k8s.apiextensions.CustomResource(
             name,
             { apiVersion: "test/v1", kind: "Route", metadata: { name, namespace }, spec: { service, port } },
             opts,
         );
-        this.exposures.push({ workload, host: `${host}.${this.domain}`, access, address: "10.0.0.1", port });
     }
     dedicatedService(address: string, host: string) {
         return { annotations: { "test/address": address, "test/host": host }, spec: { type: "LoadBalancer" } };

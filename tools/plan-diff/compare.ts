@@ -2,6 +2,8 @@
 import type { Plan, PlannedResource } from "../plan/plan";
 import { dangersOf, switchesProvider, type RenderedPair } from "./dangers";
 import type { Blast, Difference, Rendered, ResourceChange, RowChange, VersionChange } from "./difference";
+import { deliveredByGit } from "../plan/git";
+import { isSecret } from "./delivery";
 import { fieldChanges } from "./fields";
 import { inOrder, matchResources, type Matching } from "./match";
 import { chartName, dig, isProvider, text, title } from "./objects";
@@ -82,7 +84,7 @@ function replacements(matching: Matching, after: Plan | undefined): Map<string, 
     const providers = new Map(after?.resources.filter(isProvider).map((resource) => [resource.urn, resource]));
     const causes = new Map<string, string[]>();
     for (const pair of matching.pairs) {
-        if (!pair.after.custom) continue;
+        if (!pair.after.custom || (matching.handed.has(pair.after) && isSecret(pair.after))) continue;
         const provider = pair.after.provider === null ? undefined : providers.get(pair.after.provider);
         const paths = replacingPaths(pair.before, pair.after, provider);
         const because = switchesProvider(pair, matching) ? [...paths, "provider"] : paths;
@@ -99,10 +101,11 @@ function replacements(matching: Matching, after: Plan | undefined): Map<string, 
 function resourceChanges(
     before: Plan | undefined,
     after: Plan | undefined,
-    { pairs, added, removed }: Matching,
+    { pairs, added, removed, handed }: Matching,
     replaced: ReadonlyMap<string, string[]>,
 ): ResourceChange[] {
     const changes = new Map<string, ResourceChange>();
+    const git = deliveredByGit(after);
     const owners = new Map([...inOrder(before), ...inOrder(after)].map((resource) => [resource.urn, resource]));
     const change = (kind: ResourceChange["kind"], resource: PlannedResource, more: Partial<ResourceChange> = {}) => ({
         kind,
@@ -117,7 +120,13 @@ function resourceChanges(
     for (const { before: old, after: now } of pairs) {
         const because = replaced.get(now.urn) ?? [];
         // Inputs of a component only say what its children are made from.
-        const fields = now.custom ? [...fieldChanges(old.inputs, now.inputs), ...optionChanges(old, now)] : [];
+        const comparable = now.custom && !(handed.has(now) && isSecret(now));
+        const fields = comparable ? [...fieldChanges(old.inputs, now.inputs), ...optionChanges(old, now)] : [];
+        if (handed.has(now)) {
+            const deliveredBy = git.has(now.urn) ? "Git" : "Pulumi";
+            changes.set(now.urn, change("handed over", now, { because, fields, deliveredBy }));
+            continue;
+        }
         const renamed = old.urn !== now.urn;
         if (because.length === 0 && fields.length === 0 && !renamed) continue;
         const kind = because.length > 0 ? "replaced" : fields.length > 0 ? "changed" : "renamed";

@@ -20,7 +20,7 @@ const fieldChange = z.object({
     lines: z.array(z.string()).optional(),
 });
 
-export const changeKinds = ["added", "changed", "replaced", "removed", "renamed"] as const;
+export const changeKinds = ["added", "changed", "replaced", "removed", "renamed", "handed over"] as const;
 
 const resourceChange = z.object({
     kind: z.enum(changeKinds),
@@ -31,6 +31,8 @@ const resourceChange = z.object({
     component: z.string().nullable(),
     /** The URN that it had, where an alias leads from it to the new one. */
     renamedFrom: z.string().optional(),
+    /** Who delivers it from now on, where that changes: no object is deleted or made anew by it. */
+    deliveredBy: z.enum(["Git", "Pulumi"]).optional(),
     /** Why it is made anew: paths of inputs, or its provider. */
     because: z.array(z.string()),
     fields: z.array(fieldChange),

@@ -12,7 +12,7 @@ export const MARKER = "<!-- homelab-infrastructure: plan diff -->";
 /** GitHub refuses comments of more than 65,536 characters; room is left for what it counts otherwise. */
 export const LIMIT = 60_000;
 
-const SIGNS = { added: "+", changed: "~", replaced: "±", removed: "-", renamed: ">" } as const;
+const SIGNS = { added: "+", changed: "~", replaced: "±", removed: "-", renamed: ">", "handed over": ">" } as const;
 
 /** The report, in full where it fits into `limit` UTF-8 bytes: dangers and counts come first, details are cut first. */
 export function renderMarkdown(report: Report, limit = LIMIT): string {
@@ -144,11 +144,12 @@ function stackBlocks(stack: Difference): string[] {
     ];
 }
 
-function resourceBlock({ kind, title, component, because, fields, renamedFrom }: ResourceChange): string {
+function resourceBlock({ kind, title, component, because, fields, renamedFrom, deliveredBy }: ResourceChange): string {
     const within = component === null ? "" : ` in ${code(component)}`;
     const why = because.length === 0 ? "" : `, replaced because of ${code(few(because))}`;
     const was = renamedFrom === undefined ? "" : `, was ${code(renamedFrom)}`;
-    return `- \`${SIGNS[kind]}\` ${kind} ${code(title)}${within}${why}${was}\n${fieldBlock(fields)}`;
+    const to = deliveredBy === undefined ? "" : ` to ${deliveredBy}`;
+    return `- \`${SIGNS[kind]}\` ${kind} ${code(title)}${to}${within}${why}${was}\n${fieldBlock(fields)}`;
 }
 
 /** Fields in one block that GitHub colours by the first letter. */

@@ -1,5 +1,6 @@
 /** Which resource of the new plan the engine takes for which one of the old plan: by URN, or by an alias. */
 import type { Plan, PlannedResource } from "../plan/plan";
+import { changeHands } from "./delivery";
 
 /** A resource of both plans. */
 export interface Pair {
@@ -11,6 +12,8 @@ export interface Matching {
     readonly pairs: readonly Pair[];
     readonly added: readonly PlannedResource[];
     readonly removed: readonly PlannedResource[];
+    /** Of the pairs, new resources that another one delivers from now on: Git, or Pulumi. */
+    readonly handed: ReadonlySet<PlannedResource>;
     /** New URN to old URN, for all pairs. */
     readonly oldUrns: ReadonlyMap<string, string>;
 }
@@ -37,7 +40,17 @@ export function matchResources(before: Plan | undefined, after: Plan | undefined
         oldUrns.set(resource.urn, old.urn);
         pairs.push({ before: old, after: resource });
     }
-    return { pairs, added, removed: inOrder(before).filter(({ urn }) => left.has(urn)), oldUrns };
+    const removed = inOrder(before).filter(({ urn }) => left.has(urn));
+    const handed = changeHands(before, after, removed, added);
+    for (const pair of handed) oldUrns.set(pair.after.urn, pair.before.urn);
+    const [from, to] = [new Set(handed.map((pair) => pair.before)), new Set(handed.map((pair) => pair.after))];
+    return {
+        pairs: [...pairs, ...handed],
+        added: added.filter((resource) => !to.has(resource)),
+        removed: removed.filter((resource) => !from.has(resource)),
+        handed: to,
+        oldUrns,
+    };
 }
 
 /** A plan's resources in bootstrap order: owners before what they own. */

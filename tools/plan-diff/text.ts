@@ -4,7 +4,7 @@ import { table } from "../plan/render";
 import type { Difference, Report, ResourceChange, RowChange, VersionChange } from "./difference";
 import type { FieldChange } from "./fields";
 
-const SIGNS = { added: "+", changed: "~", replaced: "±", removed: "-", renamed: ">" } as const;
+const SIGNS = { added: "+", changed: "~", replaced: "±", removed: "-", renamed: ">", "handed over": ">" } as const;
 
 export function renderText(report: Report): string {
     const { base, stacks } = report;
@@ -87,12 +87,21 @@ export function renderedNotes({ rendered }: Difference): string[] {
     ];
 }
 
-function resourceLines({ kind, title, component, because, fields, renamedFrom }: ResourceChange): string[] {
+function resourceLines({
+    kind,
+    title,
+    component,
+    because,
+    fields,
+    renamedFrom,
+    deliveredBy,
+}: ResourceChange): string[] {
     const within = component === null ? "" : `  (${plain(component)})`;
     const why = because.length === 0 ? "" : `  replaced because of ${few(because.map(plain))}`;
     return [
         `  ${SIGNS[kind]} ${plain(title)}${within}${why}`,
         ...(renamedFrom === undefined ? [] : [`      was ${plain(renamedFrom)}; an alias leads there`]),
+        ...(deliveredBy === undefined ? [] : [`      delivered by ${deliveredBy} from now on, and stays as it is`]),
         ...fields.flatMap(fieldLines),
     ];
 }

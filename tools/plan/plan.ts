@@ -1,7 +1,7 @@
 /** Plans a stack: runs its program against the recording monitor and derives the tables people ask for. */
 import * as pulumi from "@pulumi/pulumi";
 import { openStack, type OpenStack } from "../../stacks";
-import type { Stage, StackSummary } from "../../stacks/context";
+import type { Stage, StackContext, StackSummary } from "../../stacks/context";
 import { PROJECT } from "../stack-file";
 import { isObject, PlanMonitor, readable, type Json, type Registration } from "./monitor";
 
@@ -57,11 +57,17 @@ export interface Plan {
     readonly stages: readonly Stage[];
 }
 
-/** Plans one stack. Throws what the program throws, e.g. `ConfigError`. */
-export async function planStack(name: string, value: unknown, root: string): Promise<Plan> {
+/** Plans one stack as for an empty cluster, or as after an `up` that left its apps `delivered` so. Throws what the program throws. */
+export async function planStack(
+    name: string,
+    value: unknown,
+    root: string,
+    delivered: StackContext["delivered"] = {},
+): Promise<Plan> {
     const stack = openStack(name, value);
     // Every value asked for is there, and none is real.
-    return planProgram(stack, () => stack.run({ root, readSops: () => Promise.resolve(() => "[secret]") }));
+    const readSops = () => Promise.resolve(() => "[secret]");
+    return planProgram(stack, () => stack.run({ root, readSops, delivered, showsGit: true }));
 }
 
 /** Plans what a program registers under the name of a stack. Throws what the program throws. */

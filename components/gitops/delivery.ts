@@ -1,0 +1,179 @@
+/** Who applies an app's objects, Pulumi or Git, and how an app changes hands without losing them. docs/gitops.md */
+import * as pulumi from "@pulumi/pulumi";
+import type { Platform } from "../platform";
+
+/** What a configuration may say of an app. */
+export const DELIVERY_CHOICES = ["pulumi", "gitops"] as const;
+export type DeliveryChoice = (typeof DELIVERY_CHOICES)[number];
+
+/**
+ * Where an app stands. Between the two choices lies one `pulumi up` in which both have it:
+ * - `handing-over`: Pulumi still has the objects, marked so that it will forget rather than delete them;
+ * - `taking-over`: Pulumi takes the objects as they are, and Git's hold on them is loosened so that it will let go.
+ */
+export type Delivery = DeliveryChoice | "handing-over" | "taking-over";
+
+/** The next step towards a choice, given where the last `up` left the app; undefined: it was not there. */
+export function nextDelivery(choice: DeliveryChoice, before: Delivery | undefined): Delivery {
+    const inState = before === "pulumi" || before === "taking-over";
+    if (choice === "gitops") return inState ? "handing-over" : "gitops";
+    return before === "gitops" || before === "handing-over" ? "taking-over" : "pulumi";
+}
+
+/** Reads the record of an earlier `up`; what is not one of ours is left out. */
+export function parseDeliveries(value: unknown): Record<string, Delivery> {
+    const known: readonly unknown[] = [...DELIVERY_CHOICES, "handing-over", "taking-over"];
+    if (typeof value !== "object" || value === null) return {};
+    return Object.fromEntries(Object.entries(value).filter(([, delivery]) => known.includes(delivery)));
+}
+
+/** Directory below which `npm run render` writes a stack's apps, seen from the repository's root. */
+export const renderedTree = (stack: string): string => `gitops/${stack}`;
+
+/** An app in which Git has, or is about to have, a hand. */
+export interface GitApp {
+    readonly app: string;
+    readonly namespace: string;
+    /** Directory of its objects, seen from the repository's root. */
+    readonly path: string;
+    readonly delivery: Exclude<Delivery, "pulumi">;
+    /** What its pods need and Pulumi keeps: claims and the like. The hand-off goes before them. */
+    readonly stands: readonly pulumi.Resource[];
+}
+
+/** A workload's side of it: options for the objects that Git may have, and a word when they are there. */
+export interface WorkloadDelivery {
+    /** Options for the objects; undefined: Git applies them, and nothing is registered. */
+    readonly objects: pulumi.CustomResourceOptions | undefined;
+    /** True when the objects are only shown, so secrets must be references. */
+    readonly references: boolean;
+    /** Told when every object is there. */
+    settled(objects: readonly pulumi.Input<unknown>[]): void;
+}
+
+/** How one app reaches the cluster, for its workloads. */
+export interface AppDelivery {
+    begin(workload: pulumi.ComponentResource, name: string, namespace: string): WorkloadDelivery;
+}
+
+/** What Git has of a workload, shown in a plan. The engine never sees it. */
+export class GitObjects extends pulumi.ComponentResource {
+    static readonly type = "homelab:gitops:Objects";
+
+    constructor(name: string, args: { app: string; namespace: string }, opts: pulumi.ComponentResourceOptions) {
+        super(GitObjects.type, name, args, opts);
+        this.registerOutputs({});
+    }
+}
+
+export interface DeliveriesArgs {
+    readonly stack: string;
+    /** App to choice, for every app of the configuration. */
+    readonly choices: Readonly<Record<string, DeliveryChoice>>;
+    /** Where the last `up` left each app. */
+    readonly before: Readonly<Record<string, Delivery>>;
+    /** True in a plan: what Git has is registered below `GitObjects`, for people and for `npm run render`. */
+    readonly show: boolean;
+}
+
+interface DeclaredApp {
+    readonly namespace: string;
+    readonly stands: pulumi.Resource[];
+    readonly settled: pulumi.Output<unknown>[];
+}
+
+/** The deliveries of a stack's apps. */
+export class Deliveries {
+    readonly #states: ReadonlyMap<string, Delivery>;
+    readonly #apps = new Map<string, DeclaredApp>();
+
+    constructor(private readonly args: DeliveriesArgs) {
+        this.#states = new Map(
+            Object.entries(args.choices).map(([app, choice]) => [app, nextDelivery(choice, args.before[app])]),
+        );
+    }
+
+    /** True when objects that exist are to be taken over: a provider refuses them otherwise. */
+    get adopts(): boolean {
+        return [...this.#states.values()].includes("taking-over");
+    }
+
+    /** The platform as one app sees it. */
+    platform(app: string, platform: Platform): Platform {
+        return { ...platform, delivery: { begin: (...args) => this.begin(app, platform.opts, ...args) } };
+    }
+
+    /** Apps in which Git has a hand, by name; complete once every app is declared. */
+    get gitApps(): GitApp[] {
+        return [...this.#apps]
+            .flatMap(([app, { namespace, stands }]): GitApp[] => {
+                const delivery = this.state(app);
+                if (delivery === "pulumi") return [];
+                return [{ app, namespace, path: this.path(app, namespace), delivery, stands }];
+            })
+            .sort((a, b) => (a.app < b.app ? -1 : 1));
+    }
+
+    /** Directories that Git must leave alone even where they exist: those of apps that Pulumi delivers. */
+    get ownedByPulumi(): string[] {
+        return [...this.#apps]
+            .filter(([app]) => this.state(app) === "pulumi")
+            .map(([app, { namespace }]) => this.path(app, namespace))
+            .sort();
+    }
+
+    /** What the next `up` must know. Each app is noted once its objects are as they should be, or not at all. */
+    get record(): Record<string, pulumi.Output<Delivery>> {
+        return Object.fromEntries(
+            [...this.#apps].map(([app, { settled }]) => [app, pulumi.all(settled).apply(() => this.state(app))]),
+        );
+    }
+
+    private state(app: string): Delivery {
+        return this.#states.get(app) ?? "pulumi";
+    }
+
+    private path(app: string, namespace: string): string {
+        return `${renderedTree(this.args.stack)}/${namespace}/${app}`;
+    }
+
+    private begin(
+        app: string,
+        shared: pulumi.ComponentResourceOptions,
+        workload: pulumi.ComponentResource,
+        name: string,
+        namespace: string,
+    ): WorkloadDelivery {
+        const entry = this.#apps.get(app) ?? this.declare(app, namespace);
+        entry.stands.push(workload);
+        const delivery = this.state(app);
+        const shown = delivery === "gitops" && this.args.show;
+        return {
+            objects: {
+                pulumi: { parent: workload },
+                "taking-over": { parent: workload },
+                "handing-over": { parent: workload, retainOnDelete: true },
+                // Not below the workload: what waits for that one does not wait for these.
+                gitops: shown ? { parent: new GitObjects(name, { app, namespace }, shared) } : undefined,
+            }[delivery],
+            references: shown,
+            settled: (objects) => entry.settled.push(pulumi.all([...objects])),
+        };
+    }
+
+    private declare(app: string, namespace: string): DeclaredApp {
+        const entry: DeclaredApp = { namespace, stands: [], settled: [] };
+        this.#apps.set(app, entry);
+        const delivery = this.state(app);
+        if (delivery === "handing-over") {
+            void pulumi.log.warn(
+                `${app} is handed over to Git: its objects stay as they are. Once Git has applied ${this.path(app, namespace)}, run pulumi up again: then Pulumi lets go of them.`,
+            );
+        } else if (delivery === "taking-over") {
+            void pulumi.log.warn(
+                `${app} is taken over from Git: its objects stay as they are. Run pulumi up again: then Git lets go of them, and ${this.path(app, namespace)} can be removed.`,
+            );
+        }
+        return entry;
+    }
+}

@@ -1,0 +1,359 @@
+/** The checklist of a move between clusters: what the plans say of both sides, and how each step is judged. */
+import { planStack } from "../../tools/plan/plan";
+import { observe, silent } from "../../tools/move/observe";
+import { renderChecklist } from "../../tools/move/render";
+import { sideOf, type DataVolume, type Side } from "../../tools/move/sides";
+import { checklist, type Move, type Seen, type Step } from "../../tools/move/steps";
+import { readStackValue, ROOT } from "../../tools/stack-file";
+
+const backedUp = (stack: string): DataVolume => ({
+    workload: "paperless",
+    namespace: "productivity",
+    size: "20Gi",
+    kept: {
+        by: "volsync",
+        claim: "paperless",
+        sources: { b2: "paperless-b2", minio: "paperless-minio" },
+        destination: "paperless-dst",
+        restoreFrom: "minio",
+        repositories: { b2: `s3:https://b2/${stack}/paperless`, minio: `s3:https://minio/${stack}/paperless` },
+    },
+});
+const ROUTE = "/apis/gateway.networking.k8s.io/v1/namespaces/productivity/httproutes/paperless";
+const sideAt = (stack: string, changes: Partial<Side> = {}): Side => ({
+    stack,
+    declared: true,
+    workloads: [{ namespace: "productivity", name: "paperless" }],
+    data: [backedUp(stack)],
+    databases: [],
+    routes: [{ host: `paperless.${stack}.example`, address: "10.0.0.1", access: "local", object: ROUTE }],
+    ...changes,
+});
+
+const STOPPED = { generation: 4, replicas: 0, pods: 0, ready: 0 };
+const RUNS = { generation: 1, replicas: 1, pods: 1, ready: 1 };
+const BACKED_UP = {
+    manual: "move-to-chongus-4",
+    finished: "2026-03-01T10:01:00Z",
+    seconds: 30,
+    successful: true,
+    logs: "",
+};
+const RESTORED = {
+    manual: "restore-once",
+    finished: "2026-03-01T10:10:00Z",
+    seconds: 10,
+    successful: true,
+    logs: "restoring snapshot 0ff74383 of [/data] at 2026-03-01 11:00:40.858799017 +0100 CET by root@volsync to .",
+};
+const nothing: Seen = { workloads: {}, sources: {}, destinations: {}, routes: {} };
+const moved: { from: Seen; to: Seen } = {
+    from: { ...nothing, workloads: { paperless: STOPPED }, sources: { "paperless-minio": BACKED_UP } },
+    to: {
+        ...nothing,
+        workloads: { paperless: RUNS },
+        destinations: { "paperless-dst": RESTORED },
+        routes: { [ROUTE]: true },
+    },
+};
+
+const move = (
+    changes: { from?: Partial<Side>; to?: Partial<Side>; seen?: { from?: Partial<Seen>; to?: Partial<Seen> } } = {},
+): Move => ({
+    app: "paperless",
+    from: sideAt("bitty", changes.from),
+    to: sideAt("chongus", changes.to),
+    seen: { from: { ...moved.from, ...changes.seen?.from }, to: { ...moved.to, ...changes.seen?.to } },
+});
+const step = (title: RegExp, given: Move): Step => {
+    const found = checklist(given).filter((one) => title.test(one.title));
+    expect(found).toHaveLength(1);
+    return found[0] as Step;
+};
+const verdicts = (given: Move) => checklist(given).map(({ title, verdict }) => `${verdict}: ${title}`);
+
+test("from the first look to the end, in order", () => {
+    const atFirst = move({
+        to: { declared: false },
+        seen: {
+            from: {
+                workloads: { paperless: { ...RUNS, generation: 3 } },
+                sources: { "paperless-minio": { ...BACKED_UP, manual: "" } },
+            },
+            to: nothing,
+        },
+    });
+    expect(verdicts({ ...atFirst, seen: { ...atFirst.seen, to: nothing } })).toEqual([
+        "todo: paperless is stopped on bitty",
+        "todo: the data of paperless is backed up since",
+        "unseen: the data of paperless is where chongus looks for it",
+        "todo: paperless runs on chongus",
+        "todo: the data of paperless is restored on chongus",
+        "todo: paperless.chongus.example leads to chongus",
+        "todo: paperless is gone from bitty",
+    ]);
+    const atLast = move({ from: { declared: false }, seen: { from: { workloads: {} } } });
+    expect(
+        checklist({
+            ...atLast,
+            seen: { ...atLast.seen, from: { ...nothing, sources: { "paperless-minio": null } } },
+        }).filter(({ verdict }) => verdict === "todo"),
+    ).toEqual([]);
+});
+
+test("people read what to do next, and not yet what comes after", () => {
+    const given = move({ to: { declared: false }, seen: { from: { workloads: { paperless: RUNS } } } });
+    const text = renderChecklist(given, checklist(given));
+    expect(text).toContain("[ ] 1. paperless is stopped on bitty: paperless runs\n");
+    expect(text).toContain("kubectl --namespace productivity scale deployment paperless --replicas=0");
+    expect(text).not.toContain("pulumi preview --stack chongus");
+    expect(text).toMatch(/\d to do, the next is 1\. Then run this again\./);
+});
+
+describe("each step is judged by what was seen", () => {
+    test("a pod that is still ending holds files open", () => {
+        expect(
+            step(/stopped/, move({ seen: { from: { workloads: { paperless: { ...STOPPED, pods: 1 } } } } })).verdict,
+        ).toBe("todo");
+        expect(step(/stopped/, move({ seen: { from: { workloads: { paperless: null } } } })).verdict).toBe("done");
+    });
+
+    test("a backup counts when it was made after this very stop", () => {
+        expect(step(/backed up/, move()).verdict).toBe("done");
+        const old = { ...BACKED_UP, manual: "move-to-chongus-2" };
+        const stale = step(/backed up/, move({ seen: { from: { sources: { "paperless-minio": old } } } }));
+        expect(stale.verdict).toBe("todo");
+        expect(stale.fix.join("\n")).toContain(`--patch '{"spec":{"trigger":{"manual":"move-to-chongus-4"}}}'`);
+        const failed = { ...BACKED_UP, successful: false };
+        expect(step(/backed up/, move({ seen: { from: { sources: { "paperless-minio": failed } } } }))).toMatchObject({
+            verdict: "todo",
+            found: expect.stringContaining("did not end well"),
+        });
+    });
+
+    test("one bucket for both needs no copy; two need one", () => {
+        const shared = move({ to: { data: [backedUp("bitty")] } });
+        expect(step(/where chongus looks/, shared)).toMatchObject({
+            verdict: "done",
+            found: "both use s3:https://minio/bitty/paperless",
+        });
+        const apart = move({ seen: { to: { destinations: {} } } });
+        expect(step(/where chongus looks/, apart).fix).toContainEqual(
+            "  restic --repo s3:https://minio/chongus/paperless copy --from-repo s3:https://minio/bitty/paperless latest --host volsync",
+        );
+    });
+
+    test.each([
+        [
+            "an older snapshot than the last backup",
+            { ...RESTORED, logs: RESTORED.logs.replace("11:00:40", "10:00:40") },
+            /2026-03-01T09:00:40.000Z was restored, but the last backup on bitty began at 2026-03-01T10:00:29/,
+        ],
+        [
+            "none at all",
+            { ...RESTORED, logs: "=== Starting restore ===\nNo eligible snapshots found" },
+            /nothing was restored: No eligible snapshots found/,
+        ],
+        ["a mover that failed", { ...RESTORED, successful: false }, /nothing was restored/],
+    ])("restored means the last snapshot: %s is refused, with what to do", (_name, sync, message) => {
+        const found = step(/restored/, move({ seen: { to: { destinations: { "paperless-dst": sync } } } }));
+        expect([found.verdict, found.found]).toEqual(["todo", expect.stringMatching(message)]);
+        expect(found.fix.join("\n")).toMatch(/take paperless out of Pulumi\.chongus\.yaml/);
+    });
+
+    test("the older form of restic's line is understood too", () => {
+        const logs =
+            "restoring <Snapshot 0ff74383 of [/data] at 2026-03-01 05:10:01.858799017 -0500 EST by testuser@volsync> to .";
+        expect(
+            step(/restored/, move({ seen: { to: { destinations: { "paperless-dst": { ...RESTORED, logs } } } } }))
+                .found,
+        ).toBe("snapshot 0ff74383 of 2026-03-01T10:10:01.000Z, the last one");
+    });
+
+    test("a database on a shared server goes by dump, which only a person can judge", () => {
+        const database = { name: "paperless", owner: "paperless", namespace: "database", service: "postgres-rw" };
+        const given = move({ from: { databases: [database] }, to: { databases: [{ ...database, namespace: "db" }] } });
+        expect(step(/is dumped/, given)).toMatchObject({ verdict: "unseen" });
+        expect(step(/is loaded/, given).fix).toContain(
+            "  kubectl --namespace db exec --stdin service/postgres-rw --container postgres -- pg_restore --clean --if-exists --no-owner --role=paperless --dbname=paperless < paperless.dump",
+        );
+        expect(step(/is loaded/, move({ from: { databases: [database] } }))).toMatchObject({
+            verdict: "todo",
+            found: "chongus has no database of that name",
+        });
+    });
+
+    test("a route that the edge has not taken up leads nowhere", () => {
+        expect(step(/leads to/, move({ seen: { to: { routes: { [ROUTE]: false } } } })).found).toContain(
+            "has not taken it up",
+        );
+        expect(step(/leads to/, move({ seen: { to: { routes: { [ROUTE]: null } } } })).found).toBe(
+            "it has no route yet",
+        );
+    });
+
+    test("a cluster that does not answer is never a tick", () => {
+        const given = move({ from: { declared: false } });
+        const dark = {
+            ...given,
+            seen: {
+                from: silent("bitty was not looked at: no route to host"),
+                to: silent("chongus was not looked at: timeout"),
+            },
+        };
+        expect(verdicts(dark).filter((line) => line.startsWith("done"))).toEqual([]);
+    });
+
+    test("data without a place on the new cluster stops the move", () => {
+        expect(step(/has a place/, move({ to: { data: [] } }))).toMatchObject({
+            verdict: "todo",
+            found: "chongus has no data volume for paperless",
+        });
+    });
+
+    test("one name for both clusters: the old one goes before the new one is declared", () => {
+        const route = { host: "paperless.example", address: "10.0.0.1", access: "local", object: ROUTE };
+        const given = move({ from: { routes: [route] }, to: { routes: [route] } });
+        const titles = checklist(given).map(({ title }) => title);
+        expect(titles.indexOf("paperless is gone from bitty")).toBeLessThan(
+            titles.indexOf("paperless runs on chongus"),
+        );
+    });
+});
+
+describe("what the plans say of sonarr", () => {
+    const sonarr = async (stack: string) =>
+        sideOf(await planStack(stack, readStackValue(ROOT, stack), ROOT), "sonarr", true);
+
+    test("on homelab its data is a directory of the node", async () => {
+        expect(await sonarr("homelab")).toEqual({
+            stack: "homelab",
+            declared: true,
+            workloads: [{ namespace: "media", name: "sonarr" }],
+            data: [
+                {
+                    workload: "sonarr",
+                    namespace: "media",
+                    size: "5Gi",
+                    kept: { by: "directory", node: "homelab", path: "/var/data/configs/sonarr" },
+                },
+            ],
+            databases: [],
+            routes: [
+                {
+                    host: "sonarr.peterstorm.io",
+                    address: "192.168.0.240",
+                    access: "local",
+                    object: "/apis/networking.k8s.io/v1/namespaces/media/ingresses/sonarr",
+                },
+            ],
+        });
+    });
+
+    test("on chongus VolSync has it", async () => {
+        const { data, routes } = await sonarr("chongus");
+        expect(data).toEqual([
+            {
+                workload: "sonarr",
+                namespace: "media",
+                size: "5Gi",
+                kept: {
+                    by: "volsync",
+                    claim: "sonarr",
+                    sources: { b2: "sonarr-b2", minio: "sonarr-minio" },
+                    destination: "sonarr-dst",
+                    restoreFrom: "minio",
+                    repositories: {
+                        b2: expect.stringMatching(/^s3:https:\/\/.*\/sonarr$/),
+                        minio: expect.stringMatching(/^s3:https:\/\/.*\/sonarr$/),
+                    },
+                },
+            },
+        ]);
+        expect(routes.map(({ object }) => object)).toEqual([
+            "/apis/gateway.networking.k8s.io/v1/namespaces/media/httproutes/sonarr",
+        ]);
+    });
+
+    test("paperless has a database on the shared server", async () => {
+        const plan = await planStack("chongus", readStackValue(ROOT, "chongus"), ROOT);
+        const { databases, data, workloads } = sideOf(plan, "paperless", true);
+        expect(databases).toEqual([
+            { name: "paperless", owner: "paperless", namespace: "database", service: "postgres-rw" },
+        ]);
+        expect(data.map(({ workload }) => workload)).toEqual(["paperless"]);
+        expect(workloads.map(({ name }) => name).sort()).toEqual([
+            "paperless",
+            "paperless-gotenberg",
+            "paperless-redis",
+            "paperless-tika",
+        ]);
+    });
+
+    test("from the one to the other: the directory becomes the repository's first snapshot", async () => {
+        const [from, to] = [await sonarr("homelab"), await sonarr("chongus")];
+        const steps = checklist({
+            app: "sonarr",
+            from,
+            to: { ...to, declared: false },
+            seen: { from: nothing, to: nothing },
+        });
+        const copy = steps.find(({ title }) => title.includes("where chongus looks"))?.fix.join("\n") ?? "";
+        expect(copy).toMatch(
+            /on homelab, .*\n  podman run .* -v \/var\/data\/configs\/sonarr:\/data:ro -w \/data restic\/restic init\n.* backup --host volsync \./,
+        );
+    });
+
+    test("and back: the snapshot becomes the directory, which only a person can judge", async () => {
+        const [from, to] = [await sonarr("chongus"), await sonarr("homelab")];
+        const steps = checklist({ app: "sonarr", from, to, seen: { from: nothing, to: nothing } });
+        const unseen = steps.filter(({ verdict }) => verdict === "unseen").map(({ title }) => title);
+        expect(unseen).toEqual([
+            "the data of sonarr is where homelab looks for it",
+            "the data of sonarr is restored on homelab",
+        ]);
+    });
+});
+
+test("objects are read one by one, and only read", async () => {
+    const answers: Record<string, object> = {
+        "/apis/apps/v1/namespaces/productivity/deployments/paperless": {
+            metadata: { generation: 4 },
+            spec: { replicas: 0 },
+            status: {},
+        },
+        "/apis/volsync.backube/v1alpha1/namespaces/productivity/replicationsources/paperless-minio": {
+            status: {
+                lastManualSync: "move-to-chongus-4",
+                lastSyncTime: "2026-03-01T10:01:00Z",
+                lastSyncDuration: "1m30.5s",
+                latestMoverStatus: { result: "Successful", logs: "snapshot 1 saved" },
+            },
+        },
+        [ROUTE]: { status: { parents: [{ conditions: [{ type: "Accepted", status: "True" }] }] } },
+    };
+    const one = (path: string) =>
+        Promise.resolve(
+            answers[path] === undefined
+                ? ({ ok: false, status: 404, reason: "404" } as const)
+                : ({ ok: true, value: answers[path] as Record<string, unknown> } as const),
+        );
+    expect(await observe({ one }, sideAt("bitty"))).toEqual({
+        workloads: { paperless: STOPPED },
+        sources: {
+            "paperless-b2": null,
+            "paperless-minio": {
+                manual: "move-to-chongus-4",
+                finished: "2026-03-01T10:01:00Z",
+                seconds: 90.5,
+                successful: true,
+                logs: "snapshot 1 saved",
+            },
+        },
+        destinations: { "paperless-dst": null },
+        routes: { [ROUTE]: true },
+    });
+    await expect(
+        observe({ one: () => Promise.resolve({ ok: false, status: 403, reason: "403, forbidden" }) }, sideAt("bitty")),
+    ).rejects.toThrow(/deployments\/paperless: 403, forbidden/);
+});

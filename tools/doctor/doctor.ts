@@ -1,0 +1,186 @@
+/** Looks at everything that a stack's program will need, all at once, and judges it. Changes nothing. */
+import { runProgram } from "../../bootstrap/talos/child-process";
+import { localKey, type KeyFact } from "./local-key";
+import { openStack, type OpenStack } from "../../stacks";
+import type { Machines } from "../../stacks/context";
+import type { NodeFacts } from "../../bootstrap/node-facts";
+import type { Told } from "../live/get";
+import { credential, openSecrets, readKubeconfig } from "../live/reach";
+import { readState } from "../live/state";
+import { planStack } from "../plan/plan";
+import { judgeCloudflare, lookAtCloudflare } from "./cloudflare";
+import { judgeCluster, lookAtCluster } from "./cluster";
+import { judgeDoppler, lookAtDoppler } from "./doppler";
+import { findingsOf, inOrder, type Area, type Finding } from "./finding";
+import { cloudNeeds, nodePaths, pluginsOf, type CloudNeeds, type NodePaths } from "./needs";
+import { judgeNixos, lookAtNixos } from "./nixos";
+import { judgeClusterKey, judgeSecretsFile, lookAtSecretsFile, sopsRules, type ClusterKey } from "./secrets";
+import { judgeState } from "./state";
+import { judgeTailscale, lookAtTailscale } from "./tailscale";
+import { judgeTalos, lookAtTalosMachines } from "./talos";
+import { judgeNode, judgePlugins, judgeTool, lookAtPlugins, lookAtTool, toolWishes } from "./tools";
+
+export interface Surroundings {
+    readonly root: string;
+    readonly env: NodeJS.ProcessEnv;
+    /** For each question, in milliseconds. */
+    readonly timeout: number;
+}
+
+const { dependencies, engines } = require("../../package.json") as {
+    dependencies: Readonly<Record<string, string>>;
+    engines: { node: string };
+};
+
+/** Throws `ConfigError` on a faulty stack file: nothing can be looked at before that is mended. */
+export async function examine(name: string, value: unknown, around: Surroundings): Promise<Finding[]> {
+    const stack = openStack(name, value);
+    // The plan first: it has the SDK of this process for itself.
+    const plan = await planStack(name, value, around.root);
+    const machines = stack.machines(around.root);
+    const secrets = openSecrets(stack, around.root);
+    const kubeconfig = readKubeconfig(machines, around.timeout);
+    const node =
+        machines.kind === "nixos-k3s"
+            ? lookAtNixos(machines.args, nodePaths(plan), runProgram, around.timeout)
+            : undefined;
+    const examined = await Promise.all([
+        area("tools", () => tools(machines, pluginsOf(plan, dependencies), around)),
+        area("secrets", async () => secretsFindings(stack, machines, around, await secrets, await node)),
+        area("state", async () =>
+            judgeState(name, await readState(name, around.root, runProgram, around.timeout), around.env),
+        ),
+        area("machines", async () => machineFindings(machines, nodePaths(plan), await node, around)),
+        area("cluster", async () =>
+            judgeCluster(
+                stack.nodes.map((one) => one.name),
+                await lookAtCluster(await kubeconfig, around.timeout),
+            ),
+        ),
+        ...clouds(stack, cloudNeeds(plan), secrets, around),
+    ]);
+    return inOrder(examined.flat());
+}
+
+/** A look that fails in a way nobody thought of is a finding of its own; the others go on. */
+async function area(name: Area, look: () => Promise<Finding[]>): Promise<Finding[]> {
+    try {
+        return await look();
+    } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        return [
+            findingsOf(name).failure(
+                name,
+                `cannot be looked at: ${reason}`,
+                "see the sentence; the other findings stand",
+            ),
+        ];
+    }
+}
+
+async function tools(
+    machines: Machines,
+    plugins: Readonly<Record<string, string>>,
+    { timeout }: Surroundings,
+): Promise<Finding[]> {
+    const [programs, installed] = await Promise.all([
+        Promise.all(
+            toolWishes(machines).map(async (wish) => judgeTool(wish, await lookAtTool(wish, runProgram, timeout))),
+        ),
+        lookAtPlugins(runProgram, timeout),
+    ]);
+    return [
+        judgeNode(process.version, engines.node),
+        ...programs,
+        ...(installed === undefined
+            ? [findingsOf("tools").skipped("provider plugins", "pulumi does not list them")]
+            : judgePlugins(plugins, installed)),
+    ];
+}
+
+async function secretsFindings(
+    stack: OpenStack,
+    machines: Machines,
+    { root }: Surroundings,
+    opened: Awaited<ReturnType<typeof openSecrets>>,
+    node: Told<NodeFacts> | undefined,
+): Promise<Finding[]> {
+    const rules = sopsRules(root);
+    const closed = { ok: false, status: 0, reason: "not opened" } as const;
+    const facts = stack.secrets.map((file) => ({
+        file,
+        fact: lookAtSecretsFile(root, file.path, opened.get(file.path) ?? closed),
+    }));
+    const files = facts.flatMap(({ file, fact }) => judgeSecretsFile(file, fact, rules));
+    const [first] = facts;
+    if (machines.kind !== "nixos-k3s" || first === undefined) return files;
+    const key =
+        machines.ageKey.from === "file"
+            ? ofFile(machines.ageKey.path, await localKey(machines.ageKey.path, root, first.file.path))
+            : ofNode(machines.ageKey.path, machines.args.node.name, node);
+    return [...files, judgeClusterKey(first.file.path, key, first.fact, rules)];
+}
+
+function ofFile(where: string, fact: KeyFact): ClusterKey {
+    if (!fact.found) return { kind: "missing", where };
+    if (fact.opens !== undefined) return { kind: "tried", where, recipient: fact.recipient, opens: fact.opens };
+    return fact.recipient === "" ? { kind: "nameless", where } : { kind: "known", where, recipient: fact.recipient };
+}
+
+export function ofNode(path: string, name: string, node: Told<NodeFacts> | undefined): ClusterKey {
+    const where = `${path} on ${name}`;
+    if (node?.ok !== true) return { kind: "not looked at", reason: `the key is on ${name}, which cannot be looked at` };
+    if (node.value.ageKeyHash === "") return { kind: "missing", where };
+    const recipient = node.value.ageRecipient;
+    return recipient === "" ? { kind: "nameless", where } : { kind: "known", where, recipient };
+}
+
+async function machineFindings(
+    machines: Machines,
+    paths: NodePaths,
+    node: Told<NodeFacts> | undefined,
+    { timeout }: Surroundings,
+) {
+    if (machines.kind === "talos") return judgeTalos(machines.args, await lookAtTalosMachines(machines, timeout));
+    return judgeNixos(machines.args, paths, node ?? { ok: false, status: 0, reason: "not looked at" });
+}
+
+function clouds(
+    stack: OpenStack,
+    needs: CloudNeeds,
+    secrets: ReturnType<typeof openSecrets>,
+    { env, timeout }: Surroundings,
+): Promise<Finding[]>[] {
+    const { cloudflare, tailscale, doppler } = stack.clouds;
+    const from = async (ref: string) => credential(stack, await secrets, ref);
+    return [
+        area("cloudflare", async () => {
+            if (cloudflare === undefined) return [];
+            const token = await from(cloudflare.apiToken);
+            if (!token.ok) return [findingsOf("cloudflare").skipped("token", token.reason)];
+            return judgeCloudflare(cloudflare, needs, await lookAtCloudflare(cloudflare, token.value, env, timeout));
+        }),
+        area("tailscale", async () => {
+            if (tailscale === undefined) return [];
+            const [id, secret] = await Promise.all([from(tailscale.clientId), from(tailscale.clientSecret)]);
+            if (!id.ok) return [findingsOf("tailscale").skipped("OAuth client", id.reason)];
+            if (!secret.ok) return [findingsOf("tailscale").skipped("OAuth client", secret.reason)];
+            const account = { tailnet: tailscale.tailnet, clientId: id.value, clientSecret: secret.value };
+            return judgeTailscale(tailscale, needs, await lookAtTailscale(account, env, timeout));
+        }),
+        area("doppler", async () => {
+            if (doppler === undefined) return [];
+            if (env["DOPPLER_API_HOST"] === "") {
+                return [
+                    findingsOf("doppler").skipped(
+                        "service token",
+                        "DOPPLER_API_HOST is empty: there is no Doppler here",
+                    ),
+                ];
+            }
+            const token = await from(doppler.serviceToken);
+            if (!token.ok) return [findingsOf("doppler").skipped("service token", token.reason)];
+            return judgeDoppler(doppler, await lookAtDoppler(doppler, token.value, env, timeout));
+        }),
+    ];
+}

@@ -1,0 +1,67 @@
+/** What a stack's plan says about the world around it: paths and devices on nodes, APIs, provider plugins. */
+import { isObject, type Json } from "../plan/monitor";
+import type { Plan } from "../plan/plan";
+
+export interface NodePaths {
+    /** Directories that pods or volumes take from the node. */
+    readonly directories: readonly string[];
+    /** Device files: /dev/net/tun, a USB stick by /dev/serial/by-id, a disk by /dev/disk/by-id. */
+    readonly devices: readonly string[];
+}
+
+/** Every hostPath of pods and volumes, and every `local` volume. */
+export function nodePaths(plan: Pick<Plan, "resources">): NodePaths {
+    const paths = new Set<string>();
+    const walk = (value: Json): void => {
+        if (Array.isArray(value)) return value.forEach(walk);
+        if (!isObject(value)) return;
+        for (const [key, item] of Object.entries(value)) {
+            if ((key === "hostPath" || key === "local") && isObject(item) && typeof item["path"] === "string") {
+                paths.add(item["path"]);
+            } else walk(item);
+        }
+    };
+    for (const { type, inputs } of plan.resources) if (type.startsWith("kubernetes:")) walk(inputs);
+    const all = [...paths].filter((path) => path.startsWith("/")).sort();
+    return {
+        directories: all.filter((path) => !path.startsWith("/dev/")),
+        devices: all.filter((path) => path.startsWith("/dev/")),
+    };
+}
+
+/** What the program will ask of the clouds, so what its tokens must allow. */
+export interface CloudNeeds {
+    readonly dnsRecords: boolean;
+    readonly tunnel: boolean;
+    readonly policy: boolean;
+    readonly authKeys: boolean;
+    readonly splitDns: boolean;
+}
+
+export function cloudNeeds(plan: Pick<Plan, "resources">): CloudNeeds {
+    const has = (ending: string) => plan.resources.some(({ type }) => type.endsWith(`:${ending}`));
+    return {
+        dnsRecords: has("DnsRecord"),
+        tunnel: has("ZeroTrustTunnelCloudflared"),
+        policy: has("Acl"),
+        authKeys: has("TailnetKey"),
+        splitDns: has("DnsSplitNameservers"),
+    };
+}
+
+/** Provider packages of a plan with the versions that package.json pins. */
+export function pluginsOf(
+    plan: Pick<Plan, "resources">,
+    dependencies: Readonly<Record<string, string>>,
+): Record<string, string> {
+    const packages = new Set(
+        plan.resources
+            .filter(({ custom }) => custom)
+            .map(({ type }) => (type.startsWith("pulumi:providers:") ? type.split(":")[2] : type.split(":")[0])),
+    );
+    const pinned = [...packages].flatMap((name): [string, string][] => {
+        const version = name === undefined || name === "pulumi" ? undefined : dependencies[`@pulumi/${name}`];
+        return version === undefined || name === undefined ? [] : [[name, version]];
+    });
+    return Object.fromEntries(pinned.sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,112 @@
+/** The one way in which doctor and audit ask an API anything: GET. */
+import { request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Access } from "./kubeconfig";
+
+export interface Answer {
+    readonly status: number;
+    readonly body: string;
+}
+
+export interface GetOptions {
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly tls?: Pick<Access, "ca" | "cert" | "key">;
+    /** For the whole answer, in milliseconds. */
+    readonly timeout: number;
+}
+
+/** No answer at all; the message says why, for a person. */
+export class Unreachable extends Error {}
+
+/** What an API was asked for, or why it did not say. */
+export type Told<T> =
+    { readonly ok: true; readonly value: T } | { readonly ok: false; readonly status: number; readonly reason: string };
+
+/** A busy API is asked twice more. */
+const PATIENCE = [1000, 3000];
+
+/** Asks once, and again where the API asks for patience. Throws `Unreachable`; any status is an answer. */
+export async function get(url: string, options: GetOptions): Promise<Answer> {
+    for (const pause of [...PATIENCE, undefined]) {
+        const { retryAfter, ...answer } = await ask(url, options);
+        const busy = answer.status === 429 || (answer.status >= 502 && answer.status <= 504);
+        if (!busy || pause === undefined || (retryAfter ?? 0) > 10_000) return answer;
+        await sleep(retryAfter ?? pause);
+    }
+    throw new Error("not reached");
+}
+
+function ask(url: string, { headers, tls, timeout }: GetOptions): Promise<Answer & { retryAfter?: number }> {
+    const { host } = new URL(url);
+    return new Promise((resolve, reject) => {
+        const fail = (error: Error) => reject(new Unreachable(explain(error, host, timeout)));
+        const outgoing = (url.startsWith("https:") ? httpsRequest : httpRequest)(
+            url,
+            {
+                method: "GET",
+                headers: { accept: "application/json", ...headers },
+                ...tls,
+                signal: AbortSignal.timeout(timeout),
+            },
+            (incoming) => {
+                const chunks: Buffer[] = [];
+                incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
+                incoming.on("error", fail);
+                incoming.on("end", () => {
+                    const seconds = Number(incoming.headers["retry-after"]);
+                    resolve({
+                        status: incoming.statusCode ?? 0,
+                        body: Buffer.concat(chunks).toString("utf8"),
+                        ...(Number.isFinite(seconds) && { retryAfter: seconds * 1000 }),
+                    });
+                });
+            },
+        );
+        outgoing.on("error", fail);
+        outgoing.end();
+    });
+}
+
+function explain(error: Error & { code?: string }, host: string, timeout: number): string {
+    if (error.name === "TimeoutError" || error.name === "AbortError") {
+        return `${host} gave no answer in ${timeout / 1000} seconds`;
+    }
+    // A refused connection to a name with several addresses has no message of its own.
+    return `${host} cannot be reached: ${error.message || error.code || "no connection"}`;
+}
+
+/** The body as an object; undefined when it is none. */
+export function objectOf({ body }: Answer): Record<string, unknown> | undefined {
+    try {
+        const value: unknown = JSON.parse(body);
+        return isRecord(value) ? value : undefined;
+    } catch {
+        return undefined;
+    }
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+    return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The objects of a list; empty for anything else. */
+export function records(value: unknown): Record<string, unknown>[] {
+    return Array.isArray(value) ? value.filter(isRecord) : [];
+}
+
+/** A text field; "" when it is none. */
+export function textOf(from: unknown, field: string): string {
+    const value = isRecord(from) ? from[field] : undefined;
+    return typeof value === "string" ? value : "";
+}
+
+/** A failure to connect as a reason like any other, with status 0. */
+export async function orReason<T>(asking: Promise<Told<T>>): Promise<Told<T>> {
+    try {
+        return await asking;
+    } catch (error) {
+        if (error instanceof Unreachable) return { ok: false, status: 0, reason: error.message };
+        throw error;
+    }
+}

@@ -1,0 +1,127 @@
+/**
+ * `npm run move -- <app> <from> <to>`: the steps by which an app changes clusters, each verified against both. Changes
+ * nothing; run it again after each step.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { openStack, stackNames } from "../../stacks";
+import { ConfigError, didYouMean } from "../../stacks/config";
+import { Unreachable, type Told } from "../live/get";
+import { kubeReader } from "../live/kube";
+import { readKubeconfig } from "../live/reach";
+import { planStack } from "../plan/plan";
+import { readStackValue, ROOT } from "../stack-file";
+import { runMain, UserError } from "../user-error";
+import { observe, silent } from "./observe";
+import { renderChecklist } from "./render";
+import { sideOf, type Side } from "./sides";
+import { checklist, type Seen } from "./steps";
+
+const USAGE =
+    "usage: npm run move -- <app> <from> <to> [--from-kubeconfig FILE] [--to-kubeconfig FILE] [--root DIR] [--timeout SECONDS] [--json]";
+
+runMain(async () => {
+    const { app, stacks, root, kubeconfigs, timeout, json } = options();
+    // One after the other: a process has one monitor of resources.
+    const from = await side(stacks.from, app, root);
+    const to = await side(stacks.to, app, root);
+    if (!from.declared && !to.declared) {
+        throw new UserError(
+            `neither Pulumi.${stacks.from}.yaml nor Pulumi.${stacks.to}.yaml declares ${app}: is that its name below apps?`,
+        );
+    }
+    const [seenFrom, seenTo] = await Promise.all([
+        look(from, root, kubeconfigs.from, timeout),
+        look(to, root, kubeconfigs.to, timeout),
+    ]);
+    const move = { app, from, to, seen: { from: seenFrom, to: seenTo } };
+    const steps = checklist(move);
+    process.stdout.write(
+        json
+            ? `${JSON.stringify({ app, from: from.stack, to: to.stack, steps }, null, 2)}\n`
+            : renderChecklist(move, steps),
+    );
+    return steps.some(({ verdict }) => verdict === "todo") ? 2 : 0;
+});
+
+/** The app as the stack's file declares it, or as it would be if the file did. */
+async function side(stack: string, app: string, root: string): Promise<Side> {
+    const value = readStackValue(root, stack) as { apps?: Record<string, unknown> };
+    const declared = value.apps?.[app] !== undefined;
+    const supposed = declared ? value : { ...value, apps: { ...value.apps, [app]: {} } };
+    try {
+        openStack(stack, supposed);
+    } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        const unknown = error.faults.some(({ rule, path }) => rule === "unknown-key" && path === `apps.${app}`);
+        if (!unknown) {
+            throw new UserError(
+                `${app} needs more in Pulumi.${stack}.yaml before it can be planned there:\n${error.message}`,
+            );
+        }
+        const known = Object.keys(value.apps ?? {});
+        const hint = didYouMean(app, known).suggestion;
+        throw new UserError(
+            `the program has no ${app} for ${stack}${hint === undefined ? "" : ` (${hint})`}; declared there are ${known.join(", ")}. docs/day-2.md says how an app is added`,
+        );
+    }
+    return sideOf(await planStack(stack, supposed, root), app, declared);
+}
+
+async function look(of: Side, root: string, file: string | undefined, timeout: number): Promise<Seen> {
+    const kubeconfig = await kubeconfigOf(of.stack, root, file, timeout);
+    if (!kubeconfig.ok) return silent(`${of.stack} was not looked at: ${kubeconfig.reason}`);
+    try {
+        return await observe(kubeReader(kubeconfig.value, timeout), of);
+    } catch (error) {
+        if (error instanceof Unreachable) return silent(`${of.stack} was not looked at: ${error.message}`);
+        throw error;
+    }
+}
+
+/** From a file, or from the cluster's own machines as the program itself takes it. */
+async function kubeconfigOf(
+    stack: string,
+    root: string,
+    file: string | undefined,
+    timeout: number,
+): Promise<Told<string>> {
+    if (file === undefined)
+        return readKubeconfig(openStack(stack, readStackValue(root, stack)).machines(root), timeout);
+    if (!existsSync(file)) throw new UserError(`the kubeconfig ${file} of ${stack} does not exist`);
+    return { ok: true, value: readFileSync(file, "utf8") };
+}
+
+function options() {
+    try {
+        const { values, positionals } = parseArgs({
+            options: {
+                "from-kubeconfig": { type: "string" },
+                "to-kubeconfig": { type: "string" },
+                root: { type: "string", default: ROOT },
+                timeout: { type: "string", default: "20" },
+                json: { type: "boolean", default: false },
+            },
+            allowPositionals: true,
+        });
+        const [app, from, to, ...more] = positionals;
+        if (app === undefined || from === undefined || to === undefined || more.length > 0) {
+            throw new UserError(`an app and two stacks are needed, of ${stackNames.join(", ")}`);
+        }
+        if (from === to) throw new UserError(`from ${from} to ${to} is no move`);
+        const seconds = Number(values.timeout);
+        if (!(seconds > 0 && seconds <= 600)) {
+            throw new UserError(`--timeout: got "${values.timeout}"; allowed: seconds from 1 to 600`);
+        }
+        return {
+            app,
+            stacks: { from, to },
+            root: values.root,
+            kubeconfigs: { from: values["from-kubeconfig"], to: values["to-kubeconfig"] },
+            timeout: seconds * 1000,
+            json: values.json,
+        };
+    } catch (error) {
+        throw new UserError(`${error instanceof Error ? error.message : String(error)}; ${USAGE}`);
+    }
+}

@@ -1,0 +1,381 @@
+/** The checklist of a move, judged by what is declared and what was seen. Nothing is remembered between runs. */
+import type { DataVolume, Route, SharedDatabase, Side } from "./sides";
+
+/** What was seen of one cluster; null for an object that is not there. */
+export interface Seen {
+    /** Why the cluster was not looked at; the rest is empty then. */
+    readonly silent?: string;
+    readonly workloads: Readonly<Record<string, Workload | null>>;
+    readonly sources: Readonly<Record<string, Sync | null>>;
+    readonly destinations: Readonly<Record<string, Sync | null>>;
+    /** Whether the controller of the edge has taken the route up, by API path. */
+    readonly routes: Readonly<Record<string, boolean | null>>;
+}
+
+export interface Workload {
+    readonly generation: number;
+    readonly replicas: number;
+    /** Pods that there are, and of them those that are ready. */
+    readonly pods: number;
+    readonly ready: number;
+}
+
+/** Status of VolSync's last run. */
+export interface Sync {
+    readonly manual?: string;
+    /** RFC 3339. */
+    readonly finished?: string;
+    readonly seconds?: number;
+    readonly successful: boolean;
+    readonly logs: string;
+}
+
+/** `unseen` is for what cannot be looked at: never `done`. */
+export type Verdict = "done" | "todo" | "unseen";
+
+export interface Step {
+    readonly title: string;
+    readonly verdict: Verdict;
+    readonly found: string;
+    /** What to do, a line each; commands are indented. */
+    readonly fix: readonly string[];
+}
+
+export interface Move {
+    readonly app: string;
+    readonly from: Side;
+    readonly to: Side;
+    readonly seen: { readonly from: Seen; readonly to: Seen };
+}
+
+export function checklist(move: Move): Step[] {
+    const { from, to } = move;
+    const taken = from.routes.filter(({ host }) => to.routes.some((route) => route.host === host));
+    const data = from.data.flatMap((volume) => {
+        const there = to.data.find(({ workload }) => workload === volume.workload);
+        return there === undefined ? [] : [{ volume, there }];
+    });
+    const lost = from.data.filter(({ workload }) => !to.data.some((there) => there.workload === workload));
+    const removal = removed(move);
+    return [
+        stopped(move),
+        ...lost.map(nowhere(to)),
+        ...data.map(({ volume }) => backedUp(move, volume)),
+        ...data.flatMap(({ volume, there }) => copied(move, volume, there)),
+        ...from.databases.map((database) => dumped(move, database)),
+        // Two clusters must not have one name: the checks between clusters would refuse it.
+        ...(taken.length > 0 ? [removal] : []),
+        running(move),
+        ...data.map(({ volume, there }) => restored(move, volume, there)),
+        ...from.databases.map((database) => loaded(move, database)),
+        ...to.routes.map((route) => reachable(move, route)),
+        ...(taken.length > 0 ? [] : [removal]),
+    ];
+}
+
+/** Its files must not change while they are copied. */
+function stopped({ app, from, to, seen }: Move): Step {
+    const title = `${app} is stopped on ${from.stack}`;
+    if (seen.from.silent !== undefined) return { title, verdict: "unseen", found: seen.from.silent, fix: [] };
+    const running = from.workloads.filter(({ name }) => {
+        const workload = seen.from.workloads[name];
+        return workload != null && (workload.replicas > 0 || workload.pods > 0);
+    });
+    if (running.length === 0) return { title, verdict: "done", found: "it has no pods", fix: [] };
+    return {
+        title,
+        verdict: "todo",
+        found: `${running.map(({ name }) => name).join(", ")} ${running.length === 1 ? "runs" : "run"}`,
+        fix: [
+            `on ${from.stack}, and no pulumi up there until the move is over, which would start it again:`,
+            ...running.map(
+                ({ namespace, name }) => `  kubectl --namespace ${namespace} scale deployment ${name} --replicas=0`,
+            ),
+            `To turn back: pulumi up --refresh on ${from.stack}; nothing on ${to.stack} has changed until it is declared there.`,
+        ],
+    };
+}
+
+const nowhere =
+    (to: Side) =>
+    (volume: DataVolume): Step => ({
+        title: `the data of ${volume.workload} has a place on ${to.stack}`,
+        verdict: "todo",
+        found: `${to.stack} has no data volume for ${volume.workload}`,
+        fix: [`declare one where the app is declared for ${to.stack}; without it the data would stay behind`],
+    });
+
+/** Made by hand after the stop: the name of the trigger tells which stop it belongs to. */
+const trigger = (to: Side, workload: Workload | null | undefined) =>
+    `move-to-${to.stack}-${workload == null ? "removed" : workload.generation}`;
+
+function backedUp({ from, to, seen }: Move, { workload, namespace, kept }: DataVolume): Step {
+    const title = `the data of ${workload} is backed up since`;
+    if (kept.by === "directory") {
+        return {
+            title,
+            verdict: "unseen",
+            found: `${kept.path} on ${kept.node} has no backups of its own; the next step copies it`,
+            fix: [],
+        };
+    }
+    if (seen.from.silent !== undefined) return { title, verdict: "unseen", found: seen.from.silent, fix: [] };
+    const source = kept.sources[kept.restoreFrom] ?? "";
+    const wanted = trigger(to, seen.from.workloads[workload]);
+    const sync = seen.from.sources[source];
+    if (sync == null) {
+        const found = from.declared
+            ? `ReplicationSource ${namespace}/${source} is not there: pulumi up --stack ${from.stack} makes it`
+            : "its backups are gone with it; pulumi takes a last one before that (backups.beforeDestroy)";
+        return { title, verdict: from.declared ? "todo" : "unseen", found, fix: [] };
+    }
+    if (sync.manual === wanted && sync.successful) {
+        return { title, verdict: "done", found: `${source} ended at ${sync.finished ?? "an unknown time"}`, fix: [] };
+    }
+    return {
+        title,
+        verdict: "todo",
+        found: `the last run of ${source} ${sync.successful ? "ended well" : "did not end well"}${sync.finished === undefined ? "" : ` at ${sync.finished}`}, before the stop or by its schedule`,
+        fix: [
+            `on ${from.stack}:`,
+            `  kubectl --namespace ${namespace} patch replicationsource ${source} --type=merge --patch '${JSON.stringify({ spec: { trigger: { manual: wanted } } })}'`,
+            `  kubectl --namespace ${namespace} wait replicationsource ${source} --for=jsonpath='{.status.lastManualSync}'=${wanted} --timeout=1h`,
+        ],
+    };
+}
+
+/** From where the data is to where the new cluster looks for it. */
+function copied(move: Move, { workload, kept }: DataVolume, there: DataVolume): Step[] {
+    const { from, to } = move;
+    const title = `the data of ${workload} is where ${to.stack} looks for it`;
+    const target = there.kept;
+    const alreadyRestored = restored(move, { ...there, kept }, there).verdict === "done";
+    if (kept.by === "volsync" && target.by === "volsync") {
+        const source = kept.repositories[kept.restoreFrom] ?? "";
+        const goal = target.repositories[target.restoreFrom] ?? "";
+        if (source === goal) return [{ title, verdict: "done", found: `both use ${goal}`, fix: [] }];
+        return [
+            {
+                title,
+                verdict: alreadyRestored ? "done" : "unseen",
+                found: alreadyRestored ? "it was restored from there" : `from ${source} to ${goal}`,
+                fix: alreadyRestored
+                    ? []
+                    : [
+                          `with the credentials of ${from.stack} for the one and of ${to.stack} for the other; a repository that is not there yet: restic init`,
+                          `  restic --repo ${goal} copy --from-repo ${source} latest --host volsync`,
+                          "whether it is there shows in the restore below",
+                      ],
+            },
+        ];
+    }
+    if (target.by === "volsync" && kept.by === "directory") {
+        const goal = target.repositories[target.restoreFrom] ?? "";
+        return [
+            {
+                title,
+                verdict: alreadyRestored ? "done" : "unseen",
+                found: alreadyRestored ? "it was restored from there" : `from ${kept.path} on ${kept.node} to ${goal}`,
+                fix: alreadyRestored
+                    ? []
+                    : [
+                          `on ${kept.node}, with RESTIC_PASSWORD, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of ${to.stack}; the container sees the files where VolSync expects them:`,
+                          `  podman run --rm -e RESTIC_PASSWORD -e AWS_ACCESS_KEY_ID -e AWS_SECRET_ACCESS_KEY -e RESTIC_REPOSITORY=${goal} -v ${kept.path}:/data:ro -w /data restic/restic init`,
+                          `  podman run --rm -e RESTIC_PASSWORD -e AWS_ACCESS_KEY_ID -e AWS_SECRET_ACCESS_KEY -e RESTIC_REPOSITORY=${goal} -v ${kept.path}:/data:ro -w /data restic/restic backup --host volsync .`,
+                          "whether it is there shows in the restore below",
+                      ],
+            },
+        ];
+    }
+    if (target.by !== "directory") return [];
+    const copy =
+        kept.by === "directory"
+            ? `  rsync --archive --numeric-ids --delete ${kept.node}:${kept.path}/ ${target.path}/`
+            : `  restic --repo ${kept.repositories[kept.restoreFrom] ?? ""} restore latest --host volsync --target ${target.path}`;
+    return [
+        {
+            title,
+            verdict: "unseen",
+            found: `${target.path} on ${target.node}: only you can see whether it is complete`,
+            fix: [`on ${target.node}, then compare the number of files and their sum:`, copy],
+        },
+    ];
+}
+
+const dumpFile = ({ name }: SharedDatabase) => `${name}.dump`;
+const inDatabase = ({ namespace, service }: SharedDatabase, input: boolean) =>
+    `kubectl --namespace ${namespace} exec ${input ? "--stdin " : ""}service/${service} --container postgres --`;
+
+/** What is in a database only the app can tell: the step is never ticked. */
+function dumped({ from }: Move, database: SharedDatabase): Step {
+    return {
+        title: `the database ${database.name} is dumped`,
+        verdict: "unseen",
+        found: `it is on the server that ${from.stack}'s apps share`,
+        fix: [
+            `on ${from.stack}:`,
+            `  ${inDatabase(database, false)} pg_dump --format=custom --no-owner ${database.name} > ${dumpFile(database)}`,
+        ],
+    };
+}
+
+function loaded({ app, to }: Move, database: SharedDatabase): Step {
+    const title = `the database ${database.name} is loaded on ${to.stack}`;
+    const there = to.databases.find(({ name }) => name === database.name);
+    if (there === undefined) {
+        return {
+            title,
+            verdict: "todo",
+            found: `${to.stack} has no database of that name`,
+            fix: [`declare one where the app is declared for ${to.stack}`],
+        };
+    }
+    const mine = to.workloads.filter(({ name }) => name === app);
+    const scale = (replicas: number) =>
+        mine.map(
+            ({ namespace, name }) =>
+                `  kubectl --namespace ${namespace} scale deployment ${name} --replicas=${replicas}`,
+        );
+    return {
+        title,
+        verdict: "unseen",
+        found: "only the app can tell what is in it",
+        fix: [
+            `on ${to.stack}, which made the database and its owner, with ${app} stopped meanwhile:`,
+            ...scale(0),
+            `  ${inDatabase(there, true)} pg_restore --clean --if-exists --no-owner --role=${there.owner} --dbname=${there.name} < ${dumpFile(database)}`,
+            ...scale(1),
+        ],
+    };
+}
+
+function running({ app, to, seen }: Move): Step {
+    const title = `${app} runs on ${to.stack}`;
+    const declare = [
+        `in Pulumi.${to.stack}.yaml, below apps, with what else it needs (docs/configuration.md):`,
+        `  ${app}: {}`,
+        `  pulumi preview --stack ${to.stack}; pulumi up --stack ${to.stack}`,
+    ];
+    if (!to.declared)
+        return { title, verdict: "todo", found: `Pulumi.${to.stack}.yaml does not declare it`, fix: declare };
+    if (seen.to.silent !== undefined) return { title, verdict: "unseen", found: seen.to.silent, fix: [] };
+    const waiting = to.workloads.filter(({ name }) => (seen.to.workloads[name]?.ready ?? 0) === 0);
+    if (waiting.length === 0) return { title, verdict: "done", found: "every workload of it is ready", fix: [] };
+    return {
+        title,
+        verdict: "todo",
+        found: `not ready: ${waiting.map(({ namespace, name }) => `${namespace}/${name}`).join(", ")}`,
+        fix: [`  pulumi up --stack ${to.stack}`],
+    };
+}
+
+const RESTORED =
+    /restoring\s+<?snapshot\s+(\S+)\s+of\s+\[[^\]]*\]\s+at\s+(\d{4}-\d\d-\d\d)\s+(\d\d:\d\d:\d\d)(?:\.\d+)?\s+([+-]\d{2})(\d{2})/i;
+
+function restored({ to, from, seen }: Move, volume: DataVolume, there: DataVolume): Step {
+    const { workload, namespace, kept: target } = there;
+    const title = `the data of ${workload} is restored on ${to.stack}`;
+    if (target.by === "directory") {
+        return {
+            title,
+            verdict: "unseen",
+            found: `${target.path} is mounted as it is: open the app and look`,
+            fix: [],
+        };
+    }
+    if (seen.to.silent !== undefined) return { title, verdict: "unseen", found: seen.to.silent, fix: [] };
+    const sync = seen.to.destinations[target.destination];
+    const again = [
+        `The claim was filled too early. On ${to.stack}, once the backup is in ${target.repositories[target.restoreFrom] ?? ""}:`,
+        `  take ${workload} out of Pulumi.${to.stack}.yaml; pulumi up --stack ${to.stack}; declare it again; pulumi up`,
+    ];
+    if (sync == null || sync.manual === undefined) {
+        return {
+            title,
+            verdict: "todo",
+            found: `${namespace}/${target.destination} has not restored anything yet`,
+            fix: [],
+        };
+    }
+    const found = RESTORED.exec(sync.logs);
+    if (!sync.successful || found === null) {
+        const why = sync.logs.trim().split("\n").at(-1) ?? "";
+        return {
+            title,
+            verdict: "todo",
+            found: `nothing was restored: ${why === "" ? "no word from the mover" : why}`,
+            fix: again,
+        };
+    }
+    const [, id = "", date = "", time = "", hours = "", minutes = ""] = found;
+    const taken = new Date(`${date}T${time}${hours}:${minutes}`);
+    const backup =
+        volume.kept.by === "volsync"
+            ? seen.from.sources[volume.kept.sources[volume.kept.restoreFrom] ?? ""]
+            : undefined;
+    const begun = backup?.finished === undefined ? undefined : startOf(backup.finished, backup.seconds);
+    if (begun !== undefined && taken < begun) {
+        return {
+            title,
+            verdict: "todo",
+            found: `snapshot ${id} of ${taken.toISOString()} was restored, but the last backup on ${from.stack} began at ${begun.toISOString()}`,
+            fix: again,
+        };
+    }
+    return {
+        title,
+        verdict: "done",
+        found: `snapshot ${id} of ${taken.toISOString()}${begun === undefined ? "; is that your last?" : ", the last one"}`,
+        fix: [],
+    };
+}
+
+/** restic dates a snapshot by its start, VolSync a run by its end; the mover's pod takes its time to begin. */
+function startOf(finished: string, seconds = 0): Date {
+    return new Date(Date.parse(finished) - seconds * 1_000 - 1_000);
+}
+
+function reachable({ to, seen }: Move, { host, address, access, object }: Route): Step {
+    const title = `${host} leads to ${to.stack}`;
+    if (seen.to.silent !== undefined) return { title, verdict: "unseen", found: seen.to.silent, fix: [] };
+    const where = access === "external" ? "through the tunnel" : `at ${address}`;
+    if (object === undefined)
+        return { title, verdict: "unseen", found: `${where}, by its Service: open it and look`, fix: [] };
+    const taken = seen.to.routes[object];
+    if (taken === true) return { title, verdict: "done", found: `${where}, and the edge has taken it up`, fix: [] };
+    return {
+        title,
+        verdict: "todo",
+        found:
+            taken === null || taken === undefined
+                ? "it has no route yet"
+                : "its route is there, but the edge has not taken it up",
+        fix: [`  pulumi up --stack ${to.stack}`],
+    };
+}
+
+function removed({ app, from, seen }: Move): Step {
+    const title = `${app} is gone from ${from.stack}`;
+    const left = from.data
+        .map(({ kept }) =>
+            kept.by === "directory" ? `${kept.path} on ${kept.node}` : Object.values(kept.repositories).join(" and "),
+        )
+        .join("; ");
+    const kept = left === "" ? "" : `; kept: ${left}`;
+    const fix = [
+        `take ${app} out of Pulumi.${from.stack}.yaml, with what only it needed`,
+        `  pulumi preview --stack ${from.stack}; pulumi up --stack ${from.stack}`,
+    ];
+    if (from.declared) return { title, verdict: "todo", found: `Pulumi.${from.stack}.yaml declares it`, fix };
+    if (seen.from.silent !== undefined)
+        return { title, verdict: "unseen", found: `${seen.from.silent}${kept}`, fix: [] };
+    const there = from.workloads.filter(({ name }) => seen.from.workloads[name] != null);
+    return there.length === 0
+        ? { title, verdict: "done", found: `nothing of it runs there${kept}`, fix: [] }
+        : {
+              title,
+              verdict: "todo",
+              found: `${there.map(({ name }) => name).join(", ")} still there`,
+              fix: fix.slice(1),
+          };
+}

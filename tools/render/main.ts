@@ -1,0 +1,45 @@
+/** `npm run render -- [stack ...] [--check]`: writes what Git delivers to gitops/<stack>/, or says whether it is current. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { readSopsFile } from "../../components/secrets/sops";
+import { stackNames } from "../../stacks";
+import { planStack } from "../plan/plan";
+import { readStackValue, ROOT } from "../stack-file";
+import { runMain, UserError } from "../user-error";
+import { differences, renderedFiles, secretsFileOf, writeFiles } from "./render";
+
+const USAGE = "usage: npm run render -- [stack ...] [--check]";
+
+runMain(async () => {
+    const { names, check } = options();
+    let stale = 0;
+    for (const stack of names.length === 0 ? stackNames : names) {
+        const value = readStackValue(ROOT, stack);
+        const plan = await planStack(stack, value, ROOT);
+        const file = secretsFileOf(stack, value);
+        const source =
+            file !== undefined && existsSync(join(ROOT, file)) ? readFileSync(join(ROOT, file), "utf8") : undefined;
+        const files = renderedFiles(plan, source);
+        const found = check
+            ? differences(ROOT, stack, files)
+            : await writeFiles(ROOT, stack, files, file === undefined ? undefined : { file, read: readSopsFile });
+        const what = `${stack}: ${files.length} files for Git`;
+        if (found.length === 0) console.log(`${what}, all current`);
+        else {
+            console.log(`${what}; ${found.length} ${check ? "not current" : "written or removed"}:`);
+            for (const { path, fault } of found) console.log(`  ${path} ${check ? fault : `(${fault})`}`);
+        }
+        if (check) stale += found.length;
+    }
+    if (stale > 0) throw new UserError("what Git has is not what the stacks declare; run  npm run render  and commit");
+});
+
+function options(): { names: string[]; check: boolean } {
+    try {
+        const { values, positionals } = parseArgs({ options: { check: { type: "boolean" } }, allowPositionals: true });
+        return { names: positionals, check: values.check ?? false };
+    } catch (error) {
+        throw new UserError(`${error instanceof Error ? error.message : String(error)}; ${USAGE}`);
+    }
+}
