@@ -1,7 +1,9 @@
 /** What the workflows do at GitHub, against a server on loopback that keeps comments, issues and checks. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer as createTlsServer } from "node:https";
+import { createServer as createTcpServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { comparePlans } from "../../tools/plan-diff/compare";
@@ -14,6 +16,7 @@ import { preview, previewMarker } from "../../tools/github/preview";
 import { block, counts, withoutSecrets } from "../../tools/github/pulumi";
 import { endpoints, reachable } from "../../tools/github/reachable";
 import { ROOT } from "../../tools/stack-file";
+import { findOnPath } from "../../tools/toolchain";
 import { object, plan } from "./plan-diff-fixtures";
 
 const BOT = { login: "github-actions[bot]" };
@@ -217,10 +220,19 @@ describe("preview", () => {
 });
 
 describe("drift", () => {
+    /** What the engine, 3.250.0, said in the sandbox of a Deployment that was scaled by hand; it ended with 7. */
+    const REFRESH = [
+        ...["Previewing refresh (homelab):", "  pulumi:pulumi:Stack: (same)"],
+        ...["        ~ kubernetes:apps/v1:Deployment: (update)", "            [id=media/sonarr]"],
+        ...["          ~ spec: {", "              ~ replicas: 1 => 0", "            }"],
+        ...["Resources:", "    ~ 1 to update", "    118 unchanged"],
+        ...["error: no changes were expected for refresh but changes were proposed", ""],
+    ].join("\n");
+
     const context = (code: number, up = true) => ({
         ...{ stack: "homelab", github, runUrl: "https://run", summary: () => undefined },
         reachable: () => Promise.resolve(up),
-        run: jest.fn((_: readonly string[]) => Promise.resolve({ code, output: "Resources:\n    ~ 1 to update\n" })),
+        run: jest.fn((_: readonly string[]) => Promise.resolve({ code, output: REFRESH })),
     });
 
     test("one issue a stack: opened, written again, closed", async () => {
@@ -232,6 +244,8 @@ describe("drift", () => {
         expect(await drift(context(7))).toBe(0);
         expect(issues).toMatchObject([{ title: "Drift: homelab is not as declared", labels: ["drift"] }]);
         expect(issues[0]?.body.startsWith(driftMarker("homelab"))).toBe(true);
+        expect(issues[0]?.body).toContain("(1 to update, 118 unchanged)");
+        expect(issues[0]?.body).toContain("~ replicas: 1 => 0");
         expect(await drift(context(0))).toBe(0);
         expect(issues).toMatchObject([{ state: "closed" }]);
         expect(comments.map(({ body }) => body)).toEqual(["The cluster is as the state says again: https://run"]);
@@ -299,14 +313,48 @@ describe("around them", () => {
         ).toBe("1 to create, 2 to update, 1 to replace, 4 changes. 3 unchanged");
     });
 
-    test("reachable: a port that answers, one that does not, and the nodes of a stack", async () => {
-        const { port } = server.address() as AddressInfo;
-        const [up, down] = [
-            { host: "127.0.0.1", port },
-            { host: "127.0.0.1", port: 1 },
+    test("reachable: an API server that refuses is there; a gateway, a port that only takes connections, or none, is not", async () => {
+        if (findOnPath("openssl") === undefined) {
+            console.warn("skipped: openssl is not on the PATH, and a key has no place in a repository");
+            return;
+        }
+        const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+        const made = [
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            "/CN=lab",
+            "-keyout",
+            key,
+            "-out",
+            cert,
         ];
-        expect(await reachable([down, up], 1_000)).toBe(true);
-        expect(await reachable([down], 1_000)).toBe(false);
+        execFileSync("openssl", made, { stdio: "ignore" });
+        let status = 401;
+        const refusing = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_, response) =>
+            response.writeHead(status).end(),
+        );
+        const mute = createTcpServer();
+        for (const each of [refusing, mute]) await new Promise<void>((done) => each.listen(0, "127.0.0.1", done));
+        const at = (each: { address(): unknown }) => ({
+            ...{ host: "127.0.0.1", port: (each.address() as AddressInfo).port },
+        });
+        try {
+            expect(await reachable([{ host: "127.0.0.1", port: 1 }, at(refusing)], 2_000)).toBe(true);
+            status = 404;
+            expect(await reachable([at(refusing)], 2_000)).toBe(false);
+            expect(await reachable([at(mute)], 300)).toBe(false);
+            expect(await reachable([{ host: "127.0.0.1", port: 1 }], 2_000)).toBe(false);
+        } finally {
+            refusing.close();
+            mute.close();
+        }
+    });
+
+    test("endpoints: the nodes of a stack", () => {
         expect(endpoints(ROOT, "homelab")).toEqual([{ host: "192.168.0.28", port: 6443 }]);
         expect(endpoints(ROOT, "chongus")).toHaveLength(3);
     });

@@ -53,6 +53,9 @@ function git(...args: string[]): string {
     return stdout.trim();
 }
 
+// Each test starts the whole program once or twice; a busy computer takes its time.
+jest.setTimeout(120_000);
+
 const COMMAND = ["--require", "tsx/cjs", "tools/plan-diff/main.ts"];
 
 function planDiff(...args: string[]): SpawnSyncReturns<string> {

@@ -75,6 +75,12 @@ const service = (port: number, clusterIP?: string) =>
         spec: { ports: [{ name: "http", port }], ...(clusterIP === undefined ? {} : { clusterIP }) },
     });
 
+/** The same resource for an object of another name. */
+const called = (name: string, before: PlannedResource): PlannedResource => ({
+    ...before,
+    inputs: { ...(before.inputs as { [key: string]: Json }), metadata: { name, namespace: "media" } },
+});
+
 const statefulSet = (storage: string, partition: number) =>
     object("apps/v1", "StatefulSet", "books", {
         spec: {
@@ -212,6 +218,12 @@ export const fixtures: readonly Fixture[] = [
         title: "a claim that no workload owns, against a Service",
         trips: [plan([claim("10Gi")]), plan([])],
         misses: [plan([service(80)]), plan([])],
+    },
+    {
+        danger: "data-volume-dropped",
+        title: "a claim of another name in its place, against a Service of another name",
+        trips: [plan([claim("10Gi")]), plan([called("library", claim("10Gi"))])],
+        misses: [plan([service(80)]), plan([called("library", service(80))])],
     },
     {
         danger: "internet-exposed",

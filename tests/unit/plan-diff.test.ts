@@ -201,7 +201,8 @@ describe("resources", () => {
         expect(kinds(difference)).toEqual(["renamed Thing pool", "renamed Command pool-ready"]);
         expect(difference.dangers).toEqual([]);
         const { dangers } = comparePlans(plan(tree("lan", [])), plan(tree("pool", [])));
-        expect(dangers).toMatchObject([{ id: "urn-without-alias", subject: "Command pool-ready" }]);
+        expect(dangers).toMatchObject([{ id: "urn-without-alias", subject: "Thing pool, which was lan" }]);
+        expect(dangers[0]?.message).toContain('aliases: [{ name: "lan" }]');
     });
 });
 

@@ -33,7 +33,7 @@ async function look({ stack, reachable, run }: PreviewContext) {
         return {
             conclusion: "neutral" as const,
             title: `cluster ${stack} is not reachable: preview skipped, not passed`,
-            text: "No node of the cluster took a connection at its API port within five seconds. Nothing is known of what this change would do there; run the job again when the cluster is back. The plan diff above needs no cluster.",
+            text: "No node of the cluster answered at its API port within five seconds. Nothing is known of what this change would do there; run the job again when the cluster is back. The plan diff above needs no cluster.",
         };
     }
     const args = [

@@ -1,6 +1,7 @@
 /** Runs the engine for a workflow and makes what it says fit for a page. */
 import { spawn } from "node:child_process";
 import { plain } from "../plan-diff/text";
+import { UserError } from "../user-error";
 import { BODY_LIMIT } from "./api";
 
 /** The engine's exit code for changes where none were expected; the version is pinned in the workflows. */
@@ -23,7 +24,10 @@ export function runPulumi(args: readonly string[], cwd: string, env: NodeJS.Proc
         };
         child.stdout.on("data", take);
         child.stderr.on("data", take);
-        child.once("error", reject);
+        child.once("error", (error) => {
+            const why = "is it on the PATH? .github/actions/reach-cluster installs it";
+            reject(new UserError(`pulumi does not start (${error.message}); ${why}`));
+        });
         child.once("close", (code) => {
             resolve({ code: code ?? 1, output: withoutSecrets(Buffer.concat(chunks).toString("utf8"), env) });
         });

@@ -1,10 +1,13 @@
 /** Whether a stack's machines can be reached from here, before anything waits minutes for them. */
-import { connect } from "node:net";
+import { request } from "node:https";
 import { openStack } from "../../stacks";
 import { readStackValue } from "../stack-file";
 
 /** Port of the API server on every cluster. */
 const API_PORT = 6443;
+
+/** What an API server says to a stranger who asks for its health. */
+const API_SERVER = new Set([200, 401, 403]);
 
 export interface Endpoint {
     readonly host: string;
@@ -19,21 +22,31 @@ export function endpoints(root: string, stack: string): Endpoint[] {
     }));
 }
 
-/** Does one of them take a connection in time? One is enough: a node may be down for its upgrade. */
+/** Does an API server answer at one of them in time? One is enough: a node may be down for its upgrade. */
 export async function reachable(targets: readonly Endpoint[], timeoutMs = 5_000): Promise<boolean> {
     const answers = await Promise.all(targets.map((target) => answersAt(target, timeoutMs)));
     return answers.includes(true);
 }
 
+/**
+ * A refusal counts: nobody is asked for anything. A connection alone does not, nor any answer, because a gateway on the
+ * way may speak for a machine that is off; whose certificate it is matters to what comes after.
+ */
 function answersAt({ host, port }: Endpoint, timeoutMs: number): Promise<boolean> {
     return new Promise((resolve) => {
-        const socket = connect({ host, port });
+        const options = { host, port, path: "/livez", rejectUnauthorized: false, agent: false };
+        const question = request(options, (answer) => {
+            answer.resume();
+            end(API_SERVER.has(answer.statusCode ?? 0));
+        });
         const end = (answered: boolean) => {
-            socket.destroy();
+            clearTimeout(timer);
+            question.destroy();
             resolve(answered);
         };
-        socket.setTimeout(timeoutMs, () => end(false));
-        socket.once("connect", () => end(true));
-        socket.once("error", () => end(false));
+        // Of everything: a timeout of the socket starts anew with each sign of life.
+        const timer = setTimeout(() => end(false), timeoutMs);
+        question.once("error", () => end(false));
+        question.end();
     });
 }

@@ -137,7 +137,9 @@ const immutableField: DangerRule = {
                           (cause) => cause === path || cause.startsWith(`${path}.`) || cause.startsWith(`${path}[`),
                       );
                       const then = replaced
-                          ? "The provider replaces the object: it is deleted, with what it runs, and made anew."
+                          ? after.kind === "PersistentVolumeClaim"
+                              ? "The provider deletes the claim, and the data in it, and makes a new, empty one."
+                              : "The provider replaces the object: it is deleted, with what it runs, and made anew."
                           : via === undefined
                             ? "The provider tries to update it in place, and the API server refuses: `pulumi up` fails here."
                             : "Helm updates in place, and the API server refuses: the release fails.";
@@ -168,7 +170,7 @@ const dataVolume: DangerRule = {
     name: "a data volume is no longer declared",
     description:
         "A volume that should outlive the cluster, a claim, a database or a storage cluster is gone from the program: its data is deleted or left where nothing finds and backs it up.",
-    find: ({ before, after, matching }) => {
+    find: ({ before, after, matching, replaced }) => {
         const kept = new Set(after.volumes.filter(lasting).map(({ workload, source }) => `${workload} ${source}`));
         const mounted = new Set(
             after.volumes.filter(lasting).map(({ workload, mountPath }) => `${workload} ${mountPath}`),
@@ -194,6 +196,12 @@ const dataVolume: DangerRule = {
         const removed = matching.removed.filter(
             (resource) => holdsData(resource) && !renamed(resource, matching) && !ofVolume(resource, before),
         );
+        // With its provider everything is replaced; that is said once.
+        const renewed = matching.pairs.filter(
+            (pair) =>
+                holdsData(pair.before) &&
+                (replaced.get(pair.after.urn) ?? []).some((cause) => /^(metadata\.)?(name|namespace)$/.test(cause)),
+        );
         return [
             ...dropped.map(({ workload, mountPath, source }) => ({
                 subject: `${workload} ${mountPath}`,
@@ -202,6 +210,10 @@ const dataVolume: DangerRule = {
             ...moved.map(({ workload, mountPath, source }) => ({
                 subject: `${workload} ${mountPath}`,
                 message: `${workload} starts with another directory at ${mountPath}; its data is still in ${source}. Move it first.`,
+            })),
+            ...renewed.map((pair) => ({
+                subject: title(pair.before),
+                message: `${title(pair.after)} takes its place, new and empty; it is deleted, and the data in it. Take a backup that has been tried, and restore it into the new one.`,
             })),
             ...removed.map((resource) => ({
                 subject: title(resource),
@@ -277,12 +289,45 @@ const urnWithoutAlias: DangerRule = {
     name: "a URN changes without an alias",
     description:
         "The same thing has another name or owner in the program. Without `aliases` the engine makes the new one, which exists already, and deletes the old one.",
-    find: ({ matching }) =>
-        renames(matching).map(({ before, after }) => ({
-            subject: title(after),
-            message: `${before.urn} becomes ${after.urn}. The engine creates the one and deletes the other, though it is the same thing outside. Give it \`aliases: ["${before.urn}"]\`, or \`{ name }\` or \`{ parent }\` where only that is different.`,
-        })),
+    find: ({ before, after, matching }) => {
+        const found = renames(matching);
+        const owners = renamedOwners(found, before, after);
+        const alone = found.filter((pair) => owners.every(({ children }) => !children.includes(pair)));
+        return [
+            ...owners.map(({ was, is, children }) => ({
+                subject: `${title(is)}, which was ${was.name}`,
+                message:
+                    `The component has another name, and by it ${children.length} of its resources have another URN: ` +
+                    `${children.map((pair) => title(pair.after)).join(", ")}. The engine creates them and deletes those of before, though they are the same things outside. ` +
+                    `Give the component \`aliases: [{ name: "${was.name}" }]\`, which holds for what it owns.`,
+            })),
+            ...alone.map((pair) => ({
+                subject: title(pair.after),
+                message: `${pair.before.urn} becomes ${pair.after.urn}. The engine creates the one and deletes the other, though it is the same thing outside. Give it \`aliases: ["${pair.before.urn}"]\`, or \`{ name }\` or \`{ parent }\` where only that is different.`,
+            })),
+        ];
+    },
 };
+
+/** Components under another name that take renamed resources along: one alias mends them all. */
+function renamedOwners(found: readonly Pair[], before: Plan, after: Plan) {
+    const owner = (plan: Plan, { parent }: PlannedResource) =>
+        plan.resources.find(({ urn, custom }) => urn === parent && !custom);
+    const owners = new Map<string, { was: PlannedResource; is: PlannedResource; children: Pair[] }>();
+    for (const pair of found) {
+        const [was, is] = [owner(before, pair.before), owner(after, pair.after)];
+        if (was === undefined || is === undefined || was.type !== is.type || was.name === is.name) continue;
+        // An alias of the owner reaches names that begin with its name.
+        const suffix = (resource: PlannedResource, { name }: PlannedResource) =>
+            resource.name.startsWith(name) ? resource.name.slice(name.length) : undefined;
+        const kept = suffix(pair.before, was);
+        if (kept === undefined || kept !== suffix(pair.after, is)) continue;
+        const known = owners.get(is.urn);
+        if (known === undefined) owners.set(is.urn, { was, is, children: [pair] });
+        else known.children.push(pair);
+    }
+    return [...owners.values()];
+}
 
 /** Removed and added resources that are the same thing. Components are only names; providers have a danger of their own. */
 function renames({ removed, added }: Matching): Pair[] {
