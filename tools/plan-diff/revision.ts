@@ -105,11 +105,13 @@ async function withWorktree<T>(
         for (const { pid } of children) killGroup(pid);
         // A link is taken away itself, and what it leads to stays.
         removeFolder(join(folder, "node_modules"));
+        const git = (...words: string[]) => spawnSync("git", ["worktree", ...words], { cwd: root, stdio: "ignore" });
         // Twice: git locks a worktree while it fills it.
-        const words = ["worktree", "remove", "--force", "--force", folder];
-        spawnSync("git", words, { cwd: root, stdio: "ignore" });
+        git("remove", "--force", "--force", folder);
         removeFolder(parent);
-        spawnSync("git", ["worktree", "prune"], { cwd: root, stdio: "ignore" });
+        // One that was cut short in its first moment cannot be removed, only forgotten.
+        git("unlock", folder);
+        git("prune");
     };
     const stop = (signal: NodeJS.Signals) => {
         remove();
