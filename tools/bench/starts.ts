@@ -137,6 +137,8 @@ async function timeStart(start: Start, session: BenchSession, monitor: MonitorSe
     monitor.reset();
     const args = [
         join(ROOT, "node_modules", "@pulumi", "pulumi", "cmd", "run"),
+        // As a file backend says it.
+        ...["--organization", "organization"],
         ...["--project", PROJECT, "--stack", STACK, "--root-directory", session.layout.project, "--pwd", start.folder],
         ...["--dry-run", "--parallel", "8", "--monitor", monitor.address, "--engine", monitor.address, "."],
     ];
