@@ -75,7 +75,7 @@ export async function chongus(config: ChongusConfig, context: StackContext): Pro
     const deliveries = new Deliveries({
         stack: "chongus",
         choices: deliveryChoices(config),
-        before: context.delivered ?? {},
+        before: context.delivered ?? (() => undefined),
         show: context.showsGit ?? false,
     });
     const talos = new TalosCluster("talos", talosArgs, facts);

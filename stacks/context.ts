@@ -2,7 +2,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { NixosK3sArgs } from "../bootstrap/nixos-k3s";
 import type { TalosClusterArgs } from "../bootstrap/talos/talos-cluster";
 import type { Exposure } from "../components/edge/edge";
-import type { Delivery } from "../components/gitops/delivery";
+import type { Delivered, Delivery } from "../components/gitops/delivery";
 import type { DnsRecordRow } from "../components/edge/external-dns";
 import type { StaticRoute } from "../components/network/cilium-pool";
 import type { SecretRef } from "../components/secrets/secret-store";
@@ -16,7 +16,7 @@ export interface StackContext {
     /** Opens the stack's secrets file. A plan gives placeholders instead. */
     readonly readSops: SopsReader;
     /** Where the last `up` left each app; absent: nothing is there yet. */
-    readonly delivered?: Readonly<Record<string, Delivery>>;
+    readonly delivered?: Delivered;
     /** True in a plan: objects that Git has are shown too. */
     readonly showsGit?: boolean;
 }

@@ -60,7 +60,7 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
     const deliveries = new Deliveries({
         stack: "homelab",
         choices: deliveryChoices(config),
-        before: context.delivered ?? {},
+        before: context.delivered ?? (() => undefined),
         show: context.showsGit ?? false,
     });
     const node = new NixosK3s("node", nodeArgs, facts);
@@ -235,7 +235,6 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
             rendered: {
                 tree: renderedTree("homelab"),
                 apps: deliveries.gitApps,
-                ownedByPulumi: deliveries.ownedByPulumi,
             },
         },
         {

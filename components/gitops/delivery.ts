@@ -20,11 +20,15 @@ export function nextDelivery(choice: DeliveryChoice, before: Delivery | undefine
     return before === "gitops" || before === "handing-over" ? "taking-over" : "pulumi";
 }
 
+/** Where the last `up` left an app; undefined: it was not there. */
+export type Delivered = (app: string) => Delivery | undefined;
+
 /** Reads the record of an earlier `up`; what is not one of ours is left out. */
-export function parseDeliveries(value: unknown): Record<string, Delivery> {
+export function deliveredBefore(record: unknown): Delivered {
     const known: readonly unknown[] = [...DELIVERY_CHOICES, "handing-over", "taking-over"];
-    if (typeof value !== "object" || value === null) return {};
-    return Object.fromEntries(Object.entries(value).filter(([, delivery]) => known.includes(delivery)));
+    const entries = typeof record === "object" && record !== null ? Object.entries(record) : [];
+    const states = new Map(entries.filter(([, delivery]) => known.includes(delivery)) as [string, Delivery][]);
+    return (app) => states.get(app);
 }
 
 /** Directory below which `npm run render` writes a stack's apps, seen from the repository's root. */
@@ -71,7 +75,7 @@ export interface DeliveriesArgs {
     /** App to choice, for every app of the configuration. */
     readonly choices: Readonly<Record<string, DeliveryChoice>>;
     /** Where the last `up` left each app. */
-    readonly before: Readonly<Record<string, Delivery>>;
+    readonly before: Delivered;
     /** True in a plan: what Git has is registered below `GitObjects`, for people and for `npm run render`. */
     readonly show: boolean;
 }
@@ -89,7 +93,7 @@ export class Deliveries {
 
     constructor(private readonly args: DeliveriesArgs) {
         this.#states = new Map(
-            Object.entries(args.choices).map(([app, choice]) => [app, nextDelivery(choice, args.before[app])]),
+            Object.entries(args.choices).map(([app, choice]) => [app, nextDelivery(choice, args.before(app))]),
         );
     }
 
@@ -112,14 +116,6 @@ export class Deliveries {
                 return [{ app, namespace, path: this.path(app, namespace), delivery, stands }];
             })
             .sort((a, b) => (a.app < b.app ? -1 : 1));
-    }
-
-    /** Directories that Git must leave alone even where they exist: those of apps that Pulumi delivers. */
-    get ownedByPulumi(): string[] {
-        return [...this.#apps]
-            .filter(([app]) => this.state(app) === "pulumi")
-            .map(([app, { namespace }]) => this.path(app, namespace))
-            .sort();
     }
 
     /** What the next `up` must know. Each app is noted once its objects are as they should be, or not at all. */
@@ -151,7 +147,8 @@ export class Deliveries {
         return {
             objects: {
                 pulumi: { parent: workload },
-                "taking-over": { parent: workload },
+                // Until the next up has ended well a change of mind must not delete what Git still has.
+                "taking-over": { parent: workload, retainOnDelete: true },
                 "handing-over": { parent: workload, retainOnDelete: true },
                 // Not below the workload: what waits for that one does not wait for these.
                 gitops: shown ? { parent: new GitObjects(name, { app, namespace }, shared) } : undefined,

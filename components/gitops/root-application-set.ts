@@ -20,8 +20,6 @@ export interface RootApplicationSetArgs {
     rendered: {
         tree: string;
         apps: readonly Pick<GitApp, "path" | "delivery">[];
-        /** Directories there that are left out. */
-        ownedByPulumi: readonly string[];
     };
 }
 
@@ -88,8 +86,8 @@ export function applicationSetSpec(args: Omit<RootApplicationSetArgs, "cluster" 
                     directories: [
                         ...groups.map((group) => ({ path: `${path}/${group}/*` })),
                         ...ownedByPulumi.map((app) => ({ path: `${path}/${app}`, exclude: true })),
-                        ...(takesRendered ? [{ path: `${rendered.tree}/*/*` }] : []),
-                        ...(takesRendered ? rendered.ownedByPulumi.map((app) => ({ path: app, exclude: true })) : []),
+                        // One by one: a directory of an app that is Pulumi's, or gone, may still stand in Git.
+                        ...rendered.apps.map((app) => ({ path: app.path })),
                     ],
                 },
             },
@@ -118,7 +116,13 @@ export function applicationSetSpec(args: Omit<RootApplicationSetArgs, "cluster" 
                 },
             },
         },
-        ...(takesRendered ? { templatePatch: cascadeExcept(rendered.apps) } : {}),
+        ...(takesRendered
+            ? {
+                  // Otherwise Argo CD gives each Application the finalizer by itself.
+                  syncPolicy: { preserveResourcesOnDeletion: true },
+                  templatePatch: cascadeExcept(rendered.apps),
+              }
+            : {}),
     };
 }
 

@@ -128,8 +128,8 @@ function moveSteps(app: string, direction: "from" | "to"): Step[] {
 const verdict = (steps: readonly Step[], title: string) => steps.find((step) => step.title.startsWith(title))?.verdict;
 
 /** Does what a step says, word by word. */
-function follow({ fix }: Step): void {
-    for (const line of fix.filter((text) => text.startsWith("  kubectl "))) {
+function follow(lines: readonly string[]): void {
+    for (const line of lines.filter((text) => text.startsWith("  kubectl "))) {
         const { status, stderr } = spawnSync("bash", ["-c", line], {
             encoding: "utf8",
             env: {
@@ -157,18 +157,16 @@ test("the checklist of a move sees what is so, and what it says to do is what ta
     };
     const running = leaving();
     expect(running.stopped.verdict).toBe("todo");
-    follow(running.stopped);
+    follow(running.stopped.fix);
     const pods = () => get("{.status.replicas}", "-n", "media", "deployment", "sonarr");
     await sandbox.until(() => pods() === "", "sonarr did not stop");
     const { stopped, backedUp } = leaving();
     expect([stopped.verdict, backedUp.verdict]).toEqual(["done", "todo"]);
-    follow(backedUp);
+    follow(backedUp.fix);
     expect(leaving().backedUp.verdict).toBe("done");
 
-    // And all as before.
-    const schedule = JSON.stringify({ spec: { trigger: { manual: null } } });
-    sandbox.kubectl("-n", "media", "patch", "replicationsource", "sonarr-minio", "--type=merge", `--patch=${schedule}`);
-    sandbox.kubectl("-n", "media", "scale", "deployment", "sonarr", "--replicas=1");
+    // And back, as it says there.
+    follow(running.stopped.back ?? []);
     sandbox.kubectl("-n", "media", "rollout", "status", "deployment", "sonarr", "--timeout=60s");
 });
 
@@ -218,7 +216,8 @@ test("the next up restores the volumes from their backups and equals the first (
     ] as const) {
         expect(restored(namespace, workload)).toMatch(/^restoring snapshot \w{8} of \[\/data\]/);
     }
-    expect(verdict(moveSteps("sonarr", "to"), "the data of sonarr is restored")).toBe("done");
+    // A snapshot, and nobody but a person can tell whether homelab's files are in it.
+    expect(verdict(moveSteps("sonarr", "to"), "the data of sonarr is restored")).toBe("unseen");
 });
 
 test("down removes every process and file", async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { decryptSops } from "sops-age";
 import { parse } from "yaml";
-import { GitObjects, nextDelivery, parseDeliveries, type Delivery } from "../../components/gitops/delivery";
+import { GitObjects, deliveredBefore, nextDelivery, type Delivery } from "../../components/gitops/delivery";
 import { openStack } from "../../stacks";
 import { declaredOf } from "../../tools/audit/audit";
 import { comparePlans } from "../../tools/plan-diff/compare";
@@ -31,7 +31,7 @@ beforeEach(() => warnings.mockClear());
 const warned = () => warnings.mock.calls.map(([text]) => String(text));
 
 const plan = (stack: string, apps: Record<string, string>, delivered: Record<string, Delivery> = {}) =>
-    planStack(stack, withDelivery(stack, apps), ROOT, delivered);
+    planStack(stack, withDelivery(stack, apps), ROOT, deliveredBefore(delivered));
 
 /** Kinds of what a workload's own component has. */
 const kindsBelow = (resources: Plan["resources"], type: string, name: string) => {
@@ -61,8 +61,9 @@ test("a choice is reached by way of one up in which both have the app", () => {
 });
 
 test("a record that is no record is taken for none", () => {
-    expect(parseDeliveries(undefined)).toEqual({});
-    expect(parseDeliveries({ sonarr: "gitops", radarr: "somebody", plex: 3 })).toEqual({ sonarr: "gitops" });
+    expect(deliveredBefore(undefined)("sonarr")).toBeUndefined();
+    const before = deliveredBefore({ sonarr: "gitops", radarr: "somebody", plex: 3 });
+    expect(["sonarr", "radarr", "plex"].map(before)).toEqual(["gitops", undefined, undefined]);
 });
 
 describe("homelab", () => {
@@ -111,18 +112,16 @@ describe("homelab", () => {
         const spec = dig(lookInto(() => ({ resources })).find(":ApplicationSet", "homelab").inputs, "spec");
         const directories = dig(spec, "generators", 0, "git", "directories") as { path: string; exclude?: boolean }[];
         const rendered = directories.filter(({ path }) => path.startsWith("gitops/homelab/"));
-        expect(rendered).toEqual([
-            { path: "gitops/homelab/*/*" },
-            ...["apps/echo-server", "media/overseerr", "media/plex", "media/prowlarr", "media/transmission"].map(
-                (path) => ({ path: `gitops/homelab/${path}`, exclude: true }),
-            ),
-        ]);
+        // And no other that may stand in Git: an app of Pulumi's, or one that is gone.
+        expect(rendered).toEqual([{ path: "gitops/homelab/media/radarr" }, { path: "gitops/homelab/media/sonarr" }]);
         // The tree of the seed is left alone: an app must not come from two directories.
         expect(directories).toContainEqual({ path: "k8s/argocd-homelab/media/sonarr", exclude: true });
         expect(dig(spec, "template", "spec", "destination", "namespace")).toBe(
             '{{ if hasPrefix "gitops/homelab/" .path.path }}{{ index .path.segments 2 }}{{ else }}{{ .path.basenameNormalized }}{{ end }}',
         );
         expect(dig(spec, "templatePatch")).toBe("metadata:\n  finalizers: [resources-finalizer.argocd.argoproj.io]");
+        // Otherwise Argo CD gives every Application that has no finalizer this one.
+        expect(dig(spec, "syncPolicy")).toEqual({ preserveResourcesOnDeletion: true });
     });
 
     test("Git's hold goes before the volumes that its pods hold", async () => {
@@ -172,13 +171,15 @@ describe("homelab", () => {
         const { find } = lookInto(() => ({ resources }));
         expect(dig(find("providers:kubernetes", "homelab").inputs, "upsertExistingObjects")).toBe("true");
         expect(warned()).toEqual([expect.stringMatching(/sonarr is taken over from Git: .* run pulumi up again/i)]);
-        expect(find("apps/v1:Deployment", "sonarr").retainOnDelete).toBe(false);
+        // A change of mind before the next up has ended must not delete what Git still has.
+        expect(find("apps/v1:Deployment", "sonarr").retainOnDelete).toBe(true);
         const spec = dig(find(":ApplicationSet", "homelab").inputs, "spec");
         expect(dig(spec, "templatePatch")).toBe(
             '{{- if not (has .path.path (list "gitops/homelab/media/sonarr")) }}\n' +
                 "metadata:\n  finalizers: [resources-finalizer.argocd.argoproj.io]\n{{- end }}",
         );
-        expect(JSON.stringify(dig(spec, "generators"))).not.toContain('"gitops/homelab/media/sonarr"');
+        expect(dig(spec, "syncPolicy")).toEqual({ preserveResourcesOnDeletion: true });
+        expect(JSON.stringify(dig(spec, "generators"))).toContain('"gitops/homelab/media/sonarr"');
         expect(dig(spec, "template", "metadata", "finalizers")).toBeUndefined();
     });
 
@@ -420,6 +421,34 @@ describe("npm run render", () => {
         await spoil();
         await expect(writeFiles(root, "homelab", files(), source)).rejects.toThrow(message);
         expect(existsSync(join(root, "gitops"))).toBe(false);
+    });
+
+    const secretFile = () => at("media/transmission/secret-transmission.enc.yaml");
+    test.each([
+        [
+            "decrypted in place",
+            (text: string) => text.replace(/ENC\[AES256_GCM,data:[^,]+[^\]]*\]/, "user-1"),
+            "is NOT ENCRYPTED",
+        ],
+        ["without its seal", (text: string) => text.replace(/^ {2}mac: .*$/m, ""), "is NOT ENCRYPTED"],
+        ["with the marks of a merge", (text: string) => `<<<<<<< HEAD\n${text}`, "is no Secret"],
+        ["empty", () => "", "is no Secret"],
+        [
+            "for another recipient",
+            (text: string) => text.replace(/recipient: age1\S+/, "recipient: age1other"),
+            "is encrypted for others",
+        ],
+        [
+            "of another name",
+            (text: string) => text.replace("name: transmission", "name: sonarr"),
+            "is of another Secret",
+        ],
+    ])("a secret that is %s is told without a key, and mended", async (_name, spoil, fault) => {
+        await writeFiles(root, "homelab", files(), source);
+        writeFileSync(secretFile(), spoil(readFileSync(secretFile(), "utf8")));
+        expect(differences(root, "homelab", files()).map((one) => one.fault)).toEqual([fault]);
+        await writeFiles(root, "homelab", files(), source);
+        expect(differences(root, "homelab", files())).toEqual([]);
     });
 
     test("the secrets file is the one with plain values", () => {

@@ -23,7 +23,8 @@ const ROUTE = "/apis/gateway.networking.k8s.io/v1/namespaces/productivity/httpro
 const sideAt = (stack: string, changes: Partial<Side> = {}): Side => ({
     stack,
     declared: true,
-    workloads: [{ namespace: "productivity", name: "paperless" }],
+    byGit: false,
+    workloads: [{ namespace: "productivity", name: "paperless", replicas: 1 }],
     data: [backedUp(stack)],
     databases: [],
     routes: [{ host: `paperless.${stack}.example`, address: "10.0.0.1", access: "local", object: ROUTE }],
@@ -137,9 +138,12 @@ describe("each step is judged by what was seen", () => {
             verdict: "done",
             found: "both use s3:https://minio/bitty/paperless",
         });
-        const apart = move({ seen: { to: { destinations: {} } } });
-        expect(step(/where chongus looks/, apart).fix).toContainEqual(
-            "  restic --repo s3:https://minio/chongus/paperless copy --from-repo s3:https://minio/bitty/paperless latest --host volsync",
+        const apart = step(/where chongus looks/, move({ seen: { to: { destinations: {} } } })).fix.join("\n");
+        expect(apart).toMatch(
+            /RESTIC_REPOSITORY=s3:https:\/\/minio\/bitty\/paperless -v \.\/paperless-move:\/restore -w \/restore docker\.io\/restic\/restic:[\d.]+ restore latest --host volsync --target \/restore/,
+        );
+        expect(apart).toMatch(
+            /RESTIC_REPOSITORY=s3:https:\/\/minio\/chongus\/paperless -v \.\/paperless-move\/data:\/data:ro -w \/data docker\.io\/restic\/restic:[\d.]+ backup --host volsync \./,
         );
     });
 
@@ -158,16 +162,18 @@ describe("each step is judged by what was seen", () => {
     ])("restored means the last snapshot: %s is refused, with what to do", (_name, sync, message) => {
         const found = step(/restored/, move({ seen: { to: { destinations: { "paperless-dst": sync } } } }));
         expect([found.verdict, found.found]).toEqual(["todo", expect.stringMatching(message)]);
-        expect(found.fix.join("\n")).toMatch(/take paperless out of Pulumi\.chongus\.yaml/);
+        expect(found.fix.join("\n")).toMatch(
+            /beforeDestroy: false in Pulumi\.chongus\.yaml.*\n.*take paperless out of it.*\n.*restic forget/,
+        );
     });
 
     test("the older form of restic's line is understood too", () => {
         const logs =
-            "restoring <Snapshot 0ff74383 of [/data] at 2026-03-01 05:10:01.858799017 -0500 EST by testuser@volsync> to .";
+            "restoring <Snapshot 0ff74383 of [/data] at 2026-03-01 05:00:41.858799017 -0500 EST by testuser@volsync> to .";
         expect(
             step(/restored/, move({ seen: { to: { destinations: { "paperless-dst": { ...RESTORED, logs } } } } }))
                 .found,
-        ).toBe("snapshot 0ff74383 of 2026-03-01T10:10:01.000Z, the last one");
+        ).toBe("snapshot 0ff74383 of 2026-03-01T10:00:41.000Z, the last one");
     });
 
     test("a database on a shared server goes by dump, which only a person can judge", () => {
@@ -181,6 +187,32 @@ describe("each step is judged by what was seen", () => {
             verdict: "todo",
             found: "chongus has no database of that name",
         });
+    });
+
+    test("a later snapshot is the copy, or the new cluster's own of an empty volume: never a tick", () => {
+        const later = { ...RESTORED, logs: RESTORED.logs.replace("11:00:40", "13:00:40") };
+        const seen = { to: { destinations: { "paperless-dst": later } } };
+        expect(step(/restored/, move({ seen }))).toMatchObject({
+            verdict: "unseen",
+            found: expect.stringContaining("the copy, or chongus's own backup of an empty volume"),
+        });
+        // In one repository there is no copy.
+        expect(step(/restored/, move({ seen, to: { data: [backedUp("bitty")] } })).verdict).toBe("todo");
+        const directory = { ...backedUp("bitty"), kept: { by: "directory", node: "bitty", path: "/data/p" } as const };
+        expect(step(/restored/, move({ from: { data: [directory] } })).verdict).toBe("unseen");
+    });
+
+    test("the way back starts it again and gives the backups their schedule", () => {
+        const { back } = step(/stopped/, move({ seen: { from: { workloads: { paperless: RUNS } } } }));
+        expect(back?.slice(1)).toEqual([
+            "  kubectl --namespace productivity scale deployment paperless --replicas=1",
+            `  kubectl --namespace productivity patch replicationsource paperless-minio --type=merge --patch '{"spec":{"trigger":{"manual":null}}}'`,
+        ]);
+    });
+
+    test("what Git delivers is Pulumi's first", () => {
+        const [first] = checklist(move({ from: { byGit: true } }));
+        expect(first).toMatchObject({ title: "Pulumi delivers paperless on bitty", verdict: "todo" });
     });
 
     test("a route that the edge has not taken up leads nowhere", () => {
@@ -229,7 +261,8 @@ describe("what the plans say of sonarr", () => {
         expect(await sonarr("homelab")).toEqual({
             stack: "homelab",
             declared: true,
-            workloads: [{ namespace: "media", name: "sonarr" }],
+            byGit: false,
+            workloads: [{ namespace: "media", name: "sonarr", replicas: 1 }],
             data: [
                 {
                     workload: "sonarr",
@@ -300,7 +333,7 @@ describe("what the plans say of sonarr", () => {
         });
         const copy = steps.find(({ title }) => title.includes("where chongus looks"))?.fix.join("\n") ?? "";
         expect(copy).toMatch(
-            /on homelab, .*\n  podman run .* -v \/var\/data\/configs\/sonarr:\/data:ro -w \/data restic\/restic init\n.* backup --host volsync \./,
+            /on homelab, .*\n  podman run .* -v \/var\/data\/configs\/sonarr:\/data:ro -w \/data docker\.io\/restic\/restic:[\d.]+ init\n.* backup --host volsync \./,
         );
     });
 

@@ -34,6 +34,8 @@ export function flatProgram({ preview, up }: Recordings): void {
     const waits = pulumi.runtime.isDryRun() ? seenInPreview : recorded;
     const registered = new Map<string, pulumi.Resource>();
     const live = new LiveValues(up.calls);
+    // What the program asks the engine itself; the engine makes a provider for that, which counts.
+    for (const { token, args } of up.calls) if (token.startsWith("pulumi:")) pulumi.runtime.invokeOutput(token, args);
     for (const resource of up.resources) {
         if (resource.type === STACK) continue;
         const dependsOn = waitsFor(waits.get(resource.urn) ?? resource, waits).flatMap(

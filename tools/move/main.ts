@@ -41,7 +41,8 @@ runMain(async () => {
             ? `${JSON.stringify({ app, from: from.stack, to: to.stack, steps }, null, 2)}\n`
             : renderChecklist(move, steps),
     );
-    return steps.some(({ verdict }) => verdict === "todo") ? 2 : 0;
+    if (steps.some(({ verdict }) => verdict === "todo")) return 2;
+    return [seenFrom, seenTo].some(({ silent: reason }) => reason !== undefined) ? 3 : 0;
 });
 
 /** The app as the stack's file declares it, or as it would be if the file did. */

@@ -6,9 +6,9 @@ const MARKS: Readonly<Record<Step["verdict"], string>> = { done: "[x]", todo: "[
 /** Every step; what to do stands below the first that is not done, and below what only a person can see before it. */
 export function renderChecklist({ app, from, to }: Pick<Move, "app" | "from" | "to">, steps: readonly Step[]): string {
     const next = steps.findIndex(({ verdict }) => verdict === "todo");
-    const lines = steps.flatMap(({ title, verdict, found, fix }, index) => [
+    const lines = steps.flatMap(({ title, verdict, found, fix, back = [] }, index) => [
         `${MARKS[verdict]} ${index + 1}. ${title}: ${found}`,
-        ...(next === -1 || index <= next ? fix.map((line) => `       ${line}`) : []),
+        ...(next === -1 || index <= next ? [...fix, ...back].map((line) => `       ${line}`) : []),
     ]);
     const open = steps.filter(({ verdict }) => verdict === "todo").length;
     const unseen = steps.filter(({ verdict }) => verdict === "unseen").length;

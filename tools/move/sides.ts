@@ -1,4 +1,5 @@
 /** What an app is on one cluster, as far as the plan says: its workloads, its data, and how it is reached. */
+import { deliveredByGit } from "../plan/git";
 import { isObject, type Json } from "../plan/monitor";
 import type { Plan, PlannedResource } from "../plan/plan";
 
@@ -45,7 +46,9 @@ export interface Side {
     readonly stack: string;
     /** False: the plan was made as though the stack's file declared the app. */
     readonly declared: boolean;
-    readonly workloads: readonly { readonly namespace: string; readonly name: string }[];
+    /** True when Git delivers it: then scaling by hand does not last. */
+    readonly byGit: boolean;
+    readonly workloads: readonly { readonly namespace: string; readonly name: string; readonly replicas: number }[];
     readonly data: readonly DataVolume[];
     readonly databases: readonly SharedDatabase[];
     readonly routes: readonly Route[];
@@ -58,13 +61,15 @@ export function sideOf(plan: Plan, app: string, declared: boolean): Side {
     const own = belongsTo(app);
     const inputs = (resource: PlannedResource) => resource.inputs;
     const ofType = (type: string) => plan.resources.filter((resource) => resource.type.endsWith(type));
-    const workloads = ofType("apps/v1:Deployment")
-        .map(inputs)
-        .filter((object) => own(text(object, "metadata", "name")))
-        .map((object) => ({
-            namespace: text(object, "metadata", "namespace"),
-            name: text(object, "metadata", "name"),
-        }));
+    const git = deliveredByGit(plan);
+    const deployments = ofType("apps/v1:Deployment").filter(({ inputs: object }) =>
+        own(text(object, "metadata", "name")),
+    );
+    const workloads = deployments.map(inputs).map((object) => ({
+        namespace: text(object, "metadata", "namespace"),
+        name: text(object, "metadata", "name"),
+        replicas: Number(at(object, "spec", "replicas") ?? 1),
+    }));
     const data = workloads.flatMap(({ namespace, name }): DataVolume[] => {
         const claim = claimOf(plan, namespace, name);
         return claim === undefined
@@ -94,7 +99,8 @@ export function sideOf(plan: Plan, app: string, declared: boolean): Side {
             namespace: text(object, "metadata", "namespace"),
             service: `${text(object, "spec", "cluster", "name")}-rw`,
         }));
-    return { stack: plan.stack, declared, workloads, data, databases, routes };
+    const byGit = deployments.some(({ urn }) => git.has(urn));
+    return { stack: plan.stack, declared, byGit, workloads, data, databases, routes };
 }
 
 /** The claim of a workload's data volume: the one that is filled from a backup or bound to a directory. */

@@ -39,6 +39,8 @@ export interface Step {
     readonly found: string;
     /** What to do, a line each; commands are indented. */
     readonly fix: readonly string[];
+    /** How to undo it. */
+    readonly back?: readonly string[];
 }
 
 export interface Move {
@@ -58,6 +60,7 @@ export function checklist(move: Move): Step[] {
     const lost = from.data.filter(({ workload }) => !to.data.some((there) => there.workload === workload));
     const removal = removed(move);
     return [
+        ...[from, to].filter(({ byGit }) => byGit).map(byPulumi(move)),
         stopped(move),
         ...lost.map(nowhere(to)),
         ...data.map(({ volume }) => backedUp(move, volume)),
@@ -72,6 +75,16 @@ export function checklist(move: Move): Step[] {
         ...(taken.length > 0 ? [] : [removal]),
     ];
 }
+
+/** Argo CD and Flux undo what is scaled by hand, and the app would write its files while they are copied. */
+const byPulumi =
+    ({ app }: Move) =>
+    ({ stack }: Side): Step => ({
+        title: `Pulumi delivers ${app} on ${stack}`,
+        verdict: "todo",
+        found: "Git does, and would undo what is scaled by hand",
+        fix: [`set its delivery to pulumi in Pulumi.${stack}.yaml, and finish that first: docs/gitops.md`],
+    });
 
 /** Its files must not change while they are copied. */
 function stopped({ app, from, to, seen }: Move): Step {
@@ -91,7 +104,20 @@ function stopped({ app, from, to, seen }: Move): Step {
             ...running.map(
                 ({ namespace, name }) => `  kubectl --namespace ${namespace} scale deployment ${name} --replicas=0`,
             ),
-            `To turn back: pulumi up --refresh on ${from.stack}; nothing on ${to.stack} has changed until it is declared there.`,
+        ],
+        back: [
+            `To turn back, as long as ${to.stack} does not declare it, with the schedule of the backups:`,
+            ...running.map(
+                ({ namespace, name, replicas }) =>
+                    `  kubectl --namespace ${namespace} scale deployment ${name} --replicas=${replicas}`,
+            ),
+            ...from.data.flatMap(({ namespace, kept }) =>
+                kept.by === "directory"
+                    ? []
+                    : [
+                          `  kubectl --namespace ${namespace} patch replicationsource ${kept.sources[kept.restoreFrom] ?? ""} --type=merge --patch '{"spec":{"trigger":{"manual":null}}}'`,
+                      ],
+            ),
         ],
     };
 }
@@ -144,12 +170,18 @@ function backedUp({ from, to, seen }: Move, { workload, namespace, kept }: DataV
     };
 }
 
+/** restic in a container, which sees the files where VolSync expects them, whatever the host is. */
+const restic = (repository: string, mount: string) =>
+    `podman run --rm -e RESTIC_PASSWORD -e AWS_ACCESS_KEY_ID -e AWS_SECRET_ACCESS_KEY -e RESTIC_REPOSITORY=${repository} ` +
+    `-v ${mount.startsWith("/") ? "" : "./"}${mount} -w ${mount.split(":")[1] ?? "/data"} docker.io/restic/restic:0.18.1`;
+
 /** From where the data is to where the new cluster looks for it. */
 function copied(move: Move, { workload, kept }: DataVolume, there: DataVolume): Step[] {
     const { from, to } = move;
     const title = `the data of ${workload} is where ${to.stack} looks for it`;
     const target = there.kept;
-    const alreadyRestored = restored(move, { ...there, kept }, there).verdict === "done";
+    // A snapshot that was restored came from there: which one it was is the restore's own question.
+    const arrived = /^snapshot/.test(restored(move, { ...there, kept }, there).found);
     if (kept.by === "volsync" && target.by === "volsync") {
         const source = kept.repositories[kept.restoreFrom] ?? "";
         const goal = target.repositories[target.restoreFrom] ?? "";
@@ -157,13 +189,17 @@ function copied(move: Move, { workload, kept }: DataVolume, there: DataVolume): 
         return [
             {
                 title,
-                verdict: alreadyRestored ? "done" : "unseen",
-                found: alreadyRestored ? "it was restored from there" : `from ${source} to ${goal}`,
-                fix: alreadyRestored
+                verdict: "unseen",
+                found: arrived ? "the restore below shows what was there" : `from ${source} to ${goal}`,
+                fix: arrived
                     ? []
                     : [
-                          `with the credentials of ${from.stack} for the one and of ${to.stack} for the other; a repository that is not there yet: restic init`,
-                          `  restic --repo ${goal} copy --from-repo ${source} latest --host volsync`,
+                          "by way of a folder: restic has one set of keys at a time. With RESTIC_PASSWORD, AWS_ACCESS_KEY_ID and",
+                          `AWS_SECRET_ACCESS_KEY of ${from.stack}:`,
+                          `  ${restic(source, `${workload}-move:/restore`)} restore latest --host volsync --target /restore`,
+                          `and with those of ${to.stack}; init fails where the repository is there already:`,
+                          `  ${restic(goal, `${workload}-move/data:/data:ro`)} init`,
+                          `  ${restic(goal, `${workload}-move/data:/data:ro`)} backup --host volsync .`,
                           "whether it is there shows in the restore below",
                       ],
             },
@@ -174,14 +210,16 @@ function copied(move: Move, { workload, kept }: DataVolume, there: DataVolume): 
         return [
             {
                 title,
-                verdict: alreadyRestored ? "done" : "unseen",
-                found: alreadyRestored ? "it was restored from there" : `from ${kept.path} on ${kept.node} to ${goal}`,
-                fix: alreadyRestored
+                verdict: "unseen",
+                found: arrived
+                    ? "the restore below shows what was there"
+                    : `from ${kept.path} on ${kept.node} to ${goal}`,
+                fix: arrived
                     ? []
                     : [
                           `on ${kept.node}, with RESTIC_PASSWORD, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of ${to.stack}; the container sees the files where VolSync expects them:`,
-                          `  podman run --rm -e RESTIC_PASSWORD -e AWS_ACCESS_KEY_ID -e AWS_SECRET_ACCESS_KEY -e RESTIC_REPOSITORY=${goal} -v ${kept.path}:/data:ro -w /data restic/restic init`,
-                          `  podman run --rm -e RESTIC_PASSWORD -e AWS_ACCESS_KEY_ID -e AWS_SECRET_ACCESS_KEY -e RESTIC_REPOSITORY=${goal} -v ${kept.path}:/data:ro -w /data restic/restic backup --host volsync .`,
+                          `  ${restic(goal, `${kept.path}:/data:ro`)} init`,
+                          `  ${restic(goal, `${kept.path}:/data:ro`)} backup --host volsync .`,
                           "whether it is there shows in the restore below",
                       ],
             },
@@ -285,9 +323,14 @@ function restored({ to, from, seen }: Move, volume: DataVolume, there: DataVolum
     }
     if (seen.to.silent !== undefined) return { title, verdict: "unseen", found: seen.to.silent, fix: [] };
     const sync = seen.to.destinations[target.destination];
+    const goal = target.repositories[target.restoreFrom] ?? "";
+    // The empty volume is backed up too, at once and before it goes, and would then be the newest.
     const again = [
-        `The claim was filled too early. On ${to.stack}, once the backup is in ${target.repositories[target.restoreFrom] ?? ""}:`,
-        `  take ${workload} out of Pulumi.${to.stack}.yaml; pulumi up --stack ${to.stack}; declare it again; pulumi up`,
+        `The claim was filled too early. On ${to.stack}:`,
+        `  set backups.beforeDestroy: false in Pulumi.${to.stack}.yaml; pulumi up --stack ${to.stack}`,
+        `  take ${workload} out of it; pulumi up --stack ${to.stack}`,
+        `  restic --repo ${goal} snapshots, and restic forget those that ${to.stack} made of the empty volume`,
+        `  once the backup is the newest there, declare ${workload} again and take beforeDestroy back; pulumi up --stack ${to.stack}`,
     ];
     if (sync == null || sync.manual === undefined) {
         return {
@@ -322,12 +365,23 @@ function restored({ to, from, seen }: Move, volume: DataVolume, there: DataVolum
             fix: again,
         };
     }
-    return {
-        title,
-        verdict: "done",
-        found: `snapshot ${id} of ${taken.toISOString()}${begun === undefined ? "; is that your last?" : ", the last one"}`,
-        fix: [],
-    };
+    const dated = `snapshot ${id} of ${taken.toISOString()}`;
+    const own = `${to.stack}'s own backup of an empty volume`;
+    if (volume.kept.by === "directory") {
+        return { title, verdict: "unseen", found: `${dated}: your copy, or ${own}. Open the app and look`, fix: [] };
+    }
+    const finished = backup?.finished;
+    if (finished !== undefined && taken > new Date(finished)) {
+        const shared = volume.kept.repositories[volume.kept.restoreFrom] === goal;
+        const later = `${dated}, made after the last backup on ${from.stack}: `;
+        return shared
+            ? { title, verdict: "todo", found: later + own, fix: again }
+            : { title, verdict: "unseen", found: `${later}the copy, or ${own}. Open the app and look`, fix: [] };
+    }
+    if (begun === undefined) {
+        return { title, verdict: "unseen", found: `${dated}: is that your last? Open the app and look`, fix: [] };
+    }
+    return { title, verdict: "done", found: `${dated}, the last one`, fix: [] };
 }
 
 /** restic dates a snapshot by its start, VolSync a run by its end; the mover's pod takes its time to begin. */

@@ -62,7 +62,7 @@ export async function planStack(
     name: string,
     value: unknown,
     root: string,
-    delivered: StackContext["delivered"] = {},
+    delivered: NonNullable<StackContext["delivered"]> = () => undefined,
 ): Promise<Plan> {
     const stack = openStack(name, value);
     // Every value asked for is there, and none is real.

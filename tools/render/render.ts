@@ -42,7 +42,7 @@ export function differences(root: string, stack: string, files: readonly Rendere
         const existing = existsSync(file) ? readFileSync(file, "utf8") : undefined;
         const fault =
             typeof content !== "string"
-                ? staleness(content, existing)
+                ? staleness(content, existing, recipientsOf(root, path))
                 : existing === undefined
                   ? "is missing"
                   : existing === content
@@ -100,8 +100,7 @@ async function sealed(
     secrets: SecretsSource | undefined,
 ): Promise<string> {
     if (secrets === undefined) throw new UserError(`${path} is a Secret, but this stack has no secrets file`);
-    const rules = join(root, ".sops.yaml");
-    const recipients = existsSync(rules) ? recipientsFor(readFileSync(rules, "utf8"), path) : undefined;
+    const recipients = recipientsOf(root, path);
     if (recipients === undefined || recipients.length === 0) {
         throw new UserError(
             `no creation rule of .sops.yaml says who can read ${path}; add one with  path_regex: ${renderedTree("<stack>")}/.*\\.enc\\.yaml$  and the cluster's age recipient`,
@@ -123,6 +122,12 @@ async function sealed(
             `${path} cannot be encrypted for ${recipients.join(", ")}: ${error instanceof Error ? error.message : String(error)}. Put the age public key of the cluster into .sops.yaml`,
         );
     }
+}
+
+/** Who may read a file, by the rules of .sops.yaml. */
+function recipientsOf(root: string, path: string): string[] | undefined {
+    const rules = join(root, ".sops.yaml");
+    return existsSync(rules) ? recipientsFor(readFileSync(rules, "utf8"), path) : undefined;
 }
 
 /** The secrets file of a stack: the one whose values are plain texts. */

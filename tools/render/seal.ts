@@ -38,16 +38,20 @@ export interface Outline {
     readonly source: string | undefined;
 }
 
-/** Why an encrypted file is not what it should be; undefined when it is. Needs no key. */
-export function staleness(wanted: Outline, existing: string | undefined): string | undefined {
+/**
+ * Why an encrypted file is not what it should be; undefined when it is. Needs no key.
+ *
+ * @param recipients who must be able to read it; undefined when no rule says so
+ */
+export function staleness(
+    wanted: Outline,
+    existing: string | undefined,
+    recipients: readonly string[] | undefined,
+): string | undefined {
     if (existing === undefined) return "is missing";
-    const found: unknown = parse(existing);
-    const { metadata, kind, type, stringData } = found as {
-        metadata?: { name?: string; namespace?: string; annotations?: Record<string, string> };
-        kind?: string;
-        type?: string;
-        stringData?: Record<string, unknown>;
-    };
+    const found = readSecret(existing);
+    if (found === undefined) return "is no Secret";
+    const { metadata, kind, type, stringData, sops } = found;
     const meta = isObject(wanted.object["metadata"]) ? wanted.object["metadata"] : {};
     const sameObject =
         kind === "Secret" &&
@@ -58,9 +62,33 @@ export function staleness(wanted: Outline, existing: string | undefined): string
             .sort()
             .join() === wanted.keys.join();
     if (!sameObject) return "is of another Secret";
+    const open = Object.values(stringData ?? {}).some(
+        (value) => value !== "" && !/^ENC\[AES256_GCM,/.test(String(value)),
+    );
+    if (open || typeof sops?.mac !== "string") return "is NOT ENCRYPTED";
     if (metadata?.annotations?.[REFERENCES] !== wanted.references) return "takes its values from elsewhere";
     if (wanted.source !== undefined && metadata.annotations[SOURCE] !== wanted.source) return "has old values";
+    const readers = (sops.age ?? []).map(({ recipient }) => recipient).sort();
+    if (recipients !== undefined && readers.join() !== [...recipients].sort().join()) return "is encrypted for others";
     return undefined;
+}
+
+interface SealedSecret {
+    metadata?: { name?: string; namespace?: string; annotations?: Record<string, string> };
+    kind?: string;
+    type?: string;
+    stringData?: Record<string, unknown>;
+    sops?: { mac?: unknown; age?: { recipient?: string }[] };
+}
+
+/** Undefined for what is no YAML, e.g. with the marks of a merge in it, or no object. */
+function readSecret(text: string): SealedSecret | undefined {
+    try {
+        const value: unknown = parse(text);
+        return typeof value === "object" && value !== null ? value : undefined;
+    } catch {
+        return undefined;
+    }
 }
 
 /** The encrypted file. Throws what `value` throws. */
