@@ -1,8 +1,8 @@
 /** A sandbox of one stack: everything around the engine, brought up in order and taken down in reverse. */
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { parse, stringify } from "yaml";
-import { openStack, type OpenStack } from "../stacks";
+import { openStack, stackNames, type OpenStack } from "../stacks";
 import { CONFIG_KEY } from "../stacks/config";
 import { PROJECT, readStackValue, ROOT, stackFile } from "../tools/stack-file";
 import { resolveTools, type ResolvedTool, type ToolName } from "../tools/toolchain";
@@ -232,6 +232,12 @@ export class Sandbox {
             path,
             stringify({ ...this.withSandboxKey(content), ...(salt === undefined ? {} : { encryptionsalt: salt }) }),
         );
+        // The other clusters' files too: a program compares itself with them.
+        for (const other of stackNames.filter((name) => name !== stack)) {
+            const [from, to] = [stackFile(this.options.stackFiles, other), stackFile(project, other)];
+            if (existsSync(from)) copyFileSync(from, to);
+            else rmSync(to, { force: true });
+        }
         const rules = [{ path_regex: ".*", age: record.recipient }];
         writeFileSync(join(project, ".sops.yaml"), stringify({ creation_rules: rules }));
         for (const { path: file, refs, encoding } of this.stack.secrets) {

@@ -1,5 +1,5 @@
 /** An app changes hands, from Pulumi to Git and back, on the real engine: nothing of it is deleted or made anew. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseDocument } from "yaml";
@@ -68,6 +68,23 @@ async function gitApplies(): Promise<void> {
         }
     }
 }
+
+test("a cluster that takes what another one has is refused at up, with both places, and nothing is touched", async () => {
+    const files = join(folder, "conflict");
+    mkdirSync(files);
+    copyFileSync(stackFile(ROOT, "homelab"), stackFile(files, "homelab"));
+    const chongus = readFileSync(stackFile(ROOT, "chongus"), "utf8");
+    writeFileSync(stackFile(files, "chongus"), chongus.replace("domain: rtrox.io", "domain: peterstorm.io"));
+    const { code, stdout, stderr } = await sandbox.runWith({ SANDBOX_STACK_FILES: files }, "up", "homelab");
+    const text = stdout + stderr;
+    expect(code).toBe(1);
+    expect(text).toMatch(/\d+ conflicts with other clusters; nothing was touched\./);
+    expect(text).toMatch(
+        /Pulumi\.\w+\.yaml:\d+ \(\w+, apps\.sonarr\.host: sonarr\.peterstorm\.io\)\s+and Pulumi\.\w+\.yaml:\d+ \(\w+, apps\.sonarr\.host/,
+    );
+    expect(text).not.toMatch(/\n\s+at .*\(.*:\d+:\d+\)/);
+    expect(sandbox.objects().filter((object) => /cilium|argocd|sonarr/.test(object))).toEqual([]);
+});
 
 let first: string[];
 
