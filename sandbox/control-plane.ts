@@ -43,7 +43,21 @@ export class ControlPlane {
         await this.assertPort();
         await this.kwokctl(["start", "cluster", "--name", this.layout.stack, "--wait", "60s"]);
         await this.writeKubeconfig();
+        await this.handNodesOver();
         return "started";
+    }
+
+    /**
+     * The new kwok takes a node from the one before only when that one's lease has run out, minutes later, and until then
+     * moves no pod of it. So the leases go, and are waited for until they are the new one's.
+     */
+    private async handNodesOver(): Promise<void> {
+        const leases = ["--namespace", "kube-node-lease"];
+        const { stdout } = await this.kubectl(["get", "leases", ...leases, "--output", "name"]);
+        const names = stdout.split("\n").filter((name) => name !== "");
+        if (names.length === 0) return;
+        await this.kubectl(["delete", ...names, ...leases, "--ignore-not-found"]);
+        await this.kubectl(["wait", "--for=create", ...names, ...leases, "--timeout=120s"]);
     }
 
     async stop(): Promise<void> {
