@@ -2,9 +2,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import { readSopsFile } from "./components/secrets/sops";
 import { openStack } from "./stacks";
-import { assertNoConflict } from "./stacks/cross-checks";
-import { CONFIG_KEY } from "./stacks/config";
-import { DELIVERY_OUTPUT, readDelivered } from "./stacks/delivered";
+import { assertNoConflict } from "./config/cross-checks";
+import { CONFIG_KEY } from "./config/parse";
+import { DELIVERY_OUTPUT, readDelivered } from "./lab/delivered";
 
 export = async () => {
     const stack = openStack(pulumi.getStack(), new pulumi.Config().getObject(CONFIG_KEY));

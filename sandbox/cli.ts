@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { stackNames } from "../stacks";
-import { didYouMean } from "../stacks/config";
+import { didYouMean } from "../config/parse";
 import { run } from "../tools/process";
 import { ROOT } from "../tools/stack-file";
 import { runMain, UserError } from "../tools/user-error";

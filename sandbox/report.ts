@@ -1,5 +1,5 @@
 /** What a person wants to read when a run ends. */
-import type { Stage } from "../stacks/context";
+import type { Stage } from "../lab/context";
 import { table } from "../tools/plan/render";
 import type { EngineEvent } from "./engine";
 

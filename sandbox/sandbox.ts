@@ -3,7 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync,
 import { delimiter, dirname, join } from "node:path";
 import { parse, stringify } from "yaml";
 import { openStack, stackNames, type OpenStack } from "../stacks";
-import { CONFIG_KEY } from "../stacks/config";
+import { CONFIG_KEY } from "../config/parse";
 import { PROJECT, readStackValue, ROOT, stackFile } from "../tools/stack-file";
 import { resolveTools, type ResolvedTool, type ToolName } from "../tools/toolchain";
 import { UserError } from "../tools/user-error";

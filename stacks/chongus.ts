@@ -53,9 +53,9 @@ import { OpenEbs } from "../components/storage/openebs";
 import { RookOperator } from "../components/storage/rook-operator";
 import { SnapshotController } from "../components/storage/snapshot-controller";
 import { SubnetRouter } from "../components/tailnet/subnet-router";
-import type { ChongusConfig } from "./chongus.config";
-import type { CloudAccounts, NodeInfo, SecretsFile, Stage, StackContext, StackSummary } from "./context";
-import { deliveryChoices } from "./schema";
+import type { ChongusConfig } from "./chongus.schema";
+import type { CloudAccounts, NodeInfo, SecretsFile, Stage, StackContext, StackSummary } from "../lab/context";
+import { deliveryChoices } from "../config/fields";
 
 /** Namespace of everything that watches. */
 const OBSERVABILITY = "observability";

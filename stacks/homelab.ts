@@ -32,9 +32,9 @@ import { localAgeKey, SopsAgeKey } from "../components/secrets/sops-age-key";
 import { LocalPathStorage } from "../components/storage/local-path";
 import { NodeDirectories } from "../components/storage/node-directories";
 import { SubnetRouter } from "../components/tailnet/subnet-router";
-import type { CloudAccounts, SecretsFile, Stage, StackContext, StackSummary } from "./context";
-import type { HomelabConfig } from "./homelab.config";
-import { deliveryChoices } from "./schema";
+import type { CloudAccounts, SecretsFile, Stage, StackContext, StackSummary } from "../lab/context";
+import type { HomelabConfig } from "./homelab.schema";
+import { deliveryChoices } from "../config/fields";
 
 /** Builds the stack. Rejects with a `RunError`, before any resource exists, when secrets or the machine are not in order. */
 export async function homelab(config: HomelabConfig, context: StackContext): Promise<StackSummary> {

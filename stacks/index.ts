@@ -1,8 +1,8 @@
 /** Stack name to stack: the one list of clusters. Program, plan, sandbox and tests read it. */
 import type { z } from "zod";
-import type { StackClaim } from "./claims";
-import { ConfigError, parseConfig, show, type CrossRule } from "./config";
-import type { CloudAccounts, Machines, NodeInfo, SecretsFile, Stage, StackContext, StackSummary } from "./context";
+import type { StackClaim } from "../config/claims";
+import { ConfigError, parseConfig, show, type CrossRule } from "../config/parse";
+import type { CloudAccounts, Machines, NodeInfo, SecretsFile, Stage, StackContext, StackSummary } from "../lab/context";
 import {
     chongus,
     chongusClouds,
@@ -12,9 +12,9 @@ import {
     chongusStages,
     talosSecrets,
 } from "./chongus";
-import { chongusClaims, chongusRules, chongusSchema } from "./chongus.config";
+import { chongusClaims, chongusRules, chongusSchema } from "./chongus.schema";
 import { homelab, homelabClouds, homelabNode, homelabSecrets, homelabStages } from "./homelab";
-import { homelabClaims, homelabRules, homelabSchema, type HomelabConfig } from "./homelab.config";
+import { homelabClaims, homelabRules, homelabSchema, type HomelabConfig } from "./homelab.schema";
 
 /** How the program reaches a stack's machines: by ssh, or by Talos' API. */
 export type MachineAccess = "ssh" | "talos";

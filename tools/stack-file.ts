@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseDocument } from "yaml";
-import { CONFIG_KEY, didYouMean } from "../stacks/config";
+import { CONFIG_KEY, didYouMean } from "../config/parse";
 import { stackNames } from "../stacks";
 import { UserError } from "./user-error";
 

@@ -6,7 +6,7 @@ import { parseDocument } from "yaml";
 import { planStack } from "../../tools/plan/plan";
 import { renderedApps } from "../../tools/render/objects";
 import { PROJECT, readStackValue, ROOT, stackFile } from "../../tools/stack-file";
-import { CONFIG_KEY } from "../../stacks/config";
+import { CONFIG_KEY } from "../../config/parse";
 import { expectSuccess, SandboxHarness } from "./harness";
 
 jest.setTimeout(5 * 60_000);

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { openStack, stackNames } from "../../stacks";
-import { ConfigError, didYouMean, type Fault } from "../../stacks/config";
+import { ConfigError, didYouMean, type Fault } from "../../config/parse";
 import { PROJECT, readStackValue, ROOT } from "../../tools/stack-file";
 
 const FIXTURES = join(__dirname, "..", "fixtures");

@@ -2,8 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { conflicts, type StackClaim } from "../../stacks/claims";
-import { assertNoConflict, crossCheck } from "../../stacks/cross-checks";
+import { conflicts, type StackClaim } from "../../config/claims";
+import { assertNoConflict, crossCheck } from "../../config/cross-checks";
 import { PROJECT, ROOT } from "../../tools/stack-file";
 
 test("the committed stacks have no conflict with each other", () => {

@@ -2,7 +2,7 @@
 import type { NodeFacts } from "../../bootstrap/node-facts";
 import type { SecretValues } from "../../components/secrets/sops";
 import { openStack } from "../../stacks";
-import type { Machines } from "../../stacks/context";
+import type { Machines } from "../../lab/context";
 import type { CloudflareFact } from "../../tools/doctor/cloudflare";
 import { judgeCloudflare } from "../../tools/doctor/cloudflare";
 import { judgeCluster, type ClusterFact } from "../../tools/doctor/cluster";

@@ -1,7 +1,7 @@
 /** Gathers what is declared, what is in the state and what is there, by reading only, and compares. */
 import { runProgram } from "../../bootstrap/talos/child-process";
 import { openStack, stackNames, type OpenStack } from "../../stacks";
-import type { CloudAccounts } from "../../stacks/context";
+import type { CloudAccounts } from "../../lab/context";
 import { cloudflareReader } from "../live/cloudflare";
 import { isRecord, orReason, records, textOf, Unreachable, type Told } from "../live/get";
 import { kubeReader } from "../live/kube";

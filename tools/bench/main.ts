@@ -1,6 +1,6 @@
 /** `npm run bench -- [section ...] [--quick] [--json]`: the project's benchmarks; docs/benchmarks.md says what they mean. */
 import { cpus, loadavg } from "node:os";
-import { didYouMean } from "../../stacks/config";
+import { didYouMean } from "../../config/parse";
 import { runMain, UserError } from "../user-error";
 import { measureGrowth } from "./growth";
 import { measureMakespan } from "./makespan";

@@ -5,7 +5,7 @@
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CONFIG_KEY } from "../../stacks/config";
+import { CONFIG_KEY } from "../../config/parse";
 import { run } from "../process";
 import { PROJECT, readStackValue, ROOT } from "../stack-file";
 import { UserError } from "../user-error";

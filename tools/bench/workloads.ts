@@ -14,7 +14,7 @@ import { SopsSecretStore } from "../../components/secrets/sops";
 import { NodeDirectories } from "../../components/storage/node-directories";
 import { data, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
-import type { StackSummary } from "../../stacks/context";
+import type { StackSummary } from "../../lab/context";
 import { planProgram } from "../plan/plan";
 import { runMain, UserError } from "../user-error";
 

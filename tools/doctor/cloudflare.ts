@@ -1,7 +1,7 @@
 /** The Cloudflare token: alive, and allowed to do what the plan will ask of it. */
 import { cloudflareReader } from "../live/cloudflare";
 import { orReason, records, textOf, type Told } from "../live/get";
-import type { CloudAccounts } from "../../stacks/context";
+import type { CloudAccounts } from "../../lab/context";
 import { findingsOf, type Finding } from "./finding";
 import type { CloudNeeds } from "./needs";
 

@@ -2,7 +2,7 @@
 import { runProgram } from "../../bootstrap/talos/child-process";
 import { localKey, type KeyFact } from "./local-key";
 import { openStack, type OpenStack } from "../../stacks";
-import type { Machines } from "../../stacks/context";
+import type { Machines } from "../../lab/context";
 import type { NodeFacts } from "../../bootstrap/node-facts";
 import type { Told } from "../live/get";
 import { credential, openSecrets, readKubeconfig } from "../live/reach";

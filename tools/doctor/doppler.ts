@@ -1,5 +1,5 @@
 /** The Doppler service token. https://docs.doppler.com/reference/auth-me */
-import type { CloudAccounts } from "../../stacks/context";
+import type { CloudAccounts } from "../../lab/context";
 import { get, isRecord, objectOf, orReason, records, textOf, type Told } from "../live/get";
 import { findingsOf, type Finding } from "./finding";
 

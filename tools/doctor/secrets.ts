@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import type { SecretValues } from "../../components/secrets/sops";
 import { recipientsFor } from "../../components/secrets/sops-rules";
-import type { SecretsFile } from "../../stacks/context";
+import type { SecretsFile } from "../../lab/context";
 import { isRecord, records, textOf, type Told } from "../live/get";
 import { findingsOf, type Finding } from "./finding";
 

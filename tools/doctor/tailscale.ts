@@ -1,5 +1,5 @@
 /** The Tailscale OAuth client: accepted, and with the scopes that the plan needs. */
-import type { CloudAccounts } from "../../stacks/context";
+import type { CloudAccounts } from "../../lab/context";
 import { isOurPolicy } from "../../components/tailnet/policy";
 import { orReason, type Told } from "../live/get";
 import { tailscaleReader, type TailscaleAccount } from "../live/tailscale";

@@ -5,7 +5,7 @@ import { extensionsFor, schematic } from "../../bootstrap/talos/schematic";
 import { PrivateDirectory } from "../../bootstrap/talos/secrets-bundle";
 import { lookRequest, type TalosClusterArgs } from "../../bootstrap/talos/talos-cluster";
 import { lastLine } from "../../bootstrap/talos/talosctl";
-import type { Machines } from "../../stacks/context";
+import type { Machines } from "../../lab/context";
 import { withTalosctl } from "../live/reach";
 import { findingsOf, type Finding } from "./finding";
 

@@ -1,7 +1,7 @@
 /** Programs of this computer, and the engine's provider plugins. */
 import type { Run } from "../../bootstrap/talos/child-process";
 import { talosctlVersion } from "../../bootstrap/talos/talosctl";
-import type { Machines } from "../../stacks/context";
+import type { Machines } from "../../lab/context";
 import { newEnough, TOOLS } from "../toolchain";
 import { findingsOf, type Finding } from "./finding";
 

@@ -1,6 +1,6 @@
 /** `npm run facts -- [--stack S] [--json]`: which facts of the seeds are asserted by a test, answered in a document, or missing. */
 import { stackNames } from "../../stacks";
-import { didYouMean } from "../../stacks/config";
+import { didYouMean } from "../../config/parse";
 import { table } from "../plan/render";
 import { ROOT } from "../stack-file";
 import { runMain, UserError } from "../user-error";

@@ -7,7 +7,7 @@ import { readKubeconfigCommand, withServerAddress } from "../../bootstrap/nixos-
 import { sshCommand, type SshTarget } from "../../bootstrap/ssh";
 import { readSopsFile, type SecretValues } from "../../components/secrets/sops";
 import type { OpenStack } from "../../stacks";
-import type { Machines } from "../../stacks/context";
+import type { Machines } from "../../lab/context";
 import type { Told } from "./get";
 
 /** Runs a local command line as the program does, with everything it starts gone after the timeout. */

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { openStack, stackNames } from "../../stacks";
-import { ConfigError, didYouMean } from "../../stacks/config";
+import { ConfigError, didYouMean } from "../../config/parse";
 import { Unreachable, type Told } from "../live/get";
 import { kubeReader } from "../live/kube";
 import { readKubeconfig } from "../live/reach";

@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { sandboxOptions } from "../../sandbox/options";
-import { didYouMean } from "../../stacks/config";
+import { didYouMean } from "../../config/parse";
 import { stackNames } from "../../stacks";
 import { planStack, type Plan } from "../plan/plan";
 import { readStackValue, ROOT } from "../stack-file";

@@ -1,7 +1,7 @@
 /** Plans a stack: runs its program against the recording monitor and derives the tables people ask for. */
 import * as pulumi from "@pulumi/pulumi";
 import { openStack, type OpenStack } from "../../stacks";
-import type { Stage, StackContext, StackSummary } from "../../stacks/context";
+import type { Stage, StackContext, StackSummary } from "../../lab/context";
 import { PROJECT } from "../stack-file";
 import { isObject, PlanMonitor, readable, type Json, type Registration } from "./monitor";
 

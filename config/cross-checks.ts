@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { isMap, isSeq, LineCounter, parseDocument, type Document, type Node } from "yaml";
-import { openStack, stackNames } from ".";
+import { openStack, stackNames } from "../stacks";
 import { conflicts, type Conflict, type StackClaim } from "./claims";
-import { CONFIG_KEY, ConfigError } from "./config";
+import { CONFIG_KEY, ConfigError } from "./parse";
 
 interface StackFile {
     readonly name: string;

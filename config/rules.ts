@@ -1,7 +1,7 @@
 /** Cross-field rules that several stacks share: each takes claims with the path that makes them. */
 import { cidrRange, overlaps } from "../components/network/addresses";
 import type { StackClaim } from "./claims";
-import { show, type Fault } from "./config";
+import { show, type Fault } from "./parse";
 
 /** A value with the place of the file that claims it. */
 export type Claim = readonly [path: string, value: string];

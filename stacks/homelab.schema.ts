@@ -1,10 +1,10 @@
 /** Schema and cross-field rules of Pulumi.homelab.yaml. */
 import { z } from "zod";
 import { cidrRange, contains, type AddressRange } from "../components/network/addresses";
-import type { CrossRule } from "./config";
-import { show } from "./config";
-import type { StackClaim } from "./claims";
-import { accountClaims, claimedTwice, networksApart, sopsFileEncrypted, toBytes } from "./rules";
+import type { CrossRule } from "../config/parse";
+import { show } from "../config/parse";
+import type { StackClaim } from "../config/claims";
+import { accountClaims, claimedTwice, networksApart, sopsFileEncrypted, toBytes } from "../config/rules";
 import {
     absolutePath,
     addressRange,
@@ -22,7 +22,7 @@ import {
     relativePath,
     timezone,
     whole,
-} from "./schema";
+} from "../config/fields";
 
 const node = z.strictObject({
     /** Kubernetes node name; on NixOS the host name. */

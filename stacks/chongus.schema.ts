@@ -2,9 +2,9 @@
 import { z } from "zod";
 import { GRAPHITE_HOST } from "../components/monitoring/graphite-host";
 import { cidrRange, contains } from "../components/network/addresses";
-import type { StackClaim } from "./claims";
-import { show, type CrossRule } from "./config";
-import { accountClaims, claimedTwice, networksApart, sopsFileEncrypted, toBytes, type Claim } from "./rules";
+import type { StackClaim } from "../config/claims";
+import { show, type CrossRule } from "../config/parse";
+import { accountClaims, claimedTwice, networksApart, sopsFileEncrypted, toBytes, type Claim } from "../config/rules";
 import {
     absolutePath,
     bytes,
@@ -19,7 +19,7 @@ import {
     relativePath,
     timezone,
     whole,
-} from "./schema";
+} from "../config/fields";
 
 const version = (allowed: string, expression: RegExp) =>
     z.string({ error: allowed }).regex(expression, { error: allowed });
