@@ -1,17 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parse } from "yaml";
 import { openStack, stackNames } from "../../stacks";
 import { ConfigError, didYouMean, type Fault } from "../../config/parse";
-import { PROJECT, readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../tools/stack-file";
+import { invalidBase, invalidFixtures, valueOf } from "./invalid-fixtures";
 
 const FIXTURES = join(__dirname, "..", "fixtures");
 const files = (folder: string) => readdirSync(folder).filter((file) => file.endsWith(".yaml"));
-
-function value(path: string): unknown {
-    const document = parse(readFileSync(path, "utf8")) as { config: Record<string, unknown> };
-    return document.config[`${PROJECT}:cluster`];
-}
 
 function faultsOf(stack: string, input: unknown): readonly Fault[] {
     try {
@@ -28,50 +23,45 @@ describe.each(stackNames)("stack %s", (stack) => {
         expect(faultsOf(stack, readStackValue(ROOT, stack))).toEqual([]);
     });
 
-    const invalid = join(FIXTURES, "invalid", stack);
-    test("has at least 25 invalid fixtures", () => {
-        expect(files(invalid).length).toBeGreaterThanOrEqual(25);
+    const invalid = invalidFixtures(stack);
+    test("has at least 25 invalid fixtures, of a base without a fault", () => {
+        expect(invalid.length).toBeGreaterThanOrEqual(25);
+        expect(faultsOf(stack, invalidBase(stack))).toEqual([]);
     });
 
-    test.each(files(invalid))("invalid fixture %s trips exactly its rule at its path", (file) => {
-        const text = readFileSync(join(invalid, file), "utf8");
-        const faults = faultsOf(stack, value(join(invalid, file)));
-        expect(faults.map(({ rule, path }) => ({ rule, path }))).toEqual([
-            { rule: /^# rule: (.*)$/m.exec(text)?.[1], path: /^# path: (.*)$/m.exec(text)?.[1] },
-        ]);
+    test.each(invalid)("invalid fixture $name trips exactly its rule at its path", ({ rule, path, value }) => {
+        const faults = faultsOf(stack, value);
+        expect(faults.map((fault) => ({ rule: fault.rule, path: fault.path }))).toEqual([{ rule, path }]);
         const [fault] = faults;
         expect(fault?.allowed).not.toMatch(/Invalid|Too (small|big)|expected|undefined|\ba int\b|^$/);
         expect(fault?.got).not.toBe("");
     });
 
     test.each(files(join(FIXTURES, "valid", stack)))("valid fixture %s is accepted", (file) => {
-        expect(faultsOf(stack, value(join(FIXTURES, "valid", stack, file)))).toEqual([]);
+        expect(faultsOf(stack, valueOf(join(FIXTURES, "valid", stack, file)))).toEqual([]);
     });
 });
 
 /** Rules that the invalid fixtures of a stack trip. */
-const fixtureRules = (stack: string) =>
-    files(join(FIXTURES, "invalid", stack)).map(
-        (file) => /^# rule: (.*)$/m.exec(readFileSync(join(FIXTURES, "invalid", stack, file), "utf8"))?.[1],
-    );
-/** Rules that files of stacks/ can report. */
+const fixtureRules = (stack: string) => invalidFixtures(stack).map(({ rule }) => rule);
+/** Rules that these files can report. */
 const declaredIn = (...sources: string[]) =>
     sources
-        .map((file) => readFileSync(join(ROOT, "stacks", file), "utf8"))
+        .map((file) => readFileSync(join(ROOT, file), "utf8"))
         .flatMap((source) => [...source.matchAll(/rule: "([a-z0-9-]+)"|claimedTwice\(\s*"([a-z0-9-]+)"/g)])
-        .map(([, a, b]) => a ?? b);
+        .flatMap(([, a, b]) => a ?? b ?? []);
 
 test.each(stackNames)("every cross rule of the %s stack has a fixture", (stack) => {
     const rules = fixtureRules(stack);
-    const own = declaredIn(`${stack}.config.ts`);
+    const own = declaredIn(`stacks/${stack}.schema.ts`);
     expect(own.length).toBeGreaterThan(5);
-    const shared = declaredIn("rules.ts", "config.ts");
+    const shared = declaredIn("config/rules.ts", "config/parse.ts");
     expect([...new Set([...own, ...shared])].filter((rule) => !rules.includes(rule)).sort()).toEqual([]);
 });
 
 test("every rule of the schemas' building blocks has a fixture in some stack", () => {
     const rules = stackNames.flatMap((stack) => fixtureRules(stack));
-    expect(declaredIn("schema.ts").filter((rule) => !rules.includes(rule))).toEqual([]);
+    expect(declaredIn("config/fields.ts").filter((rule) => !rules.includes(rule))).toEqual([]);
 });
 
 test("all faults of a file come at once, with value, allowed and suggestion", () => {
