@@ -1,6 +1,8 @@
 /** Two projects: `unit` needs nothing but Node; `engine` runs the real Pulumi engine on the sandbox. */
 const shared = {
     testEnvironment: "node",
+    // What Jest looks through at each start: the packages are a hundred times as many files.
+    roots: ["<rootDir>/tests"],
     transform: { "^.+\\.[cm]?[jt]sx?$": "<rootDir>/tests/transform.cjs" },
     // ESM-only packages that the program imports; Jest loads CommonJS.
     transformIgnorePatterns: [

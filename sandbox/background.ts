@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "../tools/stack-file";
+import { ROOT, TYPESCRIPT } from "../tools/stack-file";
 import { UserError } from "../tools/user-error";
 import type { DaemonConfig } from "./daemon";
 import type { SandboxLayout } from "./layout";
@@ -35,7 +35,7 @@ export async function startDaemon(layout: SandboxLayout, config: DaemonConfig): 
     const log = openSync(logFile, "a");
     const child = spawn(
         process.execPath,
-        [require.resolve("tsx/cli"), join(__dirname, "daemon.ts"), "--config", configFile],
+        ["--require", TYPESCRIPT, join(__dirname, "daemon.ts"), "--config", configFile],
         {
             cwd: ROOT,
             // A group of its own: Ctrl-C reaches it only through us, in order.

@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { stackNames } from "../stacks";
 import { didYouMean } from "../config/parse";
 import { run } from "../tools/process";
-import { ROOT } from "../tools/stack-file";
+import { ROOT, TYPESCRIPT } from "../tools/stack-file";
 import { runMain, UserError } from "../tools/user-error";
 import { runningDaemon, type DaemonInfo } from "./background";
 import { chartDirectories, crdDirectory } from "./chart-source";
@@ -242,7 +242,7 @@ async function look(
     try {
         const { env } = await sandbox.start();
         const main = join(ROOT, "tools", tool, "main.ts");
-        const args = ["--require", require.resolve("tsx/cjs"), main, stack, "--root", sandbox.layout.project, ...flags];
+        const args = ["--require", TYPESCRIPT, main, stack, "--root", sandbox.layout.project, ...flags];
         return await new Promise<number>((done, reject) => {
             const child = spawn(process.execPath, args, { cwd: process.cwd(), env, stdio: "inherit" });
             child.on("error", reject);

@@ -126,7 +126,7 @@ async function run(file: string): Promise<void> {
 
 const { values } = parseArgs({ options: { config: { type: "string" } } });
 if (values.config === undefined) {
-    console.error("usage: tsx sandbox/daemon.ts --config <file.json>");
+    console.error("usage: node tools/run.cjs sandbox/daemon.ts --config <file.json>");
     process.exitCode = 2;
 } else {
     run(values.config).catch((error: unknown) => {

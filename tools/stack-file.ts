@@ -12,6 +12,9 @@ export const PROJECT = "homelab-infrastructure";
 /** Root of this checkout. */
 export const ROOT = join(__dirname, "..");
 
+/** What `node --require` needs to run a TypeScript file of this checkout. */
+export const TYPESCRIPT = join(ROOT, "tools", "start", "typescript.cjs");
+
 export function stackFile(root: string, stack: string): string {
     return join(root, `Pulumi.${stack}.yaml`);
 }

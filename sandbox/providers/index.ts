@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { join } from "node:path";
+import { TYPESCRIPT } from "../../tools/stack-file";
 
 /** The plugins that have a stand-in. */
 export type ProviderName = "kubernetes" | "command" | "random" | "cloudflare" | "tailscale";
@@ -72,7 +73,7 @@ function spawnProvider(name: ProviderName, { env, versions, helm, cwd }: Provide
     const child = fork(join(__dirname, "main.ts"), ["--name", name, "--version", versions[name], "--helm", helm], {
         env,
         cwd,
-        execArgv: ["--require", require.resolve("tsx/cjs")],
+        execArgv: ["--require", TYPESCRIPT],
         // A group of its own: Ctrl-C reaches it only through us, in order.
         detached: true,
         stdio: ["ignore", "ignore", "inherit", "ipc"],

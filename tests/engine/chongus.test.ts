@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { talosCalls } from "../../sandbox/talos-machine";
 import type { Step } from "../../tools/move/steps";
 import { planStack, type Plan } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT, TYPESCRIPT } from "../../tools/stack-file";
 import { expectSuccess, named, SandboxHarness } from "./harness";
 
 jest.setTimeout(15 * 60_000);
@@ -117,7 +117,7 @@ function moveSteps(app: string, direction: "from" | "to"): Step[] {
     const { stdout, stderr } = spawnSync(
         process.execPath,
         [
-            ...["--require", require.resolve("tsx/cjs"), join(ROOT, "tools/move/main.ts"), app, ...stacks, "--json"],
+            ...["--require", TYPESCRIPT, join(ROOT, "tools/move/main.ts"), app, ...stacks, "--json"],
             ...[`--${direction}-kubeconfig`, join(sandbox.home, "kubeconfig.yaml"), "--timeout=3"],
         ],
         { encoding: "utf8" },

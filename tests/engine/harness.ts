@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Fault } from "../../sandbox/clouds/faults";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT, TYPESCRIPT } from "../../tools/stack-file";
 
 type Cloud = "cloudflare" | "tailscale";
 
@@ -52,8 +52,8 @@ export class SandboxHarness {
         args: readonly string[],
         env: NodeJS.ProcessEnv = {},
     ): { child: ChildProcess; result: Promise<CliResult> } {
-        // As npm run sandbox does. Not by tsx' own command: that one kills a program which is too busy to take a signal.
-        const loader = ["--require", require.resolve("tsx/cjs")];
+        // As npm run sandbox does.
+        const loader = ["--require", TYPESCRIPT];
         const child = spawn(process.execPath, [...loader, join(ROOT, "sandbox", "cli.ts"), ...args], {
             cwd: ROOT,
             env: { ...process.env, SANDBOX_HOME: this.base, SANDBOX_PROVIDERS: "stand-in", ...this.env, ...env },

@@ -21,7 +21,7 @@ import { lookAtTool } from "../../tools/doctor/tools";
 import { shell } from "../../tools/live/reach";
 import { commonOptions } from "../../tools/live/options";
 import { planStack, type Plan } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT, TYPESCRIPT } from "../../tools/stack-file";
 import { chongus, healthy, homelab, ill, refused } from "./doctor-fixtures";
 
 const said = (findings: readonly Finding[]) => findings.map(({ verdict, check }) => `${verdict} ${check}`);
@@ -316,7 +316,7 @@ describe("the command line", () => {
         const run = (root: string, stack: string) =>
             spawnSync(
                 process.execPath,
-                ["--require", require.resolve("tsx/cjs"), join(ROOT, "tools/doctor/main.ts"), stack, "--root", root],
+                ["--require", TYPESCRIPT, join(ROOT, "tools/doctor/main.ts"), stack, "--root", root],
                 { cwd: ROOT, encoding: "utf8" },
             );
         const unknown = run(ROOT, "homelap");

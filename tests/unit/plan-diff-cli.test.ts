@@ -56,7 +56,7 @@ function git(...args: string[]): string {
 // Each test starts the whole program once or twice; a busy computer takes its time.
 jest.setTimeout(120_000);
 
-const COMMAND = ["--require", "tsx/cjs", "tools/plan-diff/main.ts"];
+const COMMAND = ["--require", "./tools/start/typescript.cjs", "tools/plan-diff/main.ts"];
 
 function planDiff(...args: string[]): SpawnSyncReturns<string> {
     return spawnSync(process.execPath, [...COMMAND, ...args], { cwd: copy, env, encoding: "utf8" });

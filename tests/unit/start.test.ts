@@ -17,7 +17,8 @@ describe("the start file", () => {
     test("runs the code as it stands, whatever ran before, and names a mistake in it", () => {
         cpSync(join(ROOT, "tools", "start"), join(project, "tools", "start"), { recursive: true });
         mkdirSync(join(project, "node_modules"));
-        symlinkSync(join(ROOT, "node_modules", "tsx"), join(project, "node_modules", "tsx"));
+        for (const name of ["esbuild", "@esbuild"])
+            symlinkSync(join(ROOT, "node_modules", name), join(project, "node_modules", name));
         writeFileSync(
             join(project, "index.ts"),
             'import { answer } from "./answer";\nexport = (): number => answer;\n',

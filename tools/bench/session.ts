@@ -6,7 +6,6 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { chartDirectories } from "../../sandbox/chart-source";
 import type { ToolPaths } from "../../sandbox/control-plane";
 import type { Operation } from "../../sandbox/engine";
@@ -15,7 +14,7 @@ import { choosePlugins, pluginVersions, PROVIDERS, type Plugins } from "../../sa
 import { startProviders } from "../../sandbox/providers";
 import { Sandbox } from "../../sandbox/sandbox";
 import { run } from "../process";
-import { ROOT } from "../stack-file";
+import { ROOT, TYPESCRIPT } from "../stack-file";
 import { UserError } from "../user-error";
 import { startNullProviders, type NullProviders } from "./null-providers";
 import type { Job, JobResult } from "./run-program";
@@ -159,7 +158,7 @@ export class BenchSession {
         this.throwIfInterrupted();
         const child = spawn(
             process.execPath,
-            [...flags, "--import", pathToFileURL(require.resolve("tsx")).href, join(__dirname, script), ...args],
+            [...flags, "--require", TYPESCRIPT, join(__dirname, script), ...args],
             // A group of its own: an interrupt reaches it once, through `close`.
             { cwd: ROOT, env, detached: true, stdio: ["ignore", "pipe", "pipe"] },
         );

@@ -41,7 +41,7 @@ interface Start {
     readonly env?: NodeJS.ProcessEnv;
 }
 
-export const KEPT_START = "tsx, V8 cache (tools/start)";
+export const KEPT_START = "compiled by content, V8 cache (tools/start)";
 
 export async function measureStarts(
     session: BenchSession,

@@ -14,7 +14,7 @@ import { preview } from "./preview";
 import { runPulumi } from "./pulumi";
 import { endpoints, reachable } from "./reachable";
 
-const USAGE = "usage: tsx tools/github/main.ts comment FILE | preview STACK | drift STACK";
+const USAGE = "usage: node tools/run.cjs tools/github/main.ts comment FILE | preview STACK | drift STACK";
 
 runMain(async () => {
     const [command, word, ...rest] = process.argv.slice(2);
