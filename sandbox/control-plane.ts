@@ -57,7 +57,8 @@ export class ControlPlane {
         const names = stdout.split("\n").filter((name) => name !== "");
         if (names.length === 0) return;
         await this.kubectl(["delete", ...names, ...leases, "--ignore-not-found"]);
-        await this.kubectl(["wait", "--for=create", ...names, ...leases, "--timeout=120s"]);
+        // One by one: of several that are missing kubectl takes the second for a fault and does not wait.
+        for (const name of names) await this.kubectl(["wait", "--for=create", name, ...leases, "--timeout=120s"]);
     }
 
     async stop(): Promise<void> {

@@ -1,0 +1,68 @@
+/** A control plane that is started again. kwokctl and kubectl are scripts here that answer as the real ones do. */
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ControlPlane as Plane, ToolPaths } from "../../sandbox/control-plane";
+import { sandboxLayout } from "../../sandbox/layout";
+import { freePorts } from "../../sandbox/ports";
+
+// The real one loads an ES module, which Jest does not.
+jest.doMock("../../tools/process", () => ({
+    run: (command: string, args: string[], options: { check?: boolean } = {}) => {
+        const { status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8" });
+        if (options.check !== false && status !== 0) return Promise.reject(new Error(stderr));
+        return Promise.resolve({ code: status ?? 1, stdout, stderr });
+    },
+}));
+const { ControlPlane } = jest.requireActual<{ ControlPlane: typeof Plane }>("../../sandbox/control-plane");
+
+let base: string;
+beforeEach(() => {
+    base = mkdtempSync(join(tmpdir(), "control-plane-"));
+});
+afterEach(() => rmSync(base, { recursive: true, force: true }));
+
+const NODES = ["node01", "node02", "node03"].map((name) => `lease.coordination.k8s.io/${name}`);
+
+/**
+ * kubectl of a cluster whose new kwok has made no lease yet. It polls for an object that is missing; of several it joins
+ * the answers to one fault, no longer knows it for "not found", and ends (kubectl wait --for=create, seen on 1.32 and 1.35).
+ */
+const KUBECTL = (log: string, port: number) => `#!/bin/bash
+echo "$*" >> '${log}'
+case "$*" in
+  *readyz*) exit 1 ;;
+  *"config view"*) echo 'server: https://127.0.0.1:${port}' ;;
+  *"get leases"*) printf '%s\\n' ${NODES.join(" ")} ;;
+  *--for=create*)
+    if [ "$(grep -o 'lease\\.coordination' <<< "$*" | wc -l)" -gt 1 ]; then
+      echo 'Error from server (NotFound): leases.coordination.k8s.io "node01" not found' >&2
+      exit 1
+    fi ;;
+esac
+`;
+
+test("waits for the lease of every node of three, though none is there yet", async () => {
+    const layout = sandboxLayout("chongus", { SANDBOX_HOME: base });
+    const [port = 0] = await freePorts(1);
+    const cluster = join(layout.kwok, "clusters", "chongus");
+    mkdirSync(cluster, { recursive: true });
+    writeFileSync(join(cluster, "kwok.yaml"), "");
+    writeFileSync(layout.kubeconfig, "");
+    const log = join(base, "calls");
+    const script = (name: string, text: string) => {
+        writeFileSync(join(base, name), text);
+        chmodSync(join(base, name), 0o755);
+        return join(base, name);
+    };
+    const tools = {
+        kubectl: script("kubectl", KUBECTL(log, port)),
+        kwokctl: script("kwokctl", "#!/bin/sh\nexit 0\n"),
+    } as ToolPaths;
+    await expect(new ControlPlane(layout, tools, port).start()).resolves.toBe("started");
+    const waited = readFileSync(log, "utf8")
+        .split("\n")
+        .filter((line) => line.includes("--for=create"));
+    expect(NODES.map((name) => waited.filter((line) => line.includes(` ${name} `)).length)).toEqual([1, 1, 1]);
+});
