@@ -188,9 +188,10 @@ export async function chongus(config: ChongusConfig, context: StackContext): Pro
         secrets,
         backups: config.backups,
     });
-    new MetricsServer("metrics-server", {}, afterCore);
     new Reloader("reloader", { namespace: namespaces.name("system") }, afterCore);
     const nvidia = new NvidiaGpus("nvidia", {}, afterCore);
+    // Deleted before every namespace there is, these and those below them.
+    new MetricsServer("metrics-server", {}, { ...lab, dependsOn: [namespaces, nvidia] });
 
     // The ways in: addresses, names, certificates, gateways.
     const pool = new CiliumAddressPool("pool", { cilium, ...poolArgs(network) }, { ...lab, dependsOn: cilium });

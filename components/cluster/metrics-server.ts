@@ -2,7 +2,13 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { chartArgs, charts } from "../charts";
 
-/** Metrics for `kubectl top` and autoscalers; https://kubernetes-sigs.github.io/metrics-server/ */
+/**
+ * Metrics for `kubectl top` and autoscalers; https://kubernetes-sigs.github.io/metrics-server/
+ *
+ * It serves an API through the API server's own (an APIService). To delete a namespace Kubernetes asks every API what is
+ * in it, so while this one does not answer, no namespace of the cluster ends. Hence it depends on all of them: a
+ * destroy removes it first, well or sick.
+ */
 export class MetricsServer extends pulumi.ComponentResource {
     constructor(name: string, _args: Record<string, never>, opts: pulumi.ComponentResourceOptions) {
         super("homelab:cluster:MetricsServer", name, {}, opts);

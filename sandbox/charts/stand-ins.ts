@@ -770,9 +770,28 @@ spec:
     },
     "metrics-server": {
         values: { replicas: 1, resources: {}, containerPort: 10250, service: { port: 443 }, ...UNPLACED },
-        // Without upstream's APIService: nothing answers behind it here, and with one that does not answer no
+        // Nothing answers behind its APIService here, as behind that of a sick one in life: while it is there, no
         // namespace can be deleted.
         objects: [
+            {
+                object: {
+                    apiVersion: "apiregistration.k8s.io/v1",
+                    kind: "APIService",
+                    metadata: { name: "v1beta1.metrics.k8s.io", labels: labels("metrics-server") },
+                    spec: {
+                        group: "metrics.k8s.io",
+                        version: "v1beta1",
+                        groupPriorityMinimum: 100,
+                        versionPriority: 100,
+                        insecureSkipTLSVerify: true,
+                        service: {
+                            name: full,
+                            namespace: "{{ .Release.Namespace }}",
+                            port: value("service.port"),
+                        },
+                    },
+                },
+            },
             served(
                 {
                     name: full,

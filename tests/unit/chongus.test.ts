@@ -197,7 +197,7 @@ describe("order", () => {
         ];
         // What the platform gives everyone: volumes, and ways in that outlive who uses them.
         const platform = ["openebs", "volsync", "snapshot-controller", "envoy-gateway"];
-        const needs: Record<string, string> = { thanos: "prometheus" };
+        const needs: Record<string, string> = { thanos: "prometheus", "metrics-server": "nvidia" };
         for (const service of services) {
             const waited = below(service).flatMap(({ urn }) => [...waitsFor(urn)]);
             const on = services.filter(
@@ -224,6 +224,12 @@ describe("order", () => {
 });
 
 describe("deletion is the reverse", () => {
+    test("metrics-server, whose API holds namespaces back while it does not answer, before every namespace", () => {
+        const namespaces = all("core/v1:Namespace");
+        expect(namespaces.length).toBeGreaterThan(15);
+        for (const namespace of namespaces) inOrder(namespace, find(":Release", "metrics-server"));
+    });
+
     test("routes before their gateway, gateways before external-dns has seen the last record go", () => {
         const routes = all(":HTTPRoute");
         expect(routes.length).toBeGreaterThan(12);
