@@ -41,11 +41,7 @@ export interface NixosK3sArgs {
 export async function lookAtNode(args: NixosK3sArgs): Promise<NodeFacts> {
     const stdout = await runCommand(`node ${args.node.name} (${args.node.address}) cannot be looked at over SSH`, {
         command: sshShell({ address: args.node.address, ...args.node.ssh }),
-        stdin: probeScript({
-            ...(args.ageKeyPath === undefined ? {} : { ageKeyPath: args.ageKeyPath }),
-            directories: args.requiredDirectories,
-            devices: args.requiredDevices,
-        }),
+        stdin: lookScript(args),
     });
     if (stdout === undefined) return NO_FACTS;
     const facts = parseFacts(stdout);
@@ -62,6 +58,15 @@ export async function lookAtNode(args: NixosK3sArgs): Promise<NodeFacts> {
         );
     }
     return facts;
+}
+
+/** What every preview and up asks of the machine, and all that a key of a workflow need be able to (bootstrap/nixos/k3s.nix). */
+export function lookScript(args: NixosK3sArgs): string {
+    return probeScript({
+        ...(args.ageKeyPath === undefined ? {} : { ageKeyPath: args.ageKeyPath }),
+        directories: args.requiredDirectories,
+        devices: args.requiredDevices,
+    });
 }
 
 /**

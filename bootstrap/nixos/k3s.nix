@@ -5,6 +5,17 @@
 
 let
   cfg = config.homelab.k3s;
+  # Answers the one question of a preview and nothing else, whatever the key's holder asks for: its text is compared, never
+  # its meaning.
+  look = pkgs.writeShellScript "homelab-look" ''
+    asked=$(cat)
+    for known in ${lib.escapeShellArgs cfg.ci.looks}; do
+      if [ "$asked" = "$(cat "$known")" ]; then exec sh "$known"; fi
+    done
+    echo "homelab-look: this key may only look at the machine, and this is not a look that the machine knows;" \
+      "homelab.k3s.ci.looks has them (node tools/run.cjs tools/github/main.ts look <stack>)" >&2
+    exit 1
+  '';
 in
 {
   options.homelab.k3s = {
@@ -29,9 +40,31 @@ in
       default = true;
       description = "Whether this machine creates the secret argocd/sops-age-key itself. Pulumi does the same; both are idempotent.";
     };
+    ci = {
+      key = lib.mkOption {
+        type = lib.types.nullOr (lib.types.strMatching "(ssh|ecdsa|sk-)[^ \n]* [^ \n]+( [^\n]*)?");
+        default = null;
+        description = "Public SSH key of the workflows, which may look at this machine and change nothing.";
+      };
+      looks = lib.mkOption {
+        type = lib.types.listOf lib.types.path;
+        default = [ ];
+        description = "Files with what it may ask: `node tools/run.cjs tools/github/main.ts look homelab > homelab-look`. Two while a change of the look is on its way.";
+      };
+      user = lib.mkOption {
+        type = lib.types.str;
+        default = "root";
+        description = "Whom it signs in as: node.ssh.user.";
+      };
+    };
   };
 
   config = {
+    users.users = lib.mkIf (cfg.ci.key != null) {
+      # No terminal, no forwarding, no command of its own.
+      ${cfg.ci.user}.openssh.authorizedKeys.keys = [ ''restrict,command="${look}" ${cfg.ci.key}'' ];
+    };
+
     services.k3s = {
       enable = true;
       role = "server";
