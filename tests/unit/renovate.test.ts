@@ -12,7 +12,7 @@ import { TOOLS } from "../../tools/toolchain";
 interface Manager {
     readonly managerFilePatterns: readonly string[];
     readonly matchStrings: readonly string[];
-    readonly datasourceTemplate: string;
+    readonly datasourceTemplate?: string;
     readonly depNameTemplate?: string;
     readonly packageNameTemplate?: string;
     readonly depTypeTemplate?: string;
@@ -57,7 +57,7 @@ function extract(file: string): Found[] {
                     return {
                         ...{
                             text: match,
-                            datasource: manager.datasourceTemplate,
+                            datasource: manager.datasourceTemplate ?? groups["datasource"] ?? "",
                             depType: manager.depTypeTemplate,
                             depName,
                         },
@@ -131,6 +131,19 @@ test("Talos and Kubernetes of a stack, and the engine of the workflows", () => {
     ).toEqual([["pulumi/pulumi", TOOLS.pulumi.version]]);
 });
 
+test("what the lint job runs: every version of it", () => {
+    const file = ".github/workflows/test.yaml";
+    const versions = readFileSync(join(ROOT, file), "utf8").match(/[A-Z_]+_VERSION: (\S+)/g) ?? [];
+    const found = extract(file).map(({ datasource, depName, version }) => `${datasource} ${depName} ${version}`);
+    expect(found).toHaveLength(versions.length);
+    expect(found).toEqual([
+        expect.stringMatching(/^go github\.com\/rhysd\/actionlint v\d/),
+        expect.stringMatching(/^pypi pre-commit \d/),
+        expect.stringMatching(/^npm renovate \d/),
+        expect.stringMatching(/^pypi yamllint \d/),
+    ]);
+});
+
 test("groups name what there is: an app's parts, each in one group", () => {
     const known = new Set(
         [
@@ -139,11 +152,15 @@ test("groups name what there is: an app's parts, each in one group", () => {
             "components/crds.ts",
             "Pulumi.chongus.yaml",
             ".github/actions/reach-cluster/action.yaml",
+            ".github/workflows/test.yaml",
         ]
             .flatMap(extract)
             .map(({ depName }) => depName),
     );
-    const packages = readFileSync(join(ROOT, "package.json"), "utf8") + readFileSync(join(ROOT, ".mise.toml"), "utf8");
+    // A hook goes by the end of its repository's address.
+    const packages =
+        ["package.json", ".mise.toml"].map((file) => readFileSync(join(ROOT, file), "utf8")).join("") +
+        readFileSync(join(ROOT, ".pre-commit-config.yaml"), "utf8").replaceAll(/https:\/\/github\.com\/(\S+)/g, '"$1"');
     const grouped = config.packageRules.flatMap(({ groupName, matchDepNames = [] }) =>
         groupName === undefined ? [] : matchDepNames,
     );
