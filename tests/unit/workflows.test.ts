@@ -2,21 +2,28 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { runInNewContext } from "node:vm";
 import { parse } from "yaml";
-import { stackNames } from "../../stacks";
+import { ENVIRONMENTS } from "../../tools/github/stacks";
+import { DRIFT_BRANCH, DRIFT_WORKFLOW, driftJob, STACKS_JOB } from "../../tools/github/unseen";
 import { ROOT } from "../../tools/stack-file";
 import { findOnPath, TOOLS } from "../../tools/toolchain";
 
 interface Step {
+    readonly name?: string;
+    readonly if?: string;
     readonly uses?: string;
     readonly run?: string;
     readonly with?: Readonly<Record<string, string>>;
 }
 
 interface Job {
+    readonly name: string;
+    readonly needs?: string | readonly string[];
     readonly if?: string;
     readonly permissions?: Readonly<Record<string, string>>;
-    readonly strategy?: { readonly matrix: { readonly stack: readonly string[] } };
+    readonly strategy?: { readonly matrix: { readonly include: string } };
+    readonly env?: Readonly<Record<string, string>>;
     readonly concurrency?: { readonly group: string };
     readonly environment?: string;
     readonly "timeout-minutes"?: number;
@@ -26,6 +33,7 @@ interface Job {
 interface Workflow {
     readonly on: Readonly<Record<string, unknown>>;
     readonly permissions: Readonly<Record<string, string>>;
+    readonly concurrency?: { readonly group: string };
     readonly jobs: Readonly<Record<string, Job>>;
 }
 
@@ -42,8 +50,28 @@ const action = readFileSync(join(ROOT, ".github/actions/reach-cluster/action.yam
 /** Run on every pull request, with its own code. */
 const OPEN = ["plan-diff.yaml", "test.yaml"];
 
+/** What an expression comes to; what is not there is null. Enough of GitHub's language for these files. */
+function evaluate(expression: string, context: object): unknown {
+    const script = expression
+        .replaceAll(/\$\{\{|\}\}/g, "")
+        .replaceAll(/\b(github|steps|needs|vars)((?:\.[\w-]+)+)/g, (_, root: string, path: string) =>
+            [
+                root,
+                ...path
+                    .split(".")
+                    .slice(1)
+                    .map((key) => `["${key}"]`),
+            ].join("?."),
+        );
+    const startsWith = (text: unknown, start: string) => String(text).startsWith(start);
+    return runInNewContext(script, { startsWith, cancelled: () => false, ...context });
+}
+
 test("the workflows", () => {
-    expect(files).toEqual(["drift.yaml", "plan-diff-comment.yaml", "plan-diff.yaml", "preview.yaml", "test.yaml"]);
+    expect(files).toEqual([
+        ...["dangers.yaml", "drift.yaml", "plan-diff-comment.yaml", "plan-diff.yaml"],
+        ...["preview-comment.yaml", "preview.yaml", "test.yaml"],
+    ]);
 });
 
 test("every action is of this repository or pinned by digest, with its version beside it", () => {
@@ -73,11 +101,14 @@ test.each(OPEN)("%s runs strangers' code: no secret, nothing to write, no creden
     expect(text(file)).not.toMatch(/secrets\.|github\.token|pull_request_target/);
 });
 
-test("no workflow runs a pull request's code by pull_request_target, or a checkout of its head with a right to write", () => {
-    for (const file of files) {
-        expect(Object.keys(workflow(file).on)).not.toContain("pull_request_target");
-        expect(text(file)).not.toMatch(/ref: .*head/);
-    }
+test("pull_request_target checks nothing out and runs nothing of a pull request; no checkout is of its head", () => {
+    for (const file of files) expect(text(file)).not.toMatch(/ref: .*head/);
+    const targets = files.filter((file) => "pull_request_target" in workflow(file).on);
+    expect(targets).toEqual(["dangers.yaml"]);
+    const steps = targets.flatMap((file) => Object.values(workflow(file).jobs).flatMap((job) => job.steps));
+    expect(steps.map(({ uses, run }) => [uses, run])).toEqual([
+        [undefined, 'gh api --method DELETE "repos/$GITHUB_REPOSITORY/issues/$NUMBER/labels/dangers-accepted"'],
+    ]);
 });
 
 test("rights are given job by job: by default everybody may only read", () => {
@@ -86,10 +117,12 @@ test("rights are given job by job: by default everybody may only read", () => {
         Object.entries(permissions).flatMap(([right, level]) => (level === "write" ? [`${name}: ${right}`] : [])),
     );
     expect(writes).toEqual([
+        "dangers.yaml forget: pull-requests",
         "drift.yaml drift: issues",
+        "drift.yaml unseen: issues",
         "plan-diff-comment.yaml comment: pull-requests",
-        "preview.yaml preview: checks",
-        "preview.yaml preview: pull-requests",
+        "preview-comment.yaml comment: checks",
+        "preview-comment.yaml comment: pull-requests",
     ]);
 });
 
@@ -106,34 +139,173 @@ test("every checkout leaves no token behind, every job ends by itself, nothing o
 });
 
 test("what runs with a right or a secret takes no cache that a pull request could have filled", () => {
-    for (const each of [text("plan-diff-comment.yaml"), action]) {
-        expect(each).toContain("package-manager-cache: false");
+    const trusted = ["drift.yaml", "plan-diff-comment.yaml", "preview-comment.yaml", "preview.yaml"];
+    for (const each of [...trusted.map(text), action]) {
+        expect(each.match(/package-manager-cache: false/g) ?? []).toHaveLength(each.match(/setup-node@/g)?.length ?? 0);
         expect(each).not.toMatch(/cache: npm|actions\/cache/);
     }
 });
 
-test("the comment is made from main's code after the plan diff", () => {
-    expect(workflow("plan-diff-comment.yaml").on).toEqual({
-        workflow_run: { workflows: ["Plan diff"], types: ["completed"] },
-    });
-    expect(text("plan-diff.yaml")).toMatch(/^name: Plan diff$/m);
-    expect(text("plan-diff-comment.yaml")).not.toContain("secrets.");
+test.each([
+    ["plan-diff-comment.yaml", "plan-diff.yaml", "Plan diff"],
+    ["preview-comment.yaml", "preview.yaml", "Preview"],
+])("%s writes from main's code what %s left behind", (file, other, name) => {
+    expect(workflow(file).on).toEqual({ workflow_run: { workflows: [name], types: ["completed"] } });
+    expect(text(other)).toMatch(new RegExp(`^name: ${name}$`, "m"));
+    expect(text(file)).not.toContain("secrets.");
+    // What runs the pull request's code may write nothing itself.
+    for (const job of Object.values(workflow(other).jobs)) {
+        expect(Object.values(job.permissions ?? {})).not.toContain("write");
+    }
+    const [job] = Object.values(workflow(file).jobs);
+    const writes = (event: string, conclusion: string) =>
+        evaluate(job?.if ?? "", { github: { event: { workflow_run: { event, conclusion } } } });
+    expect(["success", "failure"].map((conclusion) => writes("pull_request", conclusion))).toEqual([true, true]);
+    expect(["cancelled", "skipped"].map((conclusion) => writes("pull_request", conclusion))).toEqual([false, false]);
+    expect(writes("push", "success")).toBe(false);
 });
 
-test.each(["preview.yaml", "drift.yaml"])(
-    "%s: a job a stack, one at a time for each, with the secrets of an environment",
-    (file) => {
-        const [job] = Object.values(workflow(file).jobs);
-        expect(job?.strategy?.matrix.stack).toEqual(stackNames);
-        expect(job?.concurrency?.group).toBe("stack-${{ matrix.stack }}");
-        expect(job?.environment).toBe("clusters");
-        expect(job?.if).toContain("vars.PULUMI_BACKEND_URL != ''");
+test.each(["preview", "drift"] as const)(
+    "%s.yaml: a job for each stack whose file is there, with the secrets of its own environment",
+    (looking) => {
+        const { stacks, [looking]: job } = workflow(`${looking}.yaml`).jobs;
+        expect(stacks?.steps.at(-1)?.run).toMatch(new RegExp(`tools/github/main\\.ts stacks ${looking}$`));
+        expect(stacks?.environment).toBeUndefined();
+        expect(job?.needs).toBe(STACKS_JOB);
+        expect(job?.strategy?.matrix.include).toBe("${{ fromJSON(needs.stacks.outputs.stacks) }}");
+        expect(job?.environment).toBe(ENVIRONMENTS[looking]);
+        expect(stacks?.if).toContain("vars.PULUMI_BACKEND_URL != ''");
+        // The tag that lets the runner in is the stack's own.
+        expect(job?.steps.find(({ uses }) => uses?.includes("reach-cluster"))?.with?.["tailscale-tag"]).toBe(
+            "${{ matrix.tag }}",
+        );
     },
 );
 
-test("a preview is for branches of this repository", () => {
-    const [job] = Object.values(workflow("preview.yaml").jobs);
-    expect(job?.if).toContain("github.event.pull_request.head.repo.full_name == github.repository");
+test("a runner joins the tailnet with the tag of the stack, and only where the stack has one", () => {
+    const { runs } = parse(action) as { runs: { steps: readonly Step[] } };
+    const join = runs.steps.find(({ uses }) => uses?.startsWith("tailscale/github-action@"));
+    expect([join?.if, join?.with?.["tags"]]).toEqual([
+        "${{ inputs.tailscale-tag != '' }}",
+        "${{ inputs.tailscale-tag }}",
+    ]);
+});
+
+describe("a preview is for branches of this repository that a person has pushed", () => {
+    const condition = workflow("preview.yaml").jobs["stacks"]?.if ?? "";
+    const person = { type: "User" };
+    const starts = ({ from = "me/lab", author = person, sender = person, branch = "topic", backend = "s3://x" }) =>
+        evaluate(condition, {
+            vars: { PULUMI_BACKEND_URL: backend },
+            github: {
+                ...{ repository: "me/lab", head_ref: branch },
+                event: { pull_request: { user: author, head: { repo: { full_name: from } } }, sender },
+            },
+        });
+
+    test.each([
+        ["a branch", {}, true],
+        ["a fork", { from: "stranger/lab" }, false],
+        ["a bot's pull request", { author: { type: "Bot" } }, false],
+        ["a bot's push", { sender: { type: "Bot" } }, false],
+        ["Renovate as a user of its own", { branch: "renovate/cilium-1.x" }, false],
+        ["no backend", { backend: "" }, false],
+    ])("%s", (_, given, wanted) => {
+        expect(starts(given)).toBe(wanted);
+    });
+});
+
+test("drift is looked for from main alone, and the watch over it runs above all when that failed", () => {
+    const { stacks, drift, unseen } = workflow(DRIFT_WORKFLOW).jobs;
+    expect([stacks?.name, drift?.name]).toEqual([STACKS_JOB, driftJob("${{ matrix.stack }}")]);
+    expect(unseen?.needs).toEqual(["stacks", "drift"]);
+    expect(unseen?.environment).toBeUndefined();
+    const context = (ref: string) => ({
+        ...{ github: { ref }, vars: { PULUMI_BACKEND_URL: "s3://x" } },
+        needs: { stacks: { outputs: { stacks: "[1]" } } },
+    });
+    for (const job of [stacks, drift, unseen]) {
+        expect(evaluate(job?.if ?? "", context(`refs/heads/${DRIFT_BRANCH}`))).toBe(true);
+        expect(evaluate(job?.if ?? "", context("refs/heads/topic"))).toBe(false);
+    }
+    // Without a status function a job is skipped when one that it needs has failed.
+    expect(unseen?.if).toContain("!cancelled()");
+});
+
+describe("dangers-accepted is of the commit that a person saw", () => {
+    const { concurrency, jobs: planDiff } = workflow("plan-diff.yaml");
+    const diff = planDiff["diff"];
+    const gate = diff?.steps.at(-1)?.if ?? "";
+    const labels = [{ name: "dangers-accepted" }];
+    const on = (action: string, label?: string) => ({
+        github: {
+            event: { action, number: 7, pull_request: { number: 7, labels }, ...(label && { label: { name: label } }) },
+        },
+        steps: { diff: { outputs: { code: "3" } } },
+    });
+
+    test("the run that the label starts lets them pass, and no other one, the label being there or not", () => {
+        expect(evaluate(gate, on("labeled", "dangers-accepted"))).toBe(false);
+        for (const action of ["opened", "synchronize", "reopened"]) expect(evaluate(gate, on(action))).toBe(true);
+        expect(evaluate(gate, on("unlabeled", "dangers-accepted"))).toBe(true);
+    });
+
+    test("another label starts nothing that would pass under the name that is required, or cut the other run short", () => {
+        const name = (context: object) => evaluate(diff?.name ?? "", context);
+        const runs = (context: object) => evaluate(diff?.if ?? "", context);
+        const [, group = ""] = /-(\$\{\{ \(github.event.label.*)$/.exec(concurrency?.group ?? "") ?? [];
+        const cases = [on("synchronize"), on("labeled", "dangers-accepted"), on("labeled", "docs")];
+        expect(cases.map((each) => [name(each), runs(each), evaluate(group, each)])).toEqual([
+            ["plan diff", true, "look"],
+            ["plan diff", true, "look"],
+            ["another label", false, "label"],
+        ]);
+    });
+
+    test("the next push takes it off, where a pull request has no say", () => {
+        expect(workflow("dangers.yaml").on).toEqual({ pull_request_target: { types: ["synchronize", "reopened"] } });
+        expect(workflow("dangers.yaml").jobs["forget"]?.if).toBe(
+            "${{ contains(github.event.pull_request.labels.*.name, 'dangers-accepted') }}",
+        );
+    });
+});
+
+describe("the lint job, on every pull request", () => {
+    const { lint } = workflow("test.yaml").jobs;
+    const commands = lint?.steps.flatMap(({ name, run }) => (run === undefined ? [] : [`${name}: ${run}`])) ?? [];
+    const hooks = parse(readFileSync(join(ROOT, ".pre-commit-config.yaml"), "utf8")) as {
+        repos: readonly { repo: string; rev?: string; hooks: readonly { id: string; args?: readonly string[] }[] }[];
+    };
+    const step = (name: string) => commands.find((command) => command.startsWith(`${name}: `)) ?? "";
+
+    test("C-OPS-11: it runs the pre-commit hooks, on changed files and all others", () => {
+        expect(step("pre-commit")).toMatch(/pipx run "pre-commit==\$PRE_COMMIT_VERSION" run --all-files/);
+    });
+
+    test("C-OPS-12: it lints all YAML with the hook's rules and version", () => {
+        const hook = hooks.repos.find(({ repo }) => repo.endsWith("/yamllint"));
+        expect(hook?.rev).toBe(`v${lint?.env?.["YAMLLINT_VERSION"]}`);
+        expect(step("yamllint")).toContain(` ${hook?.hooks[0]?.args?.join(" ")} .`);
+    });
+
+    test("C-OPS-13: it validates Renovate's configuration, as a repository's", () => {
+        expect(step("renovate-config-validator")).toMatch(
+            /"renovate@\$RENOVATE_VERSION" -- renovate-config-validator --strict --no-global \.github\/renovate\.json$/,
+        );
+    });
+
+    test("it runs actionlint; no step may fail unseen, and none keeps the next from running", () => {
+        expect(step("actionlint")).toContain("cmd/actionlint@$ACTIONLINT_VERSION");
+        expect(commands).toHaveLength(4);
+        for (const { if: condition } of lint?.steps.slice(-3) ?? []) expect(condition).toBe("${{ !cancelled() }}");
+        expect(text("test.yaml")).not.toMatch(/continue-on-error|\|\| true/);
+    });
+});
+
+test("C-OPS-15: a pull request gets the diff of what it would do, as a comment", () => {
+    expect(Object.keys(workflow("plan-diff.yaml").on)).toEqual(["pull_request"]);
+    expect(text("plan-diff.yaml")).toContain("npm run --silent plan:diff -- --base HEAD^1 --render");
+    expect(text("plan-diff-comment.yaml")).toContain("tools/github/main.ts comment ");
 });
 
 test("the engine is the one of the sandbox", () => {

@@ -27,6 +27,28 @@ export interface PullRequest {
     readonly head: { readonly sha: string };
 }
 
+/** A run of a workflow. */
+export interface WorkflowRun {
+    readonly id: number;
+    /** ISO 8601. */
+    readonly created_at: string;
+    readonly html_url: string;
+}
+
+/** A job of a run; `conclusion` is null while it runs. */
+export interface WorkflowJob {
+    readonly name: string;
+    readonly conclusion: string | null;
+    readonly completed_at: string | null;
+}
+
+/** What stands between a job and an environment's secrets. */
+export interface EnvironmentProtection {
+    readonly reviewers: number;
+    /** Patterns of the branches that may use it; undefined where every branch may. */
+    readonly branches: readonly string[] | undefined;
+}
+
 export class GitHub {
     constructor(private readonly options: GitHubOptions) {}
 
@@ -97,6 +119,41 @@ export class GitHub {
         });
     }
 
+    /** The newest hundred runs of a workflow's file on a branch, the newest first. */
+    async workflowRuns(file: string, branch: string): Promise<WorkflowRun[]> {
+        const query = new URLSearchParams({ branch, per_page: "100" });
+        const { workflow_runs: runs } = (await this.send("GET", `actions/workflows/${file}/runs?${query}`)) as {
+            workflow_runs: WorkflowRun[];
+        };
+        return runs;
+    }
+
+    /** Jobs of a run, of its last attempt. */
+    async jobs(run: number): Promise<WorkflowJob[]> {
+        const { jobs } = (await this.send("GET", `actions/runs/${run}/jobs?per_page=100`)) as { jobs: WorkflowJob[] };
+        return jobs;
+    }
+
+    /** How an environment is protected; undefined when there is none of the name. */
+    async environment(name: string): Promise<EnvironmentProtection | undefined> {
+        interface Answer {
+            readonly protection_rules?: readonly { readonly type: string; readonly reviewers?: readonly unknown[] }[];
+            readonly deployment_branch_policy: { readonly custom_branch_policies: boolean } | null;
+        }
+        const path = `environments/${encodeURIComponent(name)}`;
+        const answer = (await this.send("GET", path, undefined, 404)) as Answer | undefined;
+        if (answer === undefined) return undefined;
+        const { protection_rules: rules = [], deployment_branch_policy: policy } = answer;
+        const reviewers = rules.flatMap((rule) => rule.reviewers ?? []).length;
+        if (policy === null) return { reviewers, branches: undefined };
+        // The other kind of policy is "protected branches", whichever those are.
+        if (!policy.custom_branch_policies) return { reviewers, branches: ["(protected branches)"] };
+        const { branch_policies: branches } = (await this.send("GET", `${path}/deployment-branch-policies`)) as {
+            branch_policies: readonly { readonly name: string; readonly type?: string }[];
+        };
+        return { reviewers, branches: branches.map(({ name: pattern }) => pattern) };
+    }
+
     /** Somebody else can write the marker, too, but not as the workflow. */
     private isOwn({ body, user }: Text, marker: string): boolean {
         return user?.login === BOT && (body ?? "").startsWith(marker);
@@ -114,7 +171,8 @@ export class GitHub {
         }
     }
 
-    private async send(method: string, path: string, body?: object): Promise<unknown> {
+    /** `absent`: a status that is an answer, too: undefined. */
+    private async send(method: string, path: string, body?: object, absent?: number): Promise<unknown> {
         const { url = "https://api.github.com", repository, token } = this.options;
         const response = await fetch(`${url}/repos/${repository}/${path}`, {
             method,
@@ -127,6 +185,7 @@ export class GitHub {
             ...(body === undefined ? {} : { body: JSON.stringify(body) }),
             signal: AbortSignal.timeout(30_000),
         });
+        if (response.status === absent) return undefined;
         if (!response.ok) {
             const hint =
                 response.status === 403 || response.status === 404

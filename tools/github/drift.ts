@@ -16,14 +16,17 @@ export const DRIFT_LABEL = "drift";
 
 export const driftMarker = (stack: string) => `<!-- homelab-infrastructure: drift of ${stack} -->`;
 
-/** Opens, updates or closes the stack's issue. Exit code of the step: 1 only when nobody knows whether there is drift. */
+/**
+ * Opens, updates or closes the stack's issue. Exit code of the step: 1 when nobody knows whether there is drift. unseen.ts reads
+ * from it how long that has been so.
+ */
 export async function drift(context: DriftContext): Promise<number> {
     const { stack, github, runUrl, summary } = context;
     if (!(await context.reachable())) {
         summary(
             `**Cluster \`${stack}\` is not reachable: drift not looked at.** An open issue stays as it is; no news is no good news.\n`,
         );
-        return 0;
+        return 1;
     }
     const args = ["refresh", "--stack", stack, "--preview-only", "--expect-no-changes"];
     const { code, output } = await context.run([...args, "--diff", "--non-interactive", "--color", "never"]);

@@ -3,31 +3,35 @@ import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { UserError } from "../user-error";
 
-const pullRequest = z.object({
-    pull_request: z.object({ number: z.number().int(), head: z.object({ sha: z.string() }) }),
-});
-
 const workflowRun = z.object({
     workflow_run: z.object({
         id: z.number().int(),
         event: z.string(),
         conclusion: z.string().nullable(),
+        html_url: z.string(),
         head_sha: z.string(),
         head_branch: z.string(),
         head_repository: z.object({ owner: z.object({ login: z.string() }) }),
     }),
 });
 
-/** Throws a `UserError` when the event is of another kind. */
-export function pullRequestEvent(env: NodeJS.ProcessEnv): { number: number; sha: string } {
-    const { number, head } = read(env, pullRequest, "pull_request").pull_request;
-    return { number, sha: head.sha };
+/** The run that has ended, by what it ran on. */
+export interface FinishedRun {
+    readonly owner: string;
+    readonly branch: string;
+    readonly sha: string;
+    readonly url: string;
 }
 
 /** Throws a `UserError` when the event is of another kind. */
-export function workflowRunEvent(env: NodeJS.ProcessEnv): { owner: string; branch: string; sha: string } {
+export function workflowRunEvent(env: NodeJS.ProcessEnv): FinishedRun {
     const run = read(env, workflowRun, "workflow_run").workflow_run;
-    return { owner: run.head_repository.owner.login, branch: run.head_branch, sha: run.head_sha };
+    return {
+        owner: run.head_repository.owner.login,
+        branch: run.head_branch,
+        sha: run.head_sha,
+        url: run.html_url,
+    };
 }
 
 function read<S extends z.ZodType>(env: NodeJS.ProcessEnv, schema: S, kind: string): z.output<S> {

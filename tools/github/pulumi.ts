@@ -69,16 +69,17 @@ export function block(output: string, room = BODY_LIMIT - 2_000): string {
     return `${left}${fence}\n${text}\n${fence}`;
 }
 
-/** `2 to update, 117 unchanged`: the engine's own count; undefined where it gave none. */
+/** `2 to update, 117 unchanged`: the engine's own count; undefined where it gave none, or something else stands there. */
 export function counts(output: string): string | undefined {
     const [, lines] = /^Resources:\n((?: +.*\n?)+)/m.exec(output) ?? [];
-    return lines
+    const found = lines
         ?.trim()
         .split("\n")
         .map((line) =>
             plain(line)
                 .trim()
                 .replace(/^[-+~]+\s*/, ""),
-        )
-        .join(", ");
+        );
+    // It stands outside a block, and the output may be a pull request's own words.
+    return found?.every((line) => /^\d+ [a-z\d. ]{1,60}$/.test(line)) === true ? found.join(", ") : undefined;
 }

@@ -1,5 +1,6 @@
 /** Whether a stack's machines can be reached from here, before anything waits minutes for them. */
 import { request } from "node:https";
+import { setTimeout as delay } from "node:timers/promises";
 import { openStack } from "../../stacks";
 import { readStackValue } from "../stack-file";
 
@@ -20,6 +21,19 @@ export function endpoints(root: string, stack: string): Endpoint[] {
         host: address,
         port: API_PORT,
     }));
+}
+
+/**
+ * The same, asked again until `patienceMs` are over: a runner that has just joined a tailnet learns its routes in the first
+ * seconds.
+ */
+export async function reachableSoon(targets: readonly Endpoint[], patienceMs = 60_000): Promise<boolean> {
+    const end = Date.now() + patienceMs;
+    do {
+        if (await reachable(targets)) return true;
+        await delay(1_000);
+    } while (Date.now() < end);
+    return false;
 }
 
 /** Does an API server answer at one of them in time? One is enough: a node may be down for its upgrade. */
