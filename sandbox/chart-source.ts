@@ -2,55 +2,129 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { charts, type Chart } from "../components/charts";
 import { assembleCharts } from "./charts/assemble";
 import { placeCrds } from "./charts/crds";
 import type { SandboxOptions } from "./options";
+import { cachedChart, chartCache, publishedChart } from "./published-charts";
 
 /** What takes the place of things the program names and a sandbox does not have. */
 export interface Substitutes {
-    readonly charts: ChartDirectories;
+    readonly charts: ChartSource;
     readonly crds: CrdDirectory | undefined;
     /** Where the metrics of external-dns are. */
     readonly metrics: string;
 }
 
 /** Makes the program use them; before it runs. */
-export function useSubstitutes({ charts, crds, metrics }: Substitutes): void {
-    useCharts(charts);
+export function useSubstitutes({ charts: source, crds, metrics }: Substitutes): void {
+    useCharts(source);
     if (crds !== undefined) useCrds(crds);
     useMetrics(metrics);
 }
 
-/** Chart name to directory; a chart without one is taken from its repository. */
+/** Path of a chart, a directory or an archive, by the chart's name; undefined: as the program names it. */
+export type ChartSource = (name: string) => string | Promise<string> | undefined;
+
+/** Chart name to directory or archive; a chart without one is taken from its repository. */
 export type ChartDirectories = Readonly<Record<string, string>>;
 
-/** Lays the charts out. `notice` is told of charts that the given directory lacks. */
-export function chartDirectories(
-    { charts, crds }: Pick<SandboxOptions, "charts" | "crds">,
-    out: string,
-    notice: (line: string) => void,
-): ChartDirectories {
-    if (charts === "upstream") return {};
+type Options = Pick<SandboxOptions, "charts" | "crds" | "localCharts">;
+
+/** Where a run took its charts from, in the order in which one is looked for. */
+export type ChartOrigin = "published" | "directory" | "stand-in";
+
+/** Lays out what is on this computer. `notice` is told of charts that the given directory lacks. */
+export function chartDirectories(options: Options, out: string, notice: (line: string) => void): ChartDirectories {
+    const { charts: wanted, crds } = options;
+    if (wanted === "upstream") return {};
     const standIns = assembleCharts({ out, ...(crds === undefined ? {} : { crds }) });
-    if (charts === "stand-in") return standIns;
+    if (wanted === "stand-in") return standIns;
+    const directory = wanted === "auto" ? options.localCharts : wanted.directory;
     return Object.fromEntries(
-        Object.entries(standIns).map(([name, standIn]) => {
-            const given = join(charts.directory, name);
-            if (existsSync(join(given, "Chart.yaml"))) return [name, given];
-            notice(`${charts.directory} has no chart ${name}: the stand-in is used`);
-            return [name, standIn];
+        Object.values<Chart>(charts).map((chart) => {
+            const standIn = standIns[chart.name] as string;
+            const path =
+                (wanted === "auto" ? cachedChart(chart) : undefined) ??
+                (directory === undefined ? undefined : chartIn(directory, chart));
+            if (path === undefined && directory !== undefined) {
+                notice(`${directory} has no chart ${chart.name} ${chart.version}: the stand-in is used`);
+            }
+            return [chart.name, path ?? standIn];
         }),
     );
 }
 
-/** Stack transformation: a Release of a chart that has a directory uses it. */
-export function useCharts(directories: ChartDirectories): void {
+/** A chart of a directory: unpacked as `<chart>/`, or the archive of exactly that version. */
+function chartIn(directory: string, { name, version }: Chart): string | undefined {
+    const unpacked = join(directory, name);
+    if (existsSync(join(unpacked, "Chart.yaml"))) return unpacked;
+    const archive = join(directory, `${name}-${version}.tgz`);
+    return existsSync(archive) ? archive : undefined;
+}
+
+/** The charts of a run; with `auto` each is fetched when it is first asked for. */
+export class RunCharts {
+    readonly #paths: ChartDirectories;
+    readonly #fetched = new Map<string, Promise<string>>();
+    readonly #used = new Map<string, ChartOrigin>();
+
+    constructor(
+        private readonly options: Options,
+        private readonly out: string,
+        private readonly helm: string,
+        private readonly notice: (line: string) => void,
+    ) {
+        // With `auto`, what the directory lacks is worth a word only when it cannot be fetched either.
+        this.#paths = chartDirectories(options, out, options.charts === "auto" ? () => undefined : notice);
+    }
+
+    readonly source: ChartSource = (name) => {
+        const chart = Object.values<Chart>(charts).find((one) => one.name === name);
+        const path = this.#paths[name];
+        if (chart === undefined || path === undefined) return undefined;
+        if (this.options.charts !== "auto") return this.use(name, path);
+        const fetched = this.#fetched.get(name) ?? this.fetch(chart, path);
+        this.#fetched.set(name, fetched);
+        return fetched;
+    };
+
+    /** A line that says which charts came from where; empty when every chart was taken as the program names it. */
+    get summary(): string {
+        const origins = [...new Set(this.#used.values())].sort();
+        const names = (origin: ChartOrigin) =>
+            [...this.#used].flatMap(([name, from]) => (from === origin ? [name] : [])).sort();
+        return origins.map((origin) => `${origin}: ${names(origin).join(", ")}`).join("; ");
+    }
+
+    private async fetch(chart: Chart, fallback: string): Promise<string> {
+        const path = this.use(chart.name, (await publishedChart(chart, this.helm)) ?? fallback);
+        if (originOf(path, this.out) === "stand-in") {
+            const { name, version, repository } = chart;
+            this.notice(`the chart ${name} ${version} cannot be had from ${repository}: the stand-in is used`);
+        }
+        return path;
+    }
+
+    private use(name: string, path: string): string {
+        this.#used.set(name, originOf(path, this.out));
+        return path;
+    }
+}
+
+/** Where a path of `chartDirectories` comes from; `out` is where stand-ins were laid out. */
+export function originOf(path: string, out: string): ChartOrigin {
+    if (path.startsWith(join(out, "/"))) return "stand-in";
+    return path.startsWith(join(chartCache(), "/")) ? "published" : "directory";
+}
+
+/** Stack transformation: a Release of a chart that has a path uses it. */
+export function useCharts(source: ChartSource): void {
     pulumi.runtime.registerStackTransformation(({ type, props, opts }) => {
-        const directory =
-            typeof props["chart"] === "string" ? directories[props["chart"].split("/").at(-1) ?? ""] : undefined;
-        if (type !== "kubernetes:helm.sh/v3:Release" || directory === undefined) return undefined;
+        const path = typeof props["chart"] === "string" ? source(props["chart"].split("/").at(-1) ?? "") : undefined;
+        if (type !== "kubernetes:helm.sh/v3:Release" || path === undefined) return undefined;
         const { repositoryOpts: _repository, version: _version, ...rest } = props as Record<string, unknown>;
-        return { props: { ...rest, chart: directory }, opts };
+        return { props: { ...rest, chart: path }, opts };
     });
 }
 
@@ -59,10 +133,10 @@ export type CrdDirectory = (project: string) => string;
 
 /** Where a bundle of CRDs is taken from; undefined: from where upstream publishes it. */
 export function crdDirectory(
-    { charts, crds }: Pick<SandboxOptions, "charts" | "crds">,
+    { charts: wanted, crds }: Pick<SandboxOptions, "charts" | "crds">,
     out: string,
 ): CrdDirectory | undefined {
-    if (charts === "upstream") return undefined;
+    if (wanted === "upstream") return undefined;
     return (project) => {
         const directory = join(out, "crds", project);
         rmSync(directory, { recursive: true, force: true });

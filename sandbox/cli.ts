@@ -8,7 +8,7 @@ import { run } from "../tools/process";
 import { ROOT, TYPESCRIPT } from "../tools/stack-file";
 import { runMain, UserError } from "../tools/user-error";
 import { runningDaemon, type DaemonInfo } from "./background";
-import { chartDirectories, crdDirectory } from "./chart-source";
+import { crdDirectory, RunCharts } from "./chart-source";
 import { Engine, type EngineResult, type Operation } from "./engine";
 import { sandboxLayout } from "./layout";
 import { sandboxOptions, type SandboxOptions } from "./options";
@@ -86,7 +86,7 @@ async function operate(
         interrupted.signal.throwIfAborted();
         const plugins = await choosePlugins(options.providers, tools.pulumi, sandbox.layout.pulumiHome);
         describeRun(plugins, options);
-        const charts = chartDirectories(options, sandbox.layout.charts, say);
+        const charts = new RunCharts(options, sandbox.layout.charts, tools.helm, say);
         const crds = crdDirectory(options, sandbox.layout.charts);
         const deaths: string[] = [];
         const adopt = cutShortBefore ? ADOPT : {};
@@ -128,10 +128,11 @@ async function operate(
             }
             interrupted.signal.throwIfAborted();
             const result = await engine.operate(operation, operation === "import" ? fromHere(flags) : flags, {
-                charts,
+                charts: charts.source,
                 crds,
                 metrics: `${daemon.cloudflareUrl}/__sandbox/metrics/external-dns`,
             });
+            if (charts.summary !== "") say(`charts of this run: ${charts.summary}`);
             const cut = await cutShort(sandbox, result, deaths);
             if (cut !== undefined) {
                 if (operation !== "preview") keepUnfinished(sandbox.layout, creationsUnderWay(result.events));
@@ -194,13 +195,15 @@ function endsWell(operation: Operation, flags: readonly string[]): boolean {
     return (operation === "up" || operation === "destroy") && !some;
 }
 
-function describeRun({ origin }: Plugins, { charts, crds }: SandboxOptions): void {
+function describeRun({ origin }: Plugins, { charts, crds, localCharts }: SandboxOptions): void {
     const names = (wanted: boolean) => PROVIDERS.filter((name) => (origin[name] === "stand-in") === wanted);
     const [standIns, official] = [names(true), names(false)];
     if (official.length > 0)
         say(`official provider plugins: ${official.map((name) => `${name} (${origin[name]})`).join(", ")}`);
     if (standIns.length > 0) say(`stand-in provider plugins: ${standIns.join(", ")}`);
-    say(`charts: ${typeof charts === "string" ? charts : charts.directory}; CRDs: ${crds ?? "stand-in"}`);
+    const each = ["as published", ...(localCharts === undefined ? [] : [localCharts]), "stand-ins"].join(", else ");
+    const from = charts === "auto" ? each : typeof charts === "string" ? charts : charts.directory;
+    say(`charts: ${from}; CRDs: ${crds ?? "stand-in"}`);
 }
 
 /** Makes this process see what the engine sees, and nothing of the user's accounts. */

@@ -7,8 +7,13 @@ import { UserError } from "../tools/user-error";
 export interface SandboxOptions {
     /** Whose provider plugins: `auto` takes the official ones where they can be had. */
     readonly providers: "auto" | "official" | "stand-in";
-    /** Whose charts: ours, the ones their repositories publish, or a directory of chart directories. */
-    readonly charts: "stand-in" | "upstream" | { readonly directory: string };
+    /**
+     * Whose charts: ours, the ones their repositories publish, those of a directory, or (`auto`) each from the first of
+     * its repository, `localCharts` and the stand-ins that has it.
+     */
+    readonly charts: "auto" | "stand-in" | "upstream" | { readonly directory: string };
+    /** Directory of charts for `auto`; absent: there is none. */
+    readonly localCharts?: string;
     /** Directory with real CRDs, `<project>/<plural.group>.yaml`; absent: stand-in CRDs. */
     readonly crds?: string;
     /** Folder of the files Pulumi.<stack>.yaml: this checkout's, or another to try. */
@@ -21,11 +26,13 @@ export interface SandboxOptions {
 export function sandboxOptions(env: NodeJS.ProcessEnv = process.env): SandboxOptions {
     const crds = crdDirectory(env["SANDBOX_CRDS"]);
     const apiPort = port(env["SANDBOX_API_PORT"]);
+    const localCharts = beside("charts-full");
     return {
         providers: providers(env["SANDBOX_PROVIDERS"]),
         charts: charts(env["SANDBOX_CHARTS"]),
         stackFiles: stackFiles(env["SANDBOX_STACK_FILES"]),
         ...(crds === undefined ? {} : { crds }),
+        ...(localCharts === undefined ? {} : { localCharts }),
         ...(apiPort === undefined ? {} : { apiPort }),
     };
 }
@@ -35,14 +42,20 @@ function providers(value = "auto"): SandboxOptions["providers"] {
     throw new UserError(`SANDBOX_PROVIDERS is "${value}"; allowed: auto, official, stand-in`);
 }
 
-function charts(value = "stand-in"): SandboxOptions["charts"] {
-    if (value === "stand-in" || value === "upstream") return value;
-    return { directory: directory("SANDBOX_CHARTS", value, "stand-in, upstream, or a directory of chart directories") };
+function charts(value = "auto"): SandboxOptions["charts"] {
+    if (value === "auto" || value === "stand-in" || value === "upstream") return value;
+    const allowed = "auto, stand-in, upstream, or a directory with <chart>/Chart.yaml or <chart>-<version>.tgz";
+    return { directory: directory("SANDBOX_CHARTS", value, allowed) };
 }
 
 function crdDirectory(value: string | undefined): string | undefined {
     if (value !== undefined && value !== "") return directory("SANDBOX_CRDS", value, "a directory of CRD files");
-    const shared = join(ROOT, "..", "shared", "crds");
+    return beside("crds");
+}
+
+/** A folder of data beside the checkout. */
+function beside(name: string): string | undefined {
+    const shared = join(ROOT, "..", "shared", name);
     return existsSync(shared) ? shared : undefined;
 }
 

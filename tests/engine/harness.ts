@@ -30,6 +30,11 @@ const TRANSIENT =
 /** How long output is waited for after the command itself has ended. */
 const HELD_OUTPUT_MS = 5_000;
 
+const REAL_CHARTS = join(ROOT, "..", "shared", "charts-full");
+
+/** Charts of the engine tests: whole ones where they are at hand, else stand-ins. Never a network, which no test may need. */
+export const CHARTS = existsSync(REAL_CHARTS) ? REAL_CHARTS : "stand-in";
+
 export class SandboxHarness {
     readonly base = mkdtempSync(join(tmpdir(), "homelab-engine-test-"));
     readonly home: string;
@@ -56,7 +61,12 @@ export class SandboxHarness {
         const loader = ["--require", TYPESCRIPT];
         const child = spawn(process.execPath, [...loader, join(ROOT, "sandbox", "cli.ts"), ...args], {
             cwd: ROOT,
-            env: { ...process.env, SANDBOX_HOME: this.base, SANDBOX_PROVIDERS: "stand-in", ...this.env, ...env },
+            env: {
+                ...process.env,
+                ...{ SANDBOX_HOME: this.base, SANDBOX_PROVIDERS: "stand-in", SANDBOX_CHARTS: CHARTS },
+                ...this.env,
+                ...env,
+            },
             stdio: ["ignore", "pipe", "pipe"],
         });
         const output = { stdout: "", stderr: "" };

@@ -1,20 +1,13 @@
 /** A control plane that is started again. kwokctl and kubectl are scripts here that answer as the real ones do. */
-import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ControlPlane as Plane, ToolPaths } from "../../sandbox/control-plane";
 import { sandboxLayout } from "../../sandbox/layout";
 import { freePorts } from "../../sandbox/ports";
+import { mockRun } from "./mock-run";
 
-// The real one loads an ES module, which Jest does not.
-jest.doMock("../../tools/process", () => ({
-    run: (command: string, args: string[], options: { check?: boolean } = {}) => {
-        const { status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8" });
-        if (options.check !== false && status !== 0) return Promise.reject(new Error(stderr));
-        return Promise.resolve({ code: status ?? 1, stdout, stderr });
-    },
-}));
+mockRun();
 const { ControlPlane } = jest.requireActual<{ ControlPlane: typeof Plane }>("../../sandbox/control-plane");
 
 let base: string;

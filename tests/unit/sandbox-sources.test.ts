@@ -1,7 +1,22 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+    chmodSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chartDirectories, crdDirectory, localCrds } from "../../sandbox/chart-source";
+import type * as ChartSources from "../../sandbox/chart-source";
+import type { SandboxOptions } from "../../sandbox/options";
+import { mockRun } from "./mock-run";
+
+mockRun();
+const { chartDirectories, crdDirectory, localCrds, RunCharts } =
+    jest.requireActual<typeof ChartSources>("../../sandbox/chart-source");
 
 let out: string;
 
@@ -34,5 +49,99 @@ describe("CRD bundles", () => {
         expect(localCrds(directory, [`${base}/dnsendpoints.externaldns.k8s.io.yaml`])).toEqual([one]);
         expect(localCrds(directory, [`${base}/externaldns.k8s.io_dnsendpoints.yaml`])).toEqual([one]);
         expect(localCrds(directory, [`${base}/install.yaml`, `${base}/more.yaml`])).toEqual([directory]);
+    });
+});
+
+describe("charts", () => {
+    const quiet = () => undefined;
+    const cache = () => join(out, "cache", "homelab-infrastructure", "charts");
+    let said: string[];
+    let before: string | undefined;
+
+    beforeEach(() => {
+        said = [];
+        before = process.env["XDG_CACHE_HOME"];
+        process.env["XDG_CACHE_HOME"] = join(out, "cache");
+    });
+    afterEach(() => {
+        if (before === undefined) delete process.env["XDG_CACHE_HOME"];
+        else process.env["XDG_CACHE_HOME"] = before;
+    });
+
+    /** A helm that pulls one chart and cannot reach the repositories of the others; each call is a line of `calls`. */
+    function helm(): string {
+        const path = join(out, "helm");
+        writeFileSync(
+            path,
+            `#!/bin/sh
+echo "$*" >> '${out}/calls'
+while [ $# -gt 1 ]; do to=$2; shift; done
+case "$(tail -1 '${out}/calls')" in
+  "pull reloader "*) echo archive > "$to/reloader-2.2.16.tgz" ;;
+  *) echo "no such host" >&2; exit 1 ;;
+esac
+`,
+        );
+        chmodSync(path, 0o755);
+        return path;
+    }
+    const calls = () => (existsSync(join(out, "calls")) ? readFileSync(join(out, "calls"), "utf8") : "");
+    const run = (options: Partial<SandboxOptions>) =>
+        new RunCharts({ charts: "auto", ...options }, join(out, "laid-out"), helm(), (line) => said.push(line));
+
+    function given(): string {
+        const directory = join(out, "given");
+        mkdirSync(join(directory, "loki"), { recursive: true });
+        writeFileSync(join(directory, "loki", "Chart.yaml"), "name: loki\n");
+        writeFileSync(join(directory, "thanos-1.24.1.tgz"), "");
+        writeFileSync(join(directory, "alloy-1.0.0.tgz"), "");
+        return directory;
+    }
+
+    test("of a directory: unpacked, or the archive of the pinned version; what it lacks is said", () => {
+        const directory = given();
+        const found = chartDirectories({ charts: { directory } }, join(out, "laid-out"), (line) => said.push(line));
+        expect([found["loki"], found["thanos"]]).toEqual([
+            join(directory, "loki"),
+            join(directory, "thanos-1.24.1.tgz"),
+        ]);
+        expect(found["alloy"]).toBe(join(out, "laid-out", "alloy"));
+        expect(said).toContain(`${directory} has no chart alloy 1.11.1: the stand-in is used`);
+        expect(said.join()).not.toMatch(/loki|thanos/);
+    });
+
+    test("auto: from the repository, once; else from the directory; else the stand-in, which is said", async () => {
+        const localCharts = given();
+        const charts = run({ localCharts });
+        expect(calls()).toBe("");
+        const archive = join(cache(), "reloader-2.2.16.tgz");
+        expect(await charts.source("reloader")).toBe(archive);
+        expect(await charts.source("thanos")).toBe(join(localCharts, "thanos-1.24.1.tgz"));
+        expect(await charts.source("alloy")).toBe(join(out, "laid-out", "alloy"));
+        expect(await charts.source("alloy")).toBe(join(out, "laid-out", "alloy"));
+        expect(charts.source("somebody-elses")).toBeUndefined();
+        expect(said).toEqual([
+            "the chart alloy 1.11.1 cannot be had from https://grafana.github.io/helm-charts: the stand-in is used",
+        ]);
+        expect(charts.summary).toBe("directory: thanos; published: reloader; stand-in: alloy");
+        expect(calls().trim().split("\n")).toHaveLength(3);
+        expect(calls()).toContain("pull reloader --repo https://stakater.github.io/stakater-charts --version 2.2.16");
+        expect(calls()).toContain("pull oci://ghcr.io/stevehipwell/helm-charts/thanos --version 1.24.1");
+
+        // Another run: what was fetched is there, and who did not answer is not asked again at once.
+        const next = run({ localCharts });
+        expect(await next.source("reloader")).toBe(archive);
+        expect(await next.source("alloy")).toBe(join(out, "laid-out", "alloy"));
+        expect(calls().trim().split("\n")).toHaveLength(3);
+        // Without a helm to ask, what is on this computer.
+        expect(chartDirectories({ charts: "auto", localCharts }, join(out, "laid-out"), quiet)["reloader"]).toBe(
+            archive,
+        );
+    });
+
+    test("stand-ins and upstream's are what they say, and nobody is asked", async () => {
+        expect(await run({ charts: "stand-in" }).source("reloader")).toBe(join(out, "laid-out", "reloader"));
+        expect(run({ charts: "upstream" }).source("reloader")).toBeUndefined();
+        expect(calls()).toBe("");
     });
 });

@@ -3,7 +3,7 @@
  * parent. The SDK and the program are loaded within that time, as they are in a run of `pulumi`.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { crdDirectory, type Substitutes } from "../../sandbox/chart-source";
+import { crdDirectory, type ChartDirectories, type Substitutes } from "../../sandbox/chart-source";
 import { Engine, type Operation, type Program } from "../../sandbox/engine";
 import type { SandboxLayout } from "../../sandbox/layout";
 import type { SandboxOptions } from "../../sandbox/options";
@@ -16,7 +16,7 @@ export interface Job {
     /** Path of the engine. */
     readonly pulumi: string;
     readonly operation: Operation;
-    readonly substitutes: Omit<Substitutes, "crds">;
+    readonly substitutes: Pick<Substitutes, "metrics"> & { readonly charts: ChartDirectories };
     readonly options: SandboxOptions;
     /** File with the `Recordings` that the flat program replays; absent: the program is index.ts. */
     readonly replay?: string;
@@ -41,7 +41,11 @@ runMain(async () => {
     process.on("SIGINT", () => engine.interrupt()).on("SIGTERM", () => engine.interrupt());
     const crds = crdDirectory(job.options, job.layout.charts);
     const recording = job.record === undefined ? undefined : startRecording();
-    const { code, events } = await engine.operate(job.operation, [], { ...job.substitutes, crds });
+    const { code, events } = await engine.operate(job.operation, [], {
+        metrics: job.substitutes.metrics,
+        charts: (name) => job.substitutes.charts[name],
+        crds,
+    });
     if (code !== 0) return code;
     if (job.record !== undefined) writeFileSync(job.record, JSON.stringify(recording), { mode: 0o600 });
     const urns = new Set(events.flatMap(({ resourcePreEvent }) => resourcePreEvent?.metadata.urn ?? []));

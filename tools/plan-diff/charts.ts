@@ -5,8 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { parseAllDocuments } from "yaml";
-import { chartDirectories, type ChartDirectories } from "../../sandbox/chart-source";
+import { charts as pinned, type Chart } from "../../components/charts";
+import { originOf, RunCharts } from "../../sandbox/chart-source";
 import type { SandboxOptions } from "../../sandbox/options";
+import { publishedChart } from "../../sandbox/published-charts";
 import { isObject, type Json } from "../plan/monitor";
 import type { Plan, PlannedResource } from "../plan/plan";
 import type { RenderedDifference } from "./compare";
@@ -19,7 +21,7 @@ import { chartName, dig, isRelease, manifestObject, objectTitle, text, type Kube
 export interface ChartOptions {
     /** Path of the helm binary; undefined: there is none. */
     readonly helm: string | undefined;
-    readonly source: Pick<SandboxOptions, "charts" | "crds">;
+    readonly source: Pick<SandboxOptions, "charts" | "crds" | "localCharts">;
 }
 
 /** Kubernetes that charts are rendered for: as old as any of the clusters is likely to be. */
@@ -57,30 +59,30 @@ export async function compareCharts(
     try {
         const notes = new Set<string>();
         const wanted = new Set(changed.flatMap((sides) => sides.map((side) => side && chartName(side))));
-        const directories = chartDirectories(source, folder, (line) => {
+        const run = new RunCharts(source, folder, helm, (line) => {
             // One sentence a chart, for all charts of the project.
-            if ([...wanted].some((chart) => chart !== undefined && line.includes(` chart ${chart}:`))) notes.add(line);
+            if ([...wanted].some((chart) => chart !== undefined && line.includes(` chart ${chart} `))) notes.add(line);
         });
         const summary: Rendered = { releases: [], notes: [], objects: [] };
         const objectPairs: RenderedPair[] = [];
         for (const [old, now] of changed) {
             const release = (now ?? old)?.name ?? "";
             try {
-                const [was, is] = await Promise.all(
-                    [old, now].map((side, index) =>
-                        template(side, join(folder, `${release}-${index}`), helm, directories),
-                    ),
-                );
+                const [from, to] = await Promise.all([old, now].map((side) => chartPath(side, run, source, helm)));
+                const [was, is] = await Promise.all([
+                    template(old, join(folder, `${release}-0`), helm, from),
+                    template(now, join(folder, `${release}-1`), helm, to),
+                ]);
+                const chart = origin(now ?? old, to ?? from, folder);
                 // A directory with values and no templates would look like a chart that stays the same.
-                if ([was, is].every((objects) => (objects?.size ?? 0) === 0)) {
-                    notes.add(
-                        `${release} was NOT compared: its chart (${origin(now ?? old, directories, source)}) renders to nothing`,
-                    );
+                if (was.size === 0 && is.size === 0) {
+                    notes.add(`${release} was NOT compared: its chart (${chart}) renders to nothing`);
                     continue;
                 }
-                summary.releases.push({ release, chart: origin(now ?? old, directories, source) });
-                for (const note of versionNotes(release, old, now, directories)) notes.add(note);
-                compareObjects(release, was ?? new Map(), is ?? new Map(), summary, objectPairs);
+                summary.releases.push({ release, chart });
+                if (from !== undefined && from === to)
+                    for (const note of versionNotes(release, old, now)) notes.add(note);
+                compareObjects(release, was, is, summary, objectPairs);
             } catch (error) {
                 notes.add(`${release} was NOT rendered: ${lastWords(error)}`);
             }
@@ -98,31 +100,37 @@ function lastWords(error: unknown): string {
     return words.trim().split("\n").slice(-3).join(" ");
 }
 
-/** Where the chart of a release was taken from, in words. */
-function origin(
+/** Path of the chart of a release; undefined: from its repository. A version that is not the pinned one can only be fetched. */
+async function chartPath(
     release: PlannedResource | undefined,
-    directories: ChartDirectories,
+    run: RunCharts,
     { charts }: ChartOptions["source"],
-): string {
-    const chart = release === undefined ? undefined : chartName(release);
-    const directory = directories[chart ?? ""];
-    if (directory === undefined) return `${chart ?? ""}, published`;
-    if (typeof charts === "object" && directory.startsWith(charts.directory))
-        return `${chart ?? ""}, from ${directory}`;
-    return `${chart ?? ""}, stand-in`;
+    helm: string,
+): Promise<string | undefined> {
+    const name = release === undefined ? undefined : chartName(release);
+    if (name === undefined) return undefined;
+    const version = text(dig(release?.inputs, "version"));
+    const chart = Object.values<Chart>(pinned).find((one) => one.name === name);
+    const other =
+        charts === "auto" && chart !== undefined && version !== undefined && version !== chart.version
+            ? await publishedChart({ ...chart, version }, helm)
+            : undefined;
+    return other ?? run.source(name);
 }
 
-/** A chart of a directory has one version, whatever the plans name. */
-function versionNotes(
-    release: string,
-    old: PlannedResource | undefined,
-    now: PlannedResource | undefined,
-    directories: ChartDirectories,
-): string[] {
+/** Where the chart of a release was taken from, in words. */
+function origin(release: PlannedResource | undefined, path: string | undefined, folder: string): string {
+    const chart = (release === undefined ? undefined : chartName(release)) ?? "";
+    if (path === undefined) return `${chart}, published`;
+    const from = originOf(path, folder);
+    return from === "directory" ? `${chart}, from ${path}` : `${chart}, ${from}`;
+}
+
+/** For two sides that were rendered from one path: a chart of a directory has one version, whatever the plans name. */
+function versionNotes(release: string, old: PlannedResource | undefined, now: PlannedResource | undefined): string[] {
     const version = (side: PlannedResource | undefined) => text(dig(side?.inputs, "version"));
     const [was, is] = [version(old), version(now)];
-    if (was === undefined || is === undefined || was === is || now === undefined) return [];
-    if (directories[chartName(now) ?? ""] === undefined) return [];
+    if (was === undefined || is === undefined || was === is) return [];
     return [
         `${release} goes from ${was} to ${is}, but both sides are rendered from one directory: what the new version changes is not shown. SANDBOX_CHARTS=upstream renders both`,
     ];
@@ -133,12 +141,11 @@ async function template(
     release: PlannedResource | undefined,
     path: string,
     helm: string,
-    directories: ChartDirectories,
+    directory: string | undefined,
 ): Promise<Map<string, KubeObject>> {
     if (release === undefined) return new Map();
     const inputs = release.inputs;
     const chart = text(dig(inputs, "chart")) ?? "";
-    const directory = directories[chart.split("/").at(-1) ?? ""];
     const values = `${path}.json`;
     writeFileSync(values, JSON.stringify(dig(inputs, "values") ?? {}));
     const repository = text(dig(inputs, "repositoryOpts", "repo"));

@@ -1,0 +1,58 @@
+/** Charts as their repositories publish them: fetched once by helm, kept for every checkout of this user. */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Chart } from "../components/charts";
+import { run } from "../tools/process";
+import { cacheFolder } from "../tools/toolchain";
+
+/** How long a chart that could not be had is not asked for again: a computer without a network would wait at every start. */
+const RETRY_MS = 60 * 60 * 1000;
+const PULL_TIMEOUT_MS = 60_000;
+
+export function chartCache(env: NodeJS.ProcessEnv = process.env): string {
+    return join(dirname(cacheFolder(env)), "charts");
+}
+
+/** Archive of a chart that is in the cache. */
+export function cachedChart({ name, version }: Chart, cache = chartCache()): string | undefined {
+    const archive = join(cache, `${name}-${version}.tgz`);
+    return existsSync(archive) ? archive : undefined;
+}
+
+/** Archive of a chart, from the cache or its repository; undefined where it cannot be had. */
+export async function publishedChart(chart: Chart, helm: string, cache = chartCache()): Promise<string | undefined> {
+    const found = cachedChart(chart, cache);
+    const failed = join(cache, `${chart.name}-${chart.version}.failed`);
+    if (found !== undefined || isRecent(failed)) return found;
+    mkdirSync(cache, { recursive: true });
+    const folder = mkdtempSync(join(cache, "pull-"));
+    try {
+        const own = Object.fromEntries(
+            ["CACHE", "CONFIG", "DATA"].map((kind) => [`HELM_${kind}_HOME`, join(folder, kind.toLowerCase())]),
+        );
+        const pulled = await run(helm, [...pullArguments(chart), "--destination", folder], {
+            check: false,
+            timeoutMs: PULL_TIMEOUT_MS,
+            env: { ...process.env, ...own },
+        });
+        const archive = readdirSync(folder).find((file) => file.endsWith(".tgz"));
+        if (pulled.code !== 0 || archive === undefined) {
+            writeFileSync(failed, pulled.stderr);
+            return undefined;
+        }
+        const kept = join(cache, `${chart.name}-${chart.version}.tgz`);
+        renameSync(join(folder, archive), kept);
+        return kept;
+    } finally {
+        rmSync(folder, { recursive: true, force: true });
+    }
+}
+
+function pullArguments({ name, repository, version }: Chart): string[] {
+    const from = repository.startsWith("oci://") ? [`${repository}/${name}`] : [name, "--repo", repository];
+    return ["pull", ...from, "--version", version];
+}
+
+function isRecent(file: string): boolean {
+    return existsSync(file) && Date.now() - statSync(file).mtimeMs < RETRY_MS;
+}
