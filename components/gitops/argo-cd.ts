@@ -65,6 +65,8 @@ export function argoCdValues(domain: string) {
         server: memory("128Mi", "512Mi"),
         applicationSet: memory("128Mi", "512Mi"),
         redis: memory("64Mi", "256Mi"),
+        // The Job that makes Redis' password.
+        redisSecretInit: memory("32Mi", "128Mi"),
         // No identity provider and nobody to notify in this house.
         dex: { enabled: false },
         notifications: { enabled: false },

@@ -12,6 +12,7 @@ export const chartContainers: Readonly<Record<string, readonly string[]>> = {
         "server.resources",
         "repoServer.resources",
         "redis.resources",
+        "redisSecretInit.resources",
         "applicationSet.resources",
         "dex.resources",
         "notifications.resources",

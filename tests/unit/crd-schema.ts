@@ -18,34 +18,37 @@ interface Crd {
     };
 }
 
-let schemas: Map<string, Schema> | undefined;
+const schemas = new Map<string, ReadonlyMap<string, Schema>>();
 
-/** Schemas by `<group>/<version>/<kind>`, of the versions that the facts name; older copies have a suffix. */
-function readSchemas(): Map<string, Schema> {
+/** Schemas of a group by `<version>/<kind>`, of the versions that the facts name; older copies have a suffix. */
+function schemasOf(group: string): ReadonlyMap<string, Schema> {
+    const known = schemas.get(group);
+    if (known !== undefined) return known;
     const found = new Map<string, Schema>();
     const projects = readdirSync(CRDS).filter(
         (project) => !/-(v?\d|\d+\.\d+-approx)|-experimental|-bundled/.test(project),
     );
     for (const project of projects) {
-        for (const file of readdirSync(join(CRDS, project)).filter((name) => name.endsWith(".yaml"))) {
+        // Files are called after the definition; to parse all would take longer than every other check.
+        for (const file of readdirSync(join(CRDS, project)).filter((name) => name.endsWith(`.${group}.yaml`))) {
             for (const document of parseAllDocuments(readFileSync(join(CRDS, project, file), "utf8"))) {
                 const crd = document.toJS() as Crd | null;
                 if (crd?.kind !== "CustomResourceDefinition") continue;
                 for (const { name, schema } of crd.spec.versions) {
-                    if (schema !== undefined)
-                        found.set(`${crd.spec.group}/${name}/${crd.spec.names.kind}`, schema.openAPIV3Schema);
+                    if (schema !== undefined) found.set(`${name}/${crd.spec.names.kind}`, schema.openAPIV3Schema);
                 }
             }
         }
     }
+    schemas.set(group, found);
     return found;
 }
 
 /** What is wrong with a custom resource: unknown and missing fields, wrong types, values that are not allowed. */
 export function crdFaults(object: unknown): string[] {
     const { apiVersion, kind } = object as { apiVersion: string; kind: string };
-    schemas ??= readSchemas();
-    const schema = schemas.get(`${apiVersion}/${kind}`);
+    const [group = "", version = ""] = apiVersion.split("/");
+    const schema = schemasOf(group).get(`${version}/${kind}`);
     if (schema === undefined) return [`${apiVersion} ${kind}: there is no such definition`];
     // Metadata is Kubernetes' own type; a CRD only says "object".
     return schemaFaults({ ...(object as object), metadata: {} }, schema, kind);

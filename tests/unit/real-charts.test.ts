@@ -1,0 +1,249 @@
+/**
+ * Every release of every stack, rendered from the whole chart with the plan's values: what Helm will send to the API server is
+ * held against schemas, namespaces' Pod Security, the policy and the rest of the plan.
+ */
+import { podSecurityFaults, type PodSecurityLevel } from "../../policy/pod-security";
+import { rules } from "../../policy/rules";
+import { podOf } from "../../policy/rules/kubernetes";
+import type { Subject } from "../../policy/rules/rule";
+import { stackPolicies } from "../../policy/stacks";
+import { openStack, stackNames } from "../../stacks";
+import { planStack, type Plan } from "../../tools/plan/plan";
+import { readStackValue, ROOT } from "../../tools/stack-file";
+import { TOOLS } from "../../tools/toolchain";
+import { crdFaults, haveCrds } from "./crd-schema";
+import { builtInFaults, haveOpenApi } from "./kubernetes-schema";
+import { dig, lookInto } from "./planned";
+import { cannotRender, renderReleases, type RenderedObject, type RenderedRelease } from "./rendered-charts";
+
+jest.setTimeout(300_000);
+
+let missing: string | undefined;
+const plans = new Map<string, Plan>();
+const rendered = new Map<string, readonly RenderedRelease[]>();
+
+beforeAll(async () => {
+    missing = await cannotRender();
+    if (missing !== undefined) console.warn(`skipped: ${missing}`);
+    for (const stack of stackNames) {
+        const plan = await planStack(stack, readStackValue(ROOT, stack), ROOT);
+        plans.set(stack, plan);
+        if (missing === undefined) rendered.set(stack, await renderReleases(plan, kubernetesOf(stack)));
+    }
+});
+
+/** Kubernetes of a stack: Talos' is in its file, k3s' is NixOS' matter and taken to be the sandbox's. */
+function kubernetesOf(stack: string): string {
+    const machines = openStack(stack, readStackValue(ROOT, stack)).machines(ROOT);
+    return machines.kind === "talos" ? machines.args.kubernetesVersion : TOOLS.kubectl.version;
+}
+
+/** Cluster-wide kinds of Kubernetes among what charts make. */
+const CLUSTER_WIDE =
+    /^(Namespace|ClusterRole|ClusterRoleBinding|StorageClass|IngressClass|GatewayClass|PriorityClass|RuntimeClass|APIService|(Mutating|Validating)WebhookConfiguration|ValidatingAdmissionPolicy|ValidatingAdmissionPolicyBinding|VolumeSnapshotClass|CiliumLoadBalancerIPPool|CSIDriver)$/;
+
+/** Values that decide on containers, where an exemption names the value. */
+const MADE_BY: Readonly<Record<string, string>> = {
+    "Job kube-prometheus-stack-admission-create/create": "prometheusOperator.admissionWebhooks.patch.resources",
+    "Job kube-prometheus-stack-admission-patch/patch": "prometheusOperator.admissionWebhooks.patch.resources",
+};
+
+const titleOf = ({ kind, metadata }: RenderedObject) => `${kind} ${metadata.name}`;
+const namespaceOf = (object: RenderedObject, release: RenderedRelease) =>
+    CLUSTER_WIDE.test(object.kind) ? undefined : (object.metadata.namespace ?? release.namespace);
+
+/** The object as a rule of the policy sees it. */
+function subject(object: RenderedObject, { release }: RenderedRelease): Subject {
+    const version = object.apiVersion.includes("/") ? object.apiVersion : `core/${object.apiVersion}`;
+    return {
+        urn: release.urn,
+        type: `kubernetes:${version}:${object.kind}`,
+        name: object.metadata.name,
+        inputs: object,
+    };
+}
+
+/** Runs a check over every object of a stack's releases; what it finds is told with release and object. */
+function overObjects(
+    stack: string,
+    check: (object: RenderedObject, release: RenderedRelease) => readonly string[],
+): string[] {
+    return (rendered.get(stack) ?? []).flatMap((release) =>
+        release.objects.flatMap((object) =>
+            check(object, release).map((fault) => `${release.release.name}, ${titleOf(object)}: ${fault}`),
+        ),
+    );
+}
+
+describe.each(stackNames)("%s", (stack) => {
+    test("every release makes something", () => {
+        if (missing !== undefined) return;
+        const releases = rendered.get(stack) ?? [];
+        expect(releases.length).toBeGreaterThan(3);
+        for (const { release, objects, definitions } of releases) {
+            expect([release.name, objects.length + definitions.length > 0]).toEqual([release.name, true]);
+        }
+    });
+
+    test("every field of Kubernetes' own objects is known and of its type", () => {
+        if (missing !== undefined) return;
+        if (!haveOpenApi)
+            return console.warn("skipped: Go's cache has no sources of Kubernetes; npm run tools brings them");
+        expect(overObjects(stack, (object) => builtInFaults(object) ?? [])).toEqual([]);
+    });
+
+    test("custom resources are valid under their definitions", () => {
+        if (missing !== undefined) return;
+        if (!haveCrds || !haveOpenApi)
+            return console.warn("skipped: ../shared/crds or Kubernetes' sources are not here");
+        expect(overObjects(stack, (object) => (builtInFaults(object) === undefined ? crdFaults(object) : []))).toEqual(
+            [],
+        );
+    });
+
+    test("objects go into namespaces that are there", () => {
+        if (missing !== undefined) return;
+        const releases = rendered.get(stack) ?? [];
+        const made = releases.flatMap(({ objects }) => objects.filter(({ kind }) => kind === "Namespace"));
+        const known = new Set([
+            ...["default", "kube-system"],
+            ...lookInto(() => plans.get(stack) as Plan)
+                .all("core/v1:Namespace")
+                .map(({ inputs }) => String(dig(inputs, "metadata", "name"))),
+            ...made.map(({ metadata }) => metadata.name),
+        ]);
+        expect(
+            overObjects(stack, (object, release) => {
+                const namespace = namespaceOf(object, release);
+                return namespace === undefined || known.has(namespace) ? [] : [`there is no namespace ${namespace}`];
+            }),
+        ).toEqual([]);
+    });
+
+    const levelsOf = () =>
+        new Map(
+            lookInto(() => plans.get(stack) as Plan)
+                .all("core/v1:Namespace")
+                .map(({ inputs }) => [
+                    String(dig(inputs, "metadata", "name")),
+                    String(dig(inputs, "metadata", "labels", "pod-security.kubernetes.io/enforce")) as PodSecurityLevel,
+                ]),
+        );
+
+    test("the program's own pods keep the Pod Security level of their namespace", () => {
+        const levels = levelsOf();
+        const faults = (plans.get(stack)?.resources ?? []).flatMap((resource) => {
+            const pod = podOf(resource);
+            const level = levels.get(String(dig(resource.inputs, "metadata", "namespace")));
+            if (pod === undefined || level === undefined) return [];
+            return podSecurityFaults(level, pod.spec).map((fault) => `${resource.name}: ${fault}`);
+        });
+        expect(faults).toEqual([]);
+    });
+
+    test("pods of charts keep the Pod Security level of their namespace", () => {
+        if (missing !== undefined) return;
+        const levels = levelsOf();
+        expect(
+            overObjects(stack, (object, release) => {
+                const pod = podOf(subject(object, release));
+                const level = levels.get(namespaceOf(object, release) ?? "");
+                return pod === undefined || level === undefined ? [] : podSecurityFaults(level, pod.spec);
+            }),
+        ).toEqual([]);
+    });
+
+    test("what charts make keeps the policy, but for what is exempt", () => {
+        if (missing !== undefined) return;
+        const policy = stackPolicies[stack];
+        // The others judge what a person writes: names, where objects come from, who made them.
+        const wanted = rules.filter(({ id }) => ["memory-limit", "abandoned-source", "velero"].includes(id));
+        expect(
+            overObjects(stack, (object, release) =>
+                wanted
+                    .filter(({ id }) => (policy?.severity[id] ?? "mandatory") === "mandatory")
+                    .flatMap((rule) => {
+                        const exempt = (part: string) =>
+                            policy?.exemptions.some(
+                                ({ rule: id, match }) =>
+                                    id === rule.id &&
+                                    [release.release.name, dig(release.release.inputs, "name")].includes(match.name) &&
+                                    (match.part === undefined || match.part === MADE_BY[part]),
+                            ) === true;
+                        const context = { stack, resources: [], exposures: [] };
+                        return rule
+                            .check(subject(object, release), context)
+                            .filter(({ part }) => !exempt(`${titleOf(object)}/${part}`))
+                            .map(({ message }) => message);
+                    }),
+            ),
+        ).toEqual([]);
+    });
+
+    test("each object has one owner", () => {
+        if (missing !== undefined) return;
+        const owners = new Map<string, string[]>();
+        const own = (owner: string, ...key: (string | undefined)[]) => {
+            const id = key.join(" ");
+            owners.set(id, [...(owners.get(id) ?? []), owner]);
+        };
+        const group = (apiVersion: string) => (apiVersion.includes("/") ? apiVersion.split("/")[0] : "");
+        for (const release of rendered.get(stack) ?? []) {
+            for (const object of release.objects) {
+                own(
+                    release.release.name,
+                    group(object.apiVersion),
+                    object.kind,
+                    namespaceOf(object, release),
+                    object.metadata.name,
+                );
+            }
+            for (const name of release.definitions) own(release.release.name, "CustomResourceDefinition", name);
+        }
+        for (const { urn, inputs, type } of plans.get(stack)?.resources ?? []) {
+            const [apiVersion, kind, name, namespace] = [
+                dig(inputs, "apiVersion"),
+                dig(inputs, "kind"),
+                dig(inputs, "metadata", "name"),
+                dig(inputs, "metadata", "namespace"),
+            ].map((value) => (typeof value === "string" ? value : undefined));
+            if (type.startsWith("kubernetes:") && apiVersion !== undefined && name !== undefined) {
+                own(urn, group(apiVersion), kind, namespace, name);
+            }
+            const bundle = dig(inputs, "environment", "CRD_NAMES");
+            if (typeof bundle === "string") {
+                for (const definition of bundle.split(" ")) own(urn, "CustomResourceDefinition", definition);
+            }
+        }
+        expect([...owners].filter(([, who]) => who.length > 1)).toEqual([]);
+    });
+
+    test("what brings an aggregated API goes before every namespace", () => {
+        if (missing !== undefined) return;
+        const { all, waitsFor } = lookInto(() => plans.get(stack) as Plan);
+        const bringers = (rendered.get(stack) ?? []).filter(({ objects }) =>
+            objects.some(({ kind }) => kind === "APIService"),
+        );
+        for (const { release } of bringers) {
+            const waited = waitsFor(release.urn);
+            const after = all("core/v1:Namespace").filter(({ urn }) => !waited.has(urn));
+            expect([release.name, after.map(({ name }) => name)]).toEqual([release.name, []]);
+        }
+        expect(stack !== "chongus" || bringers.length === 1).toBe(true);
+    });
+});
+
+test("the check sees what is wrong with an object of Kubernetes itself", () => {
+    if (!haveOpenApi)
+        return console.warn("skipped: Go's cache has no sources of Kubernetes; npm run tools brings them");
+    const container = { name: "app", image: "app", ressources: {}, ports: [{ containerPort: "http" }] };
+    const template = { metadata: { labels: { app: 1 } }, spec: { containers: [container] } };
+    const deployment = { apiVersion: "apps/v1", kind: "Deployment", spec: { template, replicas: null } };
+    expect(builtInFaults(deployment)).toEqual([
+        "Deployment.spec.selector: is required",
+        "Deployment.spec.template.metadata.labels.app: got 1; allowed: string",
+        "Deployment.spec.template.spec.containers[0].ressources: there is no such field",
+        'Deployment.spec.template.spec.containers[0].ports[0].containerPort: got "http"; allowed: integer',
+    ]);
+    expect(builtInFaults({ apiVersion: "cilium.io/v2", kind: "CiliumNode" })).toBeUndefined();
+});
