@@ -19,7 +19,14 @@ import {
 const COMMAND = "command:local:Command";
 const RUN = "command:local:run";
 
-/** Stand-in for the `command` plugin: `local.Command` and `local.run`, with real child processes. */
+/**
+ * Stand-in for the `command` plugin: `local.Command` and `local.run`, with real child processes.
+ *
+ * A cancelled operation, or one over its time limit, is ended as the official plugin does it (exec.CommandContext of Go,
+ * under pulumi-go-provider's middleware/cancel): SIGKILL to the interpreter and to nothing else, so no trap runs, what the
+ * script had started lives on, and the operation ends when the last holder of its output does. Whatever is asked after
+ * that is not begun.
+ */
 export function commandPlugin(options: PluginOptions, processes: Processes): Plugin {
     return { configure: (_, host) => Promise.resolve(session(options, processes, host)) };
 }
@@ -32,7 +39,12 @@ function session(options: PluginOptions, processes: Processes, host: Host): Sess
     };
 
     /** Runs a script with the inputs' settings; `previous` is what the last run of the resource printed. */
-    const execute = async (script: string, urn: string, wrapped: Props, previous: Props): Promise<Props> => {
+    const execute = async (
+        script: string,
+        urn: string,
+        wrapped: Props,
+        { previous = {}, timeout = 0 }: { previous?: Props; timeout?: number },
+    ): Promise<Props> => {
         const inputs = revealProps(wrapped);
         const [program, ...args] = interpreter(inputs);
         const logging = text(inputs, "logging") ?? "stdoutAndStderr";
@@ -46,7 +58,7 @@ function session(options: PluginOptions, processes: Processes, host: Host): Sess
         const dir = text(inputs, "dir") ?? options.cwd;
         const result = await processes.run(program, [...args, script], {
             env: { ...options.env, ...environment(inputs), ...previousOutput(inputs, previous) },
-            signal: host.signal,
+            signal: timeout > 0 ? AbortSignal.any([host.signal, AbortSignal.timeout(timeout * 1000)]) : host.signal,
             onStdout: (chunk) => stdout.push(chunk),
             onStderr: (chunk) => stderr.push(chunk),
             ...(stdin !== undefined && { stdin }),
@@ -67,17 +79,18 @@ function session(options: PluginOptions, processes: Processes, host: Host): Sess
         // `triggers` replaces; anything else, a changed script included, is an update.
         diff: ({ oldInputs, news }) =>
             Promise.resolve(diffProps(revealProps(oldInputs), revealProps(news), ["triggers"])),
-        create: async ({ type, name, urn, inputs, preview }) => {
+        create: async ({ type, name, urn, inputs, preview, timeout }) => {
             only(type);
             const id = name + randomBytes(4).toString("hex");
             if (preview) {
                 return { id, outputs: { ...inputs, stdout: UNKNOWN, stderr: UNKNOWN } };
             }
             const script = text(reveal(inputs), "create");
-            const printed = script === undefined ? { stdout: "", stderr: "" } : await execute(script, urn, inputs, {});
+            const printed =
+                script === undefined ? { stdout: "", stderr: "" } : await execute(script, urn, inputs, { timeout });
             return { id, outputs: { ...inputs, ...printed } };
         },
-        update: async ({ urn, olds, news, preview }) => {
+        update: async ({ urn, olds, news, preview, timeout }) => {
             const printedBefore = clean({ stdout: olds["stdout"], stderr: olds["stderr"] });
             if (preview) {
                 const changed = containsUnknown(news) || Object.keys(news).some((key) => !equal(news[key], olds[key]));
@@ -85,13 +98,14 @@ function session(options: PluginOptions, processes: Processes, host: Host): Sess
             }
             const plain = revealProps(news);
             const script = text(plain, "update") ?? text(plain, "create");
-            return { ...news, ...(script === undefined ? printedBefore : await execute(script, urn, news, olds)) };
+            const settings = { previous: olds, timeout };
+            return { ...news, ...(script === undefined ? printedBefore : await execute(script, urn, news, settings)) };
         },
         read: ({ id, state, inputs }) => Promise.resolve({ id, outputs: state, inputs }),
-        delete: async ({ urn, state }) => {
+        delete: async ({ urn, state, timeout }) => {
             const script = text(reveal(state), "delete");
             if (script !== undefined) {
-                await execute(script, urn, state, state);
+                await execute(script, urn, state, { previous: state, timeout });
             }
         },
         invoke: async (token, args) => {

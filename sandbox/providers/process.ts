@@ -6,8 +6,10 @@ export interface RunOptions {
     env: NodeJS.ProcessEnv;
     cwd?: string;
     stdin?: string;
-    /** Kills the child when aborted. */
+    /** Kills the child when aborted, and the child only: what it has started itself lives on. */
     signal?: AbortSignal;
+    /** What the child is killed with; default SIGKILL. */
+    abortWith?: NodeJS.Signals;
     /** True for a program without children of its own: it stays in our process group and ends with it. */
     oneProcess?: boolean;
     onStdout?: (chunk: string) => void;
@@ -15,7 +17,7 @@ export interface RunOptions {
 }
 
 export interface RunResult {
-    /** "exit status 3", "signal: killed", or why it did not start; undefined when it succeeded. */
+    /** "exit status 3", "signal: killed", "context canceled", or why it did not start; undefined when it succeeded. */
     failure?: string;
     stdout: string;
     stderr: string;
@@ -27,16 +29,23 @@ export interface RunResult {
 export class Processes {
     private readonly running = new Map<ChildProcess, (signal: NodeJS.Signals) => void>();
 
-    /** Runs a program to its end. Never throws for what the program does: the result says it. */
+    /**
+     * Runs a program until it has ended and nobody holds its output any more: as with Go's `exec.Cmd`, a child of a killed
+     * shell is waited for. Never throws for what the program does: the result says it.
+     */
     run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
         return new Promise((resolve) => {
             const result: RunResult = { stdout: "", stderr: "", combined: "" };
+            if (options.signal?.aborted === true) {
+                resolve({ ...result, failure: "context canceled" });
+                return;
+            }
             // A group of its own: a shell's children die with it.
             const detached = options.oneProcess !== true;
             const child = spawn(program, args, { env: options.env, cwd: options.cwd, detached });
             const end = (signal: NodeJS.Signals) => (detached ? killGroup(child, signal) : child.kill(signal));
             this.running.set(child, end);
-            const abort = () => end("SIGTERM");
+            const abort = () => child.kill(options.abortWith ?? "SIGKILL");
             options.signal?.addEventListener("abort", abort, { once: true });
             child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
                 result.stdout += chunk;
@@ -55,7 +64,7 @@ export class Processes {
             };
             child.on("error", (error) => finish(error.message));
             child.on("close", (code, signal) =>
-                finish(code === 0 ? undefined : signal === null ? `exit status ${code}` : `signal: ${signal}`),
+                finish(code === 0 ? undefined : signal === null ? `exit status ${code}` : `signal: ${goName(signal)}`),
             );
             // A program that does not read its input closes the pipe; that is no failure.
             child.stdin.on("error", () => undefined);
@@ -67,6 +76,16 @@ export class Processes {
     stop(): void {
         this.running.forEach((end) => end("SIGKILL"));
     }
+}
+
+/** A signal as Go names it. */
+function goName(signal: NodeJS.Signals): string {
+    const names: Partial<Record<NodeJS.Signals, string>> = {
+        SIGKILL: "killed",
+        SIGTERM: "terminated",
+        SIGINT: "interrupt",
+    };
+    return names[signal] ?? signal;
 }
 
 function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {

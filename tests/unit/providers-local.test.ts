@@ -145,7 +145,43 @@ describe("local.Command", () => {
         const session = await open();
         const running = create({ create: "sleep 60 & wait" }, session);
         setTimeout(() => processes.stop(), 200);
-        await expect(running).rejects.toThrow("signal: SIGKILL");
+        await expect(running).rejects.toThrow("signal: killed");
+    });
+
+    describe("cancelled, as the official plugin does it", () => {
+        const cancellable = () => {
+            const abort = new AbortController();
+            return { abort, to: { ...host(), signal: abort.signal } };
+        };
+
+        test("the interpreter is killed without a chance to clean up, and what it started is not", async () => {
+            const [left, { abort, to }] = [join(mkdtempSync(join(tmpdir(), "command-")), "left"), cancellable()];
+            const began = Date.now();
+            const running = create(
+                { create: `trap 'rm -f ${left}' EXIT TERM INT; echo made > ${left}; sleep 2; echo never` },
+                await open(to),
+            );
+            setTimeout(() => abort.abort(), 500);
+            await expect(running).rejects.toThrow(/^signal: killed: running "trap/);
+            // Its sleep still had the output, and so held the operation up.
+            expect(Date.now() - began).toBeGreaterThanOrEqual(1900);
+            expect(readFileSync(left, "utf8")).toBe("made\n");
+        });
+
+        test("nothing is begun after it", async () => {
+            const { abort, to } = cancellable();
+            const session = await open(to);
+            abort.abort();
+            await expect(create({ create: "echo begun" }, session)).rejects.toThrow("context canceled");
+        });
+
+        test("so is what takes longer than its time limit", async () => {
+            const session = await open();
+            const request = { urn: "urn", name: "c", type, timeout: 0.3, preview: false };
+            await expect(session.create({ ...request, inputs: { create: "exec sleep 5" } })).rejects.toThrow(
+                "signal: killed",
+            );
+        });
     });
 
     test("other resources of the plugin are refused by name", async () => {

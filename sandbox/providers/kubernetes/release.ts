@@ -288,7 +288,8 @@ export class Releases {
                       ...["--namespace", String(plain["namespace"]), "--kubeconfig", this.kubeconfig()],
                       ...(context === undefined ? [] : ["--kube-context", context]),
                   ];
-        return processes.run(helm, [command, ...args, ...where], { env, signal: host.signal, oneProcess: true });
+        const ends = { signal: host.signal, abortWith: "SIGTERM", oneProcess: true } as const;
+        return processes.run(helm, [command, ...args, ...where], { env, ...ends });
     }
 }
 
