@@ -1,9 +1,9 @@
 /** The secrets bundle of a Talos cluster: decrypted in this process, handed on in private files only. */
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { privateDirectory } from "../../components/cluster/private-files";
 
 /** What `talosctl gen secrets` writes, by dotted path. Every one of them is needed to make a configuration. */
 export const TALOS_SECRETS = [
@@ -87,14 +87,15 @@ function valueAt(tree: unknown, path: string): string {
     return typeof value === "string" || typeof value === "number" ? String(value) : "";
 }
 
-/** A directory that only this user can read, and that ends with this process, by whatever signal it is asked to end. */
+/**
+ * A directory that only this user can read, and that ends with this process, by whatever signal it is asked to end. After
+ * a SIGKILL the next one removes it.
+ */
 export class PrivateDirectory {
     readonly path: string;
 
     constructor(env: NodeJS.ProcessEnv = process.env) {
-        // In memory where the system has such a place.
-        const parent = [env["XDG_RUNTIME_DIR"], tmpdir()].find((path) => path !== undefined && existsSync(path));
-        this.path = mkdtempSync(join(parent ?? tmpdir(), "talos-"));
+        this.path = privateDirectory(env);
         process.once("exit", () => this.remove());
         for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(130));
     }

@@ -3,6 +3,7 @@ import * as command from "@pulumi/command";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { BASH } from "../cluster/cluster-command";
+import { SWEEP_PRIVATE_FILES } from "../cluster/private-files";
 import { images } from "../images";
 import type { WorkloadHost } from "../platform";
 import { scratch } from "../storage/volumes";
@@ -117,7 +118,8 @@ export class CloudflareTunnel extends pulumi.ComponentResource {
 // Closes what a stopped connector left open. The token goes to curl by standard input, not by argument.
 const DRAIN_CONNECTIONS = `
 url="\${CLOUDFLARE_BASE_URL:-https://api.cloudflare.com/client/v4}/accounts/$ACCOUNT/cfd_tunnel/$TUNNEL/connections"
-answer=$(mktemp)
+${SWEEP_PRIVATE_FILES}
+answer=$(mktemp "$private/$$.XXXXXX")
 trap 'rm -f "$answer"' EXIT
 call() {
   printf 'header = "Authorization: Bearer %s"\\n' "$CLOUDFLARE_API_TOKEN" |
