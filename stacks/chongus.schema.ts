@@ -110,7 +110,7 @@ const backups = z.strictObject({
     minio: s3,
     /** Where a volume that is new in the cluster gets its content from: MinIO is hourly and near, B2 is outside the house. */
     restoreFrom: z.enum(["minio", "b2"]).default("minio"),
-    /** Whether destroy takes a last MinIO backup of each volume first; false for a cluster that can't reach it any more. */
+    /** Whether destroy first takes a last backup of each volume to `restoreFrom`; false for a cluster that can't reach it any more. */
     beforeDestroy: z.boolean().default(true),
 });
 

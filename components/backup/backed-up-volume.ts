@@ -22,7 +22,7 @@ export interface BackupSettings {
     backends: Readonly<Record<Backend, Bucket>>;
     /** Backend that a new volume is filled from. */
     restoreFrom: Backend;
-    /** Whether deleting the volume takes a last MinIO backup first. */
+    /** Whether deleting the volume takes a last backup first, to where a new volume is filled from. */
     beforeDestroy: boolean;
     /** StorageClass of the volume and of its point-in-time copies. */
     storageClass: pulumi.Input<string>;
@@ -134,15 +134,16 @@ export class BackedUpVolume extends pulumi.ComponentResource {
                 ),
             ]),
         ) as Record<Backend, k8s.apiextensions.CustomResource>;
-        // No triggers: a replaced command runs its delete script. Without a last backup it stays, so that switching it
-        // off is an update and not a deletion, which would take one.
+        // Its `delete` says what is to be done either way: one that came and went would take or leave the triggers with
+        // it, and a command that is replaced for that runs the `delete` of before.
         const lastBackup = clusterCommand(
             `${name}-last-backup`,
             args.cluster,
             {
                 create: "kubectl get --raw /version > /dev/null",
-                ...(args.beforeDestroy ? { delete: LAST_BACKUP } : {}),
-                environment: { NAMESPACE: namespace, SOURCE: sources.minio.metadata.name },
+                delete: args.beforeDestroy ? LAST_BACKUP : NO_LAST_BACKUP,
+                // A backup is of use where the restore looks for it.
+                environment: { NAMESPACE: namespace, SOURCE: sources[args.restoreFrom].metadata.name },
             },
             { parent: this, dependsOn: [sources.minio, sources.b2] },
         );
@@ -191,9 +192,15 @@ function copies(args: BackedUpVolumeArgs) {
     };
 }
 
+/** Value of the manual trigger of a last backup, less the time. */
+const STAMP = "before-destroy-";
+
 /**
  * The workload is gone by now. A backup under way may have begun before that, so it is let finish; one that begins from
- * here on has everything. The manual trigger is taken back in any case: left there it would switch the schedule off.
+ * here on has everything. The manual trigger is taken back in any case: left there it switches the schedule off
+ * (https://github.com/backube/volsync/issues/1259). A killed script cannot, so `TAKE_TRIGGERS_BACK` does.
+ *
+ * It waits in short turns: when the script is killed, the engine still waits for the kubectl that it had started.
  */
 const LAST_BACKUP = `
 refuse() {
@@ -202,11 +209,30 @@ refuse() {
   exit 1
 }
 source=replicationsource/$SOURCE
-kubectl --namespace "$NAMESPACE" wait "$source" --for=condition=Synchronizing=false --timeout=3600s ||
-  refuse "the one before did not end"
-stamp=before-destroy-$(date +%s)
+waited() {
+  end=$((SECONDS + 3600))
+  until said=$(kubectl --namespace "$NAMESPACE" wait "$source" --for="$1" --timeout=20s 2>&1 > /dev/null); do
+    case "$said" in
+      *"timed out waiting"*) [ "$SECONDS" -lt "$end" ] || return 1 ;;
+      *) echo "$said" >&2; return 1 ;;
+    esac
+  done
+}
+waited condition=Synchronizing=false || refuse "the one before did not end"
+stamp=${STAMP}$(date +%s)
 kubectl --namespace "$NAMESPACE" patch "$source" --type=merge --patch "{\\"spec\\":{\\"trigger\\":{\\"manual\\":\\"$stamp\\"}}}"
 outcome=0
-kubectl --namespace "$NAMESPACE" wait "$source" --for=jsonpath='{.status.lastManualSync}'="$stamp" --timeout=3600s || outcome=$?
+waited "jsonpath={.status.lastManualSync}=$stamp" || outcome=$?
 kubectl --namespace "$NAMESPACE" patch "$source" --type=merge --patch '{"spec":{"trigger":{"manual":null}}}'
 test "$outcome" -eq 0 || refuse "it did not end within an hour"`.trim();
+
+const NO_LAST_BACKUP = `echo "backups.beforeDestroy is false: no last backup of $NAMESPACE/$SOURCE" >&2`;
+
+/** Gives every schedule back that a destroy which was cut short has switched off. A person's own trigger stays. */
+export const TAKE_TRIGGERS_BACK = `
+kubectl get replicationsources.volsync.backube --all-namespaces --output=jsonpath='{range .items[?(@.spec.trigger.manual)]}{.metadata.namespace}{" "}{.metadata.name}{" "}{.spec.trigger.manual}{"\\n"}{end}' |
+  while read -r namespace source manual; do
+    case "$manual" in ${STAMP}*) ;; *) continue ;; esac
+    kubectl --namespace "$namespace" patch replicationsource "$source" --type=merge --patch '{"spec":{"trigger":{"manual":null}}}' > /dev/null
+    echo "$namespace/$source is backed up on schedule again: a destroy that was cut short had switched that off" >&2
+  done`.trim();

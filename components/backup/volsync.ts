@@ -1,9 +1,10 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { chartArgs, charts } from "../charts";
-import { clusterCommand } from "../cluster/cluster-command";
+import { atEveryUp, clusterCommand } from "../cluster/cluster-command";
 import { podSecurityNamespace } from "../cluster/namespaces";
 import type { Cluster } from "../platform";
+import { TAKE_TRIGGERS_BACK } from "./backed-up-volume";
 
 export interface VolSyncArgs {
     cluster: Pick<Cluster, "kubeconfig">;
@@ -40,6 +41,7 @@ export class VolSync extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: cleanup },
         );
+        atEveryUp(args.cluster, TAKE_TRIGGERS_BACK, { parent: this, dependsOn: [this.release] });
         this.registerOutputs({});
     }
 }

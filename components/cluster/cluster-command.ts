@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../platform";
+import { SWEEP_PRIVATE_FILES } from "./private-files";
 
 export interface ClusterCommandArgs {
     /** Bash run at `up`, with `kubectl` pointing at the cluster. */
@@ -16,7 +17,9 @@ export interface ClusterCommandArgs {
     delete?: pulumi.Input<string>;
     /**
      * A change of any of them runs `create` again. So does another cluster behind the same stack (a wiped machine),
-     * unless there is a `delete`, which a replacement would run there.
+     * unless there is a `delete`, which a replacement would run there. So whether there is a `delete` must not hang on a
+     * setting: the plugin replaces a command whose triggers come or go, and runs the `delete` it was to be rid of. Where
+     * nothing is to be done, say so in the script.
      */
     triggers?: pulumi.Input<pulumi.Input<string | number | boolean>[]>;
     /** Secret or plain values the script reads; kubectl's own are set here. */
@@ -29,7 +32,8 @@ export const BASH = ["bash", "-euo", "pipefail", "-c"];
 // The kubeconfig goes into a private file for the life of the script: kubectl reads it more than once.
 const WITH_KUBECONFIG = `
 umask 077
-work=$(mktemp -d)
+${SWEEP_PRIVATE_FILES}
+work=$(mktemp -d "$private/$$.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 printf '%s' "$CLUSTER_KUBECONFIG" > "$work/kubeconfig"
 export KUBECONFIG="$work/kubeconfig"
@@ -86,6 +90,27 @@ export function valueAfter(gate: command.local.Command, value: pulumi.Input<stri
 }
 
 /**
+ * Runs a script against the cluster at every `up`, once `after` is done, and at no preview. For taking back by hand what a
+ * command that was killed could not take back itself: no resource has changed by that, so no resource would notice.
+ */
+export function atEveryUp(
+    cluster: Pick<Cluster, "kubeconfig">,
+    script: string,
+    opts: pulumi.InvokeOutputOptions,
+): pulumi.Output<command.local.RunResult> | undefined {
+    if (pulumi.runtime.isDryRun()) return undefined;
+    return command.local.runOutput(
+        {
+            interpreter: BASH,
+            command: `${WITH_KUBECONFIG}\n${script}\n`,
+            environment: { CLUSTER_KUBECONFIG: pulumi.secret(cluster.kubeconfig) },
+            logging: "stderr",
+        },
+        opts,
+    );
+}
+
+/**
  * Runs a command on this computer at every preview and up, through the engine's command provider, and returns what it
  * printed; undefined in a plan. For looking only. Rejects with a `RunError` that starts with `failure` and ends with
  * what the command said. A failed apply would leave the program waiting; a rejected promise ends it.
@@ -95,7 +120,12 @@ export async function runCommand(
     args: { command: string; stdin?: string },
 ): Promise<string | undefined> {
     try {
-        const { stdout } = await command.local.run({ ...args, interpreter: BASH, logging: "none" });
+        const { stdout } = await command.local.run({
+            ...args,
+            command: `${SWEEP_PRIVATE_FILES}\n${args.command}`,
+            interpreter: BASH,
+            logging: "none",
+        });
         return typeof stdout === "string" ? stdout : undefined;
     } catch (error) {
         const words = (error instanceof Error ? error.message : String(error))

@@ -20,6 +20,10 @@ import { OpenEbs, openEbsValues } from "../../components/storage/openebs";
 import { RookOperator, rookOperatorValues } from "../../components/storage/rook-operator";
 import { SnapshotController } from "../../components/storage/snapshot-controller";
 import { cache, data, device, scratch, shared } from "../../components/storage/volumes";
+import { commandPlugin } from "../../sandbox/providers/command";
+import type { Session } from "../../sandbox/providers/plugin";
+import { Processes } from "../../sandbox/providers/process";
+import type { Props } from "../../sandbox/providers/values";
 import type { PlannedResource } from "../../tools/plan/plan";
 import { ROOT } from "../../tools/stack-file";
 import { planComponent } from "./component-plan";
@@ -437,7 +441,7 @@ describe("VolSync", () => {
         ]);
     });
 
-    test("destroy takes a last MinIO backup of the stopped workload and gives the schedule back", () => {
+    test("destroy takes a last backup of the stopped workload and gives the schedule back", () => {
         const gate = plan.inputs(":Command", "sonarr-last-backup");
         expect(gate["environment"]).toMatchObject({ NAMESPACE: "media", SOURCE: "sonarr-minio" });
         const script = String(gate["delete"]);
@@ -447,12 +451,32 @@ describe("VolSync", () => {
         expect(found).toEqual([...found].sort((a, b) => a - b));
     });
 
-    test("without it the gate stays, so that switching it off takes none either; B2 can be the source", async () => {
-        const { plan: other } = await planStorage({ backups: { beforeDestroy: false, restoreFrom: "b2" } });
-        expect(other.inputs(":Command", "sonarr-last-backup")["delete"]).toBeUndefined();
+    test.each(BACKENDS)("a volume that is restored from %s is backed up there before it goes", async (restoreFrom) => {
+        const { plan: other } = await planStorage({ backups: { restoreFrom } });
         expect(dig(other.inputs(":ReplicationDestination", "sonarr-dst"), "spec", "restic", "repository")).toBe(
-            "sonarr-volsync-b2",
+            `sonarr-volsync-${restoreFrom}`,
         );
+        const { SOURCE } = other.inputs(":Command", "sonarr-last-backup")["environment"] as Record<string, string>;
+        expect(dig(other.inputs(":ReplicationSource", SOURCE ?? ""), "spec", "restic", "repository")).toBe(
+            `sonarr-volsync-${restoreFrom}`,
+        );
+    });
+
+    test("a command with a script for destroy has it with every setting, and triggers with none", async () => {
+        const { plan: other } = await planStorage({
+            backups: { beforeDestroy: false },
+            ceph: { confirmDataLoss: true },
+        });
+        const shape = ({ resources }: Plan) =>
+            resources
+                .filter(({ type }) => type === "command:local:Command")
+                .map(({ name, inputs }) => [
+                    name,
+                    ...["delete", "triggers"].map((key) => dig(inputs, key) !== undefined),
+                ]);
+        expect(shape(other)).toEqual(shape(plan));
+        for (const [name, deletes, triggered] of shape(plan))
+            expect([name, deletes && triggered]).toEqual([name, false]);
     });
 
     test("schedules are stable and spread", () => {
@@ -463,27 +487,157 @@ describe("VolSync", () => {
     });
 });
 
-/** Runs a command's delete script with a kubectl that notes each call and then does what `kubectl` says, in Bash. */
-function runDelete(name: string, kubectl: string): { status: number | null; stderr: string; calls: string[] } {
+/** A kubectl that notes each call and then does what `kubectl` says, in Bash; everything is gone after `use`. */
+function withKubectl<T>(kubectl: string, use: (env: Record<string, string>, calls: () => string[]) => T): T {
     const directory = mkdtempSync(join(tmpdir(), "storage-test-"));
-    try {
-        const calls = join(directory, "calls");
-        writeFileSync(join(directory, "kubectl"), `#!/bin/bash\necho "$*" >> ${calls}\n${kubectl}\n`);
-        chmodSync(join(directory, "kubectl"), 0o755);
-        const { delete: script, environment } = plan.inputs(":Command", name);
-        const [bash = "", ...options] = BASH;
-        const { status, stderr } = spawnSync(bash, [...options, String(script)], {
-            encoding: "utf8",
-            env: {
-                PATH: `${directory}${delimiter}${process.env["PATH"] ?? ""}`,
-                ...(environment as Record<string, string>),
-            },
-        });
-        return { status, stderr, calls: readFileSync(calls, "utf8").trim().split("\n") };
-    } finally {
-        rmSync(directory, { recursive: true });
-    }
+    const calls = join(directory, "calls");
+    writeFileSync(calls, "");
+    writeFileSync(join(directory, "kubectl"), `#!/bin/bash\necho "$*" >> ${calls}\n${kubectl}\n`);
+    chmodSync(join(directory, "kubectl"), 0o755);
+    const env = { PATH: `${directory}${delimiter}${process.env["PATH"] ?? ""}`, XDG_RUNTIME_DIR: directory };
+    const remove = () => rmSync(directory, { recursive: true });
+    const result = use(env, () => readFileSync(calls, "utf8").split("\n").filter(Boolean));
+    if (result instanceof Promise) return result.finally(remove) as T;
+    remove();
+    return result;
 }
+
+/** Runs a script of a command under that kubectl. */
+function runScript(
+    script: string,
+    environment: Record<string, string>,
+    kubectl: string,
+): { status: number | null; stderr: string; calls: string[] } {
+    return withKubectl(kubectl, (env, calls) => {
+        const [bash = "", ...options] = BASH;
+        const result = spawnSync(bash, [...options, script], { encoding: "utf8", env: { ...env, ...environment } });
+        return { status: result.status, stderr: result.stderr, calls: calls() };
+    });
+}
+
+function runDelete(name: string, kubectl: string) {
+    const { delete: script, environment } = plan.inputs(":Command", name);
+    return runScript(String(script), environment as Record<string, string>, kubectl);
+}
+
+/** What the engine does with a command whose inputs have changed, on the stand-in of its plugin. */
+async function change(session: Session, before: PlannedResource, after: PlannedResource): Promise<string> {
+    const [olds, news] = [before.inputs as Props, after.inputs as Props];
+    const request = { id: "x", urn: before.urn, type: before.type, ignoreChanges: [], timeout: 0 };
+    const { changes, replaces = [] } = await session.diff({ ...request, olds, oldInputs: olds, news });
+    if (replaces.length > 0 || Object.values(changes).some(({ replace }) => replace)) {
+        await session.create({ ...request, name: before.name, inputs: news, preview: false });
+        await session.delete({ ...request, state: olds, inputs: olds });
+        return "replaced";
+    }
+    if (Object.keys(changes).length === 0) return "same";
+    await session.update({ ...request, olds, oldInputs: olds, news, preview: false });
+    return "updated";
+}
+
+describe("beforeDestroy is switched off because the backups cannot be reached", () => {
+    // A backup never ends; everything else answers.
+    const dead = 'case "$*" in *lastManualSync*) echo "error: no backup" >&2; exit 1 ;; esac';
+    const open = (env: Record<string, string>) =>
+        commandPlugin({ env, helm: "helm" }, new Processes()).configure(
+            {},
+            {
+                signal: new AbortController().signal,
+                log: () => Promise.resolve(),
+            },
+        );
+
+    test("up updates the gate, takes no backup, and destroy takes none after it", async () => {
+        const { plan: off } = await planStorage({ backups: { beforeDestroy: false } });
+        const [before, after] = [plan, off].map((each) => each.find(":Command", "sonarr-last-backup"));
+        if (before === undefined || after === undefined) throw new Error("no gate");
+        await withKubectl(dead, async (env, calls) => {
+            const session = await open(env);
+            expect(await change(session, before, after)).toBe("updated");
+            expect(calls()).toEqual([]);
+            const state = after.inputs as Props;
+            await session.delete({ id: "x", urn: after.urn, type: after.type, state, inputs: state, timeout: 0 });
+            expect(calls()).toEqual([]);
+        });
+    });
+
+    test("on again, the next destroy stops at the backup that cannot be taken", async () => {
+        const { plan: off } = await planStorage({ backups: { beforeDestroy: false } });
+        const [before, after] = [off, plan].map((each) => each.find(":Command", "sonarr-last-backup"));
+        if (before === undefined || after === undefined) throw new Error("no gate");
+        await withKubectl(dead, async (env) => {
+            const session = await open(env);
+            expect(await change(session, before, after)).toBe("updated");
+            const state = after.inputs as Props;
+            await expect(
+                session.delete({ id: "x", urn: after.urn, type: after.type, state, inputs: state, timeout: 0 }),
+            ).rejects.toThrow("The last backup of media/sonarr-minio was not taken");
+        });
+    });
+});
+
+describe("a destroy that was cut short", () => {
+    const sources = `case "$*" in "get replicationsources"*)
+  printf '%s\\n' "media sonarr-minio before-destroy-1700000000" "media radarr-b2 by-hand" "docs paperless-minio before-destroy-1700000001" ;;
+esac`;
+
+    test("the next up gives every schedule back that it had switched off, and no preview touches any", async () => {
+        const asked: { tok: string; inputs: Record<string, unknown> }[] = [];
+        const build = async (preview: boolean) => {
+            asked.length = 0;
+            await pulumi.runtime.setMocks(
+                {
+                    newResource: ({ inputs, name }) => ({ id: name, state: inputs as Record<string, unknown> }),
+                    call: ({ token, inputs }) => {
+                        asked.push({ tok: token, inputs: inputs as Record<string, unknown> });
+                        return { stdout: "", stderr: "" };
+                    },
+                },
+                "homelab-infrastructure",
+                "test",
+                preview,
+            );
+            new VolSync("volsync", { cluster: { kubeconfig: pulumi.secret("kubeconfig") } }, {});
+            await pulumi.runtime.disconnect();
+        };
+        await build(true);
+        expect(asked).toEqual([]);
+        await build(false);
+        expect(asked.map(({ tok }) => tok)).toEqual(["command:local:run"]);
+        const { command: script, environment } = asked[0]?.inputs as {
+            command: string;
+            environment: Record<string, string>;
+        };
+        const { status, calls, stderr } = runScript(script, environment, sources);
+        expect(status).toBe(0);
+        expect(calls.slice(1)).toEqual([
+            '--namespace media patch replicationsource sonarr-minio --type=merge --patch {"spec":{"trigger":{"manual":null}}}',
+            '--namespace docs patch replicationsource paperless-minio --type=merge --patch {"spec":{"trigger":{"manual":null}}}',
+        ]);
+        expect(stderr).toContain("media/sonarr-minio is backed up on schedule again");
+        // A schedule that stays off is no success.
+        expect(runScript(script, environment, `${sources}\ncase "$*" in *patch*) exit 1 ;; esac`).status).toBe(1);
+        expect(runScript(script, environment, "exit 1").status).toBe(1);
+    });
+
+    test("a killed script's private files are gone after the next one's start, a living one's are not", () => {
+        const { delete: script } = plan.inputs(":Command", "openebs-drain");
+        const place = (name: string) => `"$XDG_RUNTIME_DIR/homelab-infrastructure-$UID/${name}"`;
+        // kubectl sees what is there while the script runs.
+        const { status, calls } = runScript(
+            `mkdir -p -m 755 ${place("99999999.dead")} ${place("$PPID.alive")}; echo secret > ${place("99999999.dead/kubeconfig")}
+${String(script)}`,
+            { CLUSTER_KUBECONFIG: "kubeconfig" },
+            `(cd "\${KUBECONFIG%/*/kubeconfig}" && ls -d . ./* | sed 's/\\.[A-Za-z0-9]*$//' && stat -c %a . * */*) >> "\${0%/*}/calls"`,
+        );
+        expect(status).toBe(0);
+        const seen = calls.slice(1).join("\n");
+        expect(seen).not.toContain("99999999");
+        expect(seen).toContain(String(process.pid));
+        expect(seen).toContain("700");
+        expect(seen).toContain("600");
+    });
+});
 
 describe("delete scripts, with a kubectl that only notes what it is asked", () => {
     const stamp = (line: string) => line.replaceAll(/before-destroy-\d+/g, "STAMP");
@@ -492,20 +646,32 @@ describe("delete scripts, with a kubectl that only notes what it is asked", () =
         const { status, calls } = runDelete("sonarr-last-backup", "exit 0");
         expect(status).toBe(0);
         expect(calls.map(stamp)).toEqual([
-            "--namespace media wait replicationsource/sonarr-minio --for=condition=Synchronizing=false --timeout=3600s",
+            "--namespace media wait replicationsource/sonarr-minio --for=condition=Synchronizing=false --timeout=20s",
             '--namespace media patch replicationsource/sonarr-minio --type=merge --patch {"spec":{"trigger":{"manual":"STAMP"}}}',
-            "--namespace media wait replicationsource/sonarr-minio --for=jsonpath={.status.lastManualSync}=STAMP --timeout=3600s",
+            "--namespace media wait replicationsource/sonarr-minio --for=jsonpath={.status.lastManualSync}=STAMP --timeout=20s",
             '--namespace media patch replicationsource/sonarr-minio --type=merge --patch {"spec":{"trigger":{"manual":null}}}',
         ]);
+    });
+
+    test("one that takes long is waited for in short turns: a killed script leaves no kubectl for an hour", () => {
+        const { status, calls } = runDelete(
+            "sonarr-last-backup",
+            `case "$*" in *lastManualSync*)
+  [ "$(grep -c lastManualSync "\${0%/*}/calls")" -ge 3 ] && exit 0
+  echo "error: timed out waiting for the condition on replicationsources/sonarr-minio" >&2; exit 1 ;;
+esac`,
+        );
+        expect([status, calls.filter((call) => call.includes("lastManualSync")).length]).toEqual([0, 3]);
     });
 
     test("one that does not end stops destroy, gives the schedule back and says how to go on", () => {
         const { status, calls, stderr } = runDelete(
             "sonarr-last-backup",
-            'case "$*" in *lastManualSync*) exit 1;; esac',
+            'case "$*" in *lastManualSync*) echo "error: gone" >&2; exit 1;; esac',
         );
         expect(status).toBe(1);
         expect(calls.at(-1)).toContain('"manual":null');
+        expect(stderr).toContain("error: gone");
         expect(stderr).toContain("The last backup of media/sonarr-minio was not taken");
         expect(stderr).toContain("backups.beforeDestroy");
     });
