@@ -1,5 +1,5 @@
 /** What flags a k3s server runs with, read from its unit and its configuration file, and which of ours it lacks. */
-import { parse } from "yaml";
+import { isMap, isNode, isScalar, parseDocument } from "yaml";
 
 /** Flags in one shape: a name and the values given for it; a switch has the value "true". */
 export type K3sFlags = ReadonlyMap<string, readonly string[]>;
@@ -38,14 +38,63 @@ function rule(flag: string, why: string): FlagRule {
     return { flag, name, value, why };
 }
 
+/** Every flag that this program asks about; nothing else of k3s' configuration, which may hold its token, is looked at. */
+export const LOOKED_AT: readonly string[] = [
+    ...new Set([...REQUIRED_FLAGS, ...RECOMMENDED_FLAGS, ...MANAGED_STORAGE_FLAGS].map(({ name }) => name)),
+    "cluster-cidr",
+    "service-cidr",
+    "node-name",
+];
+
+/** The flags that may be given more than once. Of the others the last one counts. */
+const LISTS: ReadonlySet<string> = new Set(["disable", "cluster-cidr", "service-cidr"]);
+
+/** One file of k3s' configuration, as far as it is looked at. */
+export interface K3sConfigFile {
+    readonly path: string;
+    readonly text: string;
+}
+
+/** A file that k3s reads and this program cannot. Tells where, and nothing of what stands there. */
+class K3sConfigFault extends Error {}
+
+/** What is known of the flags: those of the command line alone where there is a `fault` in a file. */
+export interface KnownFlags {
+    readonly flags: K3sFlags;
+    readonly fault?: string;
+}
+
+/** `parseK3sFlags` of what a machine said; a file that cannot be read is a sentence. */
+export function knownFlags({
+    commandLine,
+    config,
+}: {
+    readonly commandLine: string;
+    readonly config: readonly K3sConfigFile[];
+}): KnownFlags {
+    try {
+        return { flags: parseK3sFlags(commandLine, config) };
+    } catch (error) {
+        if (!(error instanceof K3sConfigFault)) throw error;
+        return { flags: parseK3sFlags(commandLine, []), fault: error.message };
+    }
+}
+
 /**
- * Flags from the command line of the unit (`k3s server --a=b --c d ...`) and from /etc/rancher/k3s/config.yaml.
+ * Flags from the command line of the unit (`k3s server --a=b --c d ...`) and from k3s' configuration files, in k3s' order.
  * Lists may be repeated or separated by commas; `--disable servicelb` and `--disable=servicelb` mean the same.
+ *
+ * The files are merged as k3s does it (pkg/configfilearg/parser.go): one after the other, the main file first; a key
+ * replaces what an earlier one said, a key with `+` adds to it. The command line comes after all of them: its lists add to
+ * the files', of the rest it has the last word. Throws a `K3sConfigFault`; see `knownFlags`.
  */
-export function parseK3sFlags(commandLine: string, configYaml: string): K3sFlags {
+export function parseK3sFlags(commandLine: string, files: readonly K3sConfigFile[]): K3sFlags {
     const flags = new Map<string, string[]>();
-    const add = (name: string, value: string) =>
-        flags.set(name, [...(flags.get(name) ?? []), ...value.split(",").map((part) => part.trim())]);
+    const add = (name: string, value: string) => {
+        const values = value.split(",").map((part) => part.trim());
+        flags.set(name, LISTS.has(name) ? [...(flags.get(name) ?? []), ...values] : values);
+    };
+    for (const [name, values] of mergedConfig(files)) for (const value of values) add(name, value);
 
     const words = commandLine.split(/\s+/).filter((word) => word !== "" && word !== "\\");
     for (let index = 0; index < words.length; index++) {
@@ -59,14 +108,42 @@ export function parseK3sFlags(commandLine: string, configYaml: string): K3sFlags
             index++;
         } else add(name, "true");
     }
+    return flags;
+}
 
-    const config: unknown = parse(configYaml);
-    if (typeof config === "object" && config !== null) {
-        for (const [key, value] of Object.entries(config)) {
-            for (const item of Array.isArray(value) ? value : [value]) add(key.replace(/\+$/, ""), String(item));
+function mergedConfig(files: readonly K3sConfigFile[]): ReadonlyMap<string, readonly string[]> {
+    const merged = new Map<string, readonly string[]>();
+    for (const { path, text } of files) {
+        for (const [key, values] of entriesOf(path, text)) {
+            const name = key.replace(/\+$/, "");
+            merged.set(name, key === name ? values : [...(merged.get(name) ?? []), ...values]);
         }
     }
-    return flags;
+    return merged;
+}
+
+/** Keys of a file with their values, one after the other: k3s takes a repeated key as it takes one of a later file. */
+function entriesOf(path: string, text: string): [key: string, values: string[]][] {
+    const unread = (line?: number) =>
+        // Not the parser's own words: they quote the file.
+        new K3sConfigFault(`k3s' configuration ${path}${line === undefined ? "" : `, line ${line},`} cannot be read`);
+    // What k3s' own parser reads: the old YAML, in which `yes` is true.
+    const document = parseDocument(text, { version: "1.1", uniqueKeys: false });
+    const [error] = document.errors;
+    if (error !== undefined) throw unread(error.linePos?.[0].line);
+    if (document.contents === null) return [];
+    if (!isMap(document.contents)) throw unread();
+    return document.contents.items.map(({ key, value }): [string, string[]] => {
+        let plain: unknown;
+        try {
+            plain = isNode(value) ? value.toJS(document) : value;
+        } catch {
+            // An alias of what stands in a part that stayed on the machine, or nowhere.
+            throw unread();
+        }
+        const list = Array.isArray(plain) ? plain : plain === null ? [] : [plain];
+        return [String(isScalar(key) ? key.value : key), list.map(String)];
+    });
 }
 
 function unquote(word: string): string {

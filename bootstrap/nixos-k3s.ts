@@ -3,10 +3,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { BASH, runCommand } from "../components/cluster/cluster-command";
 import { shellQuote } from "../components/cluster/shell";
 import {
+    knownFlags,
     MANAGED_STORAGE_FLAGS,
     missingFlags,
     nixosOption,
-    parseK3sFlags,
     RECOMMENDED_FLAGS,
     REQUIRED_FLAGS,
 } from "./k3s-flags";
@@ -52,7 +52,7 @@ export async function lookAtNode(args: NixosK3sArgs): Promise<NodeFacts> {
                 faults.map((fault) => `  - ${fault}`).join("\n"),
         );
     }
-    for (const missing of missingFlags(parseK3sFlags(facts.commandLine, facts.config), RECOMMENDED_FLAGS)) {
+    for (const missing of missingFlags(knownFlags(facts).flags, RECOMMENDED_FLAGS)) {
         await pulumi.log.warn(
             `k3s on ${args.node.name} runs without ${missing.flag}: ${missing.why}. NixOS: ${nixosOption(missing)}`,
         );
@@ -132,10 +132,19 @@ type NodeNeeds = Pick<NixosK3sArgs, "managesStorage" | "ageKeyPath" | "podCidr" 
 
 /** The same with what is wrong and its mend apart; a fault ends as its sentence goes on. */
 export function nodeFaultList(args: NodeNeeds, facts: NodeFacts): NodeFault[] {
-    const flags = parseK3sFlags(facts.commandLine, facts.config);
-    const rules = [...REQUIRED_FLAGS, ...(args.managesStorage ? MANAGED_STORAGE_FLAGS : [])];
+    const { flags, fault: unread } = knownFlags(facts);
+    // What is not known to be missing is not called so.
+    const rules =
+        unread === undefined ? [...REQUIRED_FLAGS, ...(args.managesStorage ? MANAGED_STORAGE_FLAGS : [])] : [];
     const faults: NodeFault[] = [];
     const report = (part: NodePart, fault: string, mend: string) => faults.push({ part, fault, mend });
+    if (unread !== undefined) {
+        report(
+            "k3s",
+            `${unread}. `,
+            "Each key on a line of its own, as k3s' documentation has it: disable: [traefik, servicelb]",
+        );
+    }
     const name = flags.get("node-name")?.[0] ?? facts.hostname.toLowerCase();
     if (name !== args.node.name) {
         report(
@@ -148,7 +157,7 @@ export function nodeFaultList(args: NodeNeeds, facts: NodeFacts): NodeFault[] {
         ["cluster-cidr", "10.42.0.0/16", "network.podCidr", args.podCidr],
         ["service-cidr", "10.43.0.0/16", "network.serviceCidr", args.serviceCidr],
     ] as const;
-    for (const [flag, byDefault, key, wanted] of cidrs) {
+    for (const [flag, byDefault, key, wanted] of unread === undefined ? cidrs : []) {
         const given = flags.get(flag)?.[0] ?? byDefault;
         if (given !== wanted) {
             report("networks", `k3s has --${flag}=${given}, ${key} says ${wanted}: `, "make them the same");

@@ -1,5 +1,6 @@
 /** One look at the node over SSH: what it runs, what it holds, which directories it has. Reads only. */
 import { shellQuote } from "../components/cluster/shell";
+import { LOOKED_AT, type K3sConfigFile } from "./k3s-flags";
 import { REMOTE_PRELUDE } from "./ssh";
 
 export interface NodeFacts {
@@ -7,10 +8,10 @@ export interface NodeFacts {
     readonly unit: string;
     /** Host name of the machine, which k3s takes as node name. */
     readonly hostname: string;
-    /** Command line of the unit, flags included. */
+    /** Of the unit's command line the flags that are looked at. */
     readonly commandLine: string;
-    /** /etc/rancher/k3s/config.yaml and its drop-ins; empty when there are none. */
-    readonly config: string;
+    /** k3s' configuration file and its drop-ins in k3s' order, of each the keys that are looked at. */
+    readonly config: readonly K3sConfigFile[];
     /** SHA-256 of the admin kubeconfig, "" when there is none. */
     readonly kubeconfigHash: string;
     /** SHA-256 of the age key file on the node, "" when there is none or none was asked for. */
@@ -28,7 +29,7 @@ export const NO_FACTS: NodeFacts = {
     unit: "",
     hostname: "",
     commandLine: "",
-    config: "",
+    config: [],
     kubeconfigHash: "",
     ageKeyHash: "",
     ageRecipient: "",
@@ -45,7 +46,44 @@ export interface ProbeArgs {
 
 export const KUBECONFIG_PATH = "/etc/rancher/k3s/k3s.yaml";
 
-/** The script for `sh -s` on the node. It prints `key:base64` lines; no file's content but k3s' own configuration. */
+/**
+ * Shell: k3s' own rules for where its configuration is (pkg/configfilearg/parser.go), and of that and of the command line
+ * only what is looked at. The rest stays on the machine: a token or a datastore's password may be among it. What is left
+ * out of a file is an empty line, so that a fault has the line's number in the file.
+ */
+const K3S_CONFIGURATION = `
+wanted='${LOOKED_AT.join(" ")}'
+argv=$(systemctl show k3s.service --property=ExecStart --value | sed -n 's/.*argv\\[\\]=\\(.*\\) ; ignore_errors.*/\\1/p' | tr -s ' ' '\\n')
+put commandLine "$(printf '%s\\n' "$argv" | awk -v wanted="$wanted" '
+  BEGIN { count = split(wanted, names, " "); for (i = 1; i <= count; i++) ask[names[i]] = 1 }
+  /^--/ { name = substr($0, 3); sub(/=.*/, "", name); keep = name in ask; if (keep) print; if (index($0, "=")) keep = 0; next }
+  /^-/ { keep = 0 }
+  keep { print; keep = 0 }')"
+config=$(systemctl show k3s.service --property=Environment --value | tr -s ' ' '\\n' | sed -n 's/^"\\{0,1\\}K3S_CONFIG_FILE=\\([^"]*\\).*/\\1/p' | head -n 1)
+[ -n "$config" ] || config=$(printf '%s\\n' "$argv" | awk 'seen { print; exit } /^(--config|-c)$/ { seen = 1 } /^(--config|-c)=/ { sub(/^[^=]*=/, ""); print; exit }')
+[ -n "$config" ] || config=/etc/rancher/k3s/config.yaml
+config_files() {
+  echo "$config"
+  if $SUDO test -d "$config.d"; then
+    $SUDO ls -A "$config.d" < /dev/null | LC_ALL=C sort | while read -r name; do echo "$config.d/$name"; done
+  fi
+}
+config_files | while read -r file; do
+  case "$file" in "$config" | *.[yY][mM][lL] | *.[yY][aA][mM][lL]) ;; *) continue ;; esac
+  $SUDO test -f "$file" < /dev/null || continue
+  text=$($SUDO cat "$file" < /dev/null)
+  put configFile "$file
+$(printf '%s\\n' "$text" | awk -v wanted="$wanted" '
+  BEGIN { count = split(wanted, names, " "); for (i = 1; i <= count; i++) ask[names[i]] = 1 }
+  /^[ \\t]*#/ { print ""; next }
+  /^[{[?]/ { print "{"; exit }
+  /^[^ \\t-]/ || /^---/ { key = $0; sub(/[ \\t]*:.*/, "", key); gsub(/["\\047]/, "", key); sub(/[+]$/, "", key); keep = key in ask }
+  keep { print; next }
+  { print "" }')"
+done
+`.trim();
+
+/** The script for `sh -s` on the node. It prints `key:base64` lines; no file's content but of k3s' configuration a part. */
 export function probeScript({ ageKeyPath, directories, devices }: ProbeArgs): string {
     const hash = (path: string) =>
         `$($SUDO sh -c 'test -r "$1" && sha256sum < "$1" | cut -d" " -f1 || true' sh ${shellQuote(path)})`;
@@ -54,8 +92,7 @@ export function probeScript({ ageKeyPath, directories, devices }: ProbeArgs): st
         `put() { printf '%s:' "$1"; printf '%s' "$2" | base64 | tr -d '\\n'; echo; }`,
         `put unit "$(systemctl is-active k3s.service || true)"`,
         `put hostname "$(hostname)"`,
-        `put commandLine "$(systemctl show k3s.service --property=ExecStart --value | sed -n 's/.*argv\\[\\]=\\(.*\\) ; ignore_errors.*/\\1/p')"`,
-        `put config "$($SUDO sh -c 'cat /etc/rancher/k3s/config.yaml /etc/rancher/k3s/config.yaml.d/*.yaml 2>/dev/null || true')"`,
+        K3S_CONFIGURATION,
         `put kubeconfigHash "${hash(KUBECONFIG_PATH)}"`,
         ...(ageKeyPath === undefined
             ? []
@@ -86,12 +123,19 @@ export function parseFacts(stdout: string): NodeFacts {
         ]);
     }
     const one = (key: string) => values.get(key)?.[0] ?? "";
-    if (!values.has("unit")) throw new Error(`the node answered something else than facts: ${stdout.slice(0, 200)}`);
+    if (!values.has("unit")) {
+        // What the program's own lines say is not for the screen, whole or cut off.
+        const said = stdout.split("\n").filter((line) => !/^[A-Za-z]+:/.test(line));
+        throw new Error(`the node answered something else than facts: ${said.join(" ").trim().slice(0, 200)}`);
+    }
     return {
         unit: one("unit"),
         hostname: one("hostname"),
         commandLine: one("commandLine"),
-        config: one("config"),
+        config: (values.get("configFile") ?? []).map((said) => {
+            const [path = "", ...lines] = said.split("\n");
+            return { path, text: lines.join("\n") };
+        }),
         kubeconfigHash: one("kubeconfigHash"),
         ageKeyHash: one("ageKeyHash"),
         ageRecipient: one("ageRecipient"),

@@ -15,9 +15,15 @@ export function sshShell({ address, user, port }: SshTarget): string {
     return sshCommand({ address, user, port }, "sh -s");
 }
 
-/** A local command that runs one remote command line. */
+/**
+ * A local command that runs one remote command line. A machine that falls silent (its power, its network) ends it within
+ * a minute; without that it would wait for hours.
+ */
 export function sshCommand({ address, user, port }: SshTarget, remote: string): string {
-    const options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-p", String(port)];
+    const options = [
+        ...["-o", "BatchMode=yes", "-o", "ConnectTimeout=10"],
+        ...["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3", "-p", String(port)],
+    ];
     return ["ssh", ...options, `${user}@${address}`, shellQuote(remote)].join(" ");
 }
 

@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import {
+    knownFlags,
     MANAGED_STORAGE_FLAGS,
     missingFlags,
     nixosOption,
@@ -33,24 +34,64 @@ describe("k3s flags", () => {
             "/nix/store/x/k3s server --flannel-backend none --disable-network-policy --disable=servicelb,traefik",
             'k3s server --disable "traefik" --disable servicelb --disable-network-policy --flannel-backend="none"',
         ]) {
-            expect(missingFlags(parseK3sFlags(line, ""), REQUIRED_FLAGS)).toEqual([]);
+            expect(missingFlags(parseK3sFlags(line, []), REQUIRED_FLAGS)).toEqual([]);
         }
     });
 
+    const files = (...texts: string[]) => texts.map((text, index) => ({ path: `/etc/k3s/${index}.yaml`, text }));
+
     test("flags may stand in the configuration file", () => {
         const config = "flannel-backend: none\ndisable-network-policy: true\ndisable:\n  - servicelb\n  - traefik\n";
-        expect(missingFlags(parseK3sFlags("k3s server", config), REQUIRED_FLAGS)).toEqual([]);
-        expect(flags(missingFlags(parseK3sFlags("k3s server", "disable: [traefik]"), REQUIRED_FLAGS))).toEqual([
+        expect(missingFlags(parseK3sFlags("k3s server", files(config)), REQUIRED_FLAGS)).toEqual([]);
+        expect(flags(missingFlags(parseK3sFlags("k3s server", files("disable: [traefik]")), REQUIRED_FLAGS))).toEqual([
             "--flannel-backend=none",
             "--disable-network-policy",
             "--disable=servicelb",
         ]);
     });
 
+    test.each<[string, string[], string, Record<string, string[]>]>([
+        ["a later file replaces", ["disable: [traefik]", "disable: servicelb"], "", { disable: ["servicelb"] }],
+        ["a plus adds", ["disable: traefik", "disable+: [servicelb]"], "", { disable: ["traefik", "servicelb"] }],
+        ["a plus with nothing before it", ["disable+: [servicelb]"], "", { disable: ["servicelb"] }],
+        [
+            "what comes after a plus replaces again",
+            ["disable: traefik", "disable+: servicelb", "disable: coredns"],
+            "",
+            { disable: ["coredns"] },
+        ],
+        ["a repeated key is a later one", ["disable: [traefik]\ndisable: [servicelb]"], "", { disable: ["servicelb"] }],
+        [
+            "the command line adds to lists and has the last word on the rest",
+            ["disable: traefik\nflannel-backend: vxlan\ndisable-network-policy: false"],
+            "k3s server --disable servicelb --flannel-backend=none --disable-network-policy",
+            { disable: ["traefik", "servicelb"], "flannel-backend": ["none"], "disable-network-policy": ["true"] },
+        ],
+        ["the old YAML's yes", ["disable-network-policy: yes"], "", { "disable-network-policy": ["true"] }],
+        ["an empty file and an empty key", ["", "disable:"], "", {}],
+    ])("files are merged as k3s merges them: %s", (_, texts, commandLine, expected) => {
+        expect(Object.fromEntries(parseK3sFlags(commandLine, files(...texts)))).toEqual(expected);
+    });
+
+    test.each(["disable: [traefik", "token: K10secret\n  disable: traefik", "{", "disable: *gone", "- traefik"])(
+        "a file that cannot be read is a sentence without its content: %j",
+        (text) => {
+            const { flags: known, fault } = knownFlags({
+                commandLine: "k3s server --disable=traefik",
+                config: files(text),
+            });
+            expect([...known.keys()]).toEqual(["disable"]);
+            expect(fault).toMatch(/^k3s' configuration \/etc\/k3s\/0\.yaml(, line \d+,)? cannot be read$/);
+            expect(nodeFaults(needs, { ...healthy, commandLine: "", config: files(text) })).toEqual([
+                expect.stringContaining("cannot be read"),
+            ]);
+        },
+    );
+
     test("a switch set to false, and another backend, are not the flag", () => {
         const line =
             "k3s server --flannel-backend=vxlan --disable-network-policy=false --disable=servicelb --disable=traefik";
-        expect(flags(missingFlags(parseK3sFlags(line, ""), REQUIRED_FLAGS))).toEqual([
+        expect(flags(missingFlags(parseK3sFlags(line, []), REQUIRED_FLAGS))).toEqual([
             "--flannel-backend=none",
             "--disable-network-policy",
         ]);
@@ -179,8 +220,11 @@ describe("what is wrong with a node", () => {
         expect(nodeFaults(needs, { ...healthy, hostname: "nixos", commandLine: named })).toEqual([]);
     });
 
-    test("an answer that is no answer is an error", () => {
-        expect(() => parseFacts("Welcome to the machine\n")).toThrow("something else than facts");
+    test("an answer that is no answer is an error, and what the machine began to say is not in it", () => {
+        expect(() => parseFacts("Welcome to the machine\n")).toThrow(
+            "something else than facts: Welcome to the machine",
+        );
+        expect(() => parseFacts("Welcome\nconfigFile:c2VjcmV0\nconf")).toThrow(/facts: Welcome conf$/);
     });
 });
 
@@ -200,7 +244,9 @@ test("words are quoted for the shell", () => {
         expect(execFileSync("sh", ["-c", `printf %s ${shellQuote(word)}`], { encoding: "utf8" })).toBe(word);
     }
     const target = { address: "192.168.0.28", user: "root", port: 2222 };
-    expect(sshShell(target)).toBe("ssh -o BatchMode=yes -o ConnectTimeout=10 -p 2222 root@192.168.0.28 'sh -s'");
+    expect(sshShell(target)).toBe(
+        "ssh -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=15 -o ServerAliveCountMax=3 -p 2222 root@192.168.0.28 'sh -s'",
+    );
     expect(sshCommand(target, "cat /a b")).toContain("root@192.168.0.28 'cat /a b'");
 });
 
@@ -242,6 +288,65 @@ describe("scripts, run on the sandbox's machine", () => {
             missingDevices: ["/dev/net/tap"],
         });
         expect(missingFlags(parseK3sFlags(facts.commandLine, facts.config), REQUIRED_FLAGS)).toEqual([]);
+    });
+
+    describe("k3s' configuration", () => {
+        const token = "K10deadbeef::server:secret";
+        const exec = join(root, "etc/k3s-exec-start");
+        const directory = join(root, "etc/rancher/k3s");
+        const probe = () => ssh(probeScript({ directories: [], devices: [] }));
+        /** Everything that came over the wire, in the clear. */
+        const told = (stdout: string) =>
+            stdout
+                .split("\n")
+                .map((line) => `${line} ${Buffer.from(line.split(":")[1] ?? "", "base64").toString("utf8")}`)
+                .join("\n");
+
+        test("is read as k3s reads it, and only what is asked about leaves the machine", () => {
+            const before = readFileSync(exec, "utf8");
+            writeFileSync(
+                exec,
+                `/bin/k3s server --token ${token} --flannel-backend none --datastore-endpoint=mysql://root:${token}@db --disable-kube-proxy\n`,
+            );
+            mkdirSync(join(directory, "config.yaml.d"), { recursive: true });
+            writeFileSync(
+                join(directory, "config.yaml"),
+                `# token: ${token}\ntoken: ${token}\ndisable:\n- traefik\n# was ${token}\n- coredns\n"agent-token" : |\n  ${token}\ndisable-network-policy: true\n`,
+            );
+            writeFileSync(
+                join(directory, "config.yaml.d/20-more.yml"),
+                `disable+: servicelb\ntoken: ${token}\ntoken: again-${token}\n`,
+            );
+            writeFileSync(join(directory, "config.yaml.d/10-first.YAML"), "disable: [traefik]");
+            writeFileSync(join(directory, "config.yaml.d/30-not.txt"), "disable: []");
+            try {
+                const stdout = probe();
+                expect(told(stdout)).not.toContain("deadbeef");
+                const facts = parseFacts(stdout);
+                expect(facts.config.map(({ path }) => path)).toEqual([
+                    "/etc/rancher/k3s/config.yaml",
+                    "/etc/rancher/k3s/config.yaml.d/10-first.YAML",
+                    "/etc/rancher/k3s/config.yaml.d/20-more.yml",
+                ]);
+                expect(Object.fromEntries(knownFlags(facts).flags)).toEqual({
+                    disable: ["traefik", "servicelb"],
+                    "disable-network-policy": ["true"],
+                    "flannel-backend": ["none"],
+                    "disable-kube-proxy": ["true"],
+                });
+                // A fault is told with the line of the file, though most of it stayed behind.
+                writeFileSync(join(directory, "config.yaml"), `token: ${token}\n\ndisable: [traefik\n`);
+                expect(knownFlags(parseFacts(probe())).fault).toMatch(/config\.yaml, line [34], cannot be read$/);
+                writeFileSync(join(directory, "config.yaml"), `{ "token": "${token}", "disable": ["traefik"] }\n`);
+                const json = probe();
+                expect(told(json)).not.toContain("deadbeef");
+                expect(knownFlags(parseFacts(json)).fault).toContain("config.yaml, line");
+            } finally {
+                writeFileSync(exec, before);
+                rmSync(join(directory, "config.yaml"));
+                rmSync(join(directory, "config.yaml.d"), { recursive: true });
+            }
+        });
     });
 
     test("the unit is down when the API server is", () => {

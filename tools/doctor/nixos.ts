@@ -1,7 +1,7 @@
 /** The NixOS machine: reached over SSH, k3s as Cilium needs it, its key, its directories and devices. */
 import type { Run } from "../../bootstrap/talos/child-process";
 import { lastLine } from "../../bootstrap/talos/talosctl";
-import { missingFlags, nixosOption, parseK3sFlags, RECOMMENDED_FLAGS } from "../../bootstrap/k3s-flags";
+import { knownFlags, missingFlags, nixosOption, RECOMMENDED_FLAGS } from "../../bootstrap/k3s-flags";
 import { nodeFaultList, type NixosK3sArgs, type NodePart } from "../../bootstrap/nixos-k3s";
 import { parseFacts, probeScript, type NodeFacts } from "../../bootstrap/node-facts";
 import type { Told } from "../live/get";
@@ -74,7 +74,8 @@ export function judgeNixos(args: NixosK3sArgs, paths: NodePaths, told: Told<Node
         const good = PARTS[part](args);
         return good === undefined ? [] : [say.ok(part, good)];
     });
-    const recommended = missingFlags(parseK3sFlags(facts.commandLine, facts.config), RECOMMENDED_FLAGS).map((flag) =>
+    const { flags, fault } = knownFlags(facts);
+    const recommended = (fault === undefined ? missingFlags(flags, RECOMMENDED_FLAGS) : []).map((flag) =>
         say.warning("k3s", `runs without ${flag.flag}: ${flag.why}`, `NixOS: ${nixosOption(flag)}`),
     );
     return [
