@@ -42,6 +42,7 @@ export async function lookAtNode(args: NixosK3sArgs): Promise<NodeFacts> {
     const stdout = await runCommand(`node ${args.node.name} (${args.node.address}) cannot be looked at over SSH`, {
         command: sshShell({ address: args.node.address, ...args.node.ssh }),
         stdin: lookScript(args),
+        limitSeconds: 120,
     });
     if (stdout === undefined) return NO_FACTS;
     const facts = parseFacts(stdout);
@@ -97,7 +98,7 @@ export class NixosK3s extends pulumi.ComponentResource {
             `${name}-kubeconfig`,
             {
                 interpreter: BASH,
-                create: sshCommand(this.ssh, readKubeconfigCommand(args.node)),
+                create: printWhole(sshCommand(this.ssh, readKubeconfigCommand(args.node))),
                 // k3s renews its certificates: a new file is fetched again.
                 triggers: [facts.kubeconfigHash],
                 logging: "none",
@@ -227,6 +228,11 @@ export function directoriesScript(directories: readonly string[], owner: { uid: 
 /** The remote command line that prints the admin kubeconfig. */
 export function readKubeconfigCommand({ ssh }: NixosK3sArgs["node"]): string {
     return `${ssh.user === "root" ? "" : "sudo -n "}cat ${KUBECONFIG_PATH}`;
+}
+
+/** Bash: prints what a command prints once it has ended well. The output of one that fails is shown to the person. */
+export function printWhole(line: string): string {
+    return `printed=$(${line})\nprintf '%s\\n' "$printed"`;
 }
 
 /** k3s writes 127.0.0.1:6443; seen from this computer that is the node. Any other server is somebody's choice. */

@@ -68,16 +68,34 @@ export const bytes = pattern(/^[1-9][0-9]*(Ki|Mi|Gi|Ti)$/, "a size with a binary
 /** Whole or fractional cores, e.g. "8" or "500m". */
 export const cpu = pattern(/^([1-9][0-9]*|[1-9][0-9]*m)$/, 'cores such as "8" or "500m", as text');
 
-/** Absolute path on a machine, without a trailing slash or `..`. */
-export const absolutePath = text("an absolute path such as /var/data").refine(
-    (value) => /^(\/[^/\0]+)+$/.test(value) && !value.split("/").includes(".."),
-    { error: "an absolute path such as /var/data, without .. or a trailing /" },
+/** One part of a path: no blank and nothing that a shell, a URL or an option parser reads in its own way. */
+const PART = "(?!\\.{1,2}(?:/|$))[A-Za-z0-9._+@%=,][A-Za-z0-9._+@%=,-]*";
+
+/** Absolute path on a machine, without a trailing slash, `.` or `..`. */
+export const absolutePath = pattern(
+    new RegExp(`^(?:/${PART})+$`),
+    "an absolute path such as /var/data: letters, digits and ._+@%=,- between slashes, without . or .. and no / at its end",
 );
 
-/** Path inside a repository: relative, no leading or trailing slash, no `..`. */
-export const relativePath = text("a path inside the repository such as k8s/argocd-homelab").refine(
-    (value) => /^[^/\0]+(\/[^/\0]+)*$/.test(value) && !value.split("/").includes(".."),
-    { error: "a path inside the repository such as k8s/argocd-homelab, without .. or slashes at its ends" },
+/** Path inside a repository: relative, no leading or trailing slash, no `.` or `..`. */
+export const relativePath = pattern(
+    new RegExp(`^${PART}(?:/${PART})*$`),
+    "a path inside the repository such as k8s/argocd-homelab: letters, digits and ._+@%=,- between slashes, without . or .. and no / at its ends",
+);
+
+const HOST = "[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?";
+const URL_PATH = "(?:/[A-Za-z0-9._~%+,=:@-]+)*";
+
+/** https URL of a service. A token in it would be in plans and logs. */
+export const httpsUrl = pattern(
+    new RegExp(`^https://${HOST}${URL_PATH}/?$`),
+    "an https URL such as https://s3.example.net, without user or password in it",
+);
+
+/** What is probed: a path and a query may follow. */
+export const probeUrl = pattern(
+    new RegExp(`^https?://${HOST}${URL_PATH}/?(?:\\?[A-Za-z0-9._~%+,=:@/&-]*)?$`),
+    "an http(s) URL such as https://nas.example.net/health, without user or password in it",
 );
 
 /** Prometheus duration, e.g. 15d. */
@@ -86,10 +104,30 @@ export const duration = pattern(/^[1-9][0-9]*(m|h|d|w|y)$/, "a duration such as 
 /** Cloudflare account or zone id. */
 export const cloudflareId = pattern(/^[0-9a-f]{32}$/, "32 hexadecimal characters (dashboard: Overview, API)");
 
+/** Git remote that is read without credentials. */
+export const httpsRepository = pattern(
+    new RegExp(`^https://${HOST}(?:/[A-Za-z0-9._~+-]+)+/?$`),
+    "an https Git URL such as https://github.com/you/home-ops.git, without user or token in it: a private one has its credential in a Secret",
+);
+
 /** Git remote that Argo CD can clone. */
 export const gitRepository = pattern(
-    /^(https:\/\/[^\s/]+\/\S+|ssh:\/\/\S+|git@[^\s:]+:\S+)$/,
-    "a Git URL such as https://github.com/you/homelab.git",
+    new RegExp(
+        `^(?:https://${HOST}|ssh://(?:[A-Za-z0-9._-]+@)?${HOST})(?:/[A-Za-z0-9._~+-]+)+/?$|^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[A-Za-z0-9._~+][A-Za-z0-9._~+/-]*$`,
+    ),
+    "a Git URL such as https://github.com/you/homelab.git, without a token or password in it: a private one has its credential in a Secret",
+);
+
+/** Branch, tag, commit or full reference; https://git-scm.com/docs/git-check-ref-format */
+export const gitRevision = pattern(
+    /^(?!.*(?:\.\.|\/\/|\.lock(?:\/|$)|[./]$))[A-Za-z0-9_][A-Za-z0-9._/+@-]*$/,
+    "a Git branch, tag, commit or reference such as main or refs/heads/main",
+);
+
+/** Tailnet as the admin console names it: organization, e-mail address of a personal one, or an id; `-` for the credential's own. */
+export const tailnetName = pattern(
+    /^(?:-|[A-Za-z0-9][A-Za-z0-9._+-]*(?:@[A-Za-z0-9][A-Za-z0-9.-]*)?)$/,
+    'the tailnet\'s name, such as example.com or you@example.com, or "-"',
 );
 
 /** IANA time zone known to this Node, e.g. Europe/Copenhagen. */

@@ -95,7 +95,10 @@ export function describeFaults(stack: string, faults: readonly Fault[]): string 
 /** A value as an error shows it: short JSON, so that quotes and types are visible. */
 export function show(value: unknown): string {
     if (value === undefined) return "nothing";
-    const json = JSON.stringify(value) ?? String(value);
+    const json = (JSON.stringify(value) ?? String(value))
+        // A token in a URL is a fault, and the fault is printed.
+        .replace(/(https?:)\/\/[^\s/"]*@/g, "$1//[hidden]@")
+        .replace(/\/\/([^\s/":@]*):[^\s/"]*@/g, "//$1:[hidden]@");
     return json.length > 80 ? `${json.slice(0, 77)}...` : json;
 }
 

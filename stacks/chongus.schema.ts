@@ -14,9 +14,14 @@ import {
     delivery,
     domain,
     duration,
+    gitRevision,
+    httpsRepository,
+    httpsUrl,
     ipv4,
     label,
+    probeUrl,
     relativePath,
+    tailnetName,
     timezone,
     whole,
 } from "../config/fields";
@@ -29,8 +34,6 @@ const diskById = version(
     "a disk by its stable name, such as /dev/disk/by-id/ata-Samsung_SSD_870_EVO_2TB_S0000000000001",
     /^\/dev\/disk\/by-id\/[A-Za-z0-9._:+-]+$/,
 );
-
-const httpsUrl = version("an https URL such as https://s3.example.net", /^https:\/\/[^\s/]+(\/\S*)?$/);
 
 const node = z.strictObject({
     /** Host name and Kubernetes node name. */
@@ -144,7 +147,7 @@ const monitoring = z.strictObject({
     /** Address for senders of Graphite metrics (TrueNAS). */
     graphiteAddress: ipv4,
     /** HTTP endpoints that the blackbox exporter probes, by name. */
-    probes: z.record(label, z.string().regex(/^https?:\/\/\S+$/, { error: "an http(s) URL" })).default({}),
+    probes: z.record(label, probeUrl).default({}),
 });
 
 const webApp = (defaults: { host: string; memory: string; storage: string }) =>
@@ -196,8 +199,8 @@ export const chongusSchema = z.strictObject({
     postgres,
     gitops: z.strictObject({
         /** Read without credentials, so over https. */
-        repository: version("an https Git URL such as https://github.com/you/home-ops.git", /^https:\/\/[^\s/]+\/\S+$/),
-        revision: z.string().min(1, { error: "a Git reference such as refs/heads/main" }).default("refs/heads/main"),
+        repository: httpsRepository,
+        revision: gitRevision.default("refs/heads/main"),
         /** Directory that Flux starts from. */
         path: relativePath,
     }),
@@ -212,7 +215,7 @@ export const chongusSchema = z.strictObject({
     cloudflare: z.strictObject({ accountId: cloudflareId, zoneId: cloudflareId, tunnel: label }).optional(),
     tailscale: z
         .strictObject({
-            tailnet: z.string().min(1, { error: 'the tailnet\'s name, or "-"' }),
+            tailnet: tailnetName,
             tag: label.default("chongus"),
             policy: z.enum(["manage", "leave"]).default("manage"),
         })

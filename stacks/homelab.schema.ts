@@ -16,10 +16,12 @@ import {
     domain,
     duration,
     gitRepository,
+    gitRevision,
     ipv4,
     label,
     port,
     relativePath,
+    tailnetName,
     timezone,
     whole,
 } from "../config/fields";
@@ -88,7 +90,7 @@ const cloudflare = z.strictObject({
 
 const tailscale = z.strictObject({
     /** Tailnet name as the admin console shows it, or "-" for the one the credential belongs to. */
-    tailnet: z.string().min(1, { error: 'the tailnet\'s name, or "-"' }),
+    tailnet: tailnetName,
     /** Tag of the subnet router, without `tag:`. */
     tag: label.default("homelab"),
     /** `manage`: this stack owns the tailnet's policy file; `leave`: somebody else does. */
@@ -97,7 +99,7 @@ const tailscale = z.strictObject({
 
 const gitops = z.strictObject({
     repository: gitRepository,
-    revision: z.string().min(1, { error: "a branch, tag or commit" }).default("main"),
+    revision: gitRevision.default("main"),
     /** Tree whose directories `<path>/{infra,apps,media}/<app>` become Argo CD applications. */
     path: relativePath,
 });

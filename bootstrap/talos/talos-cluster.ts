@@ -49,6 +49,8 @@ export async function lookAtTalos(args: TalosClusterArgs): Promise<TalosFacts> {
     const stdout = await runCommand(`the machines of ${args.clusterName} cannot be looked at`, {
         command: `node ${shellQuote(join(__dirname, "run.cjs"))} look`,
         stdin: JSON.stringify(request),
+        // Each question to a machine has a limit of its own; this is for what hangs elsewhere.
+        limitSeconds: 600,
     });
     if (stdout === undefined) return NO_FACTS;
     const { secretsHash, faults, warnings } = JSON.parse(stdout) as LookAnswer;

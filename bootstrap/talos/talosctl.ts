@@ -264,9 +264,10 @@ export class Talosctl {
         if (ran.code !== 0) throw this.failure(args, undefined, ran);
     }
 
-    private failure(args: readonly string[], address: string | undefined, { stderr, stdout }: Ran): Error {
+    /** What it printed is left out: kubeconfig, machine configuration and the diff of one are in that, whole or in part. */
+    private failure(args: readonly string[], address: string | undefined, { stderr, code }: Ran): Error {
         const words = args.slice(0, 2).join(" ");
-        const said = (stderr.trim() || stdout.trim()).split("\n").slice(-6).join("\n  ");
+        const said = stderr.trim().split("\n").slice(-6).join("\n  ") || `without a word, code ${code}`;
         return new Error(
             `talosctl ${words}${address === undefined ? "" : ` on ${address}`} failed:\n  ${this.secrets.redact(said)}`,
         );

@@ -111,28 +111,53 @@ export function atEveryUp(
 }
 
 /**
- * Runs a command on this computer at every preview and up, through the engine's command provider, and returns what it
- * printed; undefined in a plan. For looking only. Rejects with a `RunError` that starts with `failure` and ends with
- * what the command said. A failed apply would leave the program waiting; a rejected promise ends it.
+ * Runs one simple command on this computer at every preview and up, through the engine's command provider, and returns
+ * what it printed; undefined in a plan. For looking only. Rejects with a `RunError` that starts with `failure` and ends
+ * with what the command said. A failed apply would leave the program waiting; a rejected promise ends it.
+ *
+ * After `limitSeconds` it is ended: what hangs on the other side (a dead mount, a machine that answers pings alone) would
+ * keep every preview waiting.
  */
 export async function runCommand(
     failure: string,
-    args: { command: string; stdin?: string },
+    args: { command: string; stdin?: string; environment?: Record<string, string>; limitSeconds: number },
 ): Promise<string | undefined> {
+    const { command: line, limitSeconds, ...rest } = args;
     try {
         const { stdout } = await command.local.run({
-            ...args,
-            command: `${SWEEP_PRIVATE_FILES}\n${args.command}`,
+            ...rest,
+            command: `${SWEEP_PRIVATE_FILES}\n${limited(line, limitSeconds)}`,
             interpreter: BASH,
             logging: "none",
         });
         return typeof stdout === "string" ? stdout : undefined;
     } catch (error) {
-        const words = (error instanceof Error ? error.message : String(error))
-            .split("\n")
-            .filter((line) => line.trim() !== "")
-            .slice(-4)
-            .join("\n  ");
-        throw new pulumi.RunError(`${failure}; nothing was touched.\n  ${words}`);
+        const said = whatItSaid(error instanceof Error ? error.message : String(error));
+        throw new pulumi.RunError(`${failure}; nothing was touched.\n  ${said.join("\n  ")}`);
     }
+}
+
+/** The last lines of a failed command, without the script that the provider quotes before them; its end when it said none. */
+export function whatItSaid(error: string): string[] {
+    const [end = "", ...lines] = error
+        .split("\n")
+        .map((line) => line.replace(/: running ".*":?$/, ""))
+        .filter((line) => line.trim() !== "");
+    return lines.length > 0 ? lines.slice(-4) : [end];
+}
+
+/** Bash: the command, ended after a number of seconds. macOS has no `timeout`. */
+function limited(line: string, seconds: number): string {
+    return `
+( exec ${line} ) <&0 &
+looking=$!
+( for second in $(seq ${seconds}); do
+    sleep 1
+    kill -0 "$looking" 2> /dev/null || exit 0
+  done
+  kill "$looking" ) > /dev/null 2>&1 < /dev/null &
+status=0
+wait "$looking" || status=$?
+[ "$status" -ne 143 ] || echo "no end within ${seconds} seconds" >&2
+exit "$status"`.trim();
 }

@@ -7,7 +7,7 @@ import type { Cluster } from "../platform";
 
 export interface SopsAgeKeyArgs {
     cluster: Pick<Cluster, "kubeconfig">;
-    /** Command that prints the key file, e.g. `ssh root@node cat ...` or `cat ...`. Runs at `up` only. */
+    /** Bash that prints the key file, e.g. `ssh root@node cat ...` or `cat ...`. Runs at `up` only. */
     read: string;
     /** SHA-256 of the file; a new key has a new hash, which delivers it again. */
     hash: string;
@@ -33,15 +33,17 @@ export class SopsAgeKey extends pulumi.ComponentResource {
             {
                 create: `
 # A shell variable is neither argument nor environment; printf is a builtin.
-key=$(${args.read})
+key=$(bash -c "$READ_KEY")
 case "$key" in
   *AGE-SECRET-KEY-*) ;;
-  *) echo "what '${args.read.replaceAll("'", "")}' prints is no age key: it has no AGE-SECRET-KEY line" >&2; exit 1 ;;
+  *) echo "this prints no age key, there is no AGE-SECRET-KEY line in it:  $READ_KEY" >&2; exit 1 ;;
 esac
 printf '%s\\n' "$key" |
   kubectl --namespace ${namespace} create secret generic ${secret} --from-file=${key}=/dev/stdin --dry-run=client -o yaml |
   kubectl apply --server-side --force-conflicts --field-manager=homelab-age-key -f - > /dev/null
 `.trim(),
+                // Not a part of the script: a path in it would be read by the shell once more.
+                environment: { READ_KEY: args.read },
                 // No delete: the secret goes with its namespace, and a rotation must not leave Argo CD without a key.
                 triggers: [args.hash],
             },
@@ -56,10 +58,16 @@ printf '%s\\n' "$key" |
  * at each preview and up; the content stays in the child process. Rejects with a `RunError` when there is no such file.
  */
 export async function localAgeKey(path: string): Promise<{ hash: string; recipient: string }> {
-    const quoted = shellQuote(path);
     const stdout = await runCommand(`the age key file ${path} (secrets.ageKey.path) cannot be read`, {
-        command: `test -r ${quoted}\n{ sha256sum 2> /dev/null || shasum -a 256; } < ${quoted} | cut -d' ' -f1\nsed -n 's/^# public key: *//p' ${quoted} | head -n 1`,
+        command: `bash -euo pipefail -c ${shellQuote(LOOK_AT_KEY)}`,
+        environment: { KEY_FILE: path },
+        limitSeconds: 30,
     });
     const [hash = "", recipient = ""] = (stdout ?? "").split("\n").map((line) => line.trim());
     return { hash, recipient };
 }
+
+const LOOK_AT_KEY = `
+test -r "$KEY_FILE" || { echo "it is not there, or not readable for you" >&2; exit 1; }
+{ sha256sum 2> /dev/null || shasum -a 256; } < "$KEY_FILE" | cut -d' ' -f1
+sed -n 's/^# public key: *//p' < "$KEY_FILE" | sed -n 1p`.trim();

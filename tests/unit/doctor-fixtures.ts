@@ -58,7 +58,7 @@ const FACTS: NodeFacts = {
     commandLine:
         "k3s server --flannel-backend=none --disable-network-policy --disable=servicelb --disable=traefik " +
         "--disable-kube-proxy --disable=local-storage",
-    config: "",
+    config: [],
     kubeconfigHash: "1",
     ageKeyHash: "2",
     ageRecipient: "age1ours",
@@ -420,7 +420,8 @@ export const ill: readonly Fixture[] = [
         check: "networks",
         found: /cluster-cidr=10\.52\.0\.0\/16/,
         fix: /the same/,
-        findings: () => node({ config: "cluster-cidr: 10.52.0.0/16" }),
+        findings: () =>
+            node({ config: [{ path: "/etc/rancher/k3s/config.yaml", text: "cluster-cidr: 10.52.0.0/16" }] }),
     },
     {
         name: "a stopped k3s",

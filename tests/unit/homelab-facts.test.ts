@@ -76,7 +76,7 @@ describe("bootstrap", () => {
         const namespace = find("core/v1:Namespace", "argocd");
         expect(dig(namespace.inputs, "metadata", "name")).toBe("argocd");
         const delivery = find(":Command", "sops-age-key");
-        expect(dig(delivery.inputs, "create")).toContain("'cat /var/lib/sops-nix/keys.txt'");
+        expect(dig(delivery.inputs, "environment", "READ_KEY")).toContain("'cat /var/lib/sops-nix/keys.txt'");
         inOrder(namespace, delivery, find(":Release", "argocd"));
     });
 

@@ -1,5 +1,5 @@
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
@@ -12,12 +12,15 @@ import {
     RECOMMENDED_FLAGS,
     REQUIRED_FLAGS,
 } from "../../bootstrap/k3s-flags";
-import { directoriesScript, lookAtNode, nodeFaults, withServerAddress } from "../../bootstrap/nixos-k3s";
+import { directoriesScript, lookAtNode, nodeFaults, printWhole, withServerAddress } from "../../bootstrap/nixos-k3s";
 import { NO_FACTS, parseFacts, probeScript, type NodeFacts } from "../../bootstrap/node-facts";
 import { sshCommand, sshShell } from "../../bootstrap/ssh";
+import { BASH, runCommand, whatItSaid } from "../../components/cluster/cluster-command";
 import { shellQuote } from "../../components/cluster/shell";
+import { localAgeKey, SopsAgeKey } from "../../components/secrets/sops-age-key";
 import { installMachineCommands, prepareMachine } from "../../sandbox/node-machine";
 import { ROOT } from "../../tools/stack-file";
+import { planComponent } from "./component-plan";
 
 const flags = (list: readonly { flag: string }[]) => list.map(({ flag }) => flag);
 
@@ -248,6 +251,110 @@ test("words are quoted for the shell", () => {
         "ssh -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=15 -o ServerAliveCountMax=3 -p 2222 root@192.168.0.28 'sh -s'",
     );
     expect(sshCommand(target, "cat /a b")).toContain("root@192.168.0.28 'cat /a b'");
+});
+
+describe("commands on this computer", () => {
+    const base = mkdtempSync(join(tmpdir(), "homelab-node-test-"));
+    afterAll(() => rmSync(base, { recursive: true, force: true }));
+    const [bash = "", ...flags] = BASH;
+    const run = (script: string, env: Record<string, string> = {}, input = "") =>
+        spawnSync(bash, [...flags, script], {
+            encoding: "utf8",
+            input,
+            // By a socket for input Bash takes itself to be started from afar, unless another shell has started it.
+            env: { PATH: `${base}:${process.env["PATH"]}`, XDG_RUNTIME_DIR: base, SHLVL: "2", ...env },
+        });
+    writeFileSync(join(base, "kubectl"), "#!/bin/sh\ncat\n", { mode: 0o755 });
+
+    test("one that fails halfway shows nothing of the kubeconfig; one that does not prints it whole", () => {
+        const failing = run(printWhole("sh -c 'echo client-key-data: c2VjcmV0; echo lost >&2; exit 255'"));
+        expect(failing).toMatchObject({ status: 255, stdout: "", stderr: "lost\n" });
+        expect(run(printWhole("printf 'a\\nb\\n\\n'"))).toMatchObject({ status: 0, stdout: "a\nb\n" });
+    });
+
+    /** The inputs of the command that delivers the age key, and of the look at it: what the engine runs. */
+    async function ageKeyCommands(path: string) {
+        const looks: Record<string, unknown>[] = [];
+        await pulumi.runtime.setMocks({
+            newResource: ({ name, inputs }) => ({ id: name, state: inputs as Record<string, unknown> }),
+            call: ({ inputs }) => {
+                looks.push(inputs as Record<string, unknown>);
+                return { stdout: "hash\nage1x\n", stderr: "" };
+            },
+        });
+        await localAgeKey(path);
+        const [delivery] = (
+            await planComponent(
+                () =>
+                    void new SopsAgeKey(
+                        "sops-age-key",
+                        {
+                            cluster: { kubeconfig: pulumi.secret("kubeconfig") },
+                            hash: "x",
+                            read: `cat ${shellQuote(path)}`,
+                        },
+                        {},
+                    ),
+            )
+        ).filter(({ type }) => type === "command:local:Command");
+        return { look: looks[0], delivery: delivery?.inputs as Record<string, unknown> };
+    }
+
+    test.each(["$(touch made)", "`touch made`", "it's", 'a"b', "a;touch made", "a b"])(
+        "a key file called %s is read, and its name is no command",
+        async (name) => {
+            const folder = mkdtempSync(join(base, "key-"));
+            const path = join(folder, name);
+            writeFileSync(path, "no key\n");
+            const { look, delivery } = await ageKeyCommands(path);
+            const environment = (inputs: Record<string, unknown> | undefined) =>
+                inputs?.["environment"] as Record<string, string>;
+            const refused = run(`cd '${folder}'\n${String(delivery["create"])}`, environment(delivery));
+            expect(refused.stderr).toContain("this prints no age key");
+            expect(refused.stderr).toContain(shellQuote(path));
+            writeFileSync(path, "# public key: age1mine\nAGE-SECRET-KEY-1X\n");
+            expect(run(String(delivery["create"]), environment(delivery)).status).toBe(0);
+            const { status, stdout } = run(`cd '${folder}'\n${String(look?.["command"])}`, environment(look));
+            expect([status, stdout]).toEqual([0, expect.stringMatching(/^[0-9a-f]{64}\nage1mine\n$/)]);
+            expect(readdirSync(folder)).toEqual([name]);
+        },
+    );
+
+    describe("a look", () => {
+        /** What the engine is asked to run. */
+        const look = async (command: string, limitSeconds: number) => {
+            let script = "";
+            await pulumi.runtime.setMocks({
+                newResource: () => ({ id: "", state: {} }),
+                call: ({ inputs }) => {
+                    script = String((inputs as { command: unknown }).command);
+                    return { stdout: "", stderr: "" };
+                },
+            });
+            await runCommand("the machine cannot be looked at", { command, limitSeconds });
+            return script;
+        };
+
+        test("has its input, its output and its own end", async () => {
+            const script = await look("sh -c 'cat; echo said >&2; exit 3'", 5);
+            expect(run(script, {}, "asked")).toMatchObject({ status: 3, stdout: "asked", stderr: "said\n" });
+        });
+
+        test("that does not end is ended, and leaves nothing behind", async () => {
+            const began = Date.now();
+            const { status, stderr } = run(await look("sleep 33.5", 1));
+            expect([status, stderr.includes("no end within 1 seconds")]).toEqual([143, true]);
+            expect(Date.now() - began).toBeLessThan(15_000);
+            expect(spawnSync("ps", ["-eo", "args="], { encoding: "utf8" }).stdout).not.toContain("sleep 33.5");
+        });
+
+        test("that fails is told without its script", () => {
+            const failed = 'invocation returned an error: exit status 255: running "private=\\nssh x":\n';
+            expect(whatItSaid(`${failed}ssh: no route to host\n`)).toEqual(["ssh: no route to host"]);
+            expect(whatItSaid(failed)).toEqual(["invocation returned an error: exit status 255"]);
+            expect(whatItSaid(`${failed}${"line\n".repeat(9)}`)).toHaveLength(4);
+        });
+    });
 });
 
 describe("scripts, run on the sandbox's machine", () => {

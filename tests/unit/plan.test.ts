@@ -192,8 +192,8 @@ describe("secrets", () => {
             "triggers",
             "update",
         ]);
-        expect(Object.keys(delivery["environment"] as object)).toEqual(["CLUSTER_KUBECONFIG"]);
-        expect(delivery["create"]).toContain("cat /var/lib/sops-nix/keys.txt");
+        expect(Object.keys(delivery["environment"] as object)).toEqual(["CLUSTER_KUBECONFIG", "READ_KEY"]);
+        expect(dig(delivery, "environment", "READ_KEY")).toContain("cat /var/lib/sops-nix/keys.txt");
         expect(delivery["create"]).toContain("kubectl --namespace argocd create secret generic sops-age-key");
         expect(all(":Secret").filter(({ inputs }) => /age-key|keys\.txt/.test(JSON.stringify(inputs)))).toEqual([]);
         expect(JSON.stringify(plan.resources)).not.toContain("AGE-SECRET-KEY-1");

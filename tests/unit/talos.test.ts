@@ -738,7 +738,28 @@ else process.exit(1);
             expect.stringContaining("node01 (172.30.11.1) is configured with other secrets than other.enc.yaml"),
         ]);
         env = before;
-        expect(look({ secretsFile: "other.enc.yaml" }).faults[0]).toContain("point SOPS_AGE_KEY_FILE at an age key");
+        expect(look({ secretsFile: "other.enc.yaml" }).faults[0]).toContain("Point SOPS_AGE_KEY_FILE at an age key");
+    });
+
+    test("talosctl that fails halfway shows nothing of what it printed", async () => {
+        const printed = "client-key-data: c2VjcmV0";
+        const run: Run = (_, [verb]) => Promise.resolve({ code: verb === "gen" ? 0 : 1, stdout: printed, stderr: "" });
+        const around = {
+            run,
+            directory: { path: base, write: (name: string) => join(base, name) },
+            say: () => undefined,
+            sleep: () => Promise.resolve(),
+            now: Date.now,
+        };
+        const talosctl = await Talosctl.open(around, await openWithKey("talos.enc.yaml"), {
+            CLUSTER_NAME: "chongus",
+            CONTROL_PLANE_ENDPOINT: "https://172.30.11.10:6443",
+            TALOS_VERSION: "v1.10.6",
+            KUBERNETES_VERSION: "1.33.0",
+        });
+        await expect(talosctl.kubeconfig("172.30.11.1")).rejects.toThrow(
+            /^talosctl kubeconfig - on 172\.30\.11\.1 failed:\n {2}without a word, code 1$/,
+        );
     });
 
     test("no secret is in any argument, and none is left in a file", async () => {
