@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { findIdentities } from "../../components/secrets/age-identities";
+import { cannotOpen, openSops, SopsFault, valueAt, type SopsValue } from "../../components/secrets/sops-file";
 import { privateDirectory } from "../../components/cluster/private-files";
 
 /** What `talosctl gen secrets` writes, by dotted path. Every one of them is needed to make a configuration. */
@@ -36,8 +38,8 @@ export interface SecretsBundle {
 export class SecretsFault extends Error {}
 
 /**
- * Opens the SOPS file with the age identities that sops itself would use (SOPS_AGE_KEY_FILE, or
- * ~/.config/sops/age/keys.txt). Throws a `SecretsFault`.
+ * Opens the SOPS file with the age identities that sops itself would use. Throws a `SecretsFault` when it is not there, not
+ * for one of these keys, not whole and in each part what sops wrote, or no secrets bundle.
  */
 export async function openSecretsBundle(root: string, path: string): Promise<SecretsBundle> {
     const file = join(root, path);
@@ -46,45 +48,26 @@ export async function openSecretsBundle(root: string, path: string): Promise<Sec
             `the Talos secrets file ${path} does not exist: docs/talos.md says how to make it, once and for all`,
         );
     }
-    const text = readFileSync(file, "utf8");
-    if (!/^ *"?sops"?:/m.test(text)) {
-        throw new SecretsFault(
-            `${path} is not encrypted: run  sops encrypt --in-place ${path}  before it is committed`,
-        );
-    }
-    const { decryptSops } = await import("sops-age");
-    let tree: unknown;
+    const { identities, notes } = await findIdentities(process.env);
+    let tree: SopsValue;
     try {
-        tree = await decryptSops(text, { fileType: path.endsWith(".json") ? "json" : "yaml" });
+        tree = await openSops(readFileSync(file, "utf8"), identities);
     } catch (error) {
-        throw new SecretsFault(
-            `${path} cannot be decrypted (${error instanceof Error ? error.message : String(error)}): ` +
-                `point SOPS_AGE_KEY_FILE at an age key whose recipient is in the file`,
-        );
+        if (!(error instanceof SopsFault)) throw error;
+        throw new SecretsFault(cannotOpen(path, error, notes));
     }
-    const missing = TALOS_SECRETS.filter((secret) => valueAt(tree, secret) === "");
+    const missing = TALOS_SECRETS.filter((secret) => (valueAt(tree, secret) ?? "") === "");
     if (missing.length > 0) {
         throw new SecretsFault(
             `${path} is no Talos secrets bundle, it lacks ${missing.join(", ")}: it is the output of  talosctl gen secrets`,
         );
     }
-    const values = TALOS_SECRETS.map((secret) => valueAt(tree, secret));
+    const values = TALOS_SECRETS.map((secret) => valueAt(tree, secret) ?? "");
     return {
         yaml: stringify(tree, { lineWidth: 0, defaultStringType: "QUOTE_DOUBLE" }),
         hash: createHash("sha256").update(JSON.stringify(values)).digest("hex"),
         redact: (said) => values.reduce((rest, value) => rest.replaceAll(value, "[secret]"), said),
     };
-}
-
-function valueAt(tree: unknown, path: string): string {
-    const value = path
-        .split(".")
-        .reduce<unknown>(
-            (node, part) =>
-                typeof node === "object" && node !== null ? (node as Record<string, unknown>)[part] : undefined,
-            tree,
-        );
-    return typeof value === "string" || typeof value === "number" ? String(value) : "";
 }
 
 /**

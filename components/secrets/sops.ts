@@ -2,7 +2,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { findIdentities } from "./age-identities";
 import type { SecretArgs, SecretRef, SecretStore } from "./secret-store";
+import { cannotOpen, openSops, SopsFault, valueAt } from "./sops-file";
 
 /** Reads one value of a decrypted file by its dotted path; undefined when there is none. */
 export type SecretValues = (ref: SecretRef) => string | undefined;
@@ -18,23 +20,22 @@ export type SopsReader = (root: string, path: string) => Promise<SecretValues>;
  * once: encrypted in state, hidden in logs and diffs.
  */
 export class SopsSecretStore implements SecretStore {
-    readonly #missing = new Set<SecretRef>();
-
     constructor(
         /** Path for messages, as the user wrote it. */
         private readonly path: string,
         private readonly values: SecretValues,
     ) {}
 
-    /** One value as a secret Output, e.g. for a provider's token. Missing ones are collected for `check`. */
+    /** One value as a secret Output, e.g. for a provider's token. Throws what `check` throws when there is none. */
     value(ref: SecretRef): pulumi.Output<string> {
         return pulumi.secret(this.text(ref));
     }
 
+    /** Never an empty text in place of a value: an app would run with it. */
     private text(ref: SecretRef): string {
-        const value = this.values(ref);
-        if (value === undefined || value === "") this.#missing.add(ref);
-        return value ?? "";
+        const value = this.values(ref) ?? "";
+        if (value === "") throw this.lacks([ref]);
+        return value;
     }
 
     deliver(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
@@ -53,19 +54,21 @@ export class SopsSecretStore implements SecretStore {
             .metadata.name;
     }
 
-    /** Throws a `RunError` with every value asked for so far that the file lacks. */
+    /** Throws a `RunError` with every one of these values that the file lacks. Called before anything is made. */
     check(refs: readonly SecretRef[]): void {
-        for (const ref of refs) this.value(ref);
-        if (this.#missing.size === 0) return;
-        const paths = [...this.#missing].sort();
+        const missing = [...new Set(refs)].filter((ref) => (this.values(ref) ?? "") === "").sort();
+        if (missing.length > 0) throw this.lacks(missing, "; nothing was touched");
+    }
+
+    private lacks(refs: readonly SecretRef[], consequence = ""): pulumi.RunError {
         const keyPath = (ref: string) =>
             ref
                 .split(".")
                 .map((part) => `["${part}"]`)
                 .join("");
-        throw new pulumi.RunError(
-            `${this.path} lacks ${paths.length === 1 ? "a value" : `${paths.length} values`}; nothing was touched.\n` +
-                paths
+        return new pulumi.RunError(
+            `${this.path} lacks ${refs.length === 1 ? "a value" : `${refs.length} values`}${consequence}.\n` +
+                refs
                     .map((ref) => `  ${ref}: set it with  sops set ${this.path} '${keyPath(ref)}' '"<value>"'`)
                     .join("\n"),
         );
@@ -94,8 +97,8 @@ export const resolveSopsReferences = (text: string, value: (ref: SecretRef) => s
     text.replaceAll(/\$\{sops:([^}]+)\}/g, (_, ref: string) => value(ref));
 
 /**
- * The default `SopsReader`: decrypts with the age identities that sops itself would use (SOPS_AGE_KEY,
- * SOPS_AGE_KEY_FILE, or ~/.config/sops/age/keys.txt). Throws a `RunError` when the file or the key is missing.
+ * The default `SopsReader`: decrypts with the age identities that sops itself would use. Throws a `RunError` when the file
+ * or the key is missing, and when the file is not, whole and in each part, what sops wrote.
  */
 export async function readSopsFile(root: string, path: string): Promise<SecretValues> {
     const file = join(root, path);
@@ -105,24 +108,12 @@ export async function readSopsFile(root: string, path: string): Promise<SecretVa
                 `its name must match a creation rule of .sops.yaml.`,
         );
     }
-    const { decryptSops } = await import("sops-age");
-    let tree: unknown;
+    const { identities, notes } = await findIdentities(process.env);
     try {
-        tree = await decryptSops(readFileSync(file, "utf8"), { fileType: path.endsWith(".json") ? "json" : "yaml" });
+        const tree = await openSops(readFileSync(file, "utf8"), identities);
+        return (ref) => valueAt(tree, ref);
     } catch (error) {
-        throw new pulumi.RunError(
-            `${path} cannot be decrypted: ${error instanceof Error ? error.message : String(error)}. ` +
-                `Point SOPS_AGE_KEY_FILE at an age key whose recipient is in the file (sops updatekeys adds one).`,
-        );
+        if (!(error instanceof SopsFault)) throw error;
+        throw new pulumi.RunError(cannotOpen(path, error, notes));
     }
-    return (ref) => {
-        const value = ref
-            .split(".")
-            .reduce<unknown>(
-                (node, part) =>
-                    typeof node === "object" && node !== null ? (node as Record<string, unknown>)[part] : undefined,
-                tree,
-            );
-        return typeof value === "string" || typeof value === "number" ? String(value) : undefined;
-    };
 }

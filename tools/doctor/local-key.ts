@@ -1,6 +1,8 @@
 /** The age key file on this computer that Argo CD gets. What it holds is looked at and never printed. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { identitiesIn } from "../../components/secrets/age-identities";
+import { NoKeyFault, openSops, SopsFault } from "../../components/secrets/sops-file";
 
 export interface KeyFact {
     readonly found: boolean;
@@ -20,15 +22,15 @@ export async function localKey(path: string, root: string, secretsFile: string):
     return { found: true, recipient, ...(existsSync(file) ? { opens: await opens(identity, file) } : {}) };
 }
 
-async function opens(secretKey: string, file: string): Promise<boolean> {
-    const { decryptSops } = await import("sops-age");
+async function opens(text: string, file: string): Promise<boolean> {
+    const { identities } = await identitiesIn(text, "the key");
     try {
-        await decryptSops(readFileSync(file, "utf8"), {
-            secretKey,
-            fileType: file.endsWith(".json") ? "json" : "yaml",
-        });
+        await openSops(readFileSync(file, "utf8"), identities);
         return true;
-    } catch {
-        return false;
+    } catch (error) {
+        if (error instanceof NoKeyFault) return false;
+        // Whatever else is wrong with the file is said where the file is looked at.
+        if (error instanceof SopsFault) return true;
+        throw error;
     }
 }

@@ -65,8 +65,11 @@ export async function planStack(
     delivered: NonNullable<StackContext["delivered"]> = () => undefined,
 ): Promise<Plan> {
     const stack = openStack(name, value);
-    // Every value asked for is there, and none is real.
-    const readSops = () => Promise.resolve(() => "[secret]");
+    // Every value that the stack says it needs is there, none other, and none is real.
+    const readSops: StackContext["readSops"] = (_, path) => {
+        const refs = stack.secrets.filter((file) => file.path === path).flatMap((file) => file.refs);
+        return Promise.resolve((ref) => (refs.includes(ref) ? "[secret]" : undefined));
+    };
     return planProgram(stack, () => stack.run({ root, readSops, delivered, showsGit: true }));
 }
 
