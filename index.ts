@@ -9,7 +9,7 @@ import { DELIVERY_OUTPUT, readDelivered } from "./lab/delivered";
 export = async () => {
     const stack = openStack(pulumi.getStack(), new pulumi.Config().getObject(CONFIG_KEY));
     const root = pulumi.runtime.getRootDirectory();
-    assertNoConflict(root, pulumi.getProject(), stack.name);
+    for (const gap of assertNoConflict(root, pulumi.getProject(), stack.name)) await pulumi.log.warn(gap);
     const { exposures, delivery } = await stack.run({ root, readSops: readSopsFile, delivered: await readDelivered() });
     return {
         /** What is reachable where. */

@@ -13,9 +13,17 @@ interface StackFile {
     readonly lines: LineCounter;
 }
 
-/** Conflicts between the stacks whose files stand in `root`. A file that is faulty by itself is left to its own stack. */
-export function crossCheck(root: string, project: string): string[] {
+export interface CrossCheck {
+    /** Two clusters that cannot both hold, with both places. */
+    readonly conflicts: readonly { readonly stacks: readonly string[]; readonly text: string }[];
+    /** Files that are faulty by themselves: nothing is known of what their clusters take. */
+    readonly unread: readonly { readonly stack: string; readonly text: string }[];
+}
+
+/** Compares the stacks whose files stand in `root`. */
+export function crossCheck(root: string, project: string): CrossCheck {
     const files = new Map<string, StackFile>();
+    const unread: CrossCheck["unread"][number][] = [];
     const claims = new Map<string, readonly StackClaim[]>();
     for (const stack of stackNames) {
         const name = `Pulumi.${stack}.yaml`;
@@ -24,28 +32,51 @@ export function crossCheck(root: string, project: string): string[] {
         const document = parseDocument(readFileSync(join(root, name), "utf8"), { lineCounter: lines });
         files.set(stack, { name, document, lines });
         const own = ownClaims(stack, document, project);
-        if (own !== undefined) claims.set(stack, own);
+        if ("fault" in own)
+            unread.push({ stack, text: `${name} is not compared with the other clusters: ${own.fault}` });
+        else claims.set(stack, own.claims);
     }
-    return conflicts(claims).map((conflict) => describe(conflict, files, project));
+    return {
+        conflicts: conflicts(claims).map((conflict) => ({
+            stacks: [conflict.first.stack, conflict.second.stack],
+            text: describe(conflict, files, project),
+        })),
+        unread,
+    };
 }
 
-/** Throws a `RunError` with every conflict in which the stack takes part. */
-export function assertNoConflict(root: string, project: string, stack: string): void {
-    const found = crossCheck(root, project).filter((text) => text.includes(`Pulumi.${stack}.yaml:`));
-    if (found.length === 0) return;
-    throw new pulumi.RunError(
-        `${found.length === 1 ? "1 conflict" : `${found.length} conflicts`} with other clusters; nothing was touched.\n${found.join("\n")}`,
-    );
+/**
+ * Throws a `RunError` with every conflict in which the stack takes part.
+ * @returns what could not be compared, a sentence each: another cluster's fault must not keep this one from its `up`.
+ */
+export function assertNoConflict(root: string, project: string, stack: string): string[] {
+    const { conflicts: all, unread } = crossCheck(root, project);
+    const found = all.filter(({ stacks }) => stacks.includes(stack));
+    if (found.length > 0) {
+        throw new pulumi.RunError(
+            `${found.length === 1 ? "1 conflict" : `${found.length} conflicts`} with other clusters; nothing was touched.\n` +
+                found.map(({ text }) => text).join("\n"),
+        );
+    }
+    return unread.filter((file) => file.stack !== stack).map(({ text }) => text);
 }
 
-function ownClaims(stack: string, document: Document, project: string): readonly StackClaim[] | undefined {
-    if (document.errors.length > 0) return undefined;
-    const value: unknown = document.getIn(["config", `${project}:${CONFIG_KEY}`], true);
+type OwnClaims = { readonly claims: readonly StackClaim[] } | { readonly fault: string };
+
+function ownClaims(stack: string, document: Document, project: string): OwnClaims {
+    const [broken] = document.errors;
+    if (broken !== undefined) return { fault: `it is not valid YAML: ${broken.message}` };
     try {
-        return openStack(stack, isMap(value) ? value.toJS(document) : undefined).claims;
+        const value: unknown = document.getIn(["config", `${project}:${CONFIG_KEY}`], true);
+        return { claims: openStack(stack, isMap(value) ? value.toJS(document) : undefined).claims };
     } catch (error) {
-        if (error instanceof ConfigError) return undefined;
-        throw error;
+        if (error instanceof ConfigError) {
+            const places = error.faults.map(({ path, got, allowed }) => `${path}: got ${got}; allowed: ${allowed}`);
+            return {
+                fault: `${error.faults.length === 1 ? "it has a fault" : "it has faults"}:\n  ${places.join("\n  ")}`,
+            };
+        }
+        return { fault: error instanceof Error ? error.message : String(error) };
     }
 }
 

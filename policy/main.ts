@@ -1,5 +1,6 @@
 /** `npm run policy -- [stack ...] [--json]`: the rules over the plan of each stack. Ends with 1 on a mandatory violation. */
 import { stackNames } from "../stacks";
+import { sayCrossChecks } from "../tools/cross-check";
 import { planStack } from "../tools/plan/plan";
 import { readStackValue, ROOT } from "../tools/stack-file";
 import { runMain, UserError } from "../tools/user-error";
@@ -14,8 +15,9 @@ runMain(async () => {
     if (unknown !== undefined)
         throw new UserError(`unknown option ${unknown}; usage: npm run policy -- [stack ...] [--json]`);
     const named = words.filter((word) => !word.startsWith("-"));
+    const stacks = named.length === 0 ? stackNames : named;
     let bad = false;
-    for (const stack of named.length === 0 ? stackNames : named) {
+    for (const stack of stacks) {
         const plan = await planStack(stack, readStackValue(ROOT, stack), ROOT);
         const policy = stackPolicies[stack];
         if (policy === undefined) throw new UserError(`policy/stacks.ts has no entry for the stack ${stack}`);
@@ -33,5 +35,5 @@ runMain(async () => {
             for (const fault of faults) process.stdout.write(`  policy/stacks.ts: ${fault}\n`);
         }
     }
-    return bad ? 1 : 0;
+    return sayCrossChecks(ROOT, stacks) && !bad ? 0 : 1;
 });

@@ -502,9 +502,7 @@ export function chongusClaims(config: ChongusConfig): StackClaim[] {
         { kind: "pool", value: network.pool, path: "network.pool" },
         { kind: "cluster-network", value: network.podCidr, path: "network.podCidr" },
         { kind: "cluster-network", value: network.serviceCidr, path: "network.serviceCidr" },
-        ...hosts(config)
-            .filter(([path]) => path !== "cloudflare.tunnel")
-            .map(([path, value]): StackClaim => ({ kind: "host", value: `${value}.${zone}`, path })),
+        ...hosts(config).map(([path, value]): StackClaim => ({ kind: "host", value: `${value}.${zone}`, path })),
         ...nodes.flatMap(({ systemDisk, osdDisks }, index): StackClaim[] => [
             { kind: "disk", value: systemDisk, path: `nodes.${index}.systemDisk` },
             ...osdDisks.map((value, at): StackClaim => ({

@@ -1,14 +1,18 @@
 /** Two clusters of one household: what neither file shows by itself. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { conflicts, type StackClaim } from "../../config/claims";
 import { assertNoConflict, crossCheck } from "../../config/cross-checks";
-import { PROJECT, ROOT } from "../../tools/stack-file";
+import { parseConfig } from "../../config/parse";
+import { chongusClaims, chongusRules, chongusSchema } from "../../stacks/chongus.schema";
+import { sayCrossChecks } from "../../tools/cross-check";
+import { PROJECT, readStackValue, ROOT } from "../../tools/stack-file";
 
 test("the committed stacks have no conflict with each other", () => {
-    expect(crossCheck(ROOT, PROJECT)).toEqual([]);
-    expect(() => assertNoConflict(ROOT, PROJECT, "homelab")).not.toThrow();
+    expect(crossCheck(ROOT, PROJECT)).toEqual({ conflicts: [], unread: [] });
+    expect(assertNoConflict(ROOT, PROJECT, "homelab")).toEqual([]);
 });
 
 describe("claims that meet", () => {
@@ -72,13 +76,17 @@ describe("messages", () => {
         const chongus = committed("chongus").replace("domain: rtrox.io", "domain: peterstorm.io");
         place("homelab", homelab);
         place("chongus", chongus);
-        // homelab's own rules refuse a node outside its LAN, and a faulty file is left to its own stack.
-        expect(crossCheck(root, PROJECT)).toEqual([]);
+        // homelab's own rules refuse a node outside its LAN, so what it takes is not known. That is said.
+        expect(crossCheck(root, PROJECT).conflicts).toEqual([]);
+        const gap =
+            /^Pulumi\.homelab\.yaml is not compared with the other clusters: it has a fault:\n {2}node\.address: got/;
+        expect(assertNoConflict(root, PROJECT, "chongus")).toEqual([expect.stringMatching(gap)]);
 
         const inLan = committed("homelab");
         place("homelab", inLan);
         const found = crossCheck(root, PROJECT);
-        expect(found).toContainEqual(
+        expect(found.unread).toEqual([]);
+        expect(found.conflicts.map(({ text }) => text)).toContainEqual(
             `  Pulumi.homelab.yaml:${lineOf(inLan, "sonarr: {}")} (homelab, apps.sonarr.host: sonarr.peterstorm.io)\n` +
                 `  and Pulumi.chongus.yaml:${lineOf(chongus, "sonarr: {}")} (chongus, apps.sonarr.host: sonarr.peterstorm.io):\n` +
                 `      one name would lead to two clusters`,
@@ -88,6 +96,100 @@ describe("messages", () => {
 
     test("a project with one stack has nothing to compare", () => {
         place("homelab", committed("homelab"));
-        expect(crossCheck(root, PROJECT)).toEqual([]);
+        expect(crossCheck(root, PROJECT)).toEqual({ conflicts: [], unread: [] });
+    });
+
+    test.each<[string, string, RegExp]>([
+        ["no YAML", "config: [", /is not valid YAML/],
+        ["another key", "config: {}\n", /it has a fault:\n {2}cluster: got nothing/],
+        ["nothing that can be read to its end", bomb(), /./],
+    ])("a sibling with %s is said, and keeps no other from its up", (_, text, why) => {
+        place("homelab", committed("homelab"));
+        place("chongus", text);
+        const gaps = assertNoConflict(root, PROJECT, "homelab");
+        expect(gaps).toEqual([
+            expect.stringContaining("Pulumi.chongus.yaml is not compared with the other clusters: "),
+        ]);
+        expect(gaps[0]).toMatch(why);
+        expect(assertNoConflict(root, PROJECT, "chongus")).toEqual([]);
+    });
+
+    test("two clusters with Envoy Gateway in one zone would both keep the tunnel's name", () => {
+        const claims = chongusClaims(
+            parseConfig("chongus", chongusSchema, chongusRules, readStackValue(ROOT, "chongus")),
+        );
+        const entrance = { kind: "host", value: "external.rtrox.io", path: "cloudflare.tunnel" };
+        expect(claims).toContainEqual(entrance);
+        const without = parseConfig("chongus", chongusSchema, chongusRules, {
+            ...(readStackValue(ROOT, "chongus") as object),
+            cloudflare: undefined,
+        });
+        expect(chongusClaims(without)).not.toContainEqual(entrance);
+        const both = new Map([
+            ["one", claims],
+            ["two", claims],
+        ]);
+        expect(conflicts(both).filter(({ first }) => first.value === entrance.value)).toHaveLength(1);
     });
 });
+
+describe("the commands that plan", () => {
+    let copy: string;
+    beforeAll(() => {
+        copy = mkdtempSync(join(tmpdir(), "cross-checks-plan-"));
+        // Not tests, documents and data: what a command can load.
+        const folders = spawnSync("git", ["ls-files", "*.ts", "*.cjs", "*.json", ".sops.yaml"], {
+            cwd: ROOT,
+            encoding: "utf8",
+        });
+        const tops = new Set(folders.stdout.split("\n").map((file) => file.split("/")[0] ?? ""));
+        for (const top of [...tops].filter((name) => !["", "tests", ".github"].includes(name))) {
+            cpSync(join(ROOT, top), join(copy, top), { recursive: true });
+        }
+        symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
+        const read = (stack: string) => readFileSync(join(ROOT, `Pulumi.${stack}.yaml`), "utf8");
+        writeFileSync(join(copy, "Pulumi.homelab.yaml"), read("homelab"));
+        writeFileSync(
+            join(copy, "Pulumi.chongus.yaml"),
+            read("chongus").replace("domain: rtrox.io", "domain: peterstorm.io"),
+        );
+    });
+    afterAll(() => rmSync(copy, { recursive: true, force: true }));
+
+    test.each(["tools/plan/main.ts", "policy/main.ts"])(
+        "%s ends with 1 and names both files",
+        (program) => {
+            const tsx = join(ROOT, "node_modules/tsx/dist/cli.mjs");
+            const { status, stderr } = spawnSync(process.execPath, [tsx, program, "homelab"], {
+                cwd: copy,
+                encoding: "utf8",
+                maxBuffer: 2 ** 26,
+            });
+            expect(stderr).toMatch(/^error: \d+ conflicts between clusters\n {2}Pulumi\.\w+\.yaml:\d+ /m);
+            expect(status).toBe(1);
+        },
+        60_000,
+    );
+});
+
+test("what is told beside a plan: conflicts of the stacks asked for, and every gap", () => {
+    const root = mkdtempSync(join(tmpdir(), "cross-checks-say-"));
+    const lines: string[] = [];
+    writeFileSync(join(root, "Pulumi.homelab.yaml"), readFileSync(join(ROOT, "Pulumi.homelab.yaml"), "utf8"));
+    writeFileSync(join(root, "Pulumi.chongus.yaml"), "config: {}\n");
+    expect(sayCrossChecks(root, ["homelab"], (line) => lines.push(line))).toBe(true);
+    expect(lines).toEqual([expect.stringMatching(/^warning: Pulumi\.chongus\.yaml is not compared/)]);
+    rmSync(root, { recursive: true });
+});
+
+/** YAML whose aliases would unfold into more than a machine holds. */
+function bomb(): string {
+    const levels = Array.from({ length: 12 }, (_, level) =>
+        level === 0
+            ? "a0: &a0 [x]"
+            : `a${level}: &a${level} [${Array(12)
+                  .fill(`*a${level - 1}`)
+                  .join(", ")}]`,
+    );
+    return `config:\n  ${PROJECT}:cluster:\n    ${levels.join("\n    ")}\n`;
+}

@@ -1,6 +1,7 @@
 /** `npm run plan -- [stack ...] [--json]`: what a stack consists of, without engine, cluster, account or secret. */
 import { stackNames } from "../../stacks";
 import { readStackValue, ROOT } from "../stack-file";
+import { sayCrossChecks } from "../cross-check";
 import { runMain, UserError } from "../user-error";
 import { planStack } from "./plan";
 import { renderPlan } from "./render";
@@ -11,8 +12,10 @@ runMain(async () => {
     if (unknown !== undefined)
         throw new UserError(`unknown option ${unknown}; usage: npm run plan -- [stack ...] [--json]`);
     const named = words.filter((word) => !word.startsWith("-"));
-    for (const stack of named.length === 0 ? stackNames : named) {
+    const stacks = named.length === 0 ? stackNames : named;
+    for (const stack of stacks) {
         const plan = await planStack(stack, readStackValue(ROOT, stack), ROOT);
         process.stdout.write(words.includes("--json") ? `${JSON.stringify(plan, null, 2)}\n` : `${renderPlan(plan)}\n`);
     }
+    return sayCrossChecks(ROOT, stacks) ? 0 : 1;
 });
