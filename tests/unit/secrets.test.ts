@@ -7,7 +7,8 @@ import { readSopsFile, SopsSecretStore } from "../../components/secrets/sops";
 import { openSops } from "../../components/secrets/sops-file";
 import { recipientFault, recipientsFor } from "../../components/secrets/sops-rules";
 import { isOurPolicy, tailnetPolicy } from "../../components/tailnet/policy";
-import { ROOT } from "../../tools/stack-file";
+import { openStack, stackNames } from "../../stacks";
+import { readStackValue, ROOT } from "../../tools/stack-file";
 import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
 import { ENCRYPTED } from "../../tools/render/seal";
 import { sopsDocument } from "../../tools/sops-document";
@@ -195,22 +196,35 @@ describe(".sops.yaml", () => {
         // Read as YAML, aliases stand for what they name: the rule's recipient is the anchor's.
         expect(committed).toMatch(/^ *- &homelab age1\S+$/m);
         expect(creationRules).toEqual([
-            { path_regex: "k8s/argocd-homelab/.*\\.enc\\.(yaml|json)$", key_groups: [{ age: keys }] },
+            { path_regex: "k8s/argocd-homelab/.*\\.enc\\.(yaml|json)$", key_groups: [{ age: [keys[0]] }] },
             // What npm run render writes for Argo CD: a Secret, of which only the values are encrypted.
             {
                 path_regex: "gitops/homelab/.*\\.enc\\.yaml$",
                 encrypted_regex: ENCRYPTED,
-                key_groups: [{ age: keys }],
+                key_groups: [{ age: [keys[0]] }],
             },
             // Not homelab's: the bootstrap secrets of chongus.
             {
                 path_regex: "clusters/chongus/(talos|bootstrap)/[^/]+\\.enc\\.(yaml|json)$",
-                key_groups: [{ age: keys }],
+                key_groups: [{ age: [keys[1]] }],
             },
         ]);
-        expect(keys).toHaveLength(1);
+        expect(committed).toMatch(/^ *- &chongus age1\S+$/m);
+        expect(new Set(keys).size).toBe(2);
         expect(recipientsFor(committed, path)).toHaveLength(1);
         expect(recipientsFor(committed, "stacks/homelab.ts")).toBeUndefined();
+    });
+
+    test("no recipient opens the secrets of two clusters", () => {
+        const committed = readFileSync(join(ROOT, ".sops.yaml"), "utf8");
+        const readers = stackNames.map((stack) =>
+            openStack(stack, readStackValue(ROOT, stack)).secrets.flatMap(
+                ({ path: file }) => recipientsFor(committed, file) ?? [],
+            ),
+        );
+        expect(readers.map((list) => list.length > 0)).toEqual(stackNames.map(() => true));
+        const distinct = readers.flatMap((list) => [...new Set(list)]);
+        expect(distinct).toEqual([...new Set(distinct)]);
     });
 
     test("the cluster's key must be a recipient", () => {
