@@ -331,6 +331,19 @@ const pinnedInPool: CrossRule<ChongusConfig> = (config) =>
             allowed: `an address in network.pool (${config.network.pool})`,
         }));
 
+/** Cilium keeps them back: `allowFirstLastIPs` in components/network/cilium-pool.ts. */
+const pinnedInside: CrossRule<ChongusConfig> = (config) => {
+    const { first, last } = cidrRange(config.network.pool);
+    return poolAddresses(config)
+        .filter(([, address]) => address === first || address === last)
+        .map(([path, address]) => ({
+            rule: "address-first-or-last",
+            path,
+            got: show(address),
+            allowed: `an address between the first and the last of network.pool (${first}, ${last}), which no Service gets`,
+        }));
+};
+
 /** Half a peering announces nothing. */
 const wholePeering: CrossRule<ChongusConfig> = ({ network: { announce, bgp } }) =>
     announce === "bgp" && bgp === undefined
@@ -474,6 +487,7 @@ export const chongusRules: readonly CrossRule<ChongusConfig>[] = [
     machinesInSubnet,
     machinesOutsidePool,
     pinnedInPool,
+    pinnedInside,
     wholePeering,
     l2NeedsSubnet,
     quorum,

@@ -33,7 +33,11 @@ export class CiliumAddressPool extends pulumi.ComponentResource {
                 apiVersion: "cilium.io/v2",
                 kind: "CiliumLoadBalancerIPPool",
                 metadata: { name },
-                spec: { blocks: [{ cidr: args.pool }] },
+                spec: {
+                    // Clients take a network's first and last address for the network itself and for everybody.
+                    allowFirstLastIPs: "No",
+                    blocks: [{ cidr: args.pool }],
+                },
             },
             afterCrds,
         );

@@ -233,7 +233,7 @@ describe("address pool", () => {
             apiVersion: "cilium.io/v2",
             kind: "CiliumLoadBalancerIPPool",
             metadata: { name: "lan" },
-            spec: { blocks: [{ cidr: "172.22.12.0/24" }] },
+            spec: { allowFirstLastIPs: "No", blocks: [{ cidr: "172.22.12.0/24" }] },
         });
         inOrder(find(":Command", "cilium-ready"), pool);
         expect([...all(":CiliumL2AnnouncementPolicy"), ...all(":CiliumBGPClusterConfig")]).toEqual([]);
