@@ -57,6 +57,17 @@ import type { ChongusConfig } from "./chongus.schema";
 import type { CloudAccounts, NodeInfo, SecretsFile, Stage, StackContext, StackSummary } from "../lab/context";
 import { deliveryChoices } from "../config/fields";
 
+/** What its charts and the seed's own objects need (seed 002, Bootstrap Phases 1); other clusters have other bundles. */
+const CHONGUS_CRDS = [
+    crds.gatewayApi,
+    crds.externalDns,
+    crds.keda,
+    crds.prometheus,
+    crds.externalSecrets,
+    crds.envoyGateway,
+    crds.snapshots,
+];
+
 /** Namespace of everything that watches. */
 const OBSERVABILITY = "observability";
 
@@ -106,7 +117,7 @@ export async function chongus(config: ChongusConfig, context: StackContext): Pro
     // 1. CRDs that objects of several charts need, before any chart.
     const definitions = new CustomResourceDefinitions(
         "crds",
-        { cluster, bundles: Object.values(crds) },
+        { cluster, bundles: CHONGUS_CRDS },
         { ...lab, dependsOn: talos },
     );
     // 2. Core: the pod network first, then what the rest stands on, in the seed's order.

@@ -16,6 +16,7 @@ import { lookAtNode, NixosK3s, type NixosK3sArgs } from "../bootstrap/nixos-k3s"
 import { sshCommand } from "../bootstrap/ssh";
 import { shellQuote } from "../components/cluster/shell";
 import { Namespaces } from "../components/cluster/namespaces";
+import { RELOAD_ANNOTATIONS, Reloader } from "../components/cluster/reloader";
 import { CiliumIngressEdge } from "../components/edge/cilium-ingress";
 import { CloudflareDns } from "../components/edge/cloudflare-dns";
 import { CloudflareTunnel } from "../components/edge/cloudflare-tunnel";
@@ -148,6 +149,7 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
             media: "privileged",
             // node-exporter reads the host.
             monitoring: "privileged",
+            system: "restricted",
             ...(config.cloudflare === undefined ? {} : { cloudflared: "restricted" as const }),
             ...(config.tailscale === undefined ? {} : { tailscale: "restricted" as const }),
         },
@@ -164,7 +166,16 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
         owner: directories.owner,
         className: localPath.className,
     });
-    const platform: Platform = { cluster, opts: afterArgoCd, namespaces, storage, secrets, edge };
+    const platform: Platform = {
+        cluster,
+        opts: afterArgoCd,
+        namespaces,
+        storage,
+        secrets,
+        edge,
+        reloadAnnotations: RELOAD_ANNOTATIONS,
+    };
+    new Reloader("reloader", { namespace: namespaces.name("system"), podMonitor: false }, afterArgoCd);
 
     // 5. The way in from the internet.
     const tunnel =

@@ -4,6 +4,8 @@ import { chartArgs, charts } from "../charts";
 
 export interface ReloaderArgs {
     namespace: pulumi.Input<string>;
+    /** Whether the kind PodMonitor is there before Reloader is. Default true. */
+    podMonitor?: boolean;
 }
 
 /** Asks Reloader to restart a controller when a Secret or ConfigMap that its pods read has changed. */
@@ -19,7 +21,7 @@ export class Reloader extends pulumi.ComponentResource {
                 ...chartArgs(charts.reloader),
                 name: "reloader",
                 namespace: args.namespace,
-                values: reloaderValues(),
+                values: reloaderValues(args.podMonitor),
             },
             { parent: this },
         );
@@ -28,14 +30,14 @@ export class Reloader extends pulumi.ComponentResource {
 }
 
 /** Values for the chart in components/charts.ts. */
-export function reloaderValues() {
+export function reloaderValues(podMonitor = true) {
     return {
         fullnameOverride: "reloader",
         reloader: {
             readOnlyRootFileSystem: true,
             // Annotations in place of an environment variable: Pulumi must not see its Deployments changed.
             reloadStrategy: "annotations",
-            podMonitor: { enabled: true },
+            podMonitor: { enabled: podMonitor },
             deployment: {
                 // Every Secret and ConfigMap of the cluster is in its cache, Helm's histories included.
                 resources: { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "512Mi" } },

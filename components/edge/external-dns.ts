@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { chartArgs, charts } from "../charts";
 import { clusterCommand } from "../cluster/cluster-command";
+import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import type { Cluster } from "../platform";
 import type { SecretStore } from "../secrets/secret-store";
 import { dnsRows, type Exposure } from "./edge";
@@ -108,6 +109,7 @@ export function externalDnsValues(
 ) {
     return {
         provider: { name: "cloudflare" },
+        deploymentAnnotations: RELOAD_ANNOTATIONS,
         env: [{ name: "CF_API_TOKEN", valueFrom: { secretKeyRef: { name: args.tokenSecret, key: "token" } } }],
         sources: ["service", "gateway-httproute", "crd"],
         policy: "sync",

@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { chartArgs, charts } from "../charts";
+import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import type { Edge } from "../edge/edge";
 import { imageReference, images } from "../images";
 import { SOPS_AGE_KEY } from "../secrets/sops-age-key";
@@ -71,6 +72,8 @@ export function argoCdValues(domain: string) {
         dex: { enabled: false },
         notifications: { enabled: false },
         repoServer: {
+            // ksops reads the age key.
+            deploymentAnnotations: RELOAD_ANNOTATIONS,
             ...memory("256Mi", "1Gi"),
             initContainers: [
                 {

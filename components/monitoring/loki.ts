@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { chartArgs, charts } from "../charts";
+import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import type { SecretStore } from "../secrets/secret-store";
 import { chartResources } from "./resources";
 import { MONITORING_S3, type Bucket } from "./s3";
@@ -92,6 +93,7 @@ export function lokiValues(
         backend: { replicas: 0 },
         singleBinary: {
             replicas: 1,
+            annotations: RELOAD_ANNOTATIONS,
             extraEnvFrom: [{ secretRef: { name: credentials } }],
             persistence: { storageClass, size: "20Gi" },
             resources: chartResources("512Mi", "2Gi", "100m"),

@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { chartArgs, charts } from "../charts";
+import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import { clusterCommand } from "../cluster/cluster-command";
 import type { Platform } from "../platform";
 import { ciliumMonitors } from "./cilium-monitors";
@@ -141,6 +142,7 @@ export function prometheusStackValues(args: PrometheusStackValuesArgs) {
         alertmanager: { enabled: true, alertmanagerSpec: { resources: resources("32Mi", "128Mi") } },
         grafana: {
             enabled: true,
+            annotations: RELOAD_ANNOTATIONS,
             defaultDashboardsEnabled: true,
             admin: { existingSecret: args.adminSecret, userKey: "admin-user", passwordKey: "admin-password" },
             "grafana.ini": { server: { root_url: args.rootUrl } },

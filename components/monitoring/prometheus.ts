@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { chartArgs, charts } from "../charts";
 import { clusterCommand } from "../cluster/cluster-command";
+import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import type { Platform } from "../platform";
 import { SELECT_EVERYWHERE } from "./prometheus-stack";
 import { chartResources } from "./resources";
@@ -128,6 +129,8 @@ export function prometheusValues(args: PrometheusArgs, objectStore: pulumi.Input
                 retention: args.retention,
                 scrapeInterval: "1m",
                 walCompression: true,
+                // The sidecar reads the object store's key when it starts.
+                podMetadata: { annotations: RELOAD_ANNOTATIONS },
                 externalLabels: { cluster: args.cluster },
                 replicaExternalLabelName: "replica",
                 resources: { requests: { cpu: "100m" }, limits: { memory: "2Gi" } },

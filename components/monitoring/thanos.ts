@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { chartArgs, charts } from "../charts";
+import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import { THANOS_OBJECT_STORE, THANOS_SIDECARS } from "./prometheus";
 import { chartResources } from "./resources";
 
@@ -37,6 +38,8 @@ export class Thanos extends pulumi.ComponentResource {
 
 /** Values for the chart in components/charts.ts. */
 export function thanosValues({ namespaceName, objectStore, storageClass }: Omit<ThanosArgs, "namespace">) {
+    // The chart annotates pods and not their controllers; Reloader looks at both.
+    const podAnnotations = RELOAD_ANNOTATIONS;
     const persistence = { enabled: true, storageClass, size: "20Gi", retainDeleted: false };
     return {
         objstoreConfig: { create: false, name: objectStore, key: THANOS_OBJECT_STORE.key },
@@ -49,9 +52,10 @@ export function thanosValues({ namespaceName, objectStore, storageClass }: Omit<
             extraArgs: ["--grpc-compression=snappy"],
             resources: chartResources("64Mi", "1Gi"),
         },
-        storeGateway: { persistence, resources: chartResources("128Mi", "2Gi") },
+        storeGateway: { podAnnotations, persistence, resources: chartResources("128Mi", "2Gi") },
         compact: {
             enabled: true,
+            podAnnotations,
             persistence,
             resources: chartResources("128Mi", "2Gi"),
             extraArgs: [
