@@ -6,21 +6,12 @@ import { cidrRange, overlaps, type AddressRange } from "../components/network/ad
  * - `pool`: addresses a load balancer hands out;
  * - `lan`: the network that machines are in; two clusters may share one;
  * - `cluster-network`: pod or Service addresses, routed inside the cluster only;
- * - `host`: a fully qualified name; `tunnel`: its name in the account; `tailnet-policy`: a tailnet whose policy is managed;
+ * - `host`: a fully qualified name; `tunnel`: its name in the account;
  * - `disk`: a disk by id; `repository`: a bucket that backups, archives or metrics are written to;
  * - `asn`: a BGP autonomous system number.
  */
 export type ClaimKind =
-    | "address"
-    | "pool"
-    | "lan"
-    | "cluster-network"
-    | "host"
-    | "tunnel"
-    | "tailnet-policy"
-    | "disk"
-    | "repository"
-    | "asn";
+    "address" | "pool" | "lan" | "cluster-network" | "host" | "tunnel" | "disk" | "repository" | "asn";
 
 export interface StackClaim {
     readonly kind: ClaimKind;
@@ -69,11 +60,6 @@ const RULES: readonly {
     },
     { kinds: ["host", "host"], collide: same, why: "one name would lead to two clusters" },
     { kinds: ["tunnel", "tunnel"], collide: same, why: "Cloudflare refuses a second tunnel of a name" },
-    {
-        kinds: ["tailnet-policy", "tailnet-policy"],
-        collide: same,
-        why: "each would overwrite the other's policy: set tailscale.policy to leave in one of them",
-    },
     { kinds: ["disk", "disk"], collide: same, why: "the second cluster would wipe the first one's data" },
     { kinds: ["repository", "repository"], collide: same, why: "each would prune the other's backups" },
     { kinds: ["asn", "asn"], collide: same, why: "the router could not tell the clusters apart" },

@@ -52,10 +52,9 @@ export function toBytes(quantity: string): number {
     return Number(quantity.slice(0, -2)) * UNITS[quantity.slice(-2) as keyof typeof UNITS];
 }
 
-/** Names in the cloud accounts that a stack takes. `-` is the tailnet of a credential: which one is not known here. */
+/** Names in the cloud accounts that a stack takes. In a tailnet's policy each stack has entries of its own. */
 export function accountClaims(
     cloudflare: { readonly accountId: string; readonly tunnel: string } | undefined,
-    tailscale: { readonly tailnet: string; readonly policy: "manage" | "leave" } | undefined,
 ): StackClaim[] {
     return [
         ...(cloudflare === undefined
@@ -67,8 +66,5 @@ export function accountClaims(
                       path: "cloudflare.tunnel",
                   },
               ]),
-        ...(tailscale === undefined || tailscale.tailnet === "-" || tailscale.policy === "leave"
-            ? []
-            : [{ kind: "tailnet-policy" as const, value: tailscale.tailnet, path: "tailscale.tailnet" }]),
     ];
 }

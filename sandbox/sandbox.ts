@@ -215,8 +215,10 @@ export class Sandbox {
     private async writeProject(record: SandboxRecord): Promise<void> {
         const { project, stack } = this.layout;
         mkdirSync(project, { recursive: true });
-        // Commands of the program start programs of its folder `bootstrap`.
-        if (!existsSync(join(project, "bootstrap"))) symlinkSync(join(ROOT, "bootstrap"), join(project, "bootstrap"));
+        // Commands of the program start programs of these folders.
+        for (const folder of ["bootstrap", "components"]) {
+            if (!existsSync(join(project, folder))) symlinkSync(join(ROOT, folder), join(project, folder));
+        }
         mkdirSync(this.layout.state, { recursive: true });
         mkdirSync(this.layout.pulumiHome, { recursive: true });
         writeFileSync(join(project, "Pulumi.yaml"), stringify({ name: PROJECT, runtime: "nodejs" }));

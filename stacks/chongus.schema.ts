@@ -218,6 +218,8 @@ export const chongusSchema = z.strictObject({
             tailnet: tailnetName,
             tag: label.default("chongus"),
             policy: z.enum(["manage", "leave"]).default("manage"),
+            /** Lets runners with this tag (without `tag:`) reach the machines: docs/pull-requests.md */
+            ci: z.strictObject({ tag: label.default("ci") }).optional(),
         })
         .optional(),
     apps,
@@ -533,6 +535,6 @@ export function chongusClaims(config: ChongusConfig): StackClaim[] {
         ...(network.bgp === undefined
             ? []
             : [{ kind: "asn" as const, value: String(network.bgp.localAsn), path: "network.bgp.localAsn" }]),
-        ...accountClaims(config.cloudflare, config.tailscale),
+        ...accountClaims(config.cloudflare),
     ];
 }

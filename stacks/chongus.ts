@@ -271,24 +271,6 @@ export async function chongus(config: ChongusConfig, context: StackContext): Pro
         externalAddress: network.externalGateway,
         hasTunnel: tunnel !== undefined,
     });
-    if (config.tailscale !== undefined) {
-        new SubnetRouter(
-            "tailnet",
-            {
-                cluster,
-                namespace: namespaces.name("tailscale"),
-                tailnet: config.tailscale.tailnet,
-                oauth: {
-                    clientId: bootstrapSecrets.value(SECRETS.tailscaleClientId),
-                    clientSecret: bootstrapSecrets.value(SECRETS.tailscaleClientSecret),
-                },
-                tag: config.tailscale.tag,
-                pool: cidrRange(network.pool),
-                policy: config.tailscale.policy,
-            },
-            afterCore,
-        );
-    }
 
     const postgres = new PostgresCluster(
         "postgres",
@@ -317,6 +299,28 @@ export async function chongus(config: ChongusConfig, context: StackContext): Pro
         { provider: kubernetes, dependsOn: [cilium, gateway] },
     );
     deployApps(config, (app) => deliveries.platform(app, platform));
+    if (config.tailscale !== undefined) {
+        new SubnetRouter(
+            "tailnet",
+            {
+                cluster,
+                namespace: namespaces.name("tailscale"),
+                tailnet: config.tailscale.tailnet,
+                oauth: {
+                    clientId: bootstrapSecrets.value(SECRETS.tailscaleClientId),
+                    clientSecret: bootstrapSecrets.value(SECRETS.tailscaleClientSecret),
+                },
+                tag: config.tailscale.tag,
+                pool: cidrRange(network.pool),
+                exposures: edge.exposures,
+                policy: config.tailscale.policy,
+                ...(config.tailscale.ci === undefined
+                    ? {}
+                    : { ci: { ...config.tailscale.ci, machines: chongusCiMachines(config) } }),
+            },
+            afterCore,
+        );
+    }
     tunnel?.publish(edge.exposures);
     if (deliveries.gitApps.length > 0) {
         new FluxApps("flux-apps", { sync: flux, apps: deliveries.gitApps }, platform.opts);
@@ -425,6 +429,12 @@ export function chongusMachines(config: ChongusConfig, root: string): TalosClust
         secretsFile: talos.secretsFile,
         root,
     };
+}
+
+/** What continuous integration speaks to: each machine's Talos and API server, and the address they share. */
+function chongusCiMachines({ nodes, talos }: ChongusConfig) {
+    const machines = nodes.map(({ address }) => ({ address, ports: [6443, 50000] }));
+    return [...machines, { address: talos.vip, ports: [6443] }];
 }
 
 function poolArgs({ pool, announce, bgp }: ChongusConfig["network"]) {

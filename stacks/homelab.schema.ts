@@ -93,8 +93,10 @@ const tailscale = z.strictObject({
     tailnet: tailnetName,
     /** Tag of the subnet router, without `tag:`. */
     tag: label.default("homelab"),
-    /** `manage`: this stack owns the tailnet's policy file; `leave`: somebody else does. */
+    /** `manage`: this stack keeps entries of its own in the tailnet's policy file; `leave`: none. */
     policy: z.enum(["manage", "leave"]).default("manage"),
+    /** Lets runners with this tag (without `tag:`) reach the machines: docs/pull-requests.md */
+    ci: z.strictObject({ tag: label.default("ci") }).optional(),
 });
 
 const gitops = z.strictObject({
@@ -346,7 +348,7 @@ export const homelabRules: readonly CrossRule<HomelabConfig>[] = [
 
 /** What this cluster takes for itself, for comparison with other clusters. */
 export function homelabClaims(config: HomelabConfig): StackClaim[] {
-    const { network, domain: zone, cloudflare: account, tailscale: net } = config;
+    const { network, domain: zone, cloudflare: account } = config;
     return [
         ...addresses(config)
             .filter(([path]) => path === "node.address")
@@ -356,6 +358,6 @@ export function homelabClaims(config: HomelabConfig): StackClaim[] {
         { kind: "cluster-network", value: network.podCidr, path: "network.podCidr" },
         { kind: "cluster-network", value: network.serviceCidr, path: "network.serviceCidr" },
         ...hosts(config).map(([path, value]): StackClaim => ({ kind: "host", value: `${value}.${zone}`, path })),
-        ...accountClaims(account, net),
+        ...accountClaims(account),
     ];
 }

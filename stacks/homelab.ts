@@ -175,7 +175,6 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
         edge,
         reloadAnnotations: RELOAD_ANNOTATIONS,
     };
-    new Reloader("reloader", { namespace: namespaces.name("system"), podMonitor: false }, afterArgoCd);
 
     // 5. The way in from the internet.
     const tunnel =
@@ -193,7 +192,11 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
                   },
                   afterArgoCd,
               );
-    // ... and from the tailnet.
+
+    new Reloader("reloader", { namespace: namespaces.name("system"), podMonitor: false }, afterArgoCd);
+    new PrometheusStack("monitoring", { namespace: "monitoring", ...config.monitoring }, platform);
+    deployApps(config, (app) => deliveries.platform(app, platform));
+    // The way in from the tailnet, to what is exposed above.
     if (config.tailscale !== undefined) {
         new SubnetRouter(
             "tailnet",
@@ -207,14 +210,20 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
                 },
                 tag: config.tailscale.tag,
                 pool: network.pool,
+                exposures: edge.exposures,
                 policy: config.tailscale.policy,
+                ...(config.tailscale.ci === undefined
+                    ? {}
+                    : {
+                          ci: {
+                              ...config.tailscale.ci,
+                              machines: [{ address: machine.address, ports: [machine.ssh.port, 6443] }],
+                          },
+                      }),
             },
             afterArgoCd,
         );
     }
-
-    new PrometheusStack("monitoring", { namespace: "monitoring", ...config.monitoring }, platform);
-    deployApps(config, (app) => deliveries.platform(app, platform));
 
     // 6. Names, derived from everything exposed above.
     const dns =

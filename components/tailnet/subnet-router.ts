@@ -3,10 +3,12 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as tailscale from "@pulumi/tailscale";
 import { BASH } from "../cluster/cluster-command";
+import type { Exposure } from "../edge/edge";
 import { imageReference, images } from "../images";
-import { rangeToCidrs, type AddressRange } from "../network/addresses";
+import { rangeToCidrs, toNumber, type AddressRange } from "../network/addresses";
 import type { Cluster } from "../platform";
-import { isOurPolicy, tailnetPolicy } from "./policy";
+import type { Grant, PolicyFragment } from "./policy";
+import type { PolicySpec } from "./policy-file";
 
 export interface SubnetRouterArgs {
     cluster: Pick<Cluster, "name">;
@@ -17,10 +19,20 @@ export interface SubnetRouterArgs {
     oauth: { clientId: pulumi.Output<string>; clientSecret: pulumi.Output<string> };
     /** Tag of the router, without `tag:`. */
     tag: string;
-    /** The load balancer's pool: what the tailnet reaches. */
+    /** The load balancer's pool: what the router announces. */
     pool: AddressRange;
-    /** Whether this stack owns the tailnet's policy. */
+    /** What members of the tailnet may reach in the pool; pass it complete. */
+    exposures: readonly Exposure[];
+    /** Whether this stack keeps entries of its own in the tailnet's policy. */
     policy: "manage" | "leave";
+    /** Lets continuous integration reach the machines; absent: nobody does over the tailnet. */
+    ci?: TailnetCi;
+}
+
+export interface TailnetCi {
+    /** Tag of a runner's device, without `tag:`. */
+    readonly tag: string;
+    readonly machines: readonly { readonly address: string; readonly ports: readonly number[] }[];
 }
 
 // Finds the router's device by host name and tag and deletes it. Standard API, https://tailscale.com/api
@@ -47,9 +59,48 @@ async function call(path, init) {
 });
 `.trim();
 
+/** The ports of an HTTP gateway: the second leads to the first, or the other way round. */
+const WEB = [80, 443];
+
+/** What a stack needs of the tailnet's policy: its router's tag and routes, and who reaches which address at which port. */
+export function policyFragment({
+    tag,
+    routes,
+    exposures,
+    ci,
+}: Pick<SubnetRouterArgs, "tag" | "exposures" | "ci"> & { readonly routes: readonly string[] }): PolicyFragment {
+    const owners = ["autogroup:admin"];
+    const members = exposures.flatMap(({ access, address, port }) =>
+        [...new Set([...(access === "dedicated" ? [] : WEB), port])].map((each) => ({ address, port: each })),
+    );
+    const machines = (ci?.machines ?? []).flatMap(({ address, ports }) => ports.map((port) => ({ address, port })));
+    return {
+        tagOwners: { [`tag:${tag}`]: owners, ...(ci === undefined ? {} : { [`tag:${ci.tag}`]: owners }) },
+        // The router's announcements need nobody's click in the console.
+        routes: Object.fromEntries(routes.map((route) => [route, [`tag:${tag}`]])),
+        grants: [
+            ...grantsTo("autogroup:member", members),
+            ...(ci === undefined ? [] : grantsTo(`tag:${ci.tag}`, machines)),
+        ],
+    };
+}
+
+/** A grant for each set of ports, with all addresses that have it. */
+function grantsTo(src: string, reachable: readonly { readonly address: string; readonly port: number }[]): Grant[] {
+    const ports = new Map<string, Set<number>>();
+    for (const { address, port } of reachable) ports.set(address, (ports.get(address) ?? new Set()).add(port));
+    const addresses = new Map<string, string[]>();
+    for (const [address, set] of [...ports].sort(([a], [b]) => toNumber(a) - toNumber(b))) {
+        const key = [...set].sort((a, b) => a - b).join(" ");
+        addresses.set(key, [...(addresses.get(key) ?? []), address]);
+    }
+    return [...addresses].map(([key, dst]) => ({ src: [src], dst, ip: key.split(" ").map((port) => `tcp:${port}`) }));
+}
+
 /**
- * The tailnet's way to the cluster's local hosts: a subnet router that announces exactly the load balancer's pool, and
- * (when asked) the policy that lets it. Names need nothing: the public zone already resolves them to these addresses.
+ * The tailnet's way to the cluster's local hosts: a subnet router that announces exactly the load balancer's pool (and
+ * the machines, for continuous integration), and (when asked) the entries of the policy that let it. Names need nothing:
+ * the public zone already resolves them to these addresses.
  */
 export class SubnetRouter extends pulumi.ComponentResource {
     readonly routes: readonly string[];
@@ -57,23 +108,27 @@ export class SubnetRouter extends pulumi.ComponentResource {
     constructor(name: string, args: SubnetRouterArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:tailnet:SubnetRouter", name, {}, opts);
         const child = { parent: this };
-        this.routes = rangeToCidrs(args.pool);
+        this.routes = [...rangeToCidrs(args.pool), ...(args.ci?.machines ?? []).map(({ address }) => `${address}/32`)];
         const hostname = `${args.cluster.name}-router`;
-        const acl = args.policy === "manage" ? this.policy(name, args) : undefined;
+        const policy = args.policy === "manage" ? this.policy(name, args) : undefined;
+        const afterPolicy = { parent: this, ...(policy === undefined ? {} : { dependsOn: policy }) };
         const key = new tailscale.TailnetKey(
             name,
             {
-                description: `${args.cluster.name} subnet router`,
+                // Not the text of before (`subnet router`): a key of then is replaced by it. Changed in place, the provider
+                // would look at the old key and crash where that has expired and is gone.
+                description: `${args.cluster.name} router`,
                 reusable: true,
                 preauthorized: true,
                 tags: [`tag:${args.tag}`],
                 // For the first start only: the router keeps its identity in a Secret, and tagged devices do not
-                // expire. So an expired key harms nobody, and a rebuilt cluster gets a new one.
+                // expire. So an expired key harms nobody, and a rebuilt cluster gets a new one. "always" would be
+                // told as drift from the 90th day on, for ever: an up does not look whether a key has expired.
                 expiry: 90 * 24 * 3600,
-                recreateIfInvalid: "always",
+                recreateIfInvalid: "never",
             },
             // The tag must exist in the policy before a key may carry it.
-            { parent: this, ...(acl === undefined ? {} : { dependsOn: acl }) },
+            afterPolicy,
         );
         const labels = { "app.kubernetes.io/name": "tailscale-router", "app.kubernetes.io/part-of": "infra" };
         const metadata = { name: "tailscale-router", namespace: args.namespace, labels };
@@ -126,7 +181,8 @@ export class SubnetRouter extends pulumi.ComponentResource {
                 },
                 logging: "stderr",
             },
-            child,
+            // With its device gone nobody has the tag, and the policy may lose it.
+            afterPolicy,
         );
         // The state Secret is the router's identity; made here, so that destroy removes it.
         const state = new k8s.core.v1.Secret(
@@ -208,19 +264,41 @@ export class SubnetRouter extends pulumi.ComponentResource {
     }
 
     /**
-     * The tailnet's policy file. It survives destroy (other machines live by it), so the next `up` meets its own
-     * earlier policy: that one is adopted. A policy a person wrote makes Tailscale refuse, as it should.
+     * This stack's entries in the tailnet's policy file, which others have entries in, too. A command and not the
+     * provider's Acl: that one writes the whole file, over whatever was written since it was read, and takes nothing out.
      */
-    private policy(name: string, args: SubnetRouterArgs): tailscale.Acl {
-        const current = tailscale.getAclOutput({ parent: this });
-        return new tailscale.Acl(
+    private policy(name: string, args: SubnetRouterArgs): command.local.Command {
+        const { clientId, clientSecret } = args.oauth;
+        const environment: Record<keyof PolicySpec, pulumi.Input<string>> = {
+            STACK: args.cluster.name,
+            TAILNET: args.tailnet,
+            CLIENT_ID: clientId,
+            CLIENT_SECRET: clientSecret,
+            POLICY_FRAGMENT: JSON.stringify(policyFragment({ ...args, routes: this.routes })),
+        };
+        const step = (word: "merge" | "remove") => `${IN_PROJECT}\nexec node components/tailnet/run.cjs ${word}`;
+        return new command.local.Command(
             `${name}-policy`,
             {
-                acl: tailnetPolicy({ tag: args.tag, routes: this.routes }),
-                overwriteExistingContent: current.hujson.apply(isOurPolicy),
+                interpreter: BASH,
+                // Runs again on any change of what it is given; no triggers, which would replace it.
+                create: step("merge"),
+                update: step("merge"),
+                delete: step("remove"),
+                environment,
+                addPreviousOutputInEnv: false,
+                logging: "stderr",
             },
-            // Decided once, at creation: later it is ours anyhow.
-            { parent: this, ignoreChanges: ["overwriteExistingContent"] },
+            // Replaced by hand (`--replace`), the entries go and come back; the other way round they would only go.
+            { parent: this, deleteBeforeReplace: true },
         );
     }
 }
+
+/** Commands start in the folder of the program's start file; the project is the folder with Pulumi.yaml. */
+const IN_PROJECT = `
+until [ -f Pulumi.yaml ]; do
+  [ "$PWD" != / ] || { echo "no Pulumi.yaml here or above" >&2; exit 1; }
+  cd ..
+done
+`.trim();

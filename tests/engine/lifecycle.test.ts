@@ -139,7 +139,12 @@ test("a rotated age key is noticed and delivered", async () => {
     writeFileSync(file, before);
 });
 
-test("destroy empties cluster and clouds, and keeps data and the tailnet's policy", async () => {
+test("destroy empties cluster and clouds, and keeps data and what others have in the tailnet's policy", async () => {
+    const { policy } = sandbox.cloud<Tailscale>("tailscale");
+    expect(policy).toContain('// Managed by Pulumi (homelab-infrastructure): homelab\n        "tag:homelab"');
+    const rule = '// Ada may print.\n        {"src": ["ada@example.net"], "dst": ["*"], "ip": ["tcp:631"]},';
+    const edited = policy.replace('"grants": [', `"grants": [\n        ${rule}`);
+    await sandbox.lever("tailscale", "policy", { method: "POST", body: edited });
     writeFileSync(sandbox.node("var/data/configs/sonarr/sonarr.db"), "episodes");
     writeFileSync(sandbox.node("var/data/media/tv/pilot.mkv"), "film");
     expectSuccess(await sandbox.run("destroy", "homelab"));
@@ -149,8 +154,8 @@ test("destroy empties cluster and clouds, and keeps data and the tailnet's polic
     expect(cloudflare.tunnels.filter(({ deletedAt }) => deletedAt === null || deletedAt === undefined)).toEqual([]);
     const tailnet = sandbox.cloud<Tailscale>("tailscale");
     expect([tailnet.keys, tailnet.devices]).toEqual([[], []]);
-    // Declared to survive: other machines live by it.
-    expect(tailnet.policy).toContain("tag:homelab");
+    expect(tailnet.policy).toContain(rule);
+    expect(tailnet.policy).not.toContain('homelab"');
     expect(readFileSync(sandbox.node("var/data/configs/sonarr/sonarr.db"), "utf8")).toBe("episodes");
     expect(readFileSync(sandbox.node("var/data/media/tv/pilot.mkv"), "utf8")).toBe("film");
 });
@@ -173,6 +178,9 @@ test("an up that is killed in the middle is continued by the next, which equals 
     expectSuccess(await sandbox.run("up", "homelab"));
     expect(named(sandbox.objects())).toEqual(named(first));
     expectSuccess(await sandbox.run("up", "homelab", "--expect-no-changes"));
+    const { policy } = sandbox.cloud<Tailscale>("tailscale");
+    expect(policy).toContain("// Ada may print.");
+    expect(policy).toContain('"tag:homelab": ["autogroup:admin"]');
     expect(readFileSync(sandbox.node("var/data/configs/sonarr/sonarr.db"), "utf8")).toBe("episodes");
 });
 

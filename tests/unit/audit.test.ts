@@ -42,7 +42,7 @@ describe("what a plan declares", () => {
                 "rules of homelab",
                 "rule echo-server.peterstorm.io of homelab",
                 "policy file",
-                'auth key "homelab subnet router"',
+                'auth key "homelab router"',
                 "device homelab-router",
                 "Deployment media/plex",
                 "PersistentVolume media-plex-config",
@@ -391,8 +391,7 @@ describe("the import file", () => {
         expect(first.map((urn) => urn.split("::").slice(2).join(" "))).toEqual([
             "homelab:bootstrap:NixosK3s node",
             "homelab:bootstrap:NixosK3s$command:local:Command node-directories",
-            expect.stringMatching(/providers:(cloudflare|tailscale)/),
-            expect.stringMatching(/providers:(cloudflare|tailscale)/),
+            expect.stringMatching(/providers:cloudflare/),
             "homelab:bootstrap:NixosK3s$command:local:Command node-kubeconfig",
             "pulumi:providers:kubernetes homelab",
         ]);

@@ -286,14 +286,14 @@ describe("network and ways in", () => {
         expect(contains(cidrRange(pool), "172.22.12.1")).toBe(true);
         expect(container("tailnet")["env"]).toContainEqual({ name: "TS_ROUTES", value: pool });
         const policy = JSON.parse(
-            String(dig(find(":Acl", "tailnet-policy").inputs, "acl")).replace(/^\/\/.*$/gm, ""),
+            String(dig(find(":Command", "tailnet-policy").inputs, "environment", "POLICY_FRAGMENT")),
         ) as Inputs;
-        expect(dig(policy, "autoApprovers", "routes", pool)).toEqual(["tag:chongus"]);
-        expect(policy["grants"]).toContainEqual({
-            src: ["autogroup:member"],
-            dst: [pool],
-            ip: expect.arrayContaining(["tcp:443"]),
-        });
+        expect(dig(policy, "routes", pool)).toEqual(["tag:chongus"]);
+        expect(policy["grants"]).toEqual([
+            { src: ["autogroup:member"], dst: ["172.22.12.1", "172.22.12.2"], ip: ["tcp:80", "tcp:443"] },
+            // Graphite's own address, for TrueNAS.
+            { src: ["autogroup:member"], dst: ["172.22.12.3"], ip: ["tcp:2003"] },
+        ]);
         expect(dig(find(":TailnetKey", "tailnet").inputs, "tags")).toEqual(["tag:chongus"]);
         // Nothing of the tunnel leads there.
         expect(JSON.stringify(plan.tunnel)).not.toContain("envoy-internal");

@@ -32,7 +32,6 @@ describe("claims that meet", () => {
         ["cluster-network", "10.42.0.0/16", "pool", "10.42.1.1-10.42.1.9"],
         ["host", "plex.example.net", "host", "plex.example.net"],
         ["tunnel", "abc/home", "tunnel", "abc/home"],
-        ["tailnet-policy", "family.ts.net", "tailnet-policy", "family.ts.net"],
         ["disk", "/dev/disk/by-id/ata-1", "disk", "/dev/disk/by-id/ata-1"],
         ["repository", "https://s3/backups", "repository", "https://s3/backups"],
         ["asn", "64512", "asn", "64512"],

@@ -108,7 +108,7 @@ describe("a plan condensed to components", () => {
             [
                 "leaves",
                 [
-                    "tailnet",
+                    "reloader",
                     "monitoring",
                     "echo-server",
                     "plex",
@@ -117,6 +117,7 @@ describe("a plan condensed to components", () => {
                     "sonarr",
                     "radarr",
                     "overseerr",
+                    "tailnet",
                 ],
                 [0],
             ],

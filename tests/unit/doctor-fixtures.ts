@@ -11,6 +11,7 @@ import type { Finding, Verdict } from "../../tools/doctor/finding";
 import { judgeNixos } from "../../tools/doctor/nixos";
 import { judgeClusterKey, judgeSecretsFile, type ClusterKey, type SecretsFact } from "../../tools/doctor/secrets";
 import { judgeState } from "../../tools/doctor/state";
+import { freshPolicy, mergeFragment } from "../../components/tailnet/policy";
 import { judgeTailscale, type TailscaleFact } from "../../tools/doctor/tailscale";
 import { judgeTalos, type TalosExtras, type TalosFacts } from "../../tools/doctor/talos";
 import { judgeNode, judgePlugins, judgeTool, toolWishes, type ToolFact, type ToolWish } from "../../tools/doctor/tools";
@@ -86,7 +87,12 @@ const key = (clusterKey: ClusterKey, fact: SecretsFact = SECRETS) => [
 ];
 const KEY: ClusterKey = { kind: "known", recipient: "age1ours", where: "/keys.txt on homelab" };
 
-const NEEDS = { dnsRecords: true, tunnel: true, policy: true, authKeys: true, splitDns: false };
+const ALLOWED = { src: ["autogroup:member"], dst: ["10.0.0.1"], ip: ["tcp:443"] };
+const FRAGMENT = { tagOwners: { "tag:homelab": ["autogroup:admin"] }, routes: {}, grants: [] };
+const NEEDS = {
+    ...{ dnsRecords: true, tunnel: true, policy: true, authKeys: true, splitDns: false },
+    policyEntries: { stack: "homelab", fragment: FRAGMENT },
+};
 const account = { accountId: "a", zoneId: "z", domain: "example.org", apiToken: "cloudflare.apiToken" };
 const CLOUDFLARE: CloudflareFact = {
     token: told({ status: "active", expires: "" }),
@@ -101,7 +107,7 @@ const cloudflare = (change: Partial<CloudflareFact> = {}) =>
 
 const TAILSCALE: TailscaleFact = {
     granted: told(["auth_keys", "devices:core", "policy_file"]),
-    policy: told("// Managed by Pulumi (homelab-infrastructure): edit the stack, not this file.\n{}"),
+    policy: told(freshPolicy("homelab", FRAGMENT)),
 };
 const tailscale = (change: Partial<TailscaleFact> = {}) =>
     judgeTailscale({ tailnet: "-", clientId: "i", clientSecret: "s" }, NEEDS, { ...TAILSCALE, ...change });
@@ -682,12 +688,37 @@ export const ill: readonly Fixture[] = [
         findings: () => tailscale({ granted: told([]) }),
     },
     {
-        name: "a policy of somebody else",
+        name: "a policy without entries of this stack",
         verdict: "warning",
         check: "policy file",
-        found: /not this project's/,
-        fix: /docs\/audit\.md/,
-        findings: () => tailscale({ policy: told("{}") }),
+        found: /has no entries of this stack yet/,
+        fix: /what others wrote stays/,
+        findings: () => tailscale({ policy: told(freshPolicy("chongus", { ...FRAGMENT, tagOwners: {} })) }),
+    },
+    {
+        name: "a policy that somebody put back to an earlier version",
+        verdict: "warning",
+        check: "policy file",
+        found: /lacks what this stack's last up wrote.*tagOwners tag:homelab: \["autogroup:admin"\]/,
+        fix: /pulumi up --replace '\*\*:Command::tailnet-policy'/,
+        findings: () =>
+            tailscale({ policy: told(freshPolicy("homelab", { ...FRAGMENT, tagOwners: { "tag:old": ["a@b.c"] } })) }),
+    },
+    {
+        name: "a policy in which Tailscale's default still stands",
+        verdict: "warning",
+        check: "policy file",
+        found: /every device reaches every other/,
+        fix: /docs\/dns\.md/,
+        findings: () => tailscale({ policy: told(mergeFragment("{}", "homelab", { ...FRAGMENT, grants: [ALLOWED] })) }),
+    },
+    {
+        name: "a policy that is cut off",
+        verdict: "failure",
+        check: "policy file",
+        found: /is no HuJSON: line 1, column 2/,
+        fix: /console/,
+        findings: () => tailscale({ policy: told("{") }),
     },
     {
         name: "a policy that cannot be read",

@@ -125,6 +125,7 @@ describe("what a plan asks of the world", () => {
             dnsRecords: true,
             tunnel: true,
             policy: true,
+            policyEntries: { stack: "homelab", fragment: expect.objectContaining({ routes: expect.anything() }) },
             authKeys: true,
             splitDns: false,
         });

@@ -6,7 +6,6 @@ import type { SecretArgs } from "../../components/secrets/secret-store";
 import { readSopsFile, SopsSecretStore } from "../../components/secrets/sops";
 import { openSops } from "../../components/secrets/sops-file";
 import { recipientFault, recipientsFor } from "../../components/secrets/sops-rules";
-import { isOurPolicy, tailnetPolicy } from "../../components/tailnet/policy";
 import { openStack, stackNames } from "../../stacks";
 import { readStackValue, ROOT } from "../../tools/stack-file";
 import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
@@ -160,27 +159,6 @@ describe("the SOPS file", () => {
         expect(await deliver({ data: { KEY: "a.b" } })).toHaveLength(1);
         const empty = new SopsSecretStore("secrets.enc.yaml", () => "");
         expect(() => empty.value("a.b")).toThrow("a.b: set it with");
-    });
-});
-
-describe("the tailnet policy", () => {
-    test("lets members reach the routes and nothing else of the LAN, and approves them by itself", () => {
-        const text = tailnetPolicy({ tag: "homelab", routes: ["192.168.0.240/29"] });
-        const policy = JSON.parse(text.split("\n").slice(1).join("\n")) as Record<string, unknown>;
-        expect(policy).toEqual({
-            tagOwners: { "tag:homelab": ["autogroup:admin"] },
-            autoApprovers: { routes: { "192.168.0.240/29": ["tag:homelab"] } },
-            grants: [
-                { src: ["autogroup:member"], dst: ["autogroup:self"], ip: ["*"] },
-                { src: ["autogroup:member"], dst: ["192.168.0.240/29"], ip: ["tcp:80", "tcp:443", "tcp:32400"] },
-            ],
-        });
-    });
-
-    test("ours is known by its first line, a person's is not ours", () => {
-        expect(isOurPolicy(`\n${tailnetPolicy({ tag: "x", routes: [] })}`)).toBe(true);
-        expect(isOurPolicy('// my policy\n{"acls": []}')).toBe(false);
-        expect(isOurPolicy("")).toBe(false);
     });
 });
 

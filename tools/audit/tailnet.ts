@@ -1,5 +1,5 @@
 /** What is in the tailnet: devices, auth keys, policy file, DNS. */
-import { isOurPolicy } from "../../components/tailnet/policy";
+import { stacksIn } from "../../components/tailnet/policy";
 import { isRecord, orReason, records, textOf, type Told } from "../live/get";
 import type { TailscaleReader } from "../live/tailscale";
 import { tailnetKey, TYPES, type Live } from "./things";
@@ -92,14 +92,14 @@ export function keysOf(keys: readonly Record<string, unknown>[]): Live[] {
 }
 
 function policyOf(hujson: string): Live[] {
+    const stacks = stacksIn(hujson);
     return [
         {
             place: "tailnet",
             key: tailnetKey("acl", ""),
             title: "policy file",
-            hint: isOurPolicy(hujson) ? "written by a stack of this project" : "not written by this project",
-            // There always is one; its id does not matter.
-            import: { type: TYPES.acl, id: "acl" },
+            // There always is one, and it is never imported: stacks only add to it.
+            ...(stacks.length === 0 ? { owner: "a person" } : { hint: `with entries of ${stacks.join(", ")}` }),
         },
     ];
 }

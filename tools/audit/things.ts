@@ -46,7 +46,6 @@ export const TYPES = {
     dnsRecord: "cloudflare:index/dnsRecord:DnsRecord",
     tunnel: "cloudflare:index/zeroTrustTunnelCloudflared:ZeroTrustTunnelCloudflared",
     tunnelConfig: "cloudflare:index/zeroTrustTunnelCloudflaredConfig:ZeroTrustTunnelCloudflaredConfig",
-    acl: "tailscale:index/acl:Acl",
     key: "tailscale:index/tailnetKey:TailnetKey",
     splitDns: "tailscale:index/dnsSplitNameservers:DnsSplitNameservers",
     nameservers: "tailscale:index/dnsNameservers:DnsNameservers",
@@ -85,8 +84,6 @@ export function thingsOf({ type, name, urn, inputs }: Resource): (Thing & { cont
         }
         case TYPES.tunnel:
             return [{ place: "tunnels", key: tunnelKey(text("accountId"), text("name")), title: text("name"), urn }];
-        case TYPES.acl:
-            return [{ place: "tailnet", key: tailnetKey("acl", ""), title: "policy file", urn }];
         case TYPES.key:
             return [
                 {
@@ -122,7 +119,7 @@ export function thingsOf({ type, name, urn, inputs }: Resource): (Thing & { cont
             ];
         }
         case "command:local:Command":
-            return definitionsOf(inputs);
+            return [...definitionsOf(inputs), ...policyOf(inputs)];
         default:
             return type.startsWith("kubernetes:") ? objectOf(type, inputs, urn) : [];
     }
@@ -168,6 +165,12 @@ function environment(inputs: unknown): Record<string, unknown>[] {
 
 /** What bundles of definitions bring beside them. */
 const ADMISSION_KINDS = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"];
+
+/** A stack's entries in the tailnet's policy, which there always is: components/tailnet/subnet-router.ts. */
+function policyOf(inputs: unknown): Thing[] {
+    const fragment = isRecord(inputs) ? textOf(inputs["environment"], "POLICY_FRAGMENT") : "";
+    return fragment === "" ? [] : [{ place: "tailnet", key: tailnetKey("acl", ""), title: "policy file" }];
+}
 
 /** CRDs are applied by commands that name them: components/cluster/custom-resource-definitions.ts. */
 function definitionsOf(inputs: unknown): Thing[] {

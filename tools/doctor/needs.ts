@@ -1,6 +1,7 @@
 /** What a stack's plan says about the world around it: paths and devices on nodes, APIs, provider plugins. */
 import { isObject, type Json } from "../plan/monitor";
 import type { Plan } from "../plan/plan";
+import type { PolicyFragment } from "../../components/tailnet/policy";
 
 export interface NodePaths {
     /** Directories that pods or volumes take from the node. */
@@ -34,16 +35,36 @@ export interface CloudNeeds {
     readonly dnsRecords: boolean;
     readonly tunnel: boolean;
     readonly policy: boolean;
+    /** The stack's entries in the tailnet's policy. */
+    readonly policyEntries?: PolicyEntries;
     readonly authKeys: boolean;
     readonly splitDns: boolean;
 }
 
+export interface PolicyEntries {
+    readonly stack: string;
+    readonly fragment: PolicyFragment;
+}
+
+/** What the command that writes them is given: components/tailnet/subnet-router.ts. */
+function policyEntries(plan: Pick<Plan, "resources">): PolicyEntries | undefined {
+    for (const { inputs } of plan.resources) {
+        const environment = isObject(inputs) ? inputs["environment"] : undefined;
+        const fragment = isObject(environment) ? environment["POLICY_FRAGMENT"] : undefined;
+        if (typeof fragment !== "string" || !isObject(environment)) continue;
+        return { stack: String(environment["STACK"]), fragment: JSON.parse(fragment) as PolicyFragment };
+    }
+    return undefined;
+}
+
 export function cloudNeeds(plan: Pick<Plan, "resources">): CloudNeeds {
     const has = (ending: string) => plan.resources.some(({ type }) => type.endsWith(`:${ending}`));
+    const entries = policyEntries(plan);
     return {
         dnsRecords: has("DnsRecord"),
         tunnel: has("ZeroTrustTunnelCloudflared"),
-        policy: has("Acl"),
+        policy: entries !== undefined,
+        ...(entries === undefined ? {} : { policyEntries: entries }),
         authKeys: has("TailnetKey"),
         splitDns: has("DnsSplitNameservers"),
     };

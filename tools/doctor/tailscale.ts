@@ -1,6 +1,6 @@
 /** The Tailscale OAuth client: accepted, and with the scopes that the plan needs. */
 import type { CloudAccounts } from "../../lab/context";
-import { isOurPolicy } from "../../components/tailnet/policy";
+import { isOpenToAll, missingFrom, stacksIn } from "../../components/tailnet/policy";
 import { orReason, type Told } from "../live/get";
 import { tailscaleReader, type TailscaleAccount } from "../live/tailscale";
 import { findingsOf, type Finding } from "./finding";
@@ -87,10 +87,34 @@ function policyFinding(policy: Told<string>, needs: CloudNeeds): Finding {
             `correct tailscale.tailnet, or give the OAuth client policy_file: ${WHERE}`,
         );
     }
-    if (isOurPolicy(policy.value)) return say.ok("policy file", "is this project's");
+    const entries = needs.policyEntries;
+    if (entries === undefined) throw new Error("a plan that needs the policy says which entries");
+    let missing: string[];
+    try {
+        missing = missingFrom(policy.value, entries.fragment);
+    } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        return say.failure("policy file", `is no HuJSON: ${why}`, "correct it in the console: Access controls");
+    }
+    const stacks = stacksIn(policy.value);
+    if (missing.length === 0 && isOpenToAll(policy.value)) {
+        return say.warning(
+            "policy file",
+            "has this stack's entries, and a rule by which every device reaches every other",
+            "take the rule with * out in the console if it is Tailscale's default and not your wish: docs/dns.md",
+        );
+    }
+    if (missing.length === 0) return say.ok("policy file", `has this stack's entries; marked are ${stacks.join(", ")}`);
+    if (!stacks.includes(entries.stack)) {
+        return say.warning(
+            "policy file",
+            "has no entries of this stack yet",
+            "the next up adds them; what others wrote stays, and Tailscale's own default, by which everybody reaches everything, is replaced (docs/dns.md)",
+        );
+    }
     return say.warning(
         "policy file",
-        "is not this project's: the tailnet's default, or somebody's own",
-        "the default is replaced at the first up; a person's own is refused: set tailscale.policy to leave, or import it (docs/audit.md)",
+        `lacks what this stack's last up wrote, or what the next one will: ${missing.join("; ")}`,
+        "pulumi up; if that changes nothing:  pulumi up --replace '**:Command::tailnet-policy'",
     );
 }

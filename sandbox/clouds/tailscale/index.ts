@@ -1,6 +1,7 @@
 import { json, type LoopbackServer, type Route, serve } from "../server";
 import { openStore } from "../store";
 import { aclRoutes } from "./acl";
+import { parsePolicy } from "./policy";
 import { authenticate, oauthRoutes, type TailscaleCredentials } from "./auth";
 import { deviceRoutes, disconnect, register, type Registration } from "./devices";
 import { dnsRoutes } from "./dns";
@@ -56,6 +57,17 @@ export async function startTailscale(options: TailscaleOptions): Promise<Loopbac
         return result;
     };
     const levers: Route[] = [
+        {
+            // A person at the console.
+            method: "POST",
+            pattern: "/__sandbox/policy",
+            handle: (request) => {
+                parsePolicy(request.body);
+                state.policy = request.body;
+                save();
+                return { status: 200, body: {} };
+            },
+        },
         {
             method: "POST",
             pattern: "/__sandbox/devices",
