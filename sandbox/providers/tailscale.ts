@@ -126,7 +126,8 @@ function json(body: string): Json {
 /** One resource type; requests and results are free of secret wrappers. */
 interface Kind {
     check(inputs: Props): CheckFailure[];
-    diff(before: Props, after: Props): DiffResult;
+    /** `state`: what the resource was last seen as. */
+    diff(before: Props, after: Props, state: Props): DiffResult;
     /** Outputs that only the API knows. */
     computed: readonly string[];
     /** Read-only calls that the official plugin makes on preview, too. */
@@ -148,8 +149,8 @@ function session(call: Client): Session {
     };
     return {
         check: ({ type, news }) => Promise.resolve({ inputs: news, failures: kindOf(type).check(revealProps(news)) }),
-        diff: ({ type, oldInputs, news }) =>
-            Promise.resolve(kindOf(type).diff(revealProps(oldInputs), revealProps(news))),
+        diff: ({ type, olds, oldInputs, news }) =>
+            Promise.resolve(kindOf(type).diff(revealProps(oldInputs), revealProps(news), revealProps(olds))),
         create: async ({ type, inputs, preview }) => {
             const kind = kindOf(type);
             await kind.validate?.(revealProps(inputs));
@@ -273,12 +274,14 @@ function tailnetKey(call: Client): Kind {
     return {
         computed: ["createdAt", "expiresAt", "invalid", "key"],
         check: () => [],
-        diff: (before, after) =>
-            diffProps(
-                before,
-                after,
-                Object.keys({ ...before, ...after }).filter((key) => key !== "recreateIfInvalid"),
-            ),
+        // As the official plugin: an invalid key is replaced, if that is asked for, once the state says that it is one.
+        diff: (before, after, state) => {
+            const { recreateIfInvalid, reusable } = after;
+            const missed = recreateIfInvalid === "always" || (recreateIfInvalid !== "never" && reusable === true);
+            const fixed = Object.keys({ ...before, ...after }).filter((key) => key !== "recreateIfInvalid");
+            const { changes } = diffProps(before, after, fixed);
+            return state["invalid"] === true && missed ? { changes, replaces: ["id"] } : { changes };
+        },
         create: async (inputs) => {
             const tags = list(inputs, "tags");
             const device = {
@@ -301,23 +304,17 @@ function tailnetKey(call: Client): Kind {
             }
             return { id, outputs: { ...outputsOf(answer), key: secret(text(answer, "key") ?? "") } };
         },
-        update: () => Promise.resolve(),
+        // The official plugin looks at the key here, and at one that is gone it crashes.
+        update: async (id) => {
+            await call("GET", `/keys/${encodeURIComponent(id)}`);
+        },
         read: async ({ id, state, inputs }) => {
-            const { recreateIfInvalid, reusable } = revealProps(inputs);
-            // A key that is used up or expired is only missed where it could be used again.
-            const missed =
-                recreateIfInvalid === undefined || recreateIfInvalid === ""
-                    ? reusable === true
-                    : recreateIfInvalid === "always";
             try {
                 const { body } = await call("GET", `/keys/${encodeURIComponent(id)}`);
-                const outputs = outputsOf(json(body));
-                return missed && outputs["invalid"] === true
-                    ? undefined
-                    : { id, outputs: { ...state, ...outputs, ...inputs }, inputs };
+                return { id, outputs: { ...state, ...outputsOf(json(body)), ...inputs }, inputs };
             } catch (error) {
                 if (error instanceof ApiError && error.status === 404) {
-                    return missed ? undefined : { id, outputs: state, inputs };
+                    return { id, outputs: { ...state, ...inputs, invalid: true }, inputs };
                 }
                 throw error;
             }

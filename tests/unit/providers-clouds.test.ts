@@ -5,6 +5,8 @@ import { configFromWire, configToWire } from "../../sandbox/providers/cloudflare
 import { parse } from "../../sandbox/providers/hujson";
 import type { Host, Plugin, Session } from "../../sandbox/providers/plugin";
 import { tailscalePlugin } from "../../sandbox/providers/tailscale";
+import { planStack } from "../../tools/plan/plan";
+import { readStackValue, ROOT } from "../../tools/stack-file";
 import { isSecret, secret, UNKNOWN, type Props } from "../../sandbox/providers/values";
 
 interface Seen {
@@ -342,16 +344,39 @@ describe("tailscale", () => {
         });
     });
 
-    test("a used-up key is made anew only when it was reusable, or always", async () => {
-        const read = (inputs: Props) => session.read({ ...on(KEY), state: { key: "x" }, inputs });
+    test("a key that is used up or gone is invalid, and replaced only when it was reusable, or always", async () => {
         const gone = { status: 404, body: { message: "not found" } };
-        answers = [gone, gone, gone, { body: { id: "known", invalid: true } }];
-        expect(await read({ reusable: true })).toBeUndefined();
-        expect(await read({})).toMatchObject({ id: "known" });
-        expect(await read({ recreateIfInvalid: "always" })).toBeUndefined();
-        expect(await read({ reusable: true, recreateIfInvalid: "never" })).toMatchObject({
-            outputs: { invalid: true },
-        });
+        const replaced = async (inputs: Props) => {
+            const found = await session.read({ ...on(KEY), state: { key: "x" }, inputs });
+            expect(found).toMatchObject({ id: "known", outputs: { invalid: true } });
+            // As refresh compares: what it found with what the program last said.
+            const { changes, replaces = [] } = await session.diff({
+                ...{ ...on(KEY), olds: found?.outputs ?? {}, oldInputs: found?.inputs ?? {}, news: inputs },
+                ignoreChanges: [],
+            });
+            return Object.keys(changes).length + replaces.length > 0;
+        };
+        answers = [gone, gone, gone, gone, { body: { id: "known", invalid: true } }];
+        expect(await replaced({ reusable: true })).toBe(true);
+        expect(await replaced({})).toBe(false);
+        expect(await replaced({ recreateIfInvalid: "always" })).toBe(true);
+        expect(await replaced({ reusable: true, recreateIfInvalid: "never" })).toBe(false);
+        expect(await replaced({ reusable: true, recreateIfInvalid: "never" })).toBe(false);
+    });
+
+    test("the router's key is no drift when it has expired, nor a change of one from before a crash", async () => {
+        const plan = await planStack("homelab", readStackValue(ROOT, "homelab"), ROOT);
+        const inputs = plan.resources.find(({ type }) => type.endsWith(":TailnetKey"))?.inputs as Props;
+        const compare = async (olds: Props, oldInputs: Props) =>
+            (await session.diff({ ...on(KEY), olds, oldInputs, news: inputs, ignoreChanges: [] })) as {
+                changes: Record<string, { replace: boolean }>;
+                replaces?: string[];
+            };
+        expect(await compare({ ...inputs, invalid: true }, inputs)).toEqual({ changes: {} });
+        // The provider's update asks for the key, and crashes where it is gone: a replacement does not.
+        const before = { ...inputs, recreateIfInvalid: "always", description: "homelab subnet router" };
+        const { changes } = await compare({ ...before, invalid: false }, before);
+        expect(Object.values(changes).some(({ replace }) => replace)).toBe(true);
     });
 
     test("split DNS is patched by domain, and emptied to delete it", async () => {
