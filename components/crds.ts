@@ -2,20 +2,74 @@
  * CustomResourceDefinitions that come before any chart: project, version and where upstream publishes them. Helm
  * never upgrades what stands in a chart's crds/ folder, so they are a layer of their own.
  */
+import { crdFiles, type PinnedFiles } from "./crd-files";
+
 export interface CrdBundle {
     /** Project, as the sandbox's directory of CRDs spells it. */
     readonly project: string;
     readonly version: string;
-    /** Files as upstream publishes them at that version; `kubectl apply --filename` takes each. */
-    readonly urls: readonly string[];
+    /** `owner/name` at GitHub. */
+    readonly repository: string;
+    /** Folder in the repository; with a kustomization.yaml in it, that says how the files are read. */
+    readonly directory: string;
+    /** Files in the folder; their commit and checksums stand in components/crd-files.ts. */
+    readonly files: readonly string[];
     /** Every CRD in them, `plural.group`. */
     readonly names: readonly string[];
     /** What else is in them, `kind/name`. */
     readonly others?: readonly string[];
 }
 
-const raw = (repository: string, ref: string, directory: string, names: readonly string[]) =>
-    names.map((name) => `https://raw.githubusercontent.com/${repository}/${ref}/${directory}/${name}`);
+/** Address of the folder of a bundle, at the commit of its release. */
+export function crdFolder({ repository, directory }: CrdBundle, commit: string): string {
+    return `https://raw.githubusercontent.com/${repository}/${commit}/${directory}`;
+}
+
+/** Commit and checksums of a bundle. Throws where they are of another release than the bundle. */
+export function pinnedFiles({ project, version, files }: CrdBundle): PinnedFiles {
+    const pinned = crdFiles[project];
+    if (pinned?.version !== version || files.some((file) => pinned.files[file] === undefined)) {
+        throw new Error(
+            `components/crd-files.ts has ${project} ${pinned?.version ?? "not at all"}, components/crds.ts wants ${version}: run  npm run crds`,
+        );
+    }
+    return pinned;
+}
+
+const gatewayKinds = [
+    "backendtlspolicies",
+    "gatewayclasses",
+    "gateways",
+    "grpcroutes",
+    "httproutes",
+    "listenersets",
+    "referencegrants",
+    "tcproutes",
+    "tlsroutes",
+    "udproutes",
+];
+
+const kedaKinds = [
+    ["eventing.keda.sh", "cloudeventsources"],
+    ["eventing.keda.sh", "clustercloudeventsources"],
+    ["keda.sh", "clustertriggerauthentications"],
+    ["keda.sh", "scaledjobs"],
+    ["keda.sh", "scaledobjects"],
+    ["keda.sh", "triggerauthentications"],
+] as const;
+
+const prometheusKinds = [
+    "alertmanagerconfigs",
+    "alertmanagers",
+    "podmonitors",
+    "probes",
+    "prometheusagents",
+    "prometheuses",
+    "prometheusrules",
+    "scrapeconfigs",
+    "servicemonitors",
+    "thanosrulers",
+];
 
 const envoyGatewayKinds = [
     "backends",
@@ -41,19 +95,10 @@ export const crds = {
     gatewayApi: {
         project: "gateway-api",
         version: "1.6.1",
-        urls: ["https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.6.1/standard-install.yaml"],
-        names: [
-            "backendtlspolicies",
-            "gatewayclasses",
-            "gateways",
-            "grpcroutes",
-            "httproutes",
-            "listenersets",
-            "referencegrants",
-            "tcproutes",
-            "tlsroutes",
-            "udproutes",
-        ].map((plural) => `${plural}.gateway.networking.k8s.io`),
+        repository: "kubernetes-sigs/gateway-api",
+        directory: "config/crd/standard",
+        files: [...gatewayKinds, "vap_safeupgrades"].map((part) => `gateway.networking.k8s.io_${part}.yaml`),
+        names: gatewayKinds.map((plural) => `${plural}.gateway.networking.k8s.io`),
         // Refuses an experimental or older CRD in place of these.
         others: ["validatingadmissionpolicy", "validatingadmissionpolicybinding"].map(
             (kind) => `${kind}/safe-upgrades.gateway.networking.k8s.io`,
@@ -62,47 +107,39 @@ export const crds = {
     externalDns: {
         project: "external-dns",
         version: "0.21.0",
-        urls: raw("kubernetes-sigs/external-dns", "v0.21.0", "config/crd/standard", [
-            "dnsendpoints.externaldns.k8s.io.yaml",
-        ]),
+        repository: "kubernetes-sigs/external-dns",
+        directory: "config/crd/standard",
+        files: ["dnsendpoints.externaldns.k8s.io.yaml"],
         names: ["dnsendpoints.externaldns.k8s.io"],
     },
     keda: {
         project: "keda",
         version: "2.20.2",
-        urls: ["https://github.com/kedacore/keda/releases/download/v2.20.2/keda-2.20.2-crds.yaml"],
-        names: [
-            "cloudeventsources.eventing.keda.sh",
-            "clustercloudeventsources.eventing.keda.sh",
-            "clustertriggerauthentications.keda.sh",
-            "scaledjobs.keda.sh",
-            "scaledobjects.keda.sh",
-            "triggerauthentications.keda.sh",
+        repository: "kedacore/keda",
+        // The definitions as they are generated are refused by the API server; the project's patches mend them.
+        directory: "config/crd",
+        files: [
+            "kustomization.yaml",
+            "patches/scaledjob_patch.yaml",
+            "patches/scaledobject_patch.yaml",
+            ...kedaKinds.map(([group, plural]) => `bases/${group}_${plural}.yaml`),
         ],
+        names: kedaKinds.map(([group, plural]) => `${plural}.${group}`),
     },
     prometheus: {
         project: "prometheus-operator",
         version: "0.93.0",
-        urls: [
-            "https://github.com/prometheus-operator/prometheus-operator/releases/download/v0.93.0/stripped-down-crds.yaml",
-        ],
-        names: [
-            "alertmanagerconfigs",
-            "alertmanagers",
-            "podmonitors",
-            "probes",
-            "prometheusagents",
-            "prometheuses",
-            "prometheusrules",
-            "scrapeconfigs",
-            "servicemonitors",
-            "thanosrulers",
-        ].map((plural) => `${plural}.monitoring.coreos.com`),
+        repository: "prometheus-operator/prometheus-operator",
+        directory: "example/prometheus-operator-crd",
+        files: prometheusKinds.map((plural) => `monitoring.coreos.com_${plural}.yaml`),
+        names: prometheusKinds.map((plural) => `${plural}.monitoring.coreos.com`),
     },
     externalSecrets: {
         project: "external-secrets",
         version: "2.9.0",
-        urls: raw("external-secrets/external-secrets", "v2.9.0", "deploy/crds", ["bundle.yaml"]),
+        repository: "external-secrets/external-secrets",
+        directory: "deploy/crds",
+        files: ["bundle.yaml"],
         names: [
             ...[
                 "clusterexternalsecrets",
@@ -138,24 +175,18 @@ export const crds = {
     envoyGateway: {
         project: "envoy-gateway",
         version: "1.9.0",
+        repository: "envoyproxy/gateway",
         // From the chart's crds/ folder, whose copy of the Gateway API is the experimental channel and stays out.
-        urls: raw(
-            "envoyproxy/gateway",
-            "v1.9.0",
-            "charts/gateway-helm/charts/crds/crds/generated",
-            envoyGatewayKinds.map((plural) => `gateway.envoyproxy.io_${plural}.yaml`),
-        ),
+        directory: "charts/gateway-helm/charts/crds/crds/generated",
+        files: envoyGatewayKinds.map((plural) => `gateway.envoyproxy.io_${plural}.yaml`),
         names: envoyGatewayKinds.map((plural) => `${plural}.gateway.envoyproxy.io`),
     },
     snapshots: {
         project: "external-snapshotter",
         version: "8.6.0",
-        urls: raw(
-            "kubernetes-csi/external-snapshotter",
-            "v8.6.0",
-            "client/config/crd",
-            snapshotKinds.map(([group, plural]) => `${group}_${plural}.yaml`),
-        ),
+        repository: "kubernetes-csi/external-snapshotter",
+        directory: "client/config/crd",
+        files: snapshotKinds.map(([group, plural]) => `${group}_${plural}.yaml`),
         names: snapshotKinds.map(([group, plural]) => `${plural}.${group}`),
     },
 } as const satisfies Record<string, CrdBundle>;

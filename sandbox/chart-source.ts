@@ -1,12 +1,14 @@
 /** Puts the chosen charts and CRDs in place of the ones the program names, before the engine sees them. */
-import { existsSync, readdirSync, rmSync } from "node:fs";
-import { basename, join } from "node:path";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import { charts, type Chart } from "../components/charts";
+import { crds, type CrdBundle } from "../components/crds";
 import { assembleCharts } from "./charts/assemble";
 import { placeCrds } from "./charts/crds";
 import type { SandboxOptions } from "./options";
-import { cachedChart, chartCache, publishedChart } from "./published-charts";
+import { cachedChart, chartCache, publishedChart, publishedCrds, sha256 } from "./published-charts";
 
 /** What takes the place of things the program names and a sandbox does not have. */
 export interface Substitutes {
@@ -17,9 +19,9 @@ export interface Substitutes {
 }
 
 /** Makes the program use them; before it runs. */
-export function useSubstitutes({ charts: source, crds, metrics }: Substitutes): void {
+export function useSubstitutes({ charts: source, crds: directory, metrics }: Substitutes): void {
     useCharts(source);
-    if (crds !== undefined) useCrds(crds);
+    if (directory !== undefined) useCrds(directory);
     useMetrics(metrics);
 }
 
@@ -36,9 +38,9 @@ export type ChartOrigin = "published" | "directory" | "stand-in";
 
 /** Lays out what is on this computer. `notice` is told of charts that the given directory lacks. */
 export function chartDirectories(options: Options, out: string, notice: (line: string) => void): ChartDirectories {
-    const { charts: wanted, crds } = options;
+    const { charts: wanted, crds: given } = options;
     if (wanted === "upstream") return {};
-    const standIns = assembleCharts({ out, ...(crds === undefined ? {} : { crds }) });
+    const standIns = assembleCharts({ out, ...(given === undefined ? {} : { crds: given }) });
     if (wanted === "stand-in") return standIns;
     const directory = wanted === "auto" ? options.localCharts : wanted.directory;
     return Object.fromEntries(
@@ -129,19 +131,27 @@ export function useCharts(source: ChartSource): void {
 }
 
 /** Directory of a project's CRDs on this computer. */
-export type CrdDirectory = (project: string) => string;
+export type CrdDirectory = (project: string) => string | Promise<string>;
 
-/** Where a bundle of CRDs is taken from; undefined: from where upstream publishes it. */
+/**
+ * Where a bundle of CRDs is taken from; undefined: from where upstream publishes it, at every run. With `auto` upstream's
+ * files come first, as with charts.
+ */
 export function crdDirectory(
-    { charts: wanted, crds }: Pick<SandboxOptions, "charts" | "crds">,
+    { charts: wanted, crds: given }: Pick<SandboxOptions, "charts" | "crds">,
     out: string,
 ): CrdDirectory | undefined {
     if (wanted === "upstream") return undefined;
-    return (project) => {
+    const local = (project: string) => {
         const directory = join(out, "crds", project);
         rmSync(directory, { recursive: true, force: true });
-        placeCrds(directory, project, crds);
+        placeCrds(directory, project, given);
         return directory;
+    };
+    if (wanted !== "auto") return local;
+    return async (project) => {
+        const bundle = Object.values<CrdBundle>(crds).find((one) => one.project === project);
+        return (bundle === undefined ? undefined : await publishedCrds(bundle)) ?? local(project);
     };
 }
 
@@ -164,26 +174,38 @@ export function useMetrics(url: string): void {
 export function useCrds(directory: CrdDirectory): void {
     pulumi.runtime.registerStackTransformation(({ type, props, opts }) => {
         const environment = props["environment"] as Record<string, unknown> | undefined;
-        const { CRD_PROJECT: project, CRD_FILES: files } = environment ?? {};
-        if (type !== "command:local:Command" || typeof project !== "string" || typeof files !== "string") {
+        const { CRD_PROJECT: project, CRD_FILES: files, CRD_NAMES: names } = environment ?? {};
+        if (
+            type !== "command:local:Command" ||
+            typeof project !== "string" ||
+            typeof files !== "string" ||
+            typeof names !== "string"
+        ) {
             return undefined;
         }
-        const local = localCrds(directory(project), files.split(" "));
-        return { props: { ...props, environment: { ...environment, CRD_FILES: local.join(" ") } }, opts };
+        const folder = pulumi.output(directory(project));
+        return {
+            props: {
+                ...props,
+                environment: {
+                    ...environment,
+                    CRD_FOLDER: folder.apply((path) => pathToFileURL(path).href),
+                    CRD_FILES: folder.apply((path) => localCrds(path, files, names.split(" "))),
+                },
+            },
+            opts,
+        };
     });
 }
 
 /**
- * What to apply in place of the addresses: an address named after one CRD, as `<group>_<plural>.yaml` or
- * `<plural>.<group>.yaml`, gives that CRD; one of a whole release gives the directory.
+ * Files of a directory with their checksums, as the command takes them: upstream's own where it holds those, else the
+ * definitions by name. What else is in the directory belongs to another release.
  */
-export function localCrds(directory: string, urls: readonly string[]): string[] {
-    const present = new Set(readdirSync(directory));
-    const chosen = urls.map((url) => {
-        const name = basename(url);
-        const [group, plural] = name.replace(/\.ya?ml$/, "").split("_");
-        const file = plural === undefined ? name : `${plural}.${group ?? ""}.yaml`;
-        return present.has(file) ? join(directory, file) : directory;
-    });
-    return chosen.includes(directory) ? [directory] : [...new Set(chosen)];
+export function localCrds(directory: string, upstream: string, names: readonly string[]): string {
+    const isUpstreams = upstream.split(" ").every((file) => existsSync(join(directory, file.split("=")[0] ?? "")));
+    const files = isUpstreams
+        ? upstream.split(" ").map((file) => file.split("=")[0] ?? "")
+        : names.map((name) => `${name}.yaml`).filter((file) => existsSync(join(directory, file)));
+    return files.map((file) => `${file}=${sha256(readFileSync(join(directory, file)))}`).join(" ");
 }

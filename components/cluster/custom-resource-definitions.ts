@@ -1,6 +1,6 @@
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import type { CrdBundle } from "../crds";
+import { crdFolder, pinnedFiles, type CrdBundle } from "../crds";
 import type { Cluster } from "../platform";
 import { clusterCommand } from "./cluster-command";
 import { waitEstablished } from "./established";
@@ -33,7 +33,7 @@ export class CustomResourceDefinitions extends pulumi.ComponentResource {
                     delete: DELETE,
                     environment: {
                         CRD_PROJECT: bundle.project,
-                        CRD_FILES: bundle.urls.join(" "),
+                        ...source(bundle),
                         CRD_NAMES: bundle.names.join(" "),
                         CRD_OTHERS: (bundle.others ?? []).join(" "),
                     },
@@ -45,10 +45,30 @@ export class CustomResourceDefinitions extends pulumi.ComponentResource {
     }
 }
 
+/** Where the files are, and the checksum that each must have. */
+function source(bundle: CrdBundle): { CRD_FOLDER: string; CRD_FILES: string } {
+    const { commit, files } = pinnedFiles(bundle);
+    return {
+        CRD_FOLDER: crdFolder(bundle, commit),
+        CRD_FILES: bundle.files.map((file) => `${file}=${files[file] ?? ""}`).join(" "),
+    };
+}
+
 const APPLY = [
-    "files=()",
-    'for file in $CRD_FILES; do files+=(--filename "$file"); done',
-    'kubectl apply --server-side --force-conflicts "${files[@]}"',
+    'files="$work/crds"',
+    "checksum() { if command -v sha256sum > /dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1; }",
+    "for file in $CRD_FILES; do",
+    '  to="$files/${file%=*}"',
+    '  mkdir -p "$(dirname "$to")"',
+    '  curl --fail --silent --show-error --location --retry 3 --max-time 120 --output "$to" "$CRD_FOLDER/${file%=*}"',
+    '  sum=$(checksum < "$to")',
+    '  if [ "$sum" != "${file##*=}" ]; then',
+    '    echo "$CRD_FOLDER/${file%=*} has the SHA-256 $sum, and ${file##*=} was expected: nothing of it was applied. Find out who changed it; after an upgrade on purpose run  npm run crds" >&2',
+    "    exit 1",
+    "  fi",
+    "done",
+    'if [ -f "$files/kustomization.yaml" ]; then from=(--kustomize "$files"); else from=(--filename "$files" --recursive); fi',
+    'kubectl apply --server-side --force-conflicts "${from[@]}"',
     ...waitEstablished("$CRD_NAMES"),
 ].join("\n");
 

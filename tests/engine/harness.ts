@@ -33,7 +33,7 @@ const HELD_OUTPUT_MS = 5_000;
 const REAL_CHARTS = join(ROOT, "..", "shared", "charts-full");
 
 /** Charts of the engine tests: whole ones where they are at hand, else stand-ins. Never a network, which no test may need. */
-export const CHARTS = existsSync(REAL_CHARTS) ? REAL_CHARTS : "stand-in";
+export const CHARTS = process.env["SANDBOX_CHARTS"] ?? (existsSync(REAL_CHARTS) ? REAL_CHARTS : "stand-in");
 
 export class SandboxHarness {
     readonly base = mkdtempSync(join(tmpdir(), "homelab-engine-test-"));

@@ -1,13 +1,24 @@
 /** Network of chongus: CRD layer, Cilium, CoreDNS, certificates, gateways and DNS, each component planned alone. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+    chmodSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 import { BASH } from "../../components/cluster/cluster-command";
 import { CustomResourceDefinitions } from "../../components/cluster/custom-resource-definitions";
-import { crds, type CrdBundle } from "../../components/crds";
+import { crds, pinnedFiles, type CrdBundle } from "../../components/crds";
 import { CertManager, certManagerValues } from "../../components/edge/cert-manager";
 import { tunnelRules, type Exposure } from "../../components/edge/edge";
 import {
@@ -116,13 +127,51 @@ describe("CRD layer", () => {
         }
     });
 
-    test("files are upstream's, at the pinned version, over https", () => {
-        for (const { version, urls } of bundles) {
-            expect(urls.length).toBeGreaterThan(0);
-            for (const url of urls) {
-                expect(url).toMatch(/^https:\/\/(github\.com|raw\.githubusercontent\.com)\/\S+\.yaml$/);
-                expect(url).toContain(`/v${version}/`);
-            }
+    test("files are upstream's, at the commit of the pinned version, each with its checksum", () => {
+        for (const bundle of bundles) {
+            const { CRD_FOLDER: folder = "", CRD_FILES: files = "" } = environment(
+                look(layer).find(":Command", `crds-${bundle.project}`),
+            ) as Record<string, string>;
+            expect(folder).toMatch(/^https:\/\/raw\.githubusercontent\.com\/[\w-]+\/[\w-]+\/[0-9a-f]{40}\/[\w./-]+$/);
+            expect(folder).toContain(`/${bundle.repository}/`);
+            for (const file of files.split(" ")) expect(file).toMatch(/^[\w./-]+\.yaml=[0-9a-f]{64}$/);
+            expect(files.split(" ").map((file) => file.split("=")[0])).toEqual(bundle.files);
+        }
+    });
+
+    test("a bundle whose version was raised without new checksums is refused with the command that gets them", () => {
+        expect(() => pinnedFiles({ ...crds.keda, version: "9.9.9" })).toThrow(/run {2}npm run crds$/);
+        expect(() => pinnedFiles({ ...crds.keda, files: ["bases/new.yaml"] })).toThrow(/run {2}npm run crds$/);
+        expect(() => pinnedFiles({ ...crds.keda, project: "new" })).toThrow(/has new not at all/);
+    });
+
+    test("a file with another checksum is refused, and nothing of the bundle is applied", () => {
+        const folder = mkdtempSync(join(tmpdir(), "crds-"));
+        try {
+            mkdirSync(join(folder, "work"));
+            writeFileSync(join(folder, "one.yaml"), "kind: CustomResourceDefinition\n");
+            writeFileSync(join(folder, "kubectl"), `#!/bin/sh\necho "$*" >> '${folder}/calls'\n`, { mode: 0o755 });
+            const sum = createHash("sha256").update("kind: CustomResourceDefinition\n").digest("hex");
+            const body = script(look(layer).find(":Command", "crds-keda"), "create").split("\nfiles=")[1] ?? "";
+            const apply = (files: string) =>
+                spawnSync("bash", ["-euo", "pipefail", "-c", `work='${folder}/work'\nfiles=${body}`], {
+                    encoding: "utf8",
+                    env: {
+                        ...process.env,
+                        ...{ PATH: `${folder}:${process.env["PATH"] ?? ""}`, CRD_NAMES: "ones.example.com" },
+                        ...{ CRD_FOLDER: pathToFileURL(folder).href, CRD_FILES: files },
+                    },
+                });
+            const wrong = apply(`one.yaml=${"0".repeat(64)}`);
+            expect(wrong.status).toBe(1);
+            expect(wrong.stderr).toContain(`one.yaml has the SHA-256 ${sum}, and ${"0".repeat(64)} was expected`);
+            expect(existsSync(join(folder, "calls"))).toBe(false);
+            expect([apply(`one.yaml=${sum}`).status, apply("gone.yaml=0").status]).toEqual([0, 37]);
+            expect(readFileSync(join(folder, "calls"), "utf8")).toContain(
+                `apply --server-side --force-conflicts --filename ${folder}/work/crds --recursive`,
+            );
+        } finally {
+            rmSync(folder, { recursive: true });
         }
     });
 

@@ -101,10 +101,9 @@ test("images: all, those with a digest by it, the others as exceptions", () => {
 
 test("CRDs: all, and a match covers every place in which the version stands", () => {
     const found = extract("components/crds.ts");
-    const wanted = Object.values(crds).map(({ project, version, urls }) => {
-        const [, owner = "", name = ""] = /^https:\/\/[^/]+\/([^/]+)\/([^/]+)\//.exec(urls[0] ?? "") ?? [];
-        return { depName: `${project}/crds`, version, packageName: `${owner}/${name}` };
-    });
+    const wanted = Object.values(crds).map(({ project, version, repository }) => ({
+        ...{ depName: `${project}/crds`, version, packageName: repository },
+    }));
     expect(sorted(found.map(({ depName, version, packageName }) => ({ depName, version, packageName })))).toEqual(
         sorted(wanted),
     );

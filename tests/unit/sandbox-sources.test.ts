@@ -8,8 +8,12 @@ import {
     rmSync,
     writeFileSync,
 } from "node:fs";
+import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { crdFiles, type PinnedFiles } from "../../components/crd-files";
+import { crds } from "../../components/crds";
+import { pin } from "../../tools/crds";
 import type * as ChartSources from "../../sandbox/chart-source";
 import type { SandboxOptions } from "../../sandbox/options";
 import { mockRun } from "./mock-run";
@@ -27,13 +31,15 @@ beforeEach(() => {
 afterEach(() => rmSync(out, { recursive: true }));
 
 describe("CRD bundles", () => {
-    test("come from the directory of real CRDs, else from the stand-ins; upstream's stay upstream's", () => {
+    const sum = (text: string) => createHash("sha256").update(text).digest("hex");
+
+    test("come from the directory of real CRDs, else from the stand-ins; upstream's stay upstream's", async () => {
         const crds = join(out, "given");
         mkdirSync(join(crds, "keda"), { recursive: true });
         writeFileSync(join(crds, "keda", "scaledobjects.keda.sh.yaml"), "kind: CustomResourceDefinition\n");
         const directory = crdDirectory({ charts: "stand-in", crds }, out);
-        expect(readdirSync(directory?.("keda") ?? "")).toEqual(["scaledobjects.keda.sh.yaml"]);
-        expect(readdirSync(directory?.("volsync") ?? "").sort()).toEqual([
+        expect(readdirSync((await directory?.("keda")) ?? "")).toEqual(["scaledobjects.keda.sh.yaml"]);
+        expect(readdirSync((await directory?.("volsync")) ?? "").sort()).toEqual([
             "replicationdestinations.volsync.backube.yaml",
             "replicationsources.volsync.backube.yaml",
         ]);
@@ -42,14 +48,75 @@ describe("CRD bundles", () => {
         expect(chartDirectories({ charts: "upstream" }, out, () => undefined)).toEqual({});
     });
 
-    test("an address of one CRD gives that one, an address of a release the whole directory", () => {
-        const directory = crdDirectory({ charts: "stand-in" }, out)?.("external-dns") ?? "";
-        const base = "https://raw.githubusercontent.com/kubernetes-sigs/external-dns/v0.21.0";
-        const one = join(directory, "dnsendpoints.externaldns.k8s.io.yaml");
-        expect(localCrds(directory, [`${base}/dnsendpoints.externaldns.k8s.io.yaml`])).toEqual([one]);
-        expect(localCrds(directory, [`${base}/externaldns.k8s.io_dnsendpoints.yaml`])).toEqual([one]);
-        expect(localCrds(directory, [`${base}/install.yaml`, `${base}/more.yaml`])).toEqual([directory]);
+    test("are upstream's files where a directory has those, else the bundle's definitions by name, with checksums", () => {
+        writeFileSync(join(out, "ones.example.com.yaml"), "one");
+        writeFileSync(join(out, "others.example.com.yaml"), "not of this release");
+        const names = ["ones.example.com", "twos.example.com"];
+        expect(localCrds(out, "bases/ones.yaml=0", names)).toBe(`ones.example.com.yaml=${sum("one")}`);
+        mkdirSync(join(out, "bases"));
+        writeFileSync(join(out, "bases", "ones.yaml"), "upstream's");
+        expect(localCrds(out, "bases/ones.yaml=0", names)).toBe(`bases/ones.yaml=${sum("upstream's")}`);
     });
+
+    test("auto: each file is fetched once and has the pinned checksum; else the directory's", async () => {
+        const fetched: string[] = [];
+        const { commit, files } = crdFiles["external-dns"] as PinnedFiles;
+        const [file = ""] = Object.keys(files);
+        const cache = join(out, "cache");
+        const before = process.env["XDG_CACHE_HOME"];
+        process.env["XDG_CACHE_HOME"] = cache;
+        const answers = jest.spyOn(globalThis, "fetch").mockImplementation((url) => {
+            fetched.push(String(url));
+            return Promise.resolve(new Response("not what was pinned"));
+        });
+        try {
+            const directory = crdDirectory({ charts: "auto" }, out);
+            expect(await directory?.("external-dns")).toBe(join(out, "crds", "external-dns"));
+            expect(await directory?.("external-dns")).toBe(join(out, "crds", "external-dns"));
+            expect(fetched).toEqual([
+                `https://raw.githubusercontent.com/kubernetes-sigs/external-dns/${commit}/config/crd/standard/${file}`,
+            ]);
+            const kept = join(cache, "homelab-infrastructure", "charts", "crds", "external-dns", commit);
+            mkdirSync(kept);
+            writeFileSync(join(kept, file), "as it was checked when it was fetched");
+            expect(await directory?.("external-dns")).toBe(kept);
+            expect(fetched).toHaveLength(1);
+        } finally {
+            answers.mockRestore();
+            if (before === undefined) delete process.env["XDG_CACHE_HOME"];
+            else process.env["XDG_CACHE_HOME"] = before;
+        }
+    });
+});
+
+test("npm run crds asks for what is new only, and writes a file with the same types", async () => {
+    const commit = "0123456789abcdef0123456789abcdef01234567";
+    const answers = jest
+        .spyOn(globalThis, "fetch")
+        .mockImplementation((url) =>
+            Promise.resolve(
+                String(url).includes("api.github.com") ? new Response(commit) : new Response(`at ${String(url)}`),
+            ),
+        );
+    try {
+        const before = crdFiles["external-dns"];
+        expect(await pin(crds.externalDns, before)).toBe(before);
+        expect(answers).not.toHaveBeenCalled();
+        const next = await pin({ ...crds.externalDns, version: "0.22.0" }, before);
+        const file = "dnsendpoints.externaldns.k8s.io.yaml";
+        const url = `https://raw.githubusercontent.com/kubernetes-sigs/external-dns/${commit}/config/crd/standard/${file}`;
+        const sum = createHash("sha256").update(`at ${url}`).digest("hex");
+        expect(next).toEqual({ version: "0.22.0", commit, files: { [file]: sum } });
+        expect(answers.mock.calls[0]?.[0]).toBe(
+            "https://api.github.com/repos/kubernetes-sigs/external-dns/commits/v0.22.0",
+        );
+        answers.mockResolvedValueOnce(new Response("Not Found", { status: 404 }));
+        await expect(pin({ ...crds.externalDns, version: "9.9.9" }, before)).rejects.toThrow(
+            /commits\/v9\.9\.9 answers 404/,
+        );
+    } finally {
+        answers.mockRestore();
+    }
 });
 
 describe("charts", () => {
