@@ -14,12 +14,17 @@ export interface NodeDirectoriesArgs {
     className: pulumi.Output<string>;
 }
 
+const REQUESTED = "spec.resources.requests.storage";
+
 /**
  * Storage of a one-node cluster: stable directories on the node.
  *
  * A data volume is a PersistentVolume on `<configs>/<workload>`, bound to its claim from the start (claimRef) with
  * reclaim policy Retain. Deleting the object leaves the directory, and the next cluster's volume finds it again. The
  * directory must exist (`type: Directory`): were it made on demand, an unmounted disk would look like an empty app.
+ *
+ * A directory has no quota, so a size is only a word, and a claim keeps the one it was made with: the API server refuses
+ * to grow a claim whose class does not expand volumes, and neither static volumes nor local-path's can.
  */
 export class NodeDirectories implements Storage {
     readonly #rows: VolumeRow[] = [];
@@ -85,7 +90,7 @@ export class NodeDirectories implements Storage {
                     storageClassName: this.args.className,
                 },
             },
-            opts,
+            pulumi.mergeOptions(opts, { ignoreChanges: ["spec.capacity.storage"] }),
         );
         const claim = new k8s.core.v1.PersistentVolumeClaim(
             name,
@@ -104,7 +109,7 @@ export class NodeDirectories implements Storage {
                     volumeName: volume.metadata.name,
                 },
             },
-            opts,
+            pulumi.mergeOptions(opts, { ignoreChanges: [REQUESTED] }),
         );
         return claim.metadata.name;
     }
@@ -124,7 +129,7 @@ export class NodeDirectories implements Storage {
                     storageClassName: this.args.className,
                 },
             },
-            opts,
+            pulumi.mergeOptions(opts, { ignoreChanges: [REQUESTED] }),
         ).metadata.name;
     }
 

@@ -137,6 +137,62 @@ const namespace = (name: string, more: Partial<PlannedResource> = {}) =>
 const retained = (policy: string, more: Partial<PlannedResource> = {}) =>
     object("core/v1", "PersistentVolume", "books", { spec: { persistentVolumeReclaimPolicy: policy } }, more);
 
+const library = (source: string, mountPath = "/media"): Partial<Plan> => ({
+    volumes: [{ workload: "books", mountPath, kind: "shared", source, survivesDestroy: true }],
+});
+
+const localVolumes = (basePath: string, replicas = 1) =>
+    resource("kubernetes:helm.sh/v3:Release", "openebs", {
+        ...{ name: "openebs", namespace: "openebs", chart: "openebs", version: "4.4.0" },
+        values: { localpv: { basePath, replicas } },
+    });
+
+const teardown = (script: string) =>
+    resource("command:local:Command", "ceph-ready", { create: "true", delete: script });
+
+const takesOver = (wipeDevicesFromOtherClusters: boolean) =>
+    resource("kubernetes:helm.sh/v3:Release", "ceph", {
+        ...{ name: "ceph", namespace: "rook-ceph", chart: "rook-ceph-cluster", version: "v1.20.1" },
+        values: { cephClusterSpec: { cleanupPolicy: { wipeDevicesFromOtherClusters } } },
+    });
+
+const lastBackup = (script: string, create = "true") =>
+    resource("command:local:Command", "books-last-backup", { create, delete: script });
+
+const TRIGGER = 'kubectl patch replicationsource/books --patch "{\"spec\":{\"trigger\":{\"manual\":\"now\"}}}"';
+
+const repository = (url: string) =>
+    object("external-secrets.io/v1", "ExternalSecret", "books-restic", {
+        spec: { target: { template: { data: { RESTIC_REPOSITORY: url } } } },
+    });
+
+const metricsStore = (config: string) =>
+    object("external-secrets.io/v1", "ExternalSecret", "thanos", {
+        spec: { target: { template: { data: { "objstore.yml": config } } } },
+    });
+
+const objectStore = (destinationPath: string, retentionPolicy = "14d") =>
+    object("barmancloud.cnpg.io/v1", "ObjectStore", "books", {
+        spec: { retentionPolicy, configuration: { destinationPath, endpointURL: "https://s3.example.org" } },
+    });
+
+const logs = (bucket: string, ruler = bucket) =>
+    resource("kubernetes:helm.sh/v3:Release", "loki", {
+        ...{ name: "loki", namespace: "observability", chart: "loki", version: "6.46.0" },
+        values: {
+            loki: { storage: { s3: { endpoint: "https://s3.example.org" }, bucketNames: { chunks: bucket, ruler } } },
+        },
+    });
+
+const server = (serverName: Json, source?: string, instances = 1) =>
+    object("postgresql.cnpg.io/v1", "Cluster", "books", {
+        spec: {
+            instances,
+            plugins: [{ name: "barman", parameters: { serverName } }],
+            bootstrap: source === undefined ? { initdb: {} } : { recovery: { source } },
+        },
+    });
+
 interface Fixture {
     /** Id of the danger. */
     readonly danger: string;
@@ -345,5 +401,77 @@ export const fixtures: readonly Fixture[] = [
         title: "protect, against protect on something new",
         trips: [plan([retained("Retain", { protect: true })]), plan([retained("Retain")])],
         misses: [plan([]), plan([retained("Retain", { protect: true })])],
+    },
+    {
+        danger: "data-directory-changed",
+        title: "a library that is elsewhere, against one that is mounted elsewhere",
+        trips: [plan([], library("/var/data/media")), plan([], library("/srv/media"))],
+        misses: [plan([], library("/var/data/media")), plan([], library("/var/data/media", "/films"))],
+    },
+    {
+        danger: "data-directory-changed",
+        title: "the directory of local volumes, against another value of the chart",
+        trips: [plan([localVolumes("/var/mnt/a")]), plan([localVolumes("/var/mnt/b")])],
+        misses: [plan([localVolumes("/var/mnt/a")]), plan([localVolumes("/var/mnt/a", 2)])],
+    },
+    {
+        danger: "data-loss-confirmed",
+        title: "a destroy that wipes, against one that no longer does",
+        trips: [plan([teardown("true")]), plan([teardown("kubectl patch ceph yes-really-destroy-data")])],
+        misses: [plan([teardown("kubectl patch ceph yes-really-destroy-data")]), plan([teardown("true")])],
+    },
+    {
+        danger: "data-loss-confirmed",
+        title: "an up that takes other clusters' disks, against one that always did",
+        trips: [plan([takesOver(false)]), plan([takesOver(true)])],
+        misses: [plan([takesOver(true)]), plan([takesOver(true), teardown("yes-really-destroy-data")])],
+    },
+    {
+        danger: "last-backup-dropped",
+        title: "a destroy without its backup, against a backup that is written otherwise",
+        trips: [plan([lastBackup(TRIGGER)]), plan([lastBackup("echo none")])],
+        misses: [plan([lastBackup(TRIGGER)]), plan([lastBackup(`set -e\n${TRIGGER}`, "kubectl version")])],
+    },
+    {
+        danger: "backup-moved",
+        title: "another bucket of a volume, against another volume's first backup",
+        trips: [plan([repository("s3:https://a/one/books")]), plan([repository("s3:https://a/two/books")])],
+        misses: [plan([]), plan([repository("s3:https://a/two/books")])],
+    },
+    {
+        danger: "backup-moved",
+        title: "another endpoint of metrics, against another key",
+        trips: [
+            plan([metricsStore("config:\n  bucket: t\n  endpoint: a\n")]),
+            plan([metricsStore("config:\n  bucket: t\n  endpoint: b\n")]),
+        ],
+        misses: [
+            plan([metricsStore("config:\n  bucket: t\n  endpoint: a\n  access_key: x\n")]),
+            plan([metricsStore("config:\n  bucket: t\n  endpoint: a\n  access_key: y\n")]),
+        ],
+    },
+    {
+        danger: "backup-moved",
+        title: "another bucket of a database, against another retention",
+        trips: [plan([objectStore("s3://one/")]), plan([objectStore("s3://two/")])],
+        misses: [plan([objectStore("s3://one/")]), plan([objectStore("s3://one/", "30d")])],
+    },
+    {
+        danger: "backup-moved",
+        title: "another bucket of logs, against one of rules",
+        trips: [plan([logs("one")]), plan([logs("two")])],
+        misses: [plan([logs("one")]), plan([logs("one", "rules")])],
+    },
+    {
+        danger: "database-archive-changed",
+        title: "another life of a server, against more replicas",
+        trips: [plan([server("books-v1")]), plan([server("books-v2")])],
+        misses: [plan([server("books-v1")]), plan([server("books-v1", undefined, 3)])],
+    },
+    {
+        danger: "database-archive-changed",
+        title: "another archive to recover from, against one that only up will know",
+        trips: [plan([server("books-v2", "books-v1")]), plan([server("books-v2", "books-v0")])],
+        misses: [plan([server("[unknown]", "[unknown]")]), plan([server("[unknown]", "[unknown]", 2)])],
     },
 ];

@@ -234,6 +234,110 @@ describe("dangers", () => {
     });
 });
 
+describe("settings that can lose data, in the committed files", () => {
+    type Tree = { [key: string]: Tree };
+    /** The plan of a stack with other values at dotted paths. */
+    const planWith = (stack: string, changes: Readonly<Record<string, unknown>>) => {
+        const value = structuredClone(readStackValue(ROOT, stack)) as Tree;
+        for (const [path, to] of Object.entries(changes)) {
+            const keys = path.split(".");
+            const last = keys.pop() ?? "";
+            const parent = keys.reduce((node, key) => (node[key] ??= {}), value);
+            parent[last] = to as Tree;
+        }
+        return planStack(stack, value, ROOT);
+    };
+
+    test("on homelab a size is a word that a claim keeps; another library is a danger", async () => {
+        const before = await planWith("homelab", {});
+        const [sonarr] = before.resources.filter(
+            ({ name, type }) => name === "sonarr" && type.endsWith(":PersistentVolumeClaim"),
+        );
+        expect(sonarr?.ignoreChanges).toEqual(["spec.resources.requests.storage"]);
+        const grown = await planWith("homelab", { "apps.sonarr.storage": "10Gi", "apps.plex.storage": "1Gi" });
+        expect(comparePlans(before, grown)).toMatchObject({ status: "same", dangers: [] });
+        const moved = comparePlans(before, await planWith("homelab", { "storage.media": "/var/data/films" }));
+        expect(moved.dangers).toEqual([
+            expect.objectContaining({
+                id: "data-directory-changed",
+                subject: "plex /media, radarr /media, sonarr /media",
+            }),
+        ]);
+    });
+
+    test("on chongus each has its danger", async () => {
+        const after = await planWith("chongus", {
+            "storage.confirmDataLoss": "yes-really-destroy-data",
+            "storage.nfs.media": "/volume2/media",
+            "storage.localHostpath": "/var/mnt/other",
+            "backups.beforeDestroy": false,
+            "backups.minio.bucket": "volsync2",
+            "backups.b2.endpoint": "https://s3.eu-central-003.backblazeb2.com",
+            "postgres.backup.bucket": "postgres2",
+            "monitoring.loki.bucket": "loki2",
+            "monitoring.thanos.endpoint": "https://s3.example.org",
+        });
+        const { dangers } = comparePlans(await planWith("chongus", {}), after);
+        const count = (id: string) => dangers.filter((danger) => danger.id === id).length;
+        expect(Object.fromEntries([...new Set(dangers.map(({ id }) => id))].map((id) => [id, count(id)]))).toEqual({
+            "data-loss-confirmed": 1,
+            "data-directory-changed": 2,
+            "last-backup-dropped": 1,
+            "backup-moved": 5,
+        });
+        expect(
+            dangers
+                .find(({ id }) => id === "last-backup-dropped")
+                ?.subject.split(", ")
+                .sort(),
+        ).toEqual([...["jellyfin", "paperless", "prowlarr", "radarr", "sabnzbd", "sonarr"]]);
+    });
+
+    test("protectData protects what holds data, and what destroy meets first; to take it off is a danger", async () => {
+        const guarded = await planWith("chongus", { protectData: true });
+        const protects = ({ resources }: Plan) =>
+            resources.filter(({ protect }) => protect).map((each) => `${each.type.split(":").at(-1)} ${each.name}`);
+        expect(protects(guarded).sort()).toEqual([
+            "Cluster postgres",
+            "Command cluster-identity",
+            ...["jellyfin", "paperless", "prowlarr", "radarr", "sabnzbd", "sonarr"].map(
+                (app) => `PersistentVolumeClaim ${app}`,
+            ),
+            "Release ceph",
+        ]);
+        const plain = await planWith("chongus", {});
+        expect(protects(plain)).toEqual([]);
+        expect(comparePlans(guarded, plain).dangers.map(({ id }) => id)).toEqual(
+            protects(guarded).map(() => "protection-dropped"),
+        );
+        const homelab = await planWith("homelab", { protectData: true });
+        const apps = ["overseerr", "plex", "prowlarr", "radarr", "sonarr", "transmission"];
+        expect(protects(homelab).sort()).toEqual([
+            "Command cluster-identity",
+            ...apps.map((app) => `PersistentVolume ${app}`),
+            ...apps.map((app) => `PersistentVolumeClaim ${app}`),
+        ]);
+    });
+});
+
+describe("changes that the engine does not see", () => {
+    const settings = (data: Json, ignoreChanges: readonly string[]) =>
+        plan([object("core/v1", "ConfigMap", "books", { data, immutable: true }, { ignoreChanges })]);
+
+    test("are none here either: no field, no danger, no replacement", () => {
+        expect(comparePlans(settings({ a: "1" }, []), settings({ a: "2" }, ["data.a"])).status).toBe("same");
+        expect(comparePlans(settings({ a: "1" }, []), settings({ a: "2", b: "3" }, ["data"])).status).toBe("same");
+        expect(comparePlans(settings({}, []), settings({ a: "2" }, ["data.a"])).status).toBe("same");
+        expect(comparePlans(settings({ a: "1" }, []), settings({}, ["data"])).status).toBe("same");
+    });
+
+    test("but only where the path says so, in the new program", () => {
+        const { resources } = comparePlans(settings({ a: "1", b: "1" }, []), settings({ a: "2", b: "2" }, ["data.a"]));
+        expect(resources.map(({ fields }) => fields.map(({ path }) => path))).toEqual([["data.b"]]);
+        expect(comparePlans(settings({ a: "1" }, ["data"]), settings({ a: "2" }, [])).status).toBe("changed");
+    });
+});
+
 describe("what the API server refuses", () => {
     const refused = (before: Json, after: Json) => {
         const [old, now] = [manifestObject(before), manifestObject(after)];
@@ -298,7 +402,7 @@ describe("a report", () => {
         const whole = report(comparePlans(undefined, homelab), comparePlans(homelab, homelab));
         expect(reportSchema.parse(JSON.parse(JSON.stringify(whole)))).toEqual(JSON.parse(JSON.stringify(whole)));
         const text = renderText(whole);
-        expect(text).toContain("homelab: new stack, 119 added; no dangers");
+        expect(text).toContain("homelab: new stack, 120 added; no dangers");
     });
 
     test("Markdown: marker first, dangers before details", () => {

@@ -1,4 +1,5 @@
 /** Compares two plans of a stack. */
+import { IDENTITY } from "../../components/cluster/cluster-uid";
 import type { Plan, PlannedResource } from "../plan/plan";
 import { dangersOf, switchesProvider, type RenderedPair } from "./dangers";
 import type { Blast, Difference, Rendered, ResourceChange, RowChange, VersionChange } from "./difference";
@@ -201,7 +202,8 @@ function blastRadius(
 /** URN to the URNs that wait on it directly. */
 function waiters(plan: Plan | undefined): Map<string, string[]> {
     const found = new Map<string, string[]>();
-    for (const { urn, dependsOn } of plan?.resources ?? []) {
+    for (const { urn, name, dependsOn } of plan?.resources ?? []) {
+        if (name === IDENTITY) continue;
         for (const target of dependsOn) {
             const list = found.get(target);
             if (list === undefined) found.set(target, [urn]);

@@ -139,7 +139,9 @@ const immutableField: DangerRule = {
                       const then = replaced
                           ? after.kind === "PersistentVolumeClaim"
                               ? "The provider deletes the claim, and the data in it, and makes a new, empty one."
-                              : "The provider replaces the object: it is deleted, with what it runs, and made anew."
+                              : after.kind === "PersistentVolume"
+                                ? "The provider deletes the volume first, and Kubernetes keeps it until its claim and the pods that have it are gone: `pulumi up` waits in vain. Take the app out of the configuration, `pulumi up`, then put it back."
+                                : "The provider replaces the object: it is deleted, with what it runs, and made anew."
                           : via === undefined
                             ? "The provider tries to update it in place, and the API server refuses: `pulumi up` fails here."
                             : "Helm updates in place, and the API server refuses: the release fails.";
@@ -499,6 +501,174 @@ const protectionDropped: DangerRule = {
         }),
 };
 
+const directoryChanged: DangerRule = {
+    id: "data-directory-changed",
+    name: "running apps get another directory",
+    description:
+        "A library, or the directory of local volumes, is another place: apps restart on what is there, nothing or something else, and what they had stays behind.",
+    find: ({ before, after, matching }) => {
+        const now = new Map(after.volumes.map((row) => [`${row.workload} ${row.mountPath}`, row]));
+        const users = new Map<string, string[]>();
+        for (const { kind, workload, mountPath, source } of before.volumes) {
+            const row = now.get(`${workload} ${mountPath}`);
+            if (kind !== "shared" || row?.kind !== "shared" || row.source === source) continue;
+            const move = `${source} ${row.source}`;
+            users.set(move, [...(users.get(move) ?? []), `${workload} ${mountPath}`]);
+        }
+        const libraries = [...users].map(([move, workloads]) => {
+            const [from, to] = move.split(" ");
+            return {
+                subject: workloads.join(", "),
+                message: `${from} becomes ${to}. The apps restart at once on what is there; a library that is empty looks to them like one whose files are gone. Move the files first.`,
+            };
+        });
+        const basePaths = matching.pairs.flatMap((pair): Finding[] => {
+            const [was, is] = [pair.before, pair.after].map(({ inputs }) =>
+                dig(inputs, "values", "localpv", "basePath"),
+            );
+            if (was === undefined || is === undefined || equal(was, is)) return [];
+            return [
+                {
+                    subject: title(pair.after),
+                    message: `Local volumes go to ${shown(is)} instead of ${shown(was)}. Those that exist keep their path, and their pods do not start once the machines no longer mount it.`,
+                },
+            ];
+        });
+        return [...libraries, ...basePaths];
+    },
+};
+
+/** What Rook takes for the confirmation that data may be destroyed, wherever a program writes it. */
+const CONFIRMATION = "yes-really-destroy-data";
+
+const dataLossConfirmed: DangerRule = {
+    id: "data-loss-confirmed",
+    name: "the loss of data is confirmed",
+    description:
+        "The next destroy wipes the disks of the storage cluster, and the next up takes disks that carry another one's data.",
+    find: ({ before, after }) => {
+        const confirms = ({ inputs }: PlannedResource) =>
+            JSON.stringify(inputs).includes(CONFIRMATION) ||
+            dig(inputs, "values", "cephClusterSpec", "cleanupPolicy", "wipeDevicesFromOtherClusters") === true;
+        const found = after.resources.filter(confirms);
+        const [first] = found;
+        if (first === undefined || before.resources.some(confirms)) return [];
+        return [
+            {
+                subject: found.map(title).join(", "),
+                message:
+                    "It was not confirmed before and now is: a destroy wipes every disk of the storage cluster beyond repair, and up wipes disks that carry another cluster's data. Take it out again when the rebuild is done.",
+            },
+        ];
+    },
+};
+
+/** Does a command take a backup when it is deleted: does its script give VolSync a manual trigger? */
+function backsUpLast({ type, inputs }: PlannedResource): boolean {
+    const script = text(dig(inputs, "delete")) ?? "";
+    return type === "command:local:Command" && /replicationsource[^]*trigger[^]*manual/.test(script);
+}
+
+const lastBackupDropped: DangerRule = {
+    id: "last-backup-dropped",
+    name: "destroy takes no last backup any more",
+    description: "What was written since the last scheduled backup is lost when the volume is deleted.",
+    find: ({ matching }) => {
+        const volumes = matching.pairs
+            .filter((pair) => backsUpLast(pair.before) && !backsUpLast(pair.after))
+            .map(({ after }) => after.name.replace(/-last-backup$/, ""));
+        if (volumes.length === 0) return [];
+        return [
+            {
+                subject: volumes.join(", "),
+                message:
+                    "Deleting the volume took a backup first and no longer does: a destroy, or taking the app out, loses what was written since the last scheduled one.",
+            },
+        ];
+    },
+};
+
+/** Where a resource writes backups or history to, by what it keeps there. */
+function archives(resource: PlannedResource): Map<string, string> {
+    const { inputs } = resource;
+    const object = kubeObject(resource);
+    const found = new Map<string, Json | undefined>();
+    if (object?.kind === "ExternalSecret" || object?.kind === "Secret") {
+        for (const data of [dig(inputs, "spec", "target", "template", "data"), dig(inputs, "stringData")]) {
+            // The last part is the repository of the one volume.
+            const repository = text(dig(data, "RESTIC_REPOSITORY"));
+            if (repository !== undefined) found.set("Backups of volumes", repository.replace(/\/[^/]*$/, ""));
+            const store = text(dig(data, "objstore.yml"));
+            const at = (key: string) => new RegExp(`^ *${key}: *(\\S+)`, "m").exec(store ?? "")?.[1] ?? "";
+            if (store !== undefined) found.set("History of metrics", `${at("endpoint")}/${at("bucket")}`);
+        }
+    }
+    if (`${object?.group}/${object?.kind}` === "barmancloud.cnpg.io/ObjectStore") {
+        const at = (key: string) => text(dig(inputs, "spec", "configuration", key)) ?? "";
+        found.set("Backups of databases", `${at("endpointURL")} ${at("destinationPath")}`);
+    }
+    const storage = dig(inputs, "values", "loki", "storage");
+    if (chartName(resource) === "loki" && storage !== undefined) {
+        found.set("History of logs", [dig(storage, "s3", "endpoint"), dig(storage, "bucketNames", "chunks")].join("/"));
+    }
+    return new Map([...found].flatMap(([what, where]) => (typeof where === "string" ? [[what, where]] : [])));
+}
+
+const backupMoved: DangerRule = {
+    id: "backup-moved",
+    name: "backups go to another place",
+    description:
+        "Another endpoint or bucket: what was saved so far stays in the old one, and a rebuild restores from the new one, which knows nothing of it.",
+    find: ({ matching }) => {
+        const moves = new Map<string, { what: string; from: string; to: string; owners: string[] }>();
+        for (const pair of matching.pairs) {
+            const [was, is] = [archives(pair.before), archives(pair.after)];
+            for (const [what, from] of was) {
+                const to = is.get(what);
+                if (to === undefined || to === from) continue;
+                const key = `${what} ${from} ${to}`;
+                const move = moves.get(key) ?? { what, from, to, owners: [] };
+                move.owners.push(title(pair.after));
+                moves.set(key, move);
+            }
+        }
+        return [...moves.values()].map(({ what, from, to, owners }) => ({
+            subject: owners.join(", "),
+            message: `${what}: from ${shown(from)} to ${shown(to)}. What is in the old place is not looked for any more: a rebuild before the new one is full starts empty or from too little. Copy it over first, or keep the old place until the new one has its own.`,
+        }));
+    },
+};
+
+const databaseArchive: DangerRule = {
+    id: "database-archive-changed",
+    name: "a database server has another archive",
+    description:
+        "The name under which a server archives, or the one it recovers from: a running server archives into the new one without a base backup, and a rebuild starts from another state.",
+    find: (comparison) =>
+        objectPairs(comparison).flatMap(({ before, after, via }): Finding[] => {
+            if (`${after.group}/${after.kind}` !== "postgresql.cnpg.io/Cluster") return [];
+            const [was, is] = [serverArchives(before), serverArchives(after)];
+            if (equal(was, is)) return [];
+            return [
+                {
+                    subject: objectTitle(after),
+                    message: `Its archives go from ${shown(was)} to ${shown(is)}${by(via)}. A server that runs archives into the new one from here on, and can be restored from it once it has a base backup there; only a new server recovers. Is the server about to be made anew, and from which life?`,
+                },
+            ];
+        }),
+};
+
+/** Names of the archives that a CloudNativePG Cluster writes and recovers from; what the update alone will know is left out. */
+function serverArchives({ body }: KubeObject): Json {
+    const list = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : []);
+    const known = (name: Json | undefined) => (name === undefined || name === "[unknown]" ? [] : [name]);
+    const written = list(dig(body, "spec", "plugins")).flatMap((plugin) =>
+        known(dig(plugin, "parameters", "serverName")),
+    );
+    const source = known(dig(body, "spec", "bootstrap", "recovery", "source"));
+    return { written: [...written], recovers: [...source] };
+}
+
 export const dangerRules: readonly DangerRule[] = [
     claimShrinks,
     claimClass,
@@ -510,4 +680,9 @@ export const dangerRules: readonly DangerRule[] = [
     cniReplaced,
     namespaceRemoved,
     protectionDropped,
+    directoryChanged,
+    dataLossConfirmed,
+    lastBackupDropped,
+    backupMoved,
+    databaseArchive,
 ];

@@ -1,6 +1,7 @@
 /** Which resource of the new plan the engine takes for which one of the old plan: by URN, or by an alias. */
 import type { Plan, PlannedResource } from "../plan/plan";
 import { changeHands } from "./delivery";
+import { asKept } from "./ignored";
 
 /** A resource of both plans. */
 export interface Pair {
@@ -38,7 +39,7 @@ export function matchResources(before: Plan | undefined, after: Plan | undefined
         }
         left.delete(old.urn);
         oldUrns.set(resource.urn, old.urn);
-        pairs.push({ before: old, after: resource });
+        pairs.push({ before: old, after: asKept(old, resource) });
     }
     const removed = inOrder(before).filter(({ urn }) => left.has(urn));
     const handed = changeHands(before, after, removed, added);

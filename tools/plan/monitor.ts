@@ -19,6 +19,8 @@ export interface Registration {
     readonly dependencies: readonly string[];
     readonly protect: boolean;
     readonly retainOnDelete: boolean;
+    /** Paths of inputs that keep the value with which the resource was made. */
+    readonly ignoreChanges: readonly string[];
     /** `<provider urn>::<id>`, or "" for the default provider. */
     readonly provider: string;
     /** Earlier URNs that the program claims for it. Those that follow from its owner's aliases are not among them. */
@@ -38,6 +40,7 @@ interface RegisterRequest {
     getDependenciesList(): string[];
     getProtect(): boolean;
     getRetainondelete(): boolean;
+    getIgnorechangesList(): string[];
     getProvider(): string;
     getAliasesList(): AliasRequest[];
     getAliasurnsList(): string[];
@@ -114,6 +117,7 @@ export class PlanMonitor {
             dependencies: [...request.getDependenciesList()].sort(),
             protect: request.getProtect(),
             retainOnDelete: request.getRetainondelete(),
+            ignoreChanges: request.getIgnorechangesList(),
             provider: request.getProvider(),
             aliases: this.aliases(request),
             inputs,

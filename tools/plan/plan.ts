@@ -17,6 +17,8 @@ export interface PlannedResource {
     readonly dependsOn: readonly string[];
     readonly protect: boolean;
     readonly retainOnDelete: boolean;
+    /** Paths of inputs that keep the value with which the resource was made; absent: none. */
+    readonly ignoreChanges?: readonly string[];
     /** URN of the provider instance; null for components and providers themselves. */
     readonly provider: string | null;
     /** Earlier URNs under which the engine looks for it, too: a rename with one of them is no delete and create. */
@@ -135,6 +137,7 @@ export function planned(registration: Registration, byUrn: ReadonlyMap<string, R
         dependsOn: [...waitsFor].sort(),
         protect: registration.protect,
         retainOnDelete: registration.retainOnDelete,
+        ...(registration.ignoreChanges.length > 0 && { ignoreChanges: registration.ignoreChanges }),
         provider: provider === "" ? null : provider,
         aliases: registration.aliases,
         inputs: readable(registration.inputs),
