@@ -4,17 +4,20 @@ import { readSopsFile } from "./components/secrets/sops";
 import { openStack } from "./stacks";
 import { assertNoConflict } from "./config/cross-checks";
 import { CONFIG_KEY } from "./config/parse";
-import { DELIVERY_OUTPUT, readDelivered } from "./lab/delivered";
+import { CLUSTER_OUTPUT, DELIVERY_OUTPUT, readLastUp } from "./lab/delivered";
 
 export = async () => {
     const stack = openStack(pulumi.getStack(), new pulumi.Config().getObject(CONFIG_KEY));
     const root = pulumi.runtime.getRootDirectory();
     for (const gap of assertNoConflict(root, pulumi.getProject(), stack.name)) await pulumi.log.warn(gap);
-    const { exposures, delivery } = await stack.run({ root, readSops: readSopsFile, delivered: await readDelivered() });
+    const lastUp = await readLastUp();
+    const { exposures, delivery, cluster } = await stack.run({ root, readSops: readSopsFile, ...lastUp });
     return {
         /** What is reachable where. */
         reachable: exposures.map(({ host, address, port, access }) => ({ host, address, port, access })),
         /** Who delivers each app; the next run reads it. */
         [DELIVERY_OUTPUT]: delivery,
+        /** Which cluster this is; the next run refuses another. */
+        [CLUSTER_OUTPUT]: cluster,
     };
 };

@@ -1,4 +1,5 @@
 /** One look at the node over SSH: what it runs, what it holds, which directories it has. Reads only. */
+import { CLUSTER_UID } from "../components/cluster/cluster-uid";
 import { shellQuote } from "../components/cluster/shell";
 import { LOOKED_AT, type K3sConfigFile } from "./k3s-flags";
 import { REMOTE_PRELUDE } from "./ssh";
@@ -14,6 +15,8 @@ export interface NodeFacts {
     readonly config: readonly K3sConfigFile[];
     /** SHA-256 of the admin kubeconfig, "" when there is none. */
     readonly kubeconfigHash: string;
+    /** UID of namespace kube-system, "" when the API server does not answer. */
+    readonly cluster: string;
     /** SHA-256 of the age key file on the node, "" when there is none or none was asked for. */
     readonly ageKeyHash: string;
     /** age recipient (public key) of that file, from the comment that age-keygen writes; "" when it has none. */
@@ -31,6 +34,7 @@ export const NO_FACTS: NodeFacts = {
     commandLine: "",
     config: [],
     kubeconfigHash: "",
+    cluster: "",
     ageKeyHash: "",
     ageRecipient: "",
     missingDirectories: [],
@@ -93,6 +97,9 @@ export function probeScript({ ageKeyPath, directories, devices }: ProbeArgs): st
         `put unit "$(systemctl is-active k3s.service || true)"`,
         `put hostname "$(hostname)"`,
         K3S_CONFIGURATION,
+        // By the unit's own binary: a sudo may have another PATH.
+        `K3S=$(systemctl show k3s.service --property=ExecStart --value | sed -n 's/^{ path=\\([^ ;]*\\) ;.*/\\1/p')`,
+        `put cluster "$($SUDO "\${K3S:-k3s}" kubectl ${CLUSTER_UID.map(shellQuote).join(" ")} 2>/dev/null < /dev/null || true)"`,
         `put kubeconfigHash "${hash(KUBECONFIG_PATH)}"`,
         ...(ageKeyPath === undefined
             ? []
@@ -137,6 +144,7 @@ export function parseFacts(stdout: string): NodeFacts {
             return { path, text: lines.join("\n") };
         }),
         kubeconfigHash: one("kubeconfigHash"),
+        cluster: one("cluster"),
         ageKeyHash: one("ageKeyHash"),
         ageRecipient: one("ageRecipient"),
         missingDirectories: values.get("missingDirectory") ?? [],

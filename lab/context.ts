@@ -17,12 +17,16 @@ export interface StackContext {
     readonly readSops: SopsReader;
     /** Where the last `up` left each app; absent: nothing is there yet. */
     readonly delivered?: Delivered;
+    /** UID of the cluster that the last `up` built; absent: nothing is there yet. */
+    readonly cluster?: string;
     /** True in a plan: objects that Git has are shown too. */
     readonly showsGit?: boolean;
 }
 
 /** What a stack's program says of itself, for tables and documents. */
 export interface StackSummary {
+    /** Of the cluster, secret. */
+    readonly kubeconfig: pulumi.Output<string>;
     readonly exposures: readonly Exposure[];
     readonly volumes: readonly VolumeRow[];
     /** Records that a controller in the cluster keeps; those that this program makes itself need no mention. */

@@ -1,4 +1,4 @@
-/** `npm run sandbox -- up|preview|refresh|destroy|import|doctor|audit|down|status <stack> [flags]`. */
+/** `npm run sandbox -- up|preview|refresh|destroy|import|doctor|audit|accept|down|status <stack> [flags]`. */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -29,8 +29,8 @@ import { Sandbox } from "./sandbox";
 import { creationsUnderWay, forgetUnfinished, keepUnfinished } from "./unfinished";
 
 const OPERATIONS = ["up", "preview", "refresh", "destroy", "import"] as const;
-/** Tools of the project that look at what a stack declares; here they look at the sandbox. */
-const LOOKS = ["doctor", "audit"] as const;
+/** Tools of the project that look at what a stack declares, or mend its state; here they have the sandbox for a world. */
+const LOOKS = ["doctor", "audit", "accept"] as const;
 const COMMANDS = [...OPERATIONS, ...LOOKS, "down", "status"] as const;
 type Command = (typeof COMMANDS)[number];
 
@@ -57,6 +57,7 @@ runMain(async () => {
             return status(stack);
         case "doctor":
         case "audit":
+        case "accept":
             return look(command as (typeof LOOKS)[number], stack, flags, options);
         default:
             return operate(command as Operation, stack, flags, options);

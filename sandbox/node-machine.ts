@@ -49,9 +49,15 @@ export function installMachineCommands(bin: string, root: string, hostname: stri
     if curl --silent --insecure --max-time 5 --output /dev/null "$server/readyz"; then echo active; exit 0; fi
     echo failed
     exit 3 ;;
-  show) echo "{ path=/run/current-system/sw/bin/k3s ; argv[]=$(cat '${root}/etc/k3s-exec-start') ; ignore_errors=no ; pid=1 }" ;;
+  show) echo "{ path=${root}/bin/k3s ; argv[]=$(cat '${root}/etc/k3s-exec-start') ; ignore_errors=no ; pid=1 }" ;;
   *) echo "systemctl $1 is not simulated" >&2; exit 1 ;;
 esac`,
+    );
+    script(
+        join(root, "bin", "k3s"),
+        `[ "$1" = kubectl ] || { echo "k3s $1 is not simulated" >&2; exit 1; }
+shift
+exec '${join(bin, "kubectl")}' --kubeconfig '${root}/etc/rancher/k3s/k3s.yaml' "$@"`,
     );
     script(join(root, "bin", "hostname"), `echo '${hostname}'`);
     // Paths in answers are the machine's own.

@@ -204,6 +204,8 @@ export const chongusSchema = z.strictObject({
         /** Directory that Flux starts from. */
         path: relativePath,
     }),
+    /** True: what holds data cannot be deleted, by destroy or otherwise, until this is false again. docs/destroy-and-rebuild.md */
+    protectData: z.boolean({ error: "true or false" }).default(false),
     /** Who applies the apps' objects; an app's own `delivery` comes first. docs/gitops.md */
     delivery: delivery.default("pulumi"),
     monitoring,

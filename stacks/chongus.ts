@@ -16,6 +16,7 @@ import { TALOS_SECRETS } from "../bootstrap/talos/secrets-bundle";
 import { lookAtTalos, TalosCluster, type TalosClusterArgs } from "../bootstrap/talos/talos-cluster";
 import { VolSync } from "../components/backup/volsync";
 import { CustomResourceDefinitions } from "../components/cluster/custom-resource-definitions";
+import { assertSameCluster } from "../components/cluster/identity";
 import { MetricsServer } from "../components/cluster/metrics-server";
 import { Namespaces } from "../components/cluster/namespaces";
 import { RELOAD_ANNOTATIONS, Reloader } from "../components/cluster/reloader";
@@ -83,6 +84,13 @@ export async function chongus(config: ChongusConfig, context: StackContext): Pro
     // 0. Talos on every machine.
     const talosArgs = chongusMachines(config, context.root);
     const facts = await lookAtTalos(talosArgs);
+    await assertSameCluster({
+        stack: "chongus",
+        machines: "the machines of chongus",
+        found: facts.cluster,
+        known: context.cluster,
+        silent: "warn",
+    });
     const deliveries = new Deliveries({
         stack: "chongus",
         choices: deliveryChoices(config),
@@ -327,6 +335,7 @@ export async function chongus(config: ChongusConfig, context: StackContext): Pro
     }
 
     return {
+        kubeconfig: cluster.kubeconfig,
         exposures: edge.exposures,
         volumes: storage.rows,
         delivery: deliveries.record,

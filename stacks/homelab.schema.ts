@@ -166,6 +166,8 @@ export const homelabSchema = z.strictObject({
     storage,
     argocd: z.strictObject({ host: label.default("argocd") }).prefault({}),
     gitops,
+    /** True: what holds data cannot be deleted, by destroy or otherwise, until this is false again. docs/destroy-and-rebuild.md */
+    protectData: z.boolean({ error: "true or false" }).default(false),
     /** Who applies the apps' objects; an app's own `delivery` comes first. docs/gitops.md */
     delivery: delivery.default("pulumi"),
     monitoring: monitoring.prefault({}),

@@ -15,6 +15,7 @@ import { echoServer } from "../apps/web/echo-server";
 import { lookAtNode, NixosK3s, type NixosK3sArgs } from "../bootstrap/nixos-k3s";
 import { sshCommand } from "../bootstrap/ssh";
 import { shellQuote } from "../components/cluster/shell";
+import { assertSameCluster } from "../components/cluster/identity";
 import { Namespaces } from "../components/cluster/namespaces";
 import { RELOAD_ANNOTATIONS, Reloader } from "../components/cluster/reloader";
 import { CiliumIngressEdge } from "../components/edge/cilium-ingress";
@@ -53,6 +54,13 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
     );
     secrets.check(homelabSecrets(config).refs);
     const facts = await looking;
+    await assertSameCluster({
+        stack: "homelab",
+        machines: `node ${machine.name} (${machine.address})`,
+        found: facts.cluster,
+        known: context.cluster,
+        silent: "refuse",
+    });
     const key =
         ageKey.from === "node"
             ? { hash: facts.ageKeyHash, recipient: facts.ageRecipient }
@@ -268,7 +276,12 @@ export async function homelab(config: HomelabConfig, context: StackContext): Pro
         },
     );
 
-    return { exposures: edge.exposures, volumes: storage.rows, delivery: deliveries.record };
+    return {
+        kubeconfig: cluster.kubeconfig,
+        exposures: edge.exposures,
+        volumes: storage.rows,
+        delivery: deliveries.record,
+    };
 }
 
 /** The key in the cluster must be one that the files in Git are encrypted to. An unknown recipient is not judged. */

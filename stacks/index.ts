@@ -1,5 +1,7 @@
 /** Stack name to stack: the one list of clusters. Program, plan, sandbox and tests read it. */
+import type * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
+import { withIdentity } from "../components/cluster/identity";
 import type { StackClaim } from "../config/claims";
 import { ConfigError, parseConfig, show, type CrossRule } from "../config/parse";
 import type { CloudAccounts, Machines, NodeInfo, SecretsFile, Stage, StackContext, StackSummary } from "../lab/context";
@@ -20,7 +22,7 @@ import { homelabClaims, homelabRules, homelabSchema, type HomelabConfig } from "
 export type MachineAccess = "ssh" | "talos";
 
 /** A cluster: the shape of its configuration and what follows from it. */
-interface StackDefinition<S extends z.ZodType> {
+interface StackDefinition<S extends z.ZodType<{ readonly protectData: boolean }>> {
     readonly name: string;
     readonly schema: S;
     readonly rules: readonly CrossRule<z.output<S>>[];
@@ -52,13 +54,15 @@ export interface OpenStack {
     readonly clouds: CloudAccounts;
     machines(root: string): Machines;
     readonly claims: readonly StackClaim[];
-    run(context: StackContext): Promise<StackSummary>;
+    run(context: StackContext): Promise<StackSummary & { readonly cluster: pulumi.Output<string> }>;
 }
 
 /** Throws `ConfigError` with every fault of the value. */
 type Opener = (value: unknown) => OpenStack;
 
-function defineStack<S extends z.ZodType>(definition: StackDefinition<S>): readonly [name: string, open: Opener] {
+function defineStack<S extends z.ZodType<{ readonly protectData: boolean }>>(
+    definition: StackDefinition<S>,
+): readonly [name: string, open: Opener] {
     const { name, schema, rules } = definition;
     return [
         name,
@@ -74,7 +78,7 @@ function defineStack<S extends z.ZodType>(definition: StackDefinition<S>): reado
                 clouds: definition.clouds(config),
                 machines: (root) => definition.machines(config, root),
                 claims: definition.claims(config),
-                run: (context) => definition.run(config, context),
+                run: (context) => withIdentity(() => definition.run(config, context), config),
             };
         },
     ];

@@ -1,4 +1,5 @@
 /** Looks at this computer's tools, the secrets file and the machines, and judges what it finds. Changes nothing. */
+import { CLUSTER_UID, NO_CLUSTER, UNKNOWN_CLUSTER } from "../../components/cluster/cluster-uid";
 import type { MachineConfig } from "./machine-config";
 import { openSecretsBundle, SecretsFault, type SecretsBundle } from "./secrets-bundle";
 import { Talosctl, talosctlVersion, type Presence, type Surroundings } from "./talosctl";
@@ -26,6 +27,8 @@ export interface LookRequest {
 
 export interface LookAnswer {
     readonly secretsHash: string;
+    /** UID of namespace kube-system, `NO_CLUSTER` or `UNKNOWN_CLUSTER`. */
+    readonly cluster: string;
     /** Sentences with their mend; nothing may be done while there is one. */
     readonly faults: readonly string[];
     /** What the person should know. */
@@ -44,7 +47,9 @@ export async function look(around: Surroundings, request: LookRequest): Promise<
         faults.push(error.message);
     }
     // Without tools or certificates no machine can be asked.
-    if (secrets === undefined || faults.length > 0) return { secretsHash: secrets?.hash ?? "", faults, warnings: [] };
+    if (secrets === undefined || faults.length > 0) {
+        return { secretsHash: secrets?.hash ?? "", cluster: UNKNOWN_CLUSTER, faults, warnings: [] };
+    }
 
     const talosctl = await Talosctl.open(around, secrets, {
         CLUSTER_NAME: request.clusterName,
@@ -59,7 +64,25 @@ export async function look(around: Surroundings, request: LookRequest): Promise<
         }),
     );
     const { faults: silent, warnings } = silentNodes(seen);
-    return { secretsHash: secrets.hash, faults: [...seen.flatMap((one) => one.faults), ...silent], warnings };
+    const cluster = await clusterOn(
+        talosctl,
+        seen.flatMap(({ node, presence }) => (presence.kind === "configured" ? [node.address] : [])),
+    );
+    return { secretsHash: secrets.hash, cluster, faults: [...seen.flatMap((one) => one.faults), ...silent], warnings };
+}
+
+/** The cluster that configured machines carry. */
+async function clusterOn(talosctl: Talosctl, addresses: readonly string[]): Promise<string> {
+    const [address] = addresses;
+    if (address === undefined) return NO_CLUSTER;
+    try {
+        return (await talosctl.kubectl(address, CLUSTER_UID)).trim();
+    } catch {
+        // The API server is down, or was never up: etcd tells which.
+        const founded = await Promise.allSettled(addresses.map((one) => talosctl.hasEtcdData(one)));
+        const none = founded.every((answer) => answer.status === "fulfilled" && !answer.value);
+        return none ? NO_CLUSTER : UNKNOWN_CLUSTER;
+    }
 }
 
 async function toolFaults({ run }: Surroundings, wanted: string): Promise<string[]> {

@@ -33,9 +33,11 @@ export interface TalosFacts {
     readonly secretsHash: string;
     /** Half-year in which the kubeconfig was fetched: its certificate lives for one year. */
     readonly kubeconfigPeriod: string;
+    /** UID of namespace kube-system; `NO_CLUSTER`: etcd was not founded on any machine; `UNKNOWN_CLUSTER`. */
+    readonly cluster: string;
 }
 
-const NO_FACTS: TalosFacts = { secretsHash: "", kubeconfigPeriod: "" };
+const NO_FACTS: TalosFacts = { secretsHash: "", kubeconfigPeriod: "", cluster: "" };
 
 /**
  * Looks at tools, secrets file and machines. Awaited by the stack before its first resource, at every preview and up.
@@ -53,7 +55,7 @@ export async function lookAtTalos(args: TalosClusterArgs): Promise<TalosFacts> {
         limitSeconds: 600,
     });
     if (stdout === undefined) return NO_FACTS;
-    const { secretsHash, faults, warnings } = JSON.parse(stdout) as LookAnswer;
+    const { secretsHash, cluster, faults, warnings } = JSON.parse(stdout) as LookAnswer;
     if (faults.length > 0) {
         throw new pulumi.RunError(
             `the machines of ${args.clusterName} are not ready; nothing was touched.\n` +
@@ -61,7 +63,7 @@ export async function lookAtTalos(args: TalosClusterArgs): Promise<TalosFacts> {
         );
     }
     for (const warning of warnings) await pulumi.log.warn(warning);
-    return { secretsHash, kubeconfigPeriod: halfYear(new Date()) };
+    return { secretsHash, kubeconfigPeriod: halfYear(new Date()), cluster };
 }
 
 /** What is looked at, for the process that looks. */
@@ -101,7 +103,12 @@ export class TalosCluster extends pulumi.ComponentResource {
     /** Admin kubeconfig with the shared address, secret. Known once the API server answers. */
     readonly kubeconfig: pulumi.Output<string>;
 
-    constructor(name: string, args: TalosClusterArgs, facts: TalosFacts, opts: pulumi.ComponentResourceOptions = {}) {
+    constructor(
+        name: string,
+        args: TalosClusterArgs,
+        facts: Omit<TalosFacts, "cluster">,
+        opts: pulumi.ComponentResourceOptions = {},
+    ) {
         super("homelab:bootstrap:TalosCluster", name, {}, opts);
         const cluster: ClusterSpec = {
             CLUSTER_NAME: args.clusterName,

@@ -61,6 +61,7 @@ const FACTS: NodeFacts = {
         "--disable-kube-proxy --disable=local-storage",
     config: [],
     kubeconfigHash: "1",
+    cluster: "3",
     ageKeyHash: "2",
     ageRecipient: "age1ours",
     missingDirectories: [],
@@ -143,7 +144,7 @@ const EXTRAS = (index: number): TalosExtras => {
     return { schematic: one === undefined ? "" : schematic(extensionsFor(one)).id, mounted: true };
 };
 const TALOS: TalosFacts = {
-    answer: { secretsHash: "1", faults: [], warnings: [] },
+    answer: { secretsHash: "1", cluster: "3", faults: [], warnings: [] },
     extras: new Map(talos.args.nodes.map(({ name }, index) => [name, EXTRAS(index)])),
 };
 const withTalos = (answer: Partial<TalosFacts["answer"]>, extras: Partial<TalosExtras> = {}) =>

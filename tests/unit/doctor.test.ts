@@ -88,7 +88,12 @@ describe("judgements", () => {
     test("no machine is called well when talosctl or its secrets are not in order", () => {
         const machines = chongus.machines(ROOT);
         if (machines.kind !== "talos") throw new Error("chongus is no Talos cluster any more");
-        const answer = { secretsHash: "", faults: ["talosctl is not on the PATH: install v1.10.6"], warnings: [] };
+        const answer = {
+            secretsHash: "",
+            cluster: "",
+            faults: ["talosctl is not on the PATH: install v1.10.6"],
+            warnings: [],
+        };
         expect(said(judgeTalos(machines.args, { answer, extras: new Map() }))).toEqual([
             "skipped node01",
             "skipped node02",

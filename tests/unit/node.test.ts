@@ -377,6 +377,18 @@ describe("scripts, run on the sandbox's machine", () => {
         ]);
     });
 
+    test("the probe asks the unit's own k3s which cluster it is, and has no word where the API server is silent", () => {
+        const probe = () => parseFacts(ssh(probeScript({ directories: [], devices: [] }))).cluster;
+        expect(probe()).toBe("");
+        const kubectl = `#!/bin/sh
+[ "$*" = "--kubeconfig ${root}/etc/rancher/k3s/k3s.yaml get namespace kube-system --output=jsonpath={.metadata.uid} --request-timeout=10s" ] &&
+  printf 11111111-1111-4111-8111-111111111111
+`;
+        writeFileSync(join(bin, "kubectl"), kubectl, { mode: 0o755 });
+        expect(probe()).toBe("11111111-1111-4111-8111-111111111111");
+        rmSync(join(bin, "kubectl"));
+    });
+
     test("the probe finds what is there and what is not", () => {
         const facts = parseFacts(
             ssh(

@@ -527,9 +527,10 @@ describe("on simulated machines", () => {
         writeFileSync(
             join(bin, "kubectl"),
             `#!${process.execPath}
-const { ceph } = JSON.parse(require("node:fs").readFileSync(${JSON.stringify(cluster)}, "utf8"));
+const { ceph, uid } = JSON.parse(require("node:fs").readFileSync(${JSON.stringify(cluster)}, "utf8"));
 const said = process.argv.slice(2).join(" ");
 if (said.startsWith("version --client") || said === "get --raw /readyz") console.log("ok");
+else if (said.startsWith("get namespace kube-system --output=jsonpath={.metadata.uid}") && uid !== undefined) console.log(uid);
 else if (said.startsWith("get crd cephclusters")) console.log(ceph.length === 0 ? "" : "crd");
 else if (said.startsWith("get cephclusters")) console.log(JSON.stringify({ items: ceph }));
 else if (said === "get nodes --output name") console.log("node/node01\\nnode/node02\\nnode/node03");
@@ -613,6 +614,10 @@ else process.exit(1);
             .map((call) => call.replaceAll(/--(file|image|talosconfig|endpoints) \S+ ?/g, "").trim());
     }
 
+    test("machines without a configuration carry no cluster", () => {
+        expect(look()).toMatchObject({ cluster: "none", faults: [] });
+    });
+
     test("the first installation: each machine installed, etcd founded once, a kubeconfig (C-BOOT-08)", async () => {
         expect(up(await planned())).toEqual({
             "talos-schematic-nvidia": "",
@@ -631,6 +636,22 @@ else process.exit(1);
         ]);
         const kubeconfig = (await planned()).find(({ name }) => name === "talos-kubeconfig");
         expect(kubeconfig && runCommand(kubeconfig).stdout).toBe(kubeconfigText);
+    });
+
+    test("looking tells which cluster the machines carry, as far as its API server or etcd says", () => {
+        const uid = "11111111-1111-4111-8111-111111111111";
+        writeFileSync(cluster, JSON.stringify({ ceph: [], uid }));
+        expect(look().cluster).toBe(uid);
+        // The API server is silent, and etcd has been founded.
+        writeFileSync(cluster, JSON.stringify({ ceph: [] }));
+        expect(look().cluster).toBe("");
+        // Configured by hand, say, and never bootstrapped.
+        const before = machines.all;
+        for (const { installed, ...machine } of before) {
+            machines.save({ ...machine, ...(installed && { installed: { ...installed, etcd: false } }) });
+        }
+        expect(look().cluster).toBe("none");
+        for (const machine of before) machines.save(machine);
     });
 
     test("running everything again changes nothing", async () => {

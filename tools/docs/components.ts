@@ -1,4 +1,5 @@
 /** A plan condensed to its components: who waits for whom, and what belongs together in a picture. */
+import { IDENTITY } from "../../components/cluster/cluster-uid";
 import type { Plan, PlannedResource } from "../plan/plan";
 import { isObject } from "../plan/monitor";
 
@@ -38,7 +39,7 @@ export function componentGraph(plan: Plan): ComponentGraph {
     };
     const members = new Map<string, PlannedResource[]>();
     for (const resource of resources) {
-        if (resource.type === STACK || isProvider(resource)) continue;
+        if (resource.type === STACK || isProvider(resource) || resource.name === IDENTITY) continue;
         const { urn } = top(resource);
         members.set(urn, [...(members.get(urn) ?? []), resource]);
     }

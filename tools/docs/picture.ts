@@ -1,4 +1,5 @@
 /** A plan as a picture. The same plan gives the same bytes. */
+import { IDENTITY } from "../../components/cluster/cluster-uid";
 import type { Exposure } from "../../components/edge/edge";
 import type { Plan } from "../plan/plan";
 import { componentGraph, fold, type Component } from "./components";
@@ -95,7 +96,8 @@ function header(plan: Plan, width: number): string[] {
     const custom = plan.resources.filter((resource) => resource.custom);
     const providers = custom.filter(({ type }) => type.startsWith("pulumi:providers:")).length;
     const components = plan.resources.length - custom.length - 1;
-    const numbers = `${plan.resources.length} resources: ${custom.length - providers} in ${components} components, ${providers} providers, the stack itself`;
+    const alone = custom.filter(({ name }) => name === IDENTITY).length;
+    const numbers = `${plan.resources.length} resources: ${custom.length - providers - alone} in ${components} components, ${providers} providers, the stack itself${alone === 0 ? "" : " and its identity"}`;
     return [
         text(plan.stack, { x: MARGIN + 2, y: 28, class: "strong", size: 20, bold: true }),
         text(numbers, { x: MARGIN + 2, y: 48, class: "weak", size: 13.5 }),

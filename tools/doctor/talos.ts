@@ -5,6 +5,7 @@ import { extensionsFor, schematic } from "../../bootstrap/talos/schematic";
 import { PrivateDirectory } from "../../bootstrap/talos/secrets-bundle";
 import { lookRequest, type TalosClusterArgs } from "../../bootstrap/talos/talos-cluster";
 import { lastLine } from "../../bootstrap/talos/talosctl";
+import { UNKNOWN_CLUSTER } from "../../components/cluster/cluster-uid";
 import type { Machines } from "../../lab/context";
 import { withTalosctl } from "../live/reach";
 import { findingsOf, type Finding } from "./finding";
@@ -42,7 +43,12 @@ export async function lookAtTalosMachines(
             lookRequest(machines.args),
         );
     } catch (error) {
-        answer = { secretsHash: "", faults: [error instanceof Error ? error.message : String(error)], warnings: [] };
+        answer = {
+            secretsHash: "",
+            cluster: UNKNOWN_CLUSTER,
+            faults: [error instanceof Error ? error.message : String(error)],
+            warnings: [],
+        };
     } finally {
         directory.remove();
     }

@@ -1,0 +1,17 @@
+/**
+ * What holds the household's data, by type: volumes and claims of apps, database servers, the storage cluster. Caches can
+ * be made again, and a chart's own claims (metrics, logs) are no resources.
+ */
+export function holdsData(type: string, name: string, props: Readonly<Record<string, unknown>>): boolean {
+    switch (type) {
+        case "kubernetes:core/v1:PersistentVolume":
+        case "kubernetes:postgresql.cnpg.io/v1:Cluster":
+            return true;
+        case "kubernetes:core/v1:PersistentVolumeClaim":
+            return !name.endsWith("-cache");
+        case "kubernetes:helm.sh/v3:Release":
+            return typeof props["chart"] === "string" && props["chart"].endsWith("rook-ceph-cluster");
+        default:
+            return false;
+    }
+}
