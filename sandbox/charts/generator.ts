@@ -43,7 +43,7 @@ export interface ChartObject {
 
 /** A value by its path, or any expression, with its type kept. */
 export const value = (expression: string): string =>
-    `<<<${/^[A-Za-z]/.test(expression) ? `.Values.${expression}` : expression} | toJson>>>`;
+    `<<<${/^[A-Za-z]/.test(expression) ? dot(expression) : expression} | toJson>>>`;
 
 /** Name of the release, with the chart's unless it is in it: what `helm create` writes into every chart. */
 export const full = "{{ include `fullname` . }}";
@@ -135,7 +135,14 @@ export function workload(of: WorkloadOf): ChartObject[] {
     ];
 }
 
-const dot = (path: string) => `.Values.${path}`;
+/** A value by its path; Go's own notation knows no hyphens. */
+function dot(path: string): string {
+    if (!path.includes("-")) return `.Values.${path}`;
+    return `(index .Values ${path
+        .split(".")
+        .map((key) => `\`${key}\``)
+        .join(" ")})`;
+}
 
 function claims({ values, classKey, mode }: NonNullable<WorkloadOf["storage"]>): string {
     const v = dot(values);
@@ -158,7 +165,7 @@ export interface ServiceOf {
     /** Labels of its own besides. */
     readonly marks?: Readonly<Record<string, string>>;
     readonly annotations?: Readonly<Record<string, string>>;
-    /** Port, and the container's where it differs, by name. */
+    /** Port, and the container's where it differs, by name; a single one may have none. */
     readonly ports: Readonly<
         Record<string, number | string | readonly [port: number | string, target: number | string]>
     >;
@@ -185,7 +192,7 @@ export function service(of: ServiceOf): ChartObject {
                 selector: of.labels,
                 ports: Object.entries(of.ports).map(([name, port]) => {
                     const [number, targetPort] = typeof port === "object" ? port : [port, name];
-                    return { name, port: number, targetPort };
+                    return { ...(name !== "" && { name }), port: number, targetPort };
                 }),
             },
         },

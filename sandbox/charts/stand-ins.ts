@@ -1,8 +1,9 @@
 /**
- * The charts that stand in for the published ones of the second cluster and its like: workloads, services, accounts,
+ * The charts that stand in for the published ones: workloads, services, accounts,
  * CRDs and classes by upstream's names, labels and switches. Metrics objects, RBAC, probes and security settings of
  * the real ones are left out; nothing in a sandbox runs.
  */
+import { CORE_STAND_INS } from "./core-stand-ins";
 import {
     type ChartObject,
     CONTAINER_SECURITY,
@@ -109,6 +110,7 @@ const lokiCache = (key: string, name: string): readonly ChartObject[] =>
     );
 
 export const STAND_INS: Readonly<Record<string, StandIn>> = {
+    ...CORE_STAND_INS,
     "cert-manager": {
         values: {
             crds: { enabled: false, keep: true },
@@ -137,7 +139,7 @@ export const STAND_INS: Readonly<Record<string, StandIn>> = {
                     replicas: "replicaCount",
                     resources: "resources",
                 },
-                { "tcp-prometheus-servicemonitor": [9402, "http-metrics"] },
+                { "http-metrics": 9402 },
             ),
             workload({
                 name: `${full}-cainjector`,
@@ -303,7 +305,7 @@ spec:
                     "cnpg.io/pluginServerSecret": "barman-cloud-server-tls",
                     "cnpg.io/pluginPort": "{{ .Values.service.port }}",
                 },
-                ports: { grpc: [value("service.port"), 9090] },
+                ports: { "": [value("service.port"), 9090] },
             }),
             {
                 object: {
@@ -1010,7 +1012,7 @@ spec:
                 resources: {},
                 service: { grpcPort: 10901, httpPort: 10902 },
             },
-            queryFrontend: { enabled: true, replicas: 1, resources: {}, service: { httpPort: 10902 } },
+            queryFrontend: { enabled: false, replicas: 1, resources: {}, service: { httpPort: 10902 } },
             storeGateway: {
                 enabled: true,
                 replicas: 1,

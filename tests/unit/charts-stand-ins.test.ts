@@ -9,7 +9,6 @@ import { value } from "../../sandbox/charts/generator";
 import { STAND_INS } from "../../sandbox/charts/stand-ins";
 
 const SHARED = join(__dirname, "../../../shared");
-const WRITTEN = ["cilium", "argo-cd", "prometheus-operator-crds", "kube-prometheus-stack"];
 
 let out: string;
 
@@ -51,7 +50,7 @@ test("every chart is laid out, with the CRDs it brings", () => {
     for (const [name, directory] of Object.entries(directories)) {
         expect((parse(readFileSync(join(directory, "Chart.yaml"), "utf8")) as { name: string }).name).toBe(name);
     }
-    expect(crdFiles(join(out, "argo-cd/files/crds"))).toEqual([
+    expect(crdFiles(join(out, "argo-cd/charts/crds/files/crds"))).toEqual([
         "applications.argoproj.io.yaml",
         "applicationsets.argoproj.io.yaml",
         "appprojects.argoproj.io.yaml",
@@ -67,12 +66,14 @@ test("real CRDs take the place of the stand-ins, for the projects that have them
     mkdirSync(join(crds, "argo-cd"), { recursive: true });
     writeFileSync(join(crds, "argo-cd", "applications.argoproj.io.yaml"), "real: true\n");
     assembleCharts({ out, crds });
-    expect(crdFiles(join(out, "argo-cd/files/crds"))).toEqual(["applications.argoproj.io.yaml"]);
-    expect(readFileSync(join(out, "argo-cd/files/crds/applications.argoproj.io.yaml"), "utf8")).toBe("real: true\n");
+    expect(crdFiles(join(out, "argo-cd/charts/crds/files/crds"))).toEqual(["applications.argoproj.io.yaml"]);
+    expect(readFileSync(join(out, "argo-cd/charts/crds/files/crds/applications.argoproj.io.yaml"), "utf8")).toBe(
+        "real: true\n",
+    );
     expect(crdFiles(join(out, "kube-prometheus-stack/charts/crds/crds"))).toHaveLength(10);
     // Laid out again without them, nothing of them is left.
     assembleCharts({ out });
-    expect(crdFiles(join(out, "argo-cd/files/crds"))).toHaveLength(3);
+    expect(crdFiles(join(out, "argo-cd/charts/crds/files/crds"))).toHaveLength(3);
 });
 
 test("stand-in CRDs are asked for by project", () => {
@@ -120,17 +121,6 @@ const skipped = real ? "" : " (skipped: they are not here)";
             expect(own.sort()).toEqual(upstream.sort());
         },
     );
-
-    test.each(WRITTEN)("every value of the stand-in %s is one of upstream's", (chart) => {
-        const own: unknown = parse(
-            readFileSync(join(__dirname, "../../sandbox/charts", chart, "values.yaml"), "utf8"),
-            { merge: true },
-        );
-        const upstream: unknown = parse(readFileSync(join(SHARED, "charts", chart, "values.yaml"), "utf8"), {
-            merge: true,
-        });
-        expect(strangers(own, upstream, SUBCHART_KEYS)).toEqual([]);
-    });
 });
 
 describe("the charts of the table", () => {
@@ -138,6 +128,8 @@ describe("the charts of the table", () => {
         assembleCharts({ out });
         const objects = readFileSync(join(out, "cert-manager/templates/objects.yaml"), "utf8");
         expect(value("replicaCount")).toBe("<<<.Values.replicaCount | toJson>>>");
+        // Go's own notation knows no hyphens.
+        expect(value("node-exporter.replicas")).toBe("<<<(index .Values `node-exporter` `replicas`) | toJson>>>");
         expect(objects).toContain("replicas: {{ .Values.replicaCount | toJson }}\n");
         expect(objects).toContain('name: "{{ include `fullname` . }}-webhook"\n');
         expect(objects).not.toContain("<<<");
@@ -165,7 +157,7 @@ describe("the charts of the table", () => {
         "every value of the stand-in %s is one of upstream's",
         (name) => {
             const theirs: unknown = parse(readFileSync(upstream(name), "utf8"), { merge: true });
-            expect(strangers(STAND_INS[name]?.values, theirs, /^$/)).toEqual([]);
+            expect(strangers(STAND_INS[name]?.values, theirs, SUBCHART_KEYS)).toEqual([]);
         },
     );
 });

@@ -2,11 +2,15 @@
  * Every release of every stack, rendered from the whole chart with the plan's values: what Helm will send to the API server is
  * held against schemas, namespaces' Pod Security, the policy and the rest of the plan.
  */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { podSecurityFaults, type PodSecurityLevel } from "../../policy/pod-security";
 import { rules } from "../../policy/rules";
 import { podOf } from "../../policy/rules/kubernetes";
 import type { Subject } from "../../policy/rules/rule";
 import { stackPolicies } from "../../policy/stacks";
+import { assembleCharts } from "../../sandbox/charts/assemble";
 import { openStack, stackNames } from "../../stacks";
 import { planStack, type Plan } from "../../tools/plan/plan";
 import { readStackValue, ROOT } from "../../tools/stack-file";
@@ -246,4 +250,46 @@ test("the check sees what is wrong with an object of Kubernetes itself", () => {
         'Deployment.spec.template.spec.containers[0].ports[0].containerPort: got "http"; allowed: integer',
     ]);
     expect(builtInFaults({ apiVersion: "cilium.io/v2", kind: "CiliumNode" })).toBeUndefined();
+});
+
+/** Where a stand-in is kinder than its chart on purpose, or names what nothing here waits for. */
+const UNLIKE: Readonly<Record<string, readonly string[]>> = {
+    thanos: ["Service thanos-store-gateway", "Service thanos-compact"],
+    "rook-ceph-cluster": ["ServiceAccount rook-ceph-tools"],
+    "rook-ceph": ["ServiceAccount ceph-csi-controller-manager"],
+};
+
+test("what stand-ins make is in the whole charts, too, Services with the same ports", async () => {
+    if (missing !== undefined) return;
+    const out = mkdtempSync(join(tmpdir(), "stand-ins-"));
+    try {
+        const directories = assembleCharts({ out, ...(haveCrds ? { crds: join(ROOT, "..", "shared", "crds") } : {}) });
+        const faults: string[] = [];
+        for (const stack of stackNames) {
+            const standIns = await renderReleases(plans.get(stack) as Plan, kubernetesOf(stack), directories);
+            for (const { release, objects } of standIns) {
+                const chart = String(dig(release.inputs, "chart")).split("/").at(-1) ?? "";
+                const whole = rendered.get(stack)?.find((one) => one.release.urn === release.urn)?.objects ?? [];
+                for (const object of objects) {
+                    const title = titleOf(object);
+                    const real = whole.find((one) => titleOf(one) === title);
+                    if (real === undefined) {
+                        if (UNLIKE[chart]?.includes(title) !== true) faults.push(`${chart}: it makes no ${title}`);
+                        continue;
+                    }
+                    const ports = (of: RenderedObject) =>
+                        ((dig(of, "spec", "ports") ?? []) as { name?: string; port: number }[]).map(
+                            ({ name, port }) => `${name ?? ""} ${port}`,
+                        );
+                    if (object.kind === "Service") {
+                        const others = ports(object).filter((port) => !ports(real).includes(port));
+                        faults.push(...others.map((port) => `${chart}: ${title} has no port ${port}`));
+                    }
+                }
+            }
+        }
+        expect(faults).toEqual([]);
+    } finally {
+        rmSync(out, { recursive: true });
+    }
 });

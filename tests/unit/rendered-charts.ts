@@ -39,24 +39,37 @@ export async function cannotRender(): Promise<string | undefined> {
     return (await findTool("helm")) === undefined ? "helm is neither on the PATH nor in the tool cache" : undefined;
 }
 
-/** Renders every release of a plan, as Helm would for that Kubernetes. Throws for a chart that is not at hand or fails. */
-export async function renderReleases(plan: Pick<Plan, "resources">, kubernetes: string): Promise<RenderedRelease[]> {
+/**
+ * Renders every release of a plan, as Helm would for that Kubernetes: from the whole charts, or from the given ones by name,
+ * which are not kept. Throws for a chart that is not at hand or fails.
+ */
+export async function renderReleases(
+    plan: Pick<Plan, "resources">,
+    kubernetes: string,
+    directories?: Readonly<Record<string, string>>,
+): Promise<RenderedRelease[]> {
     const helm = (await findTool("helm")) ?? "";
     const queue = plan.resources.filter(({ type }) => type === "kubernetes:helm.sh/v3:Release");
     const rendered: RenderedRelease[] = [];
     const worker = async () => {
         for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-            rendered.push(await render(next, kubernetes, helm));
+            rendered.push(await render(next, kubernetes, helm, directories));
         }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
     return rendered.sort((a, b) => (a.release.name < b.release.name ? -1 : 1));
 }
 
-async function render(release: PlannedResource, kubernetes: string, helm: string): Promise<RenderedRelease> {
+async function render(
+    release: PlannedResource,
+    kubernetes: string,
+    helm: string,
+    directories?: Readonly<Record<string, string>>,
+): Promise<RenderedRelease> {
     const input = (key: string) => dig(release.inputs, key);
     const [name, namespace] = [String(input("name")), String(input("namespace"))];
-    const archive = join(CHARTS, `${String(input("chart")).split("/").at(-1) ?? ""}-${String(input("version"))}.tgz`);
+    const chart = String(input("chart")).split("/").at(-1) ?? "";
+    const archive = directories?.[chart] ?? join(CHARTS, `${chart}-${String(input("version"))}.tgz`);
     const values = JSON.stringify(input("values") ?? {});
     const args = [
         ...["template", name, archive, "--namespace", namespace, "--kube-version", kubernetes],
@@ -67,7 +80,7 @@ async function render(release: PlannedResource, kubernetes: string, helm: string
         .update(JSON.stringify([args, values, size, mtimeMs, helm]))
         .digest("hex");
     const cached = join(CACHE, `${name}-${key.slice(0, 16)}.json`);
-    if (!existsSync(cached)) {
+    if (directories !== undefined || !existsSync(cached)) {
         mkdirSync(CACHE, { recursive: true });
         const file = `${cached}.${process.pid}`;
         writeFileSync(`${file}.values`, values);
@@ -75,6 +88,7 @@ async function render(release: PlannedResource, kubernetes: string, helm: string
             maxBuffer: 64 * 1024 * 1024,
         });
         rmSync(`${file}.values`);
+        if (directories !== undefined) return { release, namespace, ...read(stdout) };
         writeFileSync(file, JSON.stringify(read(stdout)));
         renameSync(file, cached);
     }
