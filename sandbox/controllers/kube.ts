@@ -12,17 +12,30 @@ export class ApiError extends Error {
     }
 }
 
+const JSON_TYPE = "application/json";
+
 /** A thin client: the controllers speak in paths and plain objects. */
 export interface Kube {
-    get<T>(path: string): Promise<T>;
+    /** @param accept another form of the answer than plain JSON. */
+    get<T>(path: string, accept?: string): Promise<T>;
+    /** The events of a watch, until it ends, for whatever reason, or is closed. */
+    watch(path: string, onEvent: (event: unknown) => void, onEnd: () => void, accept?: string): Watching;
+    /** Yields what the server answered. */
     send(
         method: "POST" | "PATCH" | "DELETE",
         path: string,
         body: object | undefined,
         contentType: string,
-    ): Promise<void>;
+    ): Promise<unknown>;
     close(): void;
 }
+
+export interface Watching {
+    close(): void;
+}
+
+/** Longer than a watch lasts by its own `timeoutSeconds`. */
+const WATCH_SILENCE_MS = 330_000;
 
 /** Opens a client for the current context of a kubeconfig file; throws as {@link readAccess} does. */
 export function openKube(kubeconfig: string): Kube {
@@ -31,8 +44,22 @@ export function openKube(kubeconfig: string): Kube {
     const agent = secure
         ? new Agent({ keepAlive: true, maxSockets: 8, ...tls })
         : new HttpAgent({ keepAlive: true, maxSockets: 8 });
+    // A watch keeps its connection for itself.
+    const watches = secure ? new Agent({ keepAlive: false, ...tls }) : new HttpAgent({ keepAlive: false });
+    // What an object is written by is named after it, as operators are.
+    const headers = (accept: string) => ({
+        accept,
+        "user-agent": "sandbox-controllers",
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    });
 
-    const call = (method: string, path: string, body: object | undefined, contentType: string): Promise<string> =>
+    const call = (
+        method: string,
+        path: string,
+        body: object | undefined,
+        contentType: string,
+        accept = JSON_TYPE,
+    ): Promise<string> =>
         new Promise((resolve, reject) => {
             const outgoing = (secure ? request : httpRequest)(
                 `${server}${path}`,
@@ -40,13 +67,7 @@ export function openKube(kubeconfig: string): Kube {
                     method,
                     agent,
                     timeout: 10_000,
-                    headers: {
-                        accept: "application/json",
-                        // What an object is written by is named after it, as operators are.
-                        "user-agent": "sandbox-controllers",
-                        ...(body !== undefined && { "content-type": contentType }),
-                        ...(token !== undefined && { authorization: `Bearer ${token}` }),
-                    },
+                    headers: { ...headers(accept), ...(body !== undefined && { "content-type": contentType }) },
                 },
                 (incoming) => {
                     const chunks: Buffer[] = [];
@@ -69,11 +90,44 @@ export function openKube(kubeconfig: string): Kube {
         });
 
     return {
-        get: async <T>(path: string) => JSON.parse(await call("GET", path, undefined, "")) as T,
-        send: async (method, path, body, contentType) => {
-            await call(method, path, body, contentType);
+        get: async <T>(path: string, accept?: string) =>
+            JSON.parse(await call("GET", path, undefined, "", accept)) as T,
+        watch: (path, onEvent, onEnd, accept = JSON_TYPE) => {
+            let ended = false;
+            const end = () => {
+                if (ended) return;
+                ended = true;
+                onEnd();
+            };
+            const outgoing = (secure ? request : httpRequest)(
+                `${server}${path}`,
+                { agent: watches, timeout: WATCH_SILENCE_MS, headers: headers(accept) },
+                (incoming) => {
+                    if (incoming.statusCode !== 200) return void outgoing.destroy();
+                    let rest = "";
+                    incoming.setEncoding("utf8").on("data", (chunk: string) => {
+                        const lines = (rest + chunk).split("\n");
+                        rest = lines.pop() ?? "";
+                        for (const line of lines) if (!ended && line !== "") onEvent(JSON.parse(line));
+                    });
+                    incoming.on("error", end).on("close", end);
+                },
+            );
+            outgoing.on("timeout", () => outgoing.destroy());
+            outgoing.on("error", end).on("close", end);
+            outgoing.end();
+            return {
+                close: () => {
+                    ended = true;
+                    outgoing.destroy();
+                },
+            };
         },
-        close: () => agent.destroy(),
+        send: async (method, path, body, contentType) => JSON.parse(await call(method, path, body, contentType)),
+        close: () => {
+            agent.destroy();
+            watches.destroy();
+        },
     };
 }
 

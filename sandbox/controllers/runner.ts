@@ -1,14 +1,27 @@
 import type { Action, Controller, View } from "./controller";
 import { ApiError, type Kube } from "./kube";
+import { collectionOf, Mirror } from "./mirror";
 
 /** A running set of controllers. */
 export interface Running {
     stop(): Promise<void>;
 }
 
+/** Names are enough to see that definitions came or went; their schemas are megabytes. */
+const DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+const NAMES_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+
+/** A definition that came or went shows in what the API server serves a moment later. */
+const SERVED_WITHIN_MS = 5_000;
+/** How old an answer may be that no definition's change has put in question. */
+const LOOKS_AGAIN_MS = 30_000;
+
+/** A path of discovery: which kinds an API has. */
+const DISCOVERY = /^\/(api\/v1|apis\/[^/]+\/[^/?]+)$/;
+
 /**
- * Runs the controllers over one cluster until stopped: list, let each decide, do what they ask, wait, again.
- * Polling once a second is plenty for one throw-away cluster, and survives restarts of the API server by its nature.
+ * Runs the controllers over one cluster until stopped: see, let each decide, do what they ask, wait, again.
+ * A pass a second is plenty for one throw-away cluster, and survives restarts of the API server by its nature.
  */
 export function runControllers(
     kube: Kube,
@@ -23,33 +36,49 @@ export function runControllers(
     let stopped = false;
     let wake = (): void => undefined;
 
+    let definitionsChanged = Date.now();
+    const served = new Map<string, { readonly since: number; readonly answer: unknown }>();
+    const definitions = new Mirror(kube, DEFINITIONS, () => (definitionsChanged = Date.now()), NAMES_ONLY);
+    const mirrors = new Map(paths.map((path) => [path, new Mirror(kube, path)]));
+    const looked = new Map<Mirror, number>();
+    const byCollection = new Map([...mirrors].map(([path, mirror]) => [path.split("?")[0], mirror]));
+
     const pass = async (): Promise<void> => {
-        const lists = new Map<string, readonly unknown[]>();
-        const failures = new Map<string, unknown>();
+        await definitions.sync();
+        const now = Date.now();
+        // What is served, and what is not, stays so until a definition changes; without seeing them nothing is sure.
+        const unsure = definitions.failure !== undefined || now - definitionsChanged < SERVED_WITHIN_MS;
+        const isOld = (since: number) => unsure || now - since >= LOOKS_AGAIN_MS;
         await Promise.all(
-            paths.map(async (path) => {
-                try {
-                    lists.set(path, await listOf(kube, path));
-                } catch (error) {
-                    failures.set(path, error);
-                }
+            [...mirrors.values()].map(async (mirror) => {
+                if (mirror.absent && !isOld(looked.get(mirror) ?? 0)) return;
+                looked.set(mirror, now);
+                await mirror.sync();
             }),
         );
+        const discover = async <T>(path: string): Promise<T | undefined> => {
+            const known = served.get(path);
+            if (known !== undefined && !isOld(known.since)) return known.answer as T | undefined;
+            const answer = await objectAt<T>(kube, path);
+            served.set(path, { since: now, answer });
+            return answer;
+        };
         const view: View = {
-            now: Date.now(),
-            list: <T>(path: string) => (lists.get(path) ?? []) as readonly T[],
-            get: (path) => objectAt(kube, path),
+            now,
+            list: <T>(path: string) => (mirrors.get(path)?.items ?? []) as unknown as readonly T[],
+            get: (path) => (DISCOVERY.test(path) ? discover(path) : objectAt(kube, path)),
         };
         for (const controller of controllers) {
             // An empty list and one that could not be had are different things: without its lists a controller sits out.
-            const missing = controller.lists.find((path) => failures.has(path));
+            const missing = controller.lists.find((path) => mirrors.get(path)?.failure !== undefined);
             if (missing !== undefined) {
-                complaints.raise(controller.name, failures.get(missing));
+                complaints.raise(controller.name, mirrors.get(missing)?.failure);
                 continue;
             }
             try {
                 for (const action of await controller.reconcile(view)) {
-                    await perform(kube, controller.name, action, log);
+                    const answer = await perform(kube, controller.name, action, log);
+                    byCollection.get(collectionOf(action.path))?.wrote(answer);
                 }
                 complaints.clear(controller.name);
             } catch (error) {
@@ -77,14 +106,10 @@ export function runControllers(
         stop: () => {
             stopped = true;
             wake();
-            return ended;
+            // After the last pass: it may have opened a watch.
+            return ended.finally(() => [definitions, ...mirrors.values()].forEach((mirror) => mirror.close()));
         },
     };
-}
-
-async function listOf(kube: Kube, path: string): Promise<readonly unknown[]> {
-    const list = await objectAt<{ items?: readonly unknown[] }>(kube, path);
-    return list?.items ?? [];
 }
 
 async function objectAt<T>(kube: Kube, path: string): Promise<T | undefined> {
@@ -105,19 +130,27 @@ const CONTENT_TYPES = {
     delete: "application/json",
 } as const;
 
-async function perform(kube: Kube, name: string, action: Action, log: (line: string) => void): Promise<void> {
+/** Yields what the server answered; undefined when the world has moved on. */
+async function perform(kube: Kube, name: string, action: Action, log: (line: string) => void): Promise<unknown> {
     const method = action.verb === "create" ? "POST" : action.verb === "delete" ? "DELETE" : "PATCH";
     const path = action.verb === "apply" ? `${action.path}?fieldManager=sandbox-${name}&force=true` : action.path;
     try {
-        await kube.send(method, path, "body" in action ? action.body : undefined, CONTENT_TYPES[action.verb]);
+        const answer = await kube.send(
+            method,
+            path,
+            "body" in action ? action.body : undefined,
+            CONTENT_TYPES[action.verb],
+        );
         if (!action.path.endsWith("/events")) {
             log(`${name}: ${action.verb} ${action.path}`);
         }
+        return action.verb === "delete" ? undefined : answer;
     } catch (error) {
         // Gone meanwhile, made meanwhile, or changed since it was listed: the next pass sees how things are.
         if (!(error instanceof ApiError && [404, 409].includes(error.status))) {
             throw error;
         }
+        return undefined;
     }
 }
 
