@@ -102,7 +102,7 @@ async function operate(
                     versions: pluginVersions(),
                     helm: tools.helm,
                     cwd: sandbox.layout.project,
-                    onDeath: (name, how) => deaths.push(`the ${name} plugin ended in the middle (${how})`),
+                    onDeath: (how) => deaths.push(`the stand-in plugins ended in the middle (${how})`),
                 },
             ),
             new Engine(sandbox.layout, tools.pulumi, baseEnv).run(

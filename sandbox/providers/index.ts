@@ -14,16 +14,16 @@ export interface ProvidersOptions {
     helm: string;
     /** Where they start: the project's folder, as the engine starts its plugins. */
     cwd?: string;
-    /** Told of a process that ended before it was stopped, and how: a signal or an exit code. */
-    onDeath?: (name: ProviderName, how: string) => void;
+    /** Told when their process ended before it was stopped, and how: a signal or an exit code. */
+    onDeath?: (how: string) => void;
 }
 
 export interface RunningProviders {
     /** By plugin name, for PULUMI_DEBUG_PROVIDERS=`name:port,...`. */
     ports: Record<string, number>;
-    /** By plugin name. */
-    pids: Record<string, number>;
-    /** Stops the processes and every child that still runs. */
+    /** Their process; absent when there are none. */
+    pid?: number;
+    /** Stops the process and every child that still runs. */
     stop(): Promise<void>;
 }
 
@@ -31,46 +31,38 @@ const STARTS_WITHIN_MS = 30_000;
 const STOPS_WITHIN_MS = 5_000;
 
 /**
- * Starts stand-ins for provider plugins, each a process of its own with a gRPC server on 127.0.0.1. They follow the
- * official plugins' behaviour, refusals and waits included, and are for the sandbox only: nothing of the program knows
- * of them. Throws when one does not start.
+ * Starts stand-ins for provider plugins: each a gRPC server of its own on 127.0.0.1, all in one process, for starting one takes
+ * longer than most of what it does. They follow the official plugins' behaviour, refusals and waits included, and are for the
+ * sandbox only: nothing of the program knows of them. Throws when one does not start.
  */
 export async function startProviders(
     names: readonly ProviderName[],
     options: ProvidersOptions,
 ): Promise<RunningProviders> {
+    if (names.length === 0) return { ports: {}, stop: () => Promise.resolve() };
     let stopping = false;
-    const started = names.map((name) => {
-        const child = spawnProvider(name, options);
-        child.once("exit", (code, signal) => {
-            if (stopping) return;
-            // What it started in its own group ends with it, as the helm inside the official plugin does.
-            killGroup(child);
-            options.onDeath?.(name, signal ?? `exit code ${code}`);
-        });
-        return { name, child };
+    const child = spawnProviders(names, options);
+    child.once("exit", (code, signal) => {
+        if (stopping) return;
+        // What it started in its own group ends with it, as the helm inside the official plugin does.
+        killGroup(child);
+        options.onDeath?.(signal ?? `exit code ${code}`);
     });
-    const stop = async () => {
+    const stop = () => {
         stopping = true;
-        await Promise.all(started.map(({ child }) => stopProvider(child)));
+        return stopProviders(child);
     };
     try {
-        const ports = await Promise.all(
-            started.map(async ({ name, child }) => [name, await portOf(name, child)] as const),
-        );
-        return {
-            ports: Object.fromEntries(ports),
-            pids: Object.fromEntries(started.map(({ name, child }) => [name, child.pid ?? 0])),
-            stop,
-        };
+        return { ports: await portsOf(child), ...(child.pid === undefined ? {} : { pid: child.pid }), stop };
     } catch (error) {
         await stop();
         throw error;
     }
 }
 
-function spawnProvider(name: ProviderName, { env, versions, helm, cwd }: ProvidersOptions): ChildProcess {
-    const child = fork(join(__dirname, "main.ts"), ["--name", name, "--version", versions[name], "--helm", helm], {
+function spawnProviders(names: readonly ProviderName[], { env, versions, helm, cwd }: ProvidersOptions): ChildProcess {
+    const plugins = names.map((name) => `${name}:${versions[name]}`).join(",");
+    const child = fork(join(__dirname, "main.ts"), ["--plugins", plugins, "--helm", helm], {
         env,
         cwd,
         execArgv: ["--require", TYPESCRIPT],
@@ -83,13 +75,13 @@ function spawnProvider(name: ProviderName, { env, versions, helm, cwd }: Provide
     return child;
 }
 
-function portOf(name: string, child: ChildProcess): Promise<number> {
+function portsOf(child: ChildProcess): Promise<Record<string, number>> {
     return new Promise((resolve, reject) => {
-        const fail = (why: string) => reject(new Error(`the stand-in for the ${name} plugin did not start: ${why}`));
+        const fail = (why: string) => reject(new Error(`the stand-in provider plugins did not start: ${why}`));
         const timer = setTimeout(() => fail("no answer"), STARTS_WITHIN_MS);
-        child.once("message", (message: { port: number }) => {
+        child.once("message", (message: { ports: Record<string, number> }) => {
             clearTimeout(timer);
-            resolve(message.port);
+            resolve(message.ports);
         });
         child.once("exit", (code, signal) => {
             clearTimeout(timer);
@@ -98,7 +90,7 @@ function portOf(name: string, child: ChildProcess): Promise<number> {
     });
 }
 
-async function stopProvider(child: ChildProcess): Promise<void> {
+async function stopProviders(child: ChildProcess): Promise<void> {
     if (child.exitCode !== null || child.signalCode !== null) return;
     await new Promise<void>((resolve) => {
         const timer = setTimeout(() => killGroup(child), STOPS_WITHIN_MS);

@@ -226,16 +226,16 @@ describe("killed in the middle of an up", () => {
         expect(workers()).toEqual([]);
     });
 
-    test("then the Kubernetes plugin: what it was doing fails, in words", async () => {
+    test("then the plugins: what it was doing fails, in words", async () => {
         const { result, secondsToEnd } = await upUntil(async (from) => {
             await sandbox.printed("Service plex creating", from);
             // Printed before the plugin has asked for it.
             await sandbox.made("--namespace=media", "service", "plex");
-        }, /main\.ts --name kubernetes /);
+        }, /main\.ts --plugins kubernetes:/);
         expectFailure(
             result,
             /core\/v1:Service \(plex\):\s+error: /,
-            /sandbox: the kubernetes plugin ended in the middle \(SIGKILL\)\. Run the same command again/,
+            /sandbox: the stand-in plugins ended in the middle \(SIGKILL\)\. Run the same command again/,
         );
         expect(secondsToEnd).toBeLessThan(60);
         expect(workers()).toEqual([]);

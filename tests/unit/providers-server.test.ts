@@ -125,22 +125,24 @@ describe("a process of its own", () => {
 
     test("ends when it is stopped, and nobody is told of a death", async () => {
         const deaths: string[] = [];
-        const onDeath = (name: string, how: string) => deaths.push(`${name}: ${how}`);
+        const onDeath = (how: string) => deaths.push(how);
         const running = await startProviders(["random"], { env, versions, helm: "helm", onDeath });
         await running.stop();
-        expect([await gone(running.pids["random"]), deaths]).toEqual([true, []]);
+        expect([await gone(running.pid), deaths]).toEqual([true, []]);
     });
 
-    test("killed, it is told of by name, and the others go on", async () => {
+    test("all stand-ins are one process; killed, it is told of", async () => {
         let tell: (death: string) => void = () => undefined;
         const death = new Promise<string>((resolve) => (tell = resolve));
-        const onDeath = (name: string, how: string) => tell(`${name}: ${how}`);
+        const onDeath = (how: string) => tell(how);
         const running = await startProviders(["random", "command"], { env, versions, helm: "helm", onDeath });
         const client = dial(running.ports["command"]);
         try {
-            process.kill(running.pids["random"] ?? 0, "SIGKILL");
-            expect(await death).toBe("random: SIGKILL");
+            expect(Object.keys(running.ports)).toEqual(["random", "command"]);
             expect((await call(client, service.getPluginInfo, new Empty())).getVersion()).toBe("1.0.0");
+            process.kill(running.pid ?? 0, "SIGKILL");
+            expect(await death).toBe("SIGKILL");
+            await expect(call(client, service.getPluginInfo, new Empty())).rejects.toThrow();
         } finally {
             client.close();
             await running.stop();
