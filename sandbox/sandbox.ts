@@ -5,7 +5,7 @@ import { parse, stringify } from "yaml";
 import { openStack, stackNames, type OpenStack } from "../stacks";
 import { CONFIG_KEY } from "../config/parse";
 import { PROJECT, readStackValue, ROOT, stackFile } from "../tools/stack-file";
-import { resolveTools, type ResolvedTool, type ToolName } from "../tools/toolchain";
+import { CONTROL_PLANE_TOOLS, startTools, type ToolName } from "../tools/toolchain";
 import { UserError } from "../tools/user-error";
 import { isAlive, startDaemon, stopDaemon, type DaemonInfo } from "./background";
 import { CLOUD_SECRETS } from "./clouds/credentials";
@@ -82,7 +82,8 @@ export class Sandbox {
     /** Tools, control plane, machine, clouds, project files. Continues whatever an earlier run left unfinished. */
     async start(): Promise<{ env: NodeJS.ProcessEnv; tools: ToolPaths; daemon: DaemonInfo }> {
         process.env["KUBECACHEDIR"] = join(this.layout.home, "kube-cache");
-        const tools = await this.prepareTools();
+        const { tools, have } = this.prepareTools();
+        await have(CONTROL_PLANE_TOOLS);
         const record = await this.readRecord();
         this.#controlPlane = new ControlPlane(this.layout, tools, record.apiPort, this.stack.serviceCidr);
         const state = await this.#controlPlane.start();
@@ -91,8 +92,9 @@ export class Sandbox {
         );
         this.prepareMachine();
         const daemon = await startDaemon(this.layout, this.daemonConfig(record));
-        await this.waitForNodes();
+        await this.controlPlane.nodesReady(this.stack.nodes.map(({ name }) => name));
         await this.writeProject(record);
+        await have();
         return { env: this.environment(daemon), tools, daemon };
     }
 
@@ -106,24 +108,35 @@ export class Sandbox {
     async remove(): Promise<void> {
         if (!existsSync(this.layout.home)) return;
         await stopDaemon(this.layout);
-        const tools = await this.prepareTools();
+        const { tools, have } = this.prepareTools(CONTROL_PLANE_TOOLS);
+        await have();
         await new ControlPlane(this.layout, tools, 0).delete();
         rmSync(this.layout.home, { recursive: true, force: true });
     }
 
-    private async prepareTools(): Promise<ToolPaths> {
-        const tools = await resolveTools({ onProgress: this.say });
+    /** Begins to get the tools; `have` waits for some of them, or for all. */
+    private prepareTools(names?: readonly ToolName[]): {
+        tools: ToolPaths;
+        have: (names?: readonly ToolName[]) => Promise<void>;
+    } {
+        const wanted = startTools({ onProgress: this.say }, names);
         const bin = join(this.layout.tools, "bin");
         rmSync(bin, { recursive: true, force: true });
         mkdirSync(bin, { recursive: true });
-        const paths = {} as Record<ToolName, string>;
-        for (const [name, tool] of Object.entries(tools) as [ToolName, ResolvedTool][]) {
-            // By its name in the sandbox: so a process of it can be told from others.
-            paths[name] = join(bin, name);
-            symlinkSync(tool.path, join(bin, name));
-        }
         this.installMachine(bin);
-        return paths;
+        const all = Object.keys(wanted) as ToolName[];
+        const linked = new Set<ToolName>();
+        return {
+            // By its name in the sandbox: so a process of it can be told from others.
+            tools: Object.fromEntries(all.map((name) => [name, join(bin, name)])) as Record<ToolName, string>,
+            have: async (some = all) => {
+                for (const name of some) {
+                    const { path } = await wanted[name];
+                    if (!linked.has(name)) symlinkSync(path, join(bin, name));
+                    linked.add(name);
+                }
+            },
+        };
     }
 
     /** The commands by which the program reaches the stack's machines. */
@@ -202,13 +215,6 @@ export class Sandbox {
                 capacity: { ...capacity },
             })),
         };
-    }
-
-    private async waitForNodes(): Promise<void> {
-        for (const node of this.stack.nodes) {
-            await this.controlPlane.kubectl(["wait", "--for=create", `node/${node.name}`, "--timeout=60s"]);
-            await this.controlPlane.kubectl(["wait", "--for=condition=Ready", `node/${node.name}`, "--timeout=60s"]);
-        }
     }
 
     /** The engine's project directory: the committed files, with the sandbox's own secrets beside them. */

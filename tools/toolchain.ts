@@ -16,6 +16,7 @@ import {
 } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
+import { BuildProgress, goEnvironment, goPackages, type GoTarget } from "./go-build";
 import { run } from "./process";
 import { UserError } from "./user-error";
 
@@ -73,20 +74,21 @@ function kwok(binary: string): Tool {
     };
 }
 
+/** In the order in which they are needed, and built: the control plane, then the engine. */
 export const TOOLS: Readonly<Record<ToolName, Tool>> = {
-    pulumi: {
-        version: "3.250.0",
-        onPath: { atLeast: "3.250.0", versionArgs: ["version"] },
+    kwok: kwok("kwok"),
+    kwokctl: kwok("kwokctl"),
+    etcd: {
+        version: "3.6.4",
         download: {
-            url: `https://get.pulumi.com/releases/sdk/pulumi-v3.250.0-${os}-${process.arch}.tar.gz`,
-            member: "pulumi/pulumi",
+            url: `https://github.com/etcd-io/etcd/releases/download/v3.6.4/etcd-v3.6.4-${os}-${arch}.tar.gz`,
+            member: `etcd-v3.6.4-${os}-${arch}/etcd`,
         },
-        go: {
-            module: "pulumi",
-            package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-            ldflags: ["-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.250.0"],
-        },
+        go: { module: "etcd", package: "go.etcd.io/etcd/server/v3", ldflags: [] },
     },
+    "kube-apiserver": kubernetes("kube-apiserver"),
+    "kube-controller-manager": kubernetes("kube-controller-manager"),
+    "kube-scheduler": kubernetes("kube-scheduler"),
     kubectl: kubernetes("kubectl", { atLeast: "1.31.0", versionArgs: ["version", "--client"] }),
     helm: {
         version: "3.22.0",
@@ -107,20 +109,25 @@ export const TOOLS: Readonly<Record<ToolName, Tool>> = {
             ],
         },
     },
-    kwok: kwok("kwok"),
-    kwokctl: kwok("kwokctl"),
-    etcd: {
-        version: "3.6.4",
+    pulumi: {
+        version: "3.250.0",
+        onPath: { atLeast: "3.250.0", versionArgs: ["version"] },
         download: {
-            url: `https://github.com/etcd-io/etcd/releases/download/v3.6.4/etcd-v3.6.4-${os}-${arch}.tar.gz`,
-            member: `etcd-v3.6.4-${os}-${arch}/etcd`,
+            url: `https://get.pulumi.com/releases/sdk/pulumi-v3.250.0-${os}-${process.arch}.tar.gz`,
+            member: "pulumi/pulumi",
         },
-        go: { module: "etcd", package: "go.etcd.io/etcd/server/v3", ldflags: [] },
+        go: {
+            module: "pulumi",
+            package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+            ldflags: ["-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.250.0"],
+        },
     },
-    "kube-apiserver": kubernetes("kube-apiserver"),
-    "kube-controller-manager": kubernetes("kube-controller-manager"),
-    "kube-scheduler": kubernetes("kube-scheduler"),
 };
+
+const TOOL_NAMES = Object.keys(TOOLS) as ToolName[];
+
+/** Those without which no control plane starts. */
+export const CONTROL_PLANE_TOOLS = TOOL_NAMES.filter((name) => name !== "helm" && name !== "pulumi");
 
 /** Where a tool is and where it came from. */
 export interface ResolvedTool {
@@ -144,9 +151,84 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
 
 /** Finds or makes every tool. Throws a `UserError` that says what to install when one cannot be had. */
 export async function resolveTools(options: ToolchainOptions = {}): Promise<Record<ToolName, ResolvedTool>> {
-    const resolved: Partial<Record<ToolName, ResolvedTool>> = {};
-    for (const name of Object.keys(TOOLS) as ToolName[]) resolved[name] = await resolveTool(name, options);
-    return resolved as Record<ToolName, ResolvedTool>;
+    const wanted = startTools(options);
+    const names = Object.keys(wanted) as ToolName[];
+    const found = await Promise.all(names.map(async (name) => [name, await wanted[name]] as const));
+    return Object.fromEntries(found) as Record<ToolName, ResolvedTool>;
+}
+
+/**
+ * Begins to find or make every tool. What is at hand is there at once, what can be downloaded is fetched side by side, and the
+ * rest is built one after the other in the order of {@link TOOLS}: the control plane first, which can be made while the engine
+ * is still under way. Each promise rejects as {@link resolveTools} does, without a rejection that nobody hears.
+ */
+export function startTools(
+    options: ToolchainOptions = {},
+    names: readonly ToolName[] = TOOL_NAMES,
+): Record<ToolName, Promise<ResolvedTool>> {
+    const handy = new Map(names.map((name) => [name, atHand(name, options)]));
+    const fetched = new Map(names.map((name) => [name, fetchOne(name)]));
+    async function fetchOne(name: ToolName): Promise<ResolvedTool | undefined> {
+        const found = await handy.get(name);
+        return found ?? download(name, options);
+    }
+    // All are known before the first is built, so that the first line can say how many there are.
+    const toBuild = Promise.all(
+        names.map(async (name) => ((await fetched.get(name)) === undefined ? [name] : [])),
+    ).then((missing) => missing.flat());
+    const builds = toBuild.then((missing) => startBuilds(missing, options));
+    const tools = names.map((name): [ToolName, Promise<ResolvedTool>] => {
+        const tool = (async () => {
+            const found = await fetched.get(name);
+            const built = found === undefined ? (await builds).get(name) : undefined;
+            const result = found ?? (await built);
+            if (result === undefined) throw new Error(`${name} is neither found nor built`);
+            return result;
+        })();
+        // Whoever needs it hears of it; who no longer waits must not end the process by it.
+        tool.catch(() => undefined);
+        return [name, tool];
+    });
+    return Object.fromEntries(tools) as Record<ToolName, Promise<ResolvedTool>>;
+}
+
+/** Builds one after the other: Go itself uses every processor. After a failure the rest fails by the same reason. */
+async function startBuilds(
+    names: readonly ToolName[],
+    options: ToolchainOptions,
+): Promise<Map<ToolName, Promise<ResolvedTool>>> {
+    const env = options.env ?? process.env;
+    const say = options.onProgress ?? (() => undefined);
+    const [first] = names;
+    if (first === undefined) return new Map();
+    const go = findOnPath("go", env);
+    if (go === undefined) {
+        const { version, download } = TOOLS[first];
+        throw new UserError(
+            `${first} ${version} is neither on the PATH nor can its release be downloaded (${download.url}), ` +
+                `and there is no Go to build it with. Install one of the two: ${first} ${version}, or Go 1.24 or newer.`,
+        );
+    }
+    say(
+        `${names.length} of ${TOOL_NAMES.length} tools are to be built with Go, once (10 to 30 minutes on 2 quiet ` +
+            `processors): ${names.join(", ")}`,
+    );
+    const targets = names.map((name) => ({ name, ...goTarget(name) }));
+    const progress = new BuildProgress(await goPackages(go, targets, env), say);
+    let before: Promise<unknown> = Promise.resolve();
+    return new Map(
+        targets.map((target) => {
+            const built = before.then(() => buildTool(target.name, target, go, env, options, progress));
+            built.catch(() => undefined);
+            before = built;
+            return [target.name, built] as const;
+        }),
+    );
+}
+
+function goTarget(name: ToolName): GoTarget {
+    const { module, package: path } = TOOLS[name].go;
+    return { folder: join(__dirname, "go", module), path };
 }
 
 /** A tool that is at hand, on the PATH or in the cache; undefined rather than to fetch or build it. */
@@ -164,20 +246,20 @@ function cachedPath(name: ToolName, options: ToolchainOptions): string {
     return join(folder, `${name}-${TOOLS[name].version}-${os}-${arch}`, name);
 }
 
-async function resolveTool(name: ToolName, options: ToolchainOptions): Promise<ResolvedTool> {
-    const tool = TOOLS[name];
-    const env = options.env ?? process.env;
-    const onPath = tool.onPath === undefined ? undefined : await goodOnPath(name, tool.onPath, env);
-    if (onPath !== undefined) return { path: onPath, origin: "PATH" };
-
+/** Without a network and without work: on the PATH, or cached. */
+async function atHand(name: ToolName, options: ToolchainOptions): Promise<ResolvedTool | undefined> {
+    const { onPath } = TOOLS[name];
+    const found = onPath === undefined ? undefined : await goodOnPath(name, onPath, options.env ?? process.env);
+    if (found !== undefined) return { path: found, origin: "PATH" };
     const path = cachedPath(name, options);
-    if (existsSync(path)) return { path, origin: "cache" };
+    return existsSync(path) ? { path, origin: "cache" } : undefined;
+}
 
+async function download(name: ToolName, options: ToolchainOptions): Promise<ResolvedTool | undefined> {
+    const path = cachedPath(name, options);
     mkdirSync(dirname(path), { recursive: true });
-    const progress = options.onProgress ?? (() => undefined);
-    if (await downloadTool(name, tool, path, progress)) return { path, origin: "download" };
-    await buildTool(name, tool, path, env, progress);
-    return { path, origin: "go build" };
+    const fetched = await downloadTool(name, TOOLS[name], path, options.onProgress ?? (() => undefined));
+    return fetched ? { path, origin: "download" } : undefined;
 }
 
 async function goodOnPath(name: string, wanted: NonNullable<Tool["onPath"]>, env: NodeJS.ProcessEnv) {
@@ -214,10 +296,14 @@ async function downloadTool(
 ): Promise<boolean> {
     const { url, member, checksumUrl } = tool.download;
     let response: Response;
+    const patience = new AbortController();
+    const noAnswer = setTimeout(() => patience.abort(), 20_000);
     try {
-        response = await fetch(url, { signal: AbortSignal.timeout(300_000) });
+        response = await fetch(url, { signal: AbortSignal.any([patience.signal, AbortSignal.timeout(300_000)]) });
     } catch {
         return false;
+    } finally {
+        clearTimeout(noAnswer);
     }
     if (!response.ok) return false;
     progress(`fetching ${name} ${tool.version}`);
@@ -244,48 +330,30 @@ async function downloadTool(
 }
 
 async function buildTool(
-    name: string,
-    tool: Tool,
-    path: string,
+    name: ToolName,
+    { folder, path: main }: GoTarget,
+    go: string,
     env: NodeJS.ProcessEnv,
-    progress: (line: string) => void,
-) {
-    const go = findOnPath("go", env);
-    if (go === undefined) {
-        throw new UserError(
-            `${name} ${tool.version} is neither on the PATH nor can its release be downloaded (${tool.download.url}), ` +
-                `and there is no Go to build it with. Install one of the two: ${name} ${tool.version}, or Go 1.24 or newer.`,
-        );
-    }
-    progress(
-        `building ${name} ${tool.version} with Go; once, then it is cached (the nine together take 10 to 15 minutes on 2 cores)`,
-    );
+    options: ToolchainOptions,
+    progress: BuildProgress,
+): Promise<ResolvedTool> {
+    const { version, go: pinned } = TOOLS[name];
+    const path = cachedPath(name, options);
     const output = `${path}.${process.pid}.part`;
-    const result = await run(
-        go,
-        [
-            "build",
-            "-mod=readonly",
-            "-buildvcs=false",
-            "-ldflags",
-            ["-s", "-w", ...tool.go.ldflags].join(" "),
-            "-o",
-            output,
-            tool.go.package,
-        ],
-        {
-            cwd: join(__dirname, "go", tool.go.module),
-            env: { ...env, CGO_ENABLED: "0", GOWORK: "off", GOFLAGS: "" },
-            check: false,
-        },
-    );
+    progress.begin(`${name} ${version}`);
+    const ldflags = ["-s", "-w", ...pinned.ldflags].join(" ");
+    const args = ["build", "-v", "-mod=readonly", "-buildvcs=false", "-ldflags", ldflags, "-o", output, main];
+    const result = await run(go, args, {
+        ...{ cwd: folder, env: goEnvironment(env), check: false },
+        onStderr: (line) => progress.heard(line),
+    });
     if (result.code !== 0) {
         rmSync(output, { force: true });
-        throw new UserError(
-            `building ${name} ${tool.version} failed:\n${result.stderr.trim().split("\n").slice(-15).join("\n")}`,
-        );
+        const words = result.stderr.split("\n").filter((line) => line.trim() !== "" && !progress.isPackage(line));
+        throw new UserError(`building ${name} ${version} failed:\n${words.slice(-15).join("\n")}`);
     }
     place(output, path);
+    return { path, origin: "go build" };
 }
 
 /** Puts a finished binary in place in one step: a second run never sees half a file. */
