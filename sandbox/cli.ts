@@ -1,16 +1,16 @@
 /** `npm run sandbox -- up|preview|refresh|destroy|import|doctor|audit|accept|down|status <stack> [flags]`. */
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { stackNames } from "../stacks";
 import { didYouMean } from "../config/parse";
 import { run } from "../tools/process";
-import { ROOT, TYPESCRIPT } from "../tools/stack-file";
+import { PROJECT, ROOT, TYPESCRIPT } from "../tools/stack-file";
 import { runMain, UserError } from "../tools/user-error";
 import { runningDaemon, type DaemonInfo } from "./background";
 import { crdDirectory, RunCharts } from "./chart-source";
 import { Engine, type EngineResult, type Operation } from "./engine";
-import { sandboxLayout } from "./layout";
+import { sandboxLayout, type SandboxLayout } from "./layout";
 import { sandboxOptions, type SandboxOptions } from "./options";
 import { choosePlugins, pluginVersions, PROVIDERS, type Plugins } from "./plugins";
 import { startProviders } from "./providers";
@@ -105,10 +105,13 @@ async function operate(
                     onDeath: (how) => deaths.push(`the stand-in plugins ended in the middle (${how})`),
                 },
             ),
-            new Engine(sandbox.layout, tools.pulumi, baseEnv).run(
-                ["stack", "select", "--create", stack, "--secrets-provider", "passphrase"],
-                true,
-            ),
+            // Every call names its stack, so one that is there needs no selecting.
+            hasState(sandbox.layout)
+                ? 0
+                : new Engine(sandbox.layout, tools.pulumi, baseEnv).run(
+                      ["stack", "select", "--create", stack, "--secrets-provider", "passphrase"],
+                      true,
+                  ),
         ]);
         try {
             if (selected !== 0)
@@ -188,6 +191,16 @@ async function cutShort(
     if (killedBy !== undefined) return `the engine was ended from outside (${killedBy})`;
     if (deaths.length > 0) return deaths.join("; ");
     return (await controlPlane.ready()) ? undefined : "the API server does not answer";
+}
+
+/** True when the stack was made: its state is there, and the salt by which its secrets can be read. */
+function hasState({ state, project, stack }: SandboxLayout): boolean {
+    const file = join(project, `Pulumi.${stack}.yaml`);
+    return (
+        existsSync(join(state, ".pulumi", "stacks", PROJECT, `${stack}.json`)) &&
+        existsSync(file) &&
+        readFileSync(file, "utf8").includes("encryptionsalt:")
+    );
 }
 
 /** True when everything that an earlier run may have left half done has been done anew. */

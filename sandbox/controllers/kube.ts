@@ -18,6 +18,8 @@ const JSON_TYPE = "application/json";
 export interface Kube {
     /** @param accept another form of the answer than plain JSON. */
     get<T>(path: string, accept?: string): Promise<T>;
+    /** An answer as it is, for what is no JSON. */
+    text(path: string, timeoutMs: number): Promise<string>;
     /** The events of a watch, until it ends, for whatever reason, or is closed. */
     watch(path: string, onEvent: (event: unknown) => void, onEnd: () => void, accept?: string): Watching;
     /** Yields what the server answered. */
@@ -59,6 +61,7 @@ export function openKube(kubeconfig: string): Kube {
         body: object | undefined,
         contentType: string,
         accept = JSON_TYPE,
+        timeout = 10_000,
     ): Promise<string> =>
         new Promise((resolve, reject) => {
             const outgoing = (secure ? request : httpRequest)(
@@ -66,7 +69,7 @@ export function openKube(kubeconfig: string): Kube {
                 {
                     method,
                     agent,
-                    timeout: 10_000,
+                    timeout,
                     headers: { ...headers(accept), ...(body !== undefined && { "content-type": contentType }) },
                 },
                 (incoming) => {
@@ -84,7 +87,9 @@ export function openKube(kubeconfig: string): Kube {
                     });
                 },
             );
-            outgoing.on("timeout", () => outgoing.destroy(new Error(`${method} ${path}: no answer in 10 s`)));
+            outgoing.on("timeout", () =>
+                outgoing.destroy(new Error(`${method} ${path}: no answer in ${timeout / 1000} s`)),
+            );
             outgoing.on("error", reject);
             outgoing.end(body === undefined ? undefined : JSON.stringify(body));
         });
@@ -92,6 +97,7 @@ export function openKube(kubeconfig: string): Kube {
     return {
         get: async <T>(path: string, accept?: string) =>
             JSON.parse(await call("GET", path, undefined, "", accept)) as T,
+        text: (path, timeoutMs) => call("GET", path, undefined, "", "*/*", timeoutMs),
         watch: (path, onEvent, onEnd, accept = JSON_TYPE) => {
             let ended = false;
             const end = () => {
