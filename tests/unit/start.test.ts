@@ -32,4 +32,24 @@ describe("the start file", () => {
         expect(status).not.toBe(0);
         expect(stderr).toContain("answer.ts:1:20");
     });
+
+    test("a stack names the places in the source", () => {
+        const lines = ["export interface Unused {", "    readonly a: string;", "}", "", "throw new Error('here');"];
+        writeFileSync(join(project, "index.ts"), lines.join("\n"));
+        expect(start().stderr).toContain(`(${join(project, "index.ts")}:5:7)`);
+    });
+
+    test("what the SDK loads for functions as text is there when it is asked for", () => {
+        const program = `require("./tools/start/typescript.cjs");
+            const { runtime } = require("@pulumi/pulumi");
+            const loaded = () => Object.keys(require.cache).some((path) => path.includes("@npmcli/arborist"));
+            const before = loaded();
+            runtime.computeCodePaths().then(
+                (paths) => console.log(before, loaded(), paths.size > 0),
+                (error) => console.log(error),
+            );
+            runtime.serializeFunction(() => 42).then(({ text }) => console.log(text.includes("42")));`;
+        const { stdout } = spawnSync(process.execPath, ["-e", program], { cwd: ROOT, encoding: "utf8" });
+        expect(stdout.trim().split("\n").sort()).toEqual(["false true true", "true"]);
+    });
 });

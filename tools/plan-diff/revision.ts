@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Plan } from "../plan/plan";
 import { run } from "../process";
+import { TYPESCRIPT } from "../stack-file";
 import { UserError } from "../user-error";
 
 export interface Base {
@@ -69,8 +70,7 @@ export async function plansOfRevision({ root, base, stack, notice }: RevisionOpt
     if (!tool || !file) return new Map();
     return withWorktree(root, base.commit, async (folder, untilDone) => {
         await providePackages(root, folder, notice);
-        const loader = require.resolve("tsx/cjs", { paths: [folder] });
-        const words = ["--require", loader, "tools/plan/main.ts", ...(stack === undefined ? [] : [stack]), "--json"];
+        const words = ["--require", TYPESCRIPT, "tools/plan/main.ts", ...(stack === undefined ? [] : [stack]), "--json"];
         const { code, stdout, stderr } = await untilDone(process.execPath, words);
         if (code !== 0) {
             const said = stderr.trim().split("\n").slice(-15).join("\n");
