@@ -10,6 +10,8 @@ const PROJECT = [
     "index.ts",
     "stacks",
     "components",
+    "config",
+    "lab",
     "bootstrap",
     "apps",
     "policy",
@@ -86,7 +88,7 @@ test("the file is formatted, and the whole type-checks", () => {
 }, 120_000);
 
 test("the plan shows what follows from it", () => {
-    const plan = JSON.parse(tool("../tools/run.cjs", "tools/plan/main.ts", "homelab", "--json")) as Plan;
+    const plan = JSON.parse(tool("tsx/dist/cli.mjs", "tools/plan/main.ts", "homelab", "--json")) as Plan;
     const own = plan.resources
         .filter(({ name }) => name.startsWith("bazarr"))
         .map(({ type }) => type.split(":").at(-1));

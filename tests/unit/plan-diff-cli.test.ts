@@ -17,7 +17,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { reportSchema } from "../../tools/plan-diff/difference";
 import { ROOT } from "../../tools/stack-file";
 
-const CODE = ["apps", "bootstrap", "components", "k8s", "clusters", "policy", "sandbox", "stacks", "tools"];
+const CODE = "apps bootstrap clusters components config k8s lab policy sandbox stacks tools".split(" ");
 const FILES = /^(Pulumi.*\.yaml|package.*\.json|tsconfig\.json|\.sops\.yaml|index\.ts)$/;
 
 let parent: string;

@@ -70,7 +70,13 @@ export async function plansOfRevision({ root, base, stack, notice }: RevisionOpt
     if (!tool || !file) return new Map();
     return withWorktree(root, base.commit, async (folder, untilDone) => {
         await providePackages(root, folder, notice);
-        const words = ["--require", TYPESCRIPT, "tools/plan/main.ts", ...(stack === undefined ? [] : [stack]), "--json"];
+        const words = [
+            "--require",
+            TYPESCRIPT,
+            "tools/plan/main.ts",
+            ...(stack === undefined ? [] : [stack]),
+            "--json",
+        ];
         const { code, stdout, stderr } = await untilDone(process.execPath, words);
         if (code !== 0) {
             const said = stderr.trim().split("\n").slice(-15).join("\n");
