@@ -1,7 +1,7 @@
 /** The Pulumi program: the selected stack with the value of its Pulumi.<stack>.yaml. */
 import * as pulumi from "@pulumi/pulumi";
 import { readSopsFile } from "./components/secrets/sops";
-import { openStack } from "./stacks";
+import { openStack, stacks } from "./stacks";
 import { assertNoConflict } from "./config/cross-checks";
 import { CONFIG_KEY } from "./config/parse";
 import { CLUSTER_OUTPUT, DELIVERY_OUTPUT, readLastUp } from "./lab/delivered";
@@ -9,12 +9,14 @@ import { CLUSTER_OUTPUT, DELIVERY_OUTPUT, readLastUp } from "./lab/delivered";
 export = async () => {
     const stack = openStack(pulumi.getStack(), new pulumi.Config().getObject(CONFIG_KEY));
     const root = pulumi.runtime.getRootDirectory();
-    for (const gap of assertNoConflict(root, pulumi.getProject(), stack.name)) await pulumi.log.warn(gap);
+    for (const gap of assertNoConflict(root, pulumi.getProject(), stack.name, stacks)) await pulumi.log.warn(gap);
     const lastUp = await readLastUp();
-    const { exposures, delivery, cluster } = await stack.run({ root, readSops: readSopsFile, ...lastUp });
+    const { exposures, delivery, stages, cluster } = await stack.run({ root, readSops: readSopsFile, ...lastUp });
     return {
         /** What is reachable where. */
         reachable: exposures.map(({ host, address, port, access }) => ({ host, address, port, access })),
+        /** Stages of the bootstrap and the component of each, in order. */
+        stages: pulumi.all([...stages]),
         /** Who delivers each app; the next run reads it. */
         [DELIVERY_OUTPUT]: delivery,
         /** Which cluster this is; the next run refuses another. */

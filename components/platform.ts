@@ -19,6 +19,8 @@ export interface Cluster {
     readonly timezone: string;
     /** Content of a kubeconfig, secret. Commands get it in a file that lives as long as the command. */
     readonly kubeconfig: pulumi.Output<string>;
+    /** The household's network, whose machines reach what has an address of its own. */
+    readonly lan: string;
     readonly podCidr: string;
     readonly serviceCidr: string;
 }

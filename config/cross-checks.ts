@@ -1,11 +1,18 @@
 /** Compares all Pulumi.<stack>.yaml of a project: what no single stack can see. Reads files only. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { isMap, isSeq, LineCounter, parseDocument, type Document, type Node } from "yaml";
-import { openStack, stackNames } from "../stacks";
 import { conflicts, type Conflict, type StackClaim } from "./claims";
 import { CONFIG_KEY, ConfigError } from "./parse";
+
+/** Where stacks come from: the registry of recipes, which stands above this folder. */
+export interface Stacks {
+    /** Names of the stacks whose files are in a folder. */
+    names(root: string): readonly string[];
+    /** Throws `ConfigError` on a faulty value. */
+    open(stack: string, value: unknown): { readonly claims: readonly StackClaim[] };
+}
 
 interface StackFile {
     readonly name: string;
@@ -21,17 +28,16 @@ export interface CrossCheck {
 }
 
 /** Compares the stacks whose files stand in `root`. */
-export function crossCheck(root: string, project: string): CrossCheck {
+export function crossCheck(root: string, project: string, stacks: Stacks): CrossCheck {
     const files = new Map<string, StackFile>();
     const unread: CrossCheck["unread"][number][] = [];
     const claims = new Map<string, readonly StackClaim[]>();
-    for (const stack of stackNames) {
+    for (const stack of stacks.names(root)) {
         const name = `Pulumi.${stack}.yaml`;
-        if (!existsSync(join(root, name))) continue;
         const lines = new LineCounter();
         const document = parseDocument(readFileSync(join(root, name), "utf8"), { lineCounter: lines });
         files.set(stack, { name, document, lines });
-        const own = ownClaims(stack, document, project);
+        const own = ownClaims(stack, document, project, stacks);
         if ("fault" in own)
             unread.push({ stack, text: `${name} is not compared with the other clusters: ${own.fault}` });
         else claims.set(stack, own.claims);
@@ -49,9 +55,9 @@ export function crossCheck(root: string, project: string): CrossCheck {
  * Throws a `RunError` with every conflict in which the stack takes part.
  * @returns what could not be compared, a sentence each: another cluster's fault must not keep this one from its `up`.
  */
-export function assertNoConflict(root: string, project: string, stack: string): string[] {
-    const { conflicts: all, unread } = crossCheck(root, project);
-    const found = all.filter(({ stacks }) => stacks.includes(stack));
+export function assertNoConflict(root: string, project: string, stack: string, stacks: Stacks): string[] {
+    const { conflicts: all, unread } = crossCheck(root, project, stacks);
+    const found = all.filter((conflict) => conflict.stacks.includes(stack));
     if (found.length > 0) {
         throw new pulumi.RunError(
             `${found.length === 1 ? "1 conflict" : `${found.length} conflicts`} with other clusters; nothing was touched.\n` +
@@ -63,12 +69,12 @@ export function assertNoConflict(root: string, project: string, stack: string): 
 
 type OwnClaims = { readonly claims: readonly StackClaim[] } | { readonly fault: string };
 
-function ownClaims(stack: string, document: Document, project: string): OwnClaims {
+function ownClaims(stack: string, document: Document, project: string, stacks: Stacks): OwnClaims {
     const [broken] = document.errors;
     if (broken !== undefined) return { fault: `it is not valid YAML: ${broken.message}` };
     try {
         const value: unknown = document.getIn(["config", `${project}:${CONFIG_KEY}`], true);
-        return { claims: openStack(stack, isMap(value) ? value.toJS(document) : undefined).claims };
+        return { claims: stacks.open(stack, isMap(value) ? value.toJS(document) : undefined).claims };
     } catch (error) {
         if (error instanceof ConfigError) {
             const places = error.faults.map(({ path, got, allowed }) => `${path}: got ${got}; allowed: ${allowed}`);

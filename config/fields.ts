@@ -18,7 +18,8 @@ export const ipv4 = text("an IPv4 address such as 192.168.0.10").refine(isIpv4, 
     error: "an IPv4 address such as 192.168.0.10",
 });
 
-const isCidr = (value: string) => {
+/** True for an IPv4 network, with or without host bits. */
+export const isCidr = (value: string): boolean => {
     try {
         return cidrRange(value) !== undefined;
     } catch {
@@ -151,6 +152,12 @@ export function whole(first: number, last?: number, allowed?: string) {
 
 /** TCP or UDP port. */
 export const port = whole(1, 65535, "a port from 1 to 65535");
+
+/** User and group that own the household's files, and run the processes that write them. */
+export const owner = z.strictObject({ uid: whole(1), gid: whole(1) }).default({ uid: 1000, gid: 1000 });
+
+/** True: what holds data cannot be deleted, by destroy or otherwise, until this is false again. docs/destroy-and-rebuild.md */
+export const protectData = z.boolean({ error: "true or false" }).default(false);
 
 /** Who applies an app's objects. */
 export const delivery = z.enum(DELIVERY_CHOICES, { error: DELIVERY_CHOICES.join(" or ") });

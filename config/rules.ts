@@ -1,6 +1,5 @@
 /** Cross-field rules that several stacks share: each takes claims with the path that makes them. */
-import { cidrRange, overlaps } from "../components/network/addresses";
-import type { StackClaim } from "./claims";
+import { cidrRange, contains, overlaps, type AddressRange } from "../components/network/addresses";
 import { show, type Fault } from "./parse";
 
 /** A value with the place of the file that claims it. */
@@ -31,6 +30,28 @@ export function networksApart(networks: readonly Claim[]): Fault[] {
     );
 }
 
+/** Every address that is not in the range. */
+export function outside(rule: string, addresses: readonly Claim[], range: AddressRange, allowed: string): Fault[] {
+    return addresses
+        .filter(([, address]) => !contains(range, address))
+        .map(([path, address]) => ({ rule, path, got: show(address), allowed }));
+}
+
+/** Every directory that is inside an earlier one or around it. */
+export function directoriesApart(directories: readonly Claim[]): Fault[] {
+    return directories.flatMap(([owner, path], index) =>
+        directories
+            .slice(0, index)
+            .filter(([, other]) => `${path}/`.startsWith(`${other}/`) || `${other}/`.startsWith(`${path}/`))
+            .map(([otherOwner, other]) => ({
+                rule: "directories-nested",
+                path: owner,
+                got: show(path),
+                allowed: `a directory neither in nor around ${otherOwner} (${other})`,
+            })),
+    );
+}
+
 /** A file that no creation rule of .sops.yaml covers would be committed in plain text. */
 export function sopsFileEncrypted(path: string, file: string): Fault[] {
     return /\.enc\.(yaml|json)$/.test(file)
@@ -52,19 +73,7 @@ export function toBytes(quantity: string): number {
     return Number(quantity.slice(0, -2)) * UNITS[quantity.slice(-2) as keyof typeof UNITS];
 }
 
-/** Names in the cloud accounts that a stack takes. In a tailnet's policy each stack has entries of its own. */
-export function accountClaims(
-    cloudflare: { readonly accountId: string; readonly tunnel: string } | undefined,
-): StackClaim[] {
-    return [
-        ...(cloudflare === undefined
-            ? []
-            : [
-                  {
-                      kind: "tunnel" as const,
-                      value: `${cloudflare.accountId}/${cloudflare.tunnel}`,
-                      path: "cloudflare.tunnel",
-                  },
-              ]),
-    ];
+/** Cores of a CPU quantity: "8" or "500m". */
+export function toCores(quantity: string): number {
+    return quantity.endsWith("m") ? Number(quantity.slice(0, -1)) / 1000 : Number(quantity);
 }

@@ -35,6 +35,8 @@ export interface StackSummary {
     readonly routes?: readonly StaticRoute[];
     /** Who delivers each app, for the next `up`. */
     readonly delivery: Readonly<Record<string, pulumi.Output<Delivery>>>;
+    /** Stages of the bootstrap in the order of their making. */
+    readonly stages: readonly pulumi.Output<Stage>[];
 }
 
 /** A bootstrap stage: its title and the logical name of the component that it consists of. */
@@ -79,7 +81,8 @@ export interface NodeInfo {
     readonly name: string;
     readonly address: string;
     readonly labels: Readonly<Record<string, string>>;
-    readonly capacity: { readonly cpu: string; readonly memory: string };
+    /** Absent: the configuration does not say. */
+    readonly capacity: { readonly cpu: string; readonly memory: string } | undefined;
     /** NVIDIA GPUs in the machine. The node offers them once the device plugin runs on it, not before. */
     readonly gpus?: number;
     /** Version its kubelet reports, such as "v1.33.0". */

@@ -1,7 +1,7 @@
 /** Rules over a whole stack, exemptions taken off, and faults of the exemptions themselves. */
 import { objectName } from "./rules/kubernetes";
 import type { Context, Finding, Rule, Subject } from "./rules/rule";
-import type { Exemption, Severity, StackPolicy } from "./stacks";
+import { severityOf, type Exemption, type Severity, type StackPolicy } from "./stacks";
 
 /** A finding with where and how grave it is. */
 export interface Violation extends Finding {
@@ -12,7 +12,7 @@ export interface Violation extends Finding {
 
 /** Violations of one resource against one rule, in the order in which the rule finds them. */
 export function violationsOf(rule: Rule, resource: Subject, context: Context, policy: StackPolicy): Violation[] {
-    const severity = policy.severity[rule.id] ?? "mandatory";
+    const severity = severityOf(rule, policy);
     if (severity === "off") return [];
     return rule
         .check(resource, context)
@@ -54,7 +54,9 @@ export function policyFaults(rules: readonly Rule[], context: Context, policy: S
             if (rule === undefined) return [`${what}: there is no such rule`];
             if (!/\p{L}/u.test(reason)) return [`${what}: it has no reason`];
             if (Object.values(match).every((part) => part === undefined)) return [`${what}: it matches everything`];
-            if (policy.severity[id] === "off") return [`${what}: the rule is off in ${context.stack}`];
+            if (severityOf(rule, policy) === "off") return [`${what}: the rule is off in ${context.stack}`];
+            // A policy serves every stack of its recipe; what the recipe's own does not need is stale.
+            if (context.stack !== context.recipe) return [];
             const exempted = context.resources.some((resource) =>
                 rule.check(resource, context).some((finding) => exempts(exemption, rule, resource, finding)),
             );

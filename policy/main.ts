@@ -7,7 +7,7 @@ import { runMain, UserError } from "../tools/user-error";
 import { evaluate, policyFaults } from "./evaluate";
 import { renderViolations } from "./report";
 import { rules } from "./rules";
-import { stackPolicies } from "./stacks";
+import { recipePolicies } from "./stacks";
 
 runMain(async () => {
     const words = process.argv.slice(2);
@@ -15,13 +15,13 @@ runMain(async () => {
     if (unknown !== undefined)
         throw new UserError(`unknown option ${unknown}; usage: npm run policy -- [stack ...] [--json]`);
     const named = words.filter((word) => !word.startsWith("-"));
-    const stacks = named.length === 0 ? stackNames : named;
+    const stacks = named.length === 0 ? stackNames(ROOT) : named;
     let bad = false;
     for (const stack of stacks) {
         const plan = await planStack(stack, readStackValue(ROOT, stack), ROOT);
-        const policy = stackPolicies[stack];
-        if (policy === undefined) throw new UserError(`policy/stacks.ts has no entry for the stack ${stack}`);
-        const context = { stack, resources: plan.resources, exposures: plan.exposures };
+        const policy = recipePolicies[plan.recipe];
+        if (policy === undefined) throw new UserError(`policy/stacks.ts has no entry for the recipe ${plan.recipe}`);
+        const context = { stack, recipe: plan.recipe, resources: plan.resources, exposures: plan.exposures };
         const violations = evaluate(rules, context, policy);
         const faults = policyFaults(rules, context, policy);
         bad ||= faults.length > 0 || violations.some(({ severity }) => severity === "mandatory");

@@ -2,16 +2,20 @@
  * The rules as a policy pack: `pulumi preview --policy-pack policy`, likewise `up`. A rule that needs one resource judges
  * it before it is made; one that needs the whole stack runs at the end of the preview.
  */
+import { join } from "node:path";
 import { PolicyPack, type Policies } from "@pulumi/policy";
+import { recipeIn } from "../config/stack-files";
 import { violationsOf } from "./evaluate";
 import { rules } from "./rules";
 import { dig, items, UNKNOWN, type Context, type Finding, type Json, type Rule, type Subject } from "./rules/rule";
-import { stackPolicies, type Severity } from "./stacks";
+import { recipePolicies, severityOf, type Severity } from "./stacks";
 
 // The engine starts a pack for one operation on one stack and names it so.
 const stack = process.env["PULUMI_NODEJS_STACK"] ?? "";
 // An unknown one is held to everything.
-const policy = stackPolicies[stack] ?? { severity: {}, exemptions: [] };
+const recipe = recipeIn(join(__dirname, ".."), stack);
+const everything = Object.fromEntries(rules.map(({ id }) => [id, "mandatory" as const]));
+const policy = recipePolicies[recipe] ?? { severity: everything, exemptions: [] };
 
 const LEVELS = { mandatory: "mandatory", advisory: "advisory", off: "disabled" } as const satisfies Record<
     Severity,
@@ -29,7 +33,7 @@ new PolicyPack("homelab", {
         const about = {
             name: rule.id,
             description: `${rule.title} (${rule.sources.join(", ")})`,
-            enforcementLevel: LEVELS[policy.severity[rule.id] ?? "mandatory"],
+            enforcementLevel: LEVELS[severityOf(rule, policy)],
         };
         return rule.scope === "resource"
             ? {
@@ -37,7 +41,7 @@ new PolicyPack("homelab", {
                   validateResource: (args, report) => {
                       const resource = subject(args);
                       asked.set(resource.urn, resource);
-                      const context = { stack, resources: [resource], exposures: [] };
+                      const context = { stack, recipe, resources: [resource], exposures: [] };
                       for (const finding of violationsOf(rule, resource, context, policy))
                           report(sentence(rule, finding));
                   },
@@ -47,7 +51,7 @@ new PolicyPack("homelab", {
                   validateStack: (args, report) => {
                       const outputs = args.resources.map(subject);
                       const resources = outputs.map((resource) => asked.get(resource.urn) ?? resource);
-                      const context = { stack, resources, exposures: exposures(outputs) };
+                      const context = { stack, recipe, resources, exposures: exposures(outputs) };
                       for (const resource of resources) {
                           for (const finding of violationsOf(rule, resource, context, policy)) {
                               report(sentence(rule, finding), resource.urn);

@@ -1,11 +1,11 @@
 /** Violations as text for a person. */
 import type { Violation } from "./evaluate";
 import { rules } from "./rules";
-import type { StackPolicy } from "./stacks";
+import { severityOf, type StackPolicy } from "./stacks";
 
 /** A block a rule, the grave ones first, and a line that counts. */
 export function renderViolations(stack: string, policy: StackPolicy, violations: readonly Violation[]): string {
-    const inForce = rules.filter(({ id }) => policy.severity[id] !== "off").length;
+    const inForce = rules.filter((rule) => severityOf(rule, policy) !== "off").length;
     const count = (severity: Violation["severity"]) =>
         violations.filter((violation) => violation.severity === severity).length;
     const summary =

@@ -1,5 +1,6 @@
-/** How strictly each stack is held to the rules, and who is exempt for what reason. Each stack keeps what its own seed says. */
+/** How strictly each recipe is held to the rules, and who is exempt for what reason. Each keeps what its own seed says. */
 import { imageReference, tagOnlyImages } from "../components/images";
+import type { Rule } from "./rules/rule";
 
 /** `mandatory` stops a preview, `advisory` is told, `off` is not looked at. */
 export type Severity = "mandatory" | "advisory" | "off";
@@ -20,7 +21,7 @@ export interface Exemption {
 }
 
 export interface StackPolicy {
-    /** By id of the rule; one that is missing here is mandatory. */
+    /** By id of the rule. One that is missing here is mandatory, or off when it is for those only who ask for it. */
     readonly severity: Readonly<Record<string, Severity>>;
     readonly exemptions: readonly Exemption[];
 }
@@ -37,8 +38,6 @@ function tagOnly(...names: readonly (keyof typeof tagOnlyImages)[]): Exemption[]
 /** Seed 001: Ingress and SOPS are its way, it backs nothing up but its disk, and of limits and root it says nothing. */
 const homelab: StackPolicy = {
     severity: {
-        ...off("velero", "namespace-name", "ingress", "external-gateway", "helm-repository", "shared-chart-source"),
-        ...off("legacy-path", "sops-in-flux", "literal-secret", "backed-up"),
         "non-root": "advisory",
         "raw-manifest": "advisory",
     },
@@ -77,7 +76,11 @@ const homelab: StackPolicy = {
 
 /** Seed 002, whose rules these are. */
 const chongus: StackPolicy = {
-    severity: { "raw-manifest": "advisory" },
+    severity: {
+        ...mandatory("velero", "namespace-name", "ingress", "external-gateway", "helm-repository"),
+        ...mandatory("shared-chart-source", "legacy-path", "sops-in-flux", "literal-secret", "backed-up"),
+        "raw-manifest": "advisory",
+    },
     exemptions: [
         ...tagOnly("snapshotController", "tailscale"),
         {
@@ -125,9 +128,14 @@ const chongus: StackPolicy = {
     ],
 };
 
-/** One entry a stack of stacks/index.ts. */
-export const stackPolicies: Readonly<Record<string, StackPolicy>> = { homelab, chongus };
+/** One entry a recipe of stacks/index.ts. */
+export const recipePolicies: Readonly<Record<string, StackPolicy>> = { homelab, chongus };
 
-function off(...ids: readonly string[]): Record<string, Severity> {
-    return Object.fromEntries(ids.map((id) => [id, "off"]));
+function mandatory(...ids: readonly string[]): Record<string, Severity> {
+    return Object.fromEntries(ids.map((id) => [id, "mandatory"]));
+}
+
+/** How strictly a rule is meant by a policy. */
+export function severityOf({ id, optIn }: Pick<Rule, "id" | "optIn">, { severity }: StackPolicy): Severity {
+    return severity[id] ?? (optIn === true ? "off" : "mandatory");
 }

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { stackNames } from "../stacks";
 import { didYouMean } from "../config/parse";
+import type { Stage } from "../lab/context";
 import { run } from "../tools/process";
 import { PROJECT, ROOT, TYPESCRIPT } from "../tools/stack-file";
 import { runMain, UserError } from "../tools/user-error";
@@ -47,7 +48,7 @@ runMain(async () => {
         );
     }
     if (stack === undefined || stack.startsWith("-")) {
-        throw new UserError(`which stack? Stacks here: ${stackNames.join(", ")}.\n${USAGE}`);
+        throw new UserError(`which stack? Stacks here: ${stackNames(ROOT).join(", ")}.\n${USAGE}`);
     }
     const options = sandboxOptions();
     switch (command as Command) {
@@ -143,13 +144,13 @@ async function operate(
                 say(`${cut}. Run the same command again: it mends what is broken, and continues`);
             } else if (result.code === 0 && endsWell(operation, flags)) forgetUnfinished(sandbox.layout);
             if (operation === "up" && result.code === 0) {
-                const reachable = await stackOutput<Reachable[]>(
+                const { reachable, stages } = await stackOutputs(
                     tools.pulumi,
                     engineEnv,
                     sandbox.layout.project,
                     stack,
                 );
-                console.log(`\n${renderReport(reachable, stageTimes(sandbox.stack.stages, result.events))}`);
+                console.log(`\n${renderReport(reachable, stageTimes(stages, result.events))}`);
                 console.log(nextCommands(stack, sandbox.layout.kubeconfig));
             }
             return interrupted.signal.aborted ? 130 : result.code;
@@ -226,9 +227,15 @@ function replaceEnvironment(env: NodeJS.ProcessEnv): void {
     Object.assign(process.env, env);
 }
 
-async function stackOutput<T>(pulumi: string, env: NodeJS.ProcessEnv, cwd: string, stack: string): Promise<T> {
-    const { stdout } = await run(pulumi, ["stack", "output", "reachable", "--json", "--stack", stack], { env, cwd });
-    return JSON.parse(stdout) as T;
+/** What index.ts says of the stack when all is there. */
+async function stackOutputs(
+    pulumi: string,
+    env: NodeJS.ProcessEnv,
+    cwd: string,
+    stack: string,
+): Promise<{ reachable: Reachable[]; stages: Stage[] }> {
+    const { stdout } = await run(pulumi, ["stack", "output", "--json", "--stack", stack], { env, cwd });
+    return JSON.parse(stdout) as { reachable: Reachable[]; stages: Stage[] };
 }
 
 function nextCommands(stack: string, kubeconfig: string): string {

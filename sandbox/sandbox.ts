@@ -30,6 +30,9 @@ interface SandboxRecord {
 /** Every other secret is made up from its name. */
 const KNOWN_SECRETS: Readonly<Record<string, string>> = CLOUD_SECRETS;
 
+/** What a simulated machine has when the configuration does not say. */
+const UNSAID_CAPACITY = { cpu: "16", memory: "64Gi" };
+
 /** The user's own accounts and clusters must not be reachable from a sandbox by accident. */
 const FOREIGN_VARIABLES = /^(PULUMI_|CLOUDFLARE_|CF_|TAILSCALE_|TS_|KUBE|HELM_|SOPS_|AGE_|DOPPLER_)/;
 
@@ -212,7 +215,7 @@ export class Sandbox {
             nodes: this.stack.nodes.map(({ labels, capacity, hardware: _hardware, ...node }) => ({
                 ...node,
                 labels: { ...labels },
-                capacity: { ...capacity },
+                capacity: { ...(capacity ?? UNSAID_CAPACITY) },
             })),
         };
     }
@@ -241,11 +244,11 @@ export class Sandbox {
             stringify({ ...this.withSandboxKey(content), ...(salt === undefined ? {} : { encryptionsalt: salt }) }),
         );
         // The other clusters' files too: a program compares itself with them.
-        for (const other of stackNames.filter((name) => name !== stack)) {
-            const [from, to] = [stackFile(this.options.stackFiles, other), stackFile(project, other)];
-            if (existsSync(from)) copyFileSync(from, to);
-            else rmSync(to, { force: true });
+        const others = stackNames(this.options.stackFiles).filter((name) => name !== stack);
+        for (const gone of stackNames(project).filter((name) => name !== stack && !others.includes(name))) {
+            rmSync(stackFile(project, gone));
         }
+        for (const other of others) copyFileSync(stackFile(this.options.stackFiles, other), stackFile(project, other));
         const rules = [{ path_regex: ".*", age: record.recipient }];
         writeFileSync(join(project, ".sops.yaml"), stringify({ creation_rules: rules }));
         for (const { path: file, refs, encoding } of this.stack.secrets) {

@@ -1,16 +1,16 @@
-/** Schema and cross-field rules of Pulumi.chongus.yaml. */
+/** Schema and cross-field rules of the recipe chongus. */
 import { z } from "zod";
-import { GRAPHITE_HOST } from "../components/monitoring/graphite-host";
 import { cidrRange, contains } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
 import { show, type CrossRule } from "../config/parse";
-import { accountClaims, claimedTwice, networksApart, sopsFileEncrypted, toBytes, type Claim } from "../config/rules";
+import { claimedTwice, networksApart, outside, sopsFileEncrypted, type Claim } from "../config/rules";
+import { accountKeys } from "../lab/accounts";
+import { appAddresses, appHosts, appsSchema, type Offers } from "../lab/apps";
+import { hostClaims, NODE_CAPACITY } from "../lab/parts";
 import {
     absolutePath,
     bytes,
     cidr,
-    cloudflareId,
-    cpu,
     delivery,
     domain,
     duration,
@@ -19,9 +19,10 @@ import {
     httpsUrl,
     ipv4,
     label,
+    owner,
     probeUrl,
+    protectData,
     relativePath,
-    tailnetName,
     timezone,
     whole,
 } from "../config/fields";
@@ -46,9 +47,9 @@ const node = z.strictObject({
     /** Disks that Ceph takes whole, two a node in the seed. */
     osdDisks: z.array(diskById).min(1, { error: "at least one disk for Ceph" }),
     /** What the machine has; requests are checked against it and the sandbox's node shows it. */
-    capacity: z.strictObject({ cpu, memory: bytes }),
-    /** Number of NVIDIA GPUs. */
-    gpus: whole(0).default(1),
+    capacity: NODE_CAPACITY.optional(),
+    /** GPUs in the machine, by maker. */
+    gpus: z.strictObject({ nvidia: whole(0).default(0) }).prefault({}),
 });
 
 const talos = z.strictObject({
@@ -95,7 +96,7 @@ const storage = z.strictObject({
         downloads: absolutePath,
         inbox: absolutePath,
     }),
-    owner: z.strictObject({ uid: whole(1), gid: whole(1) }).default({ uid: 1000, gid: 1000 }),
+    owner,
     /** Set to "yes-really-destroy-data" before a destroy that shall also wipe the Ceph disks. */
     confirmDataLoss: z.literal("yes-really-destroy-data").optional(),
 });
@@ -142,95 +143,68 @@ const monitoring = z.strictObject({
     prometheusHost: label.default("prometheus"),
     alertmanagerHost: label.default("alertmanager"),
     hubbleHost: label.default("hubble"),
-    /** Addresses of Awair sensors, by room. */
-    awair: z.record(label, ipv4).default({}),
-    /** Address for senders of Graphite metrics (TrueNAS). */
-    graphiteAddress: ipv4,
     /** HTTP endpoints that the blackbox exporter probes, by name. */
     probes: z.record(label, probeUrl).default({}),
 });
 
-const webApp = (defaults: { host: string; memory: string; storage: string }) =>
+export const chongusSchema = (stack: string) =>
     z.strictObject({
-        host: label.default(defaults.host),
-        memory: bytes.default(defaults.memory),
-        storage: bytes.default(defaults.storage),
-        delivery: delivery.optional(),
+        domain,
+        timezone,
+        nodes: z.array(node).min(1, { error: "at least one node" }),
+        talos,
+        network,
+        secrets: z.strictObject({
+            /** SOPS file with the bootstrap secrets only: Doppler's token and what this program needs itself. */
+            sopsFile: relativePath,
+            doppler: z.strictObject({ project: label, config: label }),
+        }),
+        storage,
+        backups,
+        postgres,
+        gitops: z.strictObject({
+            /** Read without credentials, so over https. */
+            repository: httpsRepository,
+            revision: gitRevision.default("refs/heads/main"),
+            /** Directory that Flux starts from. */
+            path: relativePath,
+        }),
+        /** Who applies the apps' objects; an app's own `delivery` comes first. docs/gitops.md */
+        delivery: delivery.default("pulumi"),
+        protectData,
+        monitoring,
+        certificates: z.strictObject({
+            /** Contact for Let's Encrypt. */
+            email: z.email({ error: "an e-mail address" }),
+            server: z.enum(["production", "staging"]).default("production"),
+        }),
+        ...accountKeys(stack),
+        apps: appsSchema,
     });
 
-const apps = z.strictObject({
-    "echo-server": z
-        .strictObject({
-            host: label.default("echo-server"),
-            memory: bytes.default("128Mi"),
-            delivery: delivery.optional(),
-        })
-        .optional(),
-    jellyfin: webApp({ host: "jellyfin", memory: "12Gi", storage: "50Gi" }).optional(),
-    sonarr: webApp({ host: "sonarr", memory: "2Gi", storage: "5Gi" }).optional(),
-    radarr: webApp({ host: "radarr", memory: "2Gi", storage: "5Gi" }).optional(),
-    prowlarr: webApp({ host: "prowlarr", memory: "1Gi", storage: "2Gi" }).optional(),
-    sabnzbd: webApp({ host: "sabnzbd", memory: "8Gi", storage: "5Gi" }).optional(),
-    recyclarr: z.strictObject({ memory: bytes.default("256Mi"), delivery: delivery.optional() }).optional(),
-    paperless: webApp({ host: "paperless", memory: "4Gi", storage: "20Gi" }).optional(),
-    ollama: z
-        .strictObject({
-            host: label.default("ollama"),
-            memory: bytes.default("24Gi"),
-            models: bytes.default("100Gi"),
-            delivery: delivery.optional(),
-        })
-        .optional(),
-});
+/** Facts of a stack of this recipe, as parsed from its file. */
+export type ChongusConfig = z.output<ReturnType<typeof chongusSchema>>;
 
-export const chongusSchema = z.strictObject({
-    domain,
-    timezone,
-    nodes: z.array(node).min(1, { error: "at least one node" }),
-    talos,
-    network,
-    secrets: z.strictObject({
-        /** SOPS file with the bootstrap secrets only: Doppler's token and what this program needs itself. */
-        sopsFile: relativePath,
-        doppler: z.strictObject({ project: label, config: label }),
-    }),
-    storage,
-    backups,
-    postgres,
-    gitops: z.strictObject({
-        /** Read without credentials, so over https. */
-        repository: httpsRepository,
-        revision: gitRevision.default("refs/heads/main"),
-        /** Directory that Flux starts from. */
-        path: relativePath,
-    }),
-    /** True: what holds data cannot be deleted, by destroy or otherwise, until this is false again. docs/destroy-and-rebuild.md */
-    protectData: z.boolean({ error: "true or false" }).default(false),
-    /** Who applies the apps' objects; an app's own `delivery` comes first. docs/gitops.md */
-    delivery: delivery.default("pulumi"),
-    monitoring,
-    certificates: z.strictObject({
-        /** Contact for Let's Encrypt. */
-        email: z.email({ error: "an e-mail address" }),
-        server: z.enum(["production", "staging"]).default("production"),
-    }),
-    cloudflare: z.strictObject({ accountId: cloudflareId, zoneId: cloudflareId, tunnel: label }).optional(),
-    tailscale: z
-        .strictObject({
-            tailnet: tailnetName,
-            tag: label.default("chongus"),
-            policy: z.enum(["manage", "leave"]).default("manage"),
-            /** Lets runners with this tag (without `tag:`) reach the machines: docs/pull-requests.md */
-            ci: z.strictObject({ tag: label.default("ci") }).optional(),
-        })
-        .optional(),
-    apps,
-});
+/** What the cluster has for apps. */
+export function chongusOffers({ nodes }: ChongusConfig): Offers {
+    return {
+        capacity: nodes.map(({ capacity }) => capacity),
+        gpus: { nvidia: nodes.reduce((sum, { gpus }) => sum + gpus.nvidia, 0) },
+        postgres: true,
+        prometheus: true,
+        devices: false,
+        libraries: ["media", "downloads", "inbox"],
+        mend: {
+            gpu: "say under nodes[].gpus how many a machine has",
+            postgres: "it is always there",
+            prometheus: "it is always there",
+            library: "set storage.nfs.<library>, an export of the file server",
+            device: "put it on a cluster of one machine, such as one of the recipe homelab",
+        },
+    };
+}
 
-/** Facts of the `chongus` stack, as parsed from Pulumi.chongus.yaml. */
-export type ChongusConfig = z.output<typeof chongusSchema>;
-
-function hosts({ apps: declared, monitoring: m, cloudflare }: ChongusConfig): Claim[] {
+function hosts({ apps, monitoring: m, cloudflare }: ChongusConfig): Claim[] {
     return [
         // The name that external hosts are CNAMEs of.
         ...(cloudflare === undefined ? [] : [["cloudflare.tunnel", "external"] as const]),
@@ -238,10 +212,7 @@ function hosts({ apps: declared, monitoring: m, cloudflare }: ChongusConfig): Cl
         ["monitoring.prometheusHost", m.prometheusHost],
         ["monitoring.alertmanagerHost", m.alertmanagerHost],
         ["monitoring.hubbleHost", m.hubbleHost],
-        ["monitoring.graphiteAddress", GRAPHITE_HOST],
-        ...Object.entries(declared).flatMap(([name, app]): Claim[] =>
-            app !== undefined && "host" in app ? [[`apps.${name}.host`, app.host]] : [],
-        ),
+        ...appHosts(apps),
     ];
 }
 
@@ -253,11 +224,11 @@ function machineAddresses({ nodes, talos: t }: ChongusConfig): Claim[] {
     ];
 }
 
-function poolAddresses({ network: n, monitoring: m }: ChongusConfig): Claim[] {
+function poolAddresses({ network: n, apps }: ChongusConfig): Claim[] {
     return [
         ["network.internalGateway", n.internalGateway],
         ["network.externalGateway", n.externalGateway],
-        ["monitoring.graphiteAddress", m.graphiteAddress],
+        ...appAddresses(apps),
     ];
 }
 
@@ -315,25 +286,25 @@ const machinesOutsidePool: CrossRule<ChongusConfig> = (config) =>
                   allowed: `an address outside network.pool (${config.network.pool}), or Cilium hands it to a Service`,
               }));
 
-const machinesInSubnet: CrossRule<ChongusConfig> = (config) =>
-    machineAddresses(config)
-        .filter(([, address]) => !contains(cidrRange(config.talos.subnet), address))
-        .map(([path, address]) => ({
-            rule: "outside-subnet",
-            path,
-            got: show(address),
-            allowed: `an address in talos.subnet (${config.talos.subnet})`,
-        }));
+const machinesInSubnet: CrossRule<ChongusConfig> = (config) => {
+    const { subnet } = config.talos;
+    return outside(
+        "outside-subnet",
+        machineAddresses(config),
+        cidrRange(subnet),
+        `an address in talos.subnet (${subnet})`,
+    );
+};
 
-const pinnedInPool: CrossRule<ChongusConfig> = (config) =>
-    poolAddresses(config)
-        .filter(([, address]) => !contains(cidrRange(config.network.pool), address))
-        .map(([path, address]) => ({
-            rule: "address-outside-pool",
-            path,
-            got: show(address),
-            allowed: `an address in network.pool (${config.network.pool})`,
-        }));
+const pinnedInPool: CrossRule<ChongusConfig> = (config) => {
+    const { pool } = config.network;
+    return outside(
+        "address-outside-pool",
+        poolAddresses(config),
+        cidrRange(pool),
+        `an address in network.pool (${pool})`,
+    );
+};
 
 /** Cilium keeps them back: `allowFirstLastIPs` in components/network/cilium-pool.ts. */
 const pinnedInside: CrossRule<ChongusConfig> = (config) => {
@@ -424,59 +395,6 @@ const bucketsApart: CrossRule<ChongusConfig> = ({ backups: b, postgres: p, monit
         "a bucket of its own",
     );
 
-const limitsFit: CrossRule<ChongusConfig> = ({ apps: declared, nodes }) => {
-    const largest = Math.max(...nodes.map(({ capacity }) => toBytes(capacity.memory)));
-    return Object.entries(declared).flatMap(([name, app]) =>
-        app === undefined || toBytes(app.memory) <= largest
-            ? []
-            : [
-                  {
-                      rule: "memory-exceeds-node",
-                      path: `apps.${name}.memory`,
-                      got: show(app.memory),
-                      allowed: "at most the memory of the largest node",
-                  },
-              ],
-    );
-};
-
-const gpusSuffice: CrossRule<ChongusConfig> = ({ apps: declared, nodes }) => {
-    const users = (["jellyfin", "ollama"] as const).filter((name) => declared[name] !== undefined);
-    const gpus = nodes.reduce((sum, { gpus: count }) => sum + count, 0);
-    return users.length <= gpus
-        ? []
-        : [
-              {
-                  rule: "gpus-exceeded",
-                  path: "apps",
-                  got: users.join(", "),
-                  allowed: `at most ${gpus} workloads with a GPU, one for each of nodes[].gpus`,
-              },
-          ];
-};
-
-/** Whom each asks: a missing partner is a silent dead end. */
-const partners: Record<string, readonly (keyof ChongusConfig["apps"])[]> = {
-    sonarr: ["prowlarr", "sabnzbd"],
-    radarr: ["prowlarr", "sabnzbd"],
-    recyclarr: ["sonarr", "radarr"],
-};
-
-const partnersPresent: CrossRule<ChongusConfig> = ({ apps: declared }) =>
-    Object.entries(partners).flatMap(([name, needed]) =>
-        declared[name as keyof typeof declared] === undefined
-            ? []
-            : needed
-                  .filter((partner) => declared[partner] === undefined)
-                  .map((partner) => ({
-                      rule: "partner-missing",
-                      path: `apps.${name}`,
-                      got: show(declared[name as keyof typeof declared]),
-                      allowed: `only together with apps.${partner}`,
-                      suggestion: `add "${partner}: {}" under apps, or take ${name} out`,
-                  })),
-    );
-
 const secretsEncrypted: CrossRule<ChongusConfig> = ({ secrets, talos: t }) => [
     ...sopsFileEncrypted("secrets.sopsFile", secrets.sopsFile),
     ...sopsFileEncrypted("talos.secretsFile", t.secretsFile),
@@ -497,9 +415,6 @@ export const chongusRules: readonly CrossRule<ChongusConfig>[] = [
     quorum,
     oneEachNode,
     bucketsApart,
-    limitsFit,
-    gpusSuffice,
-    partnersPresent,
     secretsEncrypted,
 ];
 
@@ -520,7 +435,7 @@ export function chongusClaims(config: ChongusConfig): StackClaim[] {
         { kind: "pool", value: network.pool, path: "network.pool" },
         { kind: "cluster-network", value: network.podCidr, path: "network.podCidr" },
         { kind: "cluster-network", value: network.serviceCidr, path: "network.serviceCidr" },
-        ...hosts(config).map(([path, value]): StackClaim => ({ kind: "host", value: `${value}.${zone}`, path })),
+        ...hostClaims(hosts(config), zone),
         ...nodes.flatMap(({ systemDisk, osdDisks }, index): StackClaim[] => [
             { kind: "disk", value: systemDisk, path: `nodes.${index}.systemDisk` },
             ...osdDisks.map((value, at): StackClaim => ({
@@ -537,6 +452,5 @@ export function chongusClaims(config: ChongusConfig): StackClaim[] {
         ...(network.bgp === undefined
             ? []
             : [{ kind: "asn" as const, value: String(network.bgp.localAsn), path: "network.bgp.localAsn" }]),
-        ...accountClaims(config.cloudflare),
     ];
 }

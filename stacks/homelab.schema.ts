@@ -1,17 +1,17 @@
-/** Schema and cross-field rules of Pulumi.homelab.yaml. */
+/** Schema and cross-field rules of the recipe homelab. */
 import { z } from "zod";
-import { cidrRange, contains, type AddressRange } from "../components/network/addresses";
-import type { CrossRule } from "../config/parse";
-import { show } from "../config/parse";
+import { appAddresses, appHosts, appsSchema, type Offers } from "../lab/apps";
+import { accountKeys } from "../lab/accounts";
+import { hostClaims, isRecord, lanOf, NODE_CAPACITY } from "../lab/parts";
+import { cidrRange, contains, toAddress, toNumber } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
-import { accountClaims, claimedTwice, networksApart, sopsFileEncrypted, toBytes } from "../config/rules";
+import { show, type CrossRule, type Fault } from "../config/parse";
+import { claimedTwice, directoriesApart, networksApart, outside, sopsFileEncrypted, type Claim } from "../config/rules";
 import {
     absolutePath,
     addressRange,
     bytes,
     cidr,
-    cloudflareId,
-    cpu,
     delivery,
     domain,
     duration,
@@ -19,11 +19,11 @@ import {
     gitRevision,
     ipv4,
     label,
+    owner,
     port,
+    protectData,
     relativePath,
-    tailnetName,
     timezone,
-    whole,
 } from "../config/fields";
 
 const node = z.strictObject({
@@ -32,18 +32,17 @@ const node = z.strictObject({
     address: ipv4,
     /** How the program reaches the machine; your ~/.ssh/config and agent apply. */
     ssh: z.strictObject({ user: label.default("root"), port: port.default(22) }).prefault({}),
-    /** What the machine has; requests are checked against it and the sandbox's node shows it. */
-    capacity: z.strictObject({ cpu, memory: bytes }),
+    capacity: NODE_CAPACITY.optional(),
 });
 
 const network = z.strictObject({
-    /** The LAN that node and pool are in. */
+    /** The LAN that node and pool are in; default: the /24 around the node. */
     lan: cidr,
     podCidr: cidr.default("10.42.0.0/16"),
     serviceCidr: cidr.default("10.43.0.0/16"),
-    /** Addresses that Cilium may give to LoadBalancer Services; outside the router's DHCP range. */
+    /** Addresses that Cilium may give to LoadBalancer Services; outside the router's DHCP range. Default: .240 to .250. */
     pool: addressRange,
-    /** The address of the shared ingress; every local host resolves to it. */
+    /** The address of the shared ingress, to which every local host resolves; default: the pool's first. */
     ingressAddress: ipv4,
     /** Network interfaces that answer ARP for the pool, as regular expressions. */
     interfaces: z.array(z.string().min(1)).min(1).default(["^en.*", "^eth.*"]),
@@ -58,12 +57,13 @@ const ageKey = z.discriminatedUnion(
     { error: "from: node (the key is on the machine) or from: file (it is on this computer)" },
 );
 
-const secrets = z.strictObject({
-    /** Where the cluster's age private key is; it goes to Argo CD without passing through Pulumi. */
-    ageKey: ageKey.prefault({ from: "node", path: "/var/lib/sops-nix/keys.txt" }),
-    /** SOPS file with the values the program needs, seen from the project's root; covered by a rule of .sops.yaml. */
-    sopsFile: relativePath,
-});
+const secrets = (stack: string) =>
+    z.strictObject({
+        /** Where the cluster's age private key is; it goes to Argo CD without passing through Pulumi. */
+        ageKey: ageKey.prefault({ from: "node", path: "/var/lib/sops-nix/keys.txt" }),
+        /** SOPS file with the values the program needs, seen from the project's root; covered by a rule of .sops.yaml. */
+        sopsFile: relativePath.default(`clusters/${stack}/secrets.enc.yaml`),
+    });
 
 const storage = z.strictObject({
     /** `managed`: this program runs local-path-provisioner; `k3s`: the one that k3s brings is used. */
@@ -72,38 +72,14 @@ const storage = z.strictObject({
     /** Where volumes without a fixed directory go; scratch, deleted with the cluster. */
     scratch: absolutePath.default("/var/lib/local-path-provisioner"),
     /** One directory an app below it; survives the cluster. */
-    configs: absolutePath,
+    configs: absolutePath.default("/var/data/configs"),
     /** The library: tv/ and movies/ below it. */
-    media: absolutePath,
+    media: absolutePath.default("/var/data/media"),
     /** Downloads: complete/ and incomplete/ below it. */
-    torrents: absolutePath,
-    /** Owner of these directories and of the processes that write them. */
-    owner: z.strictObject({ uid: whole(1), gid: whole(1) }).default({ uid: 1000, gid: 1000 }),
-});
-
-const cloudflare = z.strictObject({
-    accountId: cloudflareId,
-    zoneId: cloudflareId,
-    /** Name of the tunnel in the account. */
-    tunnel: label,
-});
-
-const tailscale = z.strictObject({
-    /** Tailnet name as the admin console shows it, or "-" for the one the credential belongs to. */
-    tailnet: tailnetName,
-    /** Tag of the subnet router, without `tag:`. */
-    tag: label.default("homelab"),
-    /** `manage`: this stack keeps entries of its own in the tailnet's policy file; `leave`: none. */
-    policy: z.enum(["manage", "leave"]).default("manage"),
-    /** Lets runners with this tag (without `tag:`) reach the machines: docs/pull-requests.md */
-    ci: z.strictObject({ tag: label.default("ci") }).optional(),
-});
-
-const gitops = z.strictObject({
-    repository: gitRepository,
-    revision: gitRevision.default("main"),
-    /** Tree whose directories `<path>/{infra,apps,media}/<app>` become Argo CD applications. */
-    path: relativePath,
+    torrents: absolutePath.default("/var/data/torrents"),
+    /** Where a scanner puts documents; absent: there is no inbox. */
+    inbox: absolutePath.optional(),
+    owner,
 });
 
 const monitoring = z.strictObject({
@@ -112,210 +88,165 @@ const monitoring = z.strictObject({
     storage: bytes.default("20Gi"),
 });
 
-const app = { host: label, memory: bytes, storage: bytes };
-
-/** Host name and memory limit have defaults; a missing app block means the app is not deployed. */
-const webApp = (defaults: { host: string; memory: string; storage: string }) =>
+export const homelabSchema = (stack: string) =>
     z.strictObject({
-        host: app.host.default(defaults.host),
-        memory: app.memory.default(defaults.memory),
-        storage: app.storage.default(defaults.storage),
-        delivery: delivery.optional(),
+        domain,
+        timezone: timezone.default("Etc/UTC"),
+        node,
+        network,
+        secrets: secrets(stack).prefault({}),
+        storage: storage.prefault({}),
+        argocd: z.strictObject({ host: label.default("argocd") }).prefault({}),
+        /** Absent: Git has no hand in the cluster, and there is no Argo CD. */
+        gitops: z
+            .strictObject({
+                repository: gitRepository,
+                revision: gitRevision.default("main"),
+                /** Tree whose directories `<path>/{infra,apps,media}/<app>` become Argo CD applications. */
+                path: relativePath,
+            })
+            .optional(),
+        /** Who applies the apps' objects; an app's own `delivery` comes first. docs/gitops.md */
+        delivery: delivery.default("pulumi"),
+        protectData,
+        monitoring: monitoring.prefault({}),
+        ...accountKeys(stack),
+        apps: appsSchema,
     });
 
-const apps = z.strictObject({
-    "echo-server": z
-        .strictObject({
-            host: label.default("echo-server"),
-            memory: bytes.default("128Mi"),
-            delivery: delivery.optional(),
-        })
-        .optional(),
-    plex: z
-        .strictObject({
-            host: label.default("plex"),
-            /** Address of its own from the pool. */
-            address: ipv4,
-            memory: bytes.default("8Gi"),
-            storage: bytes.default("50Gi"),
-            delivery: delivery.optional(),
-        })
-        .optional(),
-    sonarr: webApp({ host: "sonarr", memory: "2Gi", storage: "5Gi" }).optional(),
-    radarr: webApp({ host: "radarr", memory: "2Gi", storage: "5Gi" }).optional(),
-    prowlarr: webApp({ host: "prowlarr", memory: "1Gi", storage: "2Gi" }).optional(),
-    overseerr: webApp({ host: "overseerr", memory: "2Gi", storage: "2Gi" }).optional(),
-    transmission: z
-        .strictObject({
-            host: app.host.default("transmission"),
-            memory: app.memory.default("1Gi"),
-            storage: app.storage.default("1Gi"),
-            /** NordVPN country, e.g. Denmark; absent means the provider recommends a server. */
-            country: z.string().min(2).optional(),
-            delivery: delivery.optional(),
-        })
-        .optional(),
-});
+/** Facts of a stack of this recipe, as parsed from its file. */
+export type HomelabConfig = z.output<ReturnType<typeof homelabSchema>>;
 
-export const homelabSchema = z.strictObject({
-    domain,
-    timezone,
-    node,
-    network,
-    secrets,
-    storage,
-    argocd: z.strictObject({ host: label.default("argocd") }).prefault({}),
-    gitops,
-    /** True: what holds data cannot be deleted, by destroy or otherwise, until this is false again. docs/destroy-and-rebuild.md */
-    protectData: z.boolean({ error: "true or false" }).default(false),
-    /** Who applies the apps' objects; an app's own `delivery` comes first. docs/gitops.md */
-    delivery: delivery.default("pulumi"),
-    monitoring: monitoring.prefault({}),
-    /** Absent: no public names and no tunnel; the cluster works on the LAN all the same. */
-    cloudflare: cloudflare.optional(),
-    /** Absent: no tailnet access. */
-    tailscale: tailscale.optional(),
-    apps,
-});
-
-/** Facts of the `homelab` stack, as parsed from Pulumi.homelab.yaml. */
-export type HomelabConfig = z.output<typeof homelabSchema>;
-
-/** Every host label with the place that claims it. */
-function hosts(config: HomelabConfig): [owner: string, host: string][] {
-    const list: [string, string][] = [
-        ["argocd.host", config.argocd.host],
-        ["monitoring.host", config.monitoring.host],
-    ];
-    for (const [name, value] of Object.entries(config.apps)) {
-        if (value !== undefined) list.push([`apps.${name}.host`, value.host]);
-    }
-    return list;
+/** The network around the node, where the file says nothing else. */
+export function homelabDefaults(value: Readonly<Record<string, unknown>>): Record<string, unknown> {
+    const around = lanOf(value["node"], value["network"]);
+    if (around === undefined) return { ...value };
+    const { lan, said } = around;
+    // A smaller network has no such addresses, or they are somebody's.
+    const pool = said["pool"] ?? (Number(lan.split("/")[1]) <= 24 ? poolIn(lan) : undefined);
+    const first = isRecord(pool) ? pool["first"] : undefined;
+    return {
+        ...value,
+        network: {
+            lan,
+            ...(pool === undefined ? {} : { pool }),
+            ...(first === undefined ? {} : { ingressAddress: first }),
+            ...said,
+        },
+    };
 }
 
-/** Every single address with the place that claims it. */
-function addresses(config: HomelabConfig): [owner: string, address: string][] {
-    const list: [string, string][] = [
-        ["node.address", config.node.address],
-        ["network.ingressAddress", config.network.ingressAddress],
-    ];
-    if (config.apps.plex !== undefined) list.push(["apps.plex.address", config.apps.plex.address]);
-    return list;
+function poolIn(lan: string): Record<string, unknown> {
+    const at = (host: number) => toAddress(toNumber(cidrRange(lan).first) + host);
+    return { first: at(240), last: at(250) };
 }
 
-const poolText = (pool: AddressRange) => `${pool.first} to ${pool.last}`;
+/** What the cluster has for apps. */
+export function homelabOffers({ node: machine, storage: s }: HomelabConfig): Offers {
+    return {
+        capacity: [machine.capacity],
+        gpus: {},
+        postgres: false,
+        prometheus: true,
+        devices: true,
+        libraries: ["media", "downloads", ...(s.inbox === undefined ? [] : (["inbox"] as const))],
+        mend: {
+            gpu: "put it on a cluster of the recipe chongus, whose nodes may have GPUs",
+            postgres: "put it on a cluster of the recipe chongus, with postgres",
+            prometheus: "it is always there",
+            library: "set storage.<library>, a directory of the node",
+            device: "it is always there",
+        },
+    };
+}
+
+const hosts = (config: HomelabConfig): Claim[] => [
+    ...(config.gitops === undefined ? [] : [["argocd.host", config.argocd.host] as const]),
+    ["monitoring.host", config.monitoring.host],
+    ...appHosts(config.apps),
+];
+
+/** Every address that a workload or the ingress pins, with the place that claims it. */
+const pinned = (config: HomelabConfig): Claim[] => [
+    ["network.ingressAddress", config.network.ingressAddress],
+    ...appAddresses(config.apps),
+];
 
 const uniqueHosts: CrossRule<HomelabConfig> = (config) =>
     claimedTwice("host-claimed-twice", hosts(config), "a host of its own");
 
 const uniqueAddresses: CrossRule<HomelabConfig> = (config) =>
-    claimedTwice("address-claimed-twice", addresses(config), "an address of its own");
+    claimedTwice(
+        "address-claimed-twice",
+        [["node.address", config.node.address], ...pinned(config)],
+        "an address of its own",
+    );
 
-const ownNetworks: CrossRule<HomelabConfig> = ({ network }) =>
+const ownNetworks: CrossRule<HomelabConfig> = ({ network: n }) =>
     networksApart([
-        ["network.lan", network.lan],
-        ["network.podCidr", network.podCidr],
-        ["network.serviceCidr", network.serviceCidr],
+        ["network.lan", n.lan],
+        ["network.podCidr", n.podCidr],
+        ["network.serviceCidr", n.serviceCidr],
     ]);
 
-const nodeOutsidePool: CrossRule<HomelabConfig> = ({ node: machine, network: { pool } }) =>
-    contains(pool, machine.address)
+const poolText = ({ network: { pool } }: HomelabConfig) => `network.pool (${pool.first} to ${pool.last})`;
+
+const nodeOutsidePool: CrossRule<HomelabConfig> = (config) =>
+    contains(config.network.pool, config.node.address)
         ? [
               {
                   rule: "node-in-pool",
                   path: "node.address",
-                  got: show(machine.address),
-                  allowed: `an address outside network.pool (${poolText(pool)}), or Cilium hands the node's address to a Service`,
+                  got: show(config.node.address),
+                  allowed: `an address outside ${poolText(config)}, or Cilium hands the node's address to a Service`,
               },
           ]
         : [];
 
 const insideLan: CrossRule<HomelabConfig> = ({ node: machine, network: { lan, pool } }) =>
-    (
+    outside(
+        "outside-lan",
         [
             ["node.address", machine.address],
             ["network.pool.first", pool.first],
             ["network.pool.last", pool.last],
-        ] as const
-    )
-        .filter(([, address]) => !contains(cidrRange(lan), address))
-        .map(([path, address]) => ({
-            rule: "outside-lan",
-            path,
-            got: show(address),
-            allowed: `an address in network.lan (${lan}); L2 announcements do not cross a router`,
-        }));
+        ],
+        cidrRange(lan),
+        `an address in network.lan (${lan}); L2 announcements do not cross a router`,
+    );
 
 /** The addresses that workloads and ingress pin must come from the pool, or Cilium never assigns them. */
 const pinnedInPool: CrossRule<HomelabConfig> = (config) =>
-    addresses(config)
-        .filter(([owner, address]) => owner !== "node.address" && !contains(config.network.pool, address))
-        .map(([path, address]) => ({
-            rule: "address-outside-pool",
-            path,
-            got: show(address),
-            allowed: `an address of network.pool (${poolText(config.network.pool)})`,
-        }));
+    outside("address-outside-pool", pinned(config), config.network.pool, `an address of ${poolText(config)}`);
 
 /** A data directory inside another would give one app the files of the other, or be wiped as scratch. */
-const directoriesApart: CrossRule<HomelabConfig> = ({ storage: s }) => {
-    const paths: [string, string][] = [
+const ownDirectories: CrossRule<HomelabConfig> = ({ storage: s }) =>
+    directoriesApart([
         ["storage.configs", s.configs],
         ["storage.media", s.media],
         ["storage.torrents", s.torrents],
         ["storage.scratch", s.scratch],
-    ];
-    return paths.flatMap(([owner, path], index) =>
-        paths
-            .slice(0, index)
-            .filter(([, other]) => `${path}/`.startsWith(`${other}/`) || `${other}/`.startsWith(`${path}/`))
-            .map(([otherOwner, other]) => ({
-                rule: "directories-nested",
-                path: owner,
-                got: show(path),
-                allowed: `a directory neither in nor around ${otherOwner} (${other})`,
-            })),
-    );
-};
-
-/** overseerr asks the *arr apps, these ask prowlarr and transmission: a missing partner is a silent dead end. */
-const partners: Record<string, readonly (keyof HomelabConfig["apps"])[]> = {
-    overseerr: ["sonarr", "radarr"],
-    sonarr: ["prowlarr", "transmission"],
-    radarr: ["prowlarr", "transmission"],
-};
-
-const partnersPresent: CrossRule<HomelabConfig> = ({ apps: declared }) =>
-    Object.entries(partners).flatMap(([name, needed]) =>
-        declared[name as keyof typeof declared] === undefined
-            ? []
-            : needed
-                  .filter((partner) => declared[partner] === undefined)
-                  .map((partner) => ({
-                      rule: "partner-missing",
-                      path: `apps.${name}`,
-                      got: show(declared[name as keyof typeof declared]),
-                      allowed: `only together with apps.${partner}`,
-                      suggestion: `add "${partner}: {}" under apps, or take ${name} out`,
-                  })),
-    );
-
-const limitsFit: CrossRule<HomelabConfig> = ({ apps: declared, node: machine }) =>
-    Object.entries(declared).flatMap(([name, value]) =>
-        value === undefined || toBytes(value.memory) <= toBytes(machine.capacity.memory)
-            ? []
-            : [
-                  {
-                      rule: "memory-exceeds-node",
-                      path: `apps.${name}.memory`,
-                      got: show(value.memory),
-                      allowed: `at most the node's memory (${machine.capacity.memory})`,
-                  },
-              ],
-    );
+        ...(s.inbox === undefined ? [] : [["storage.inbox", s.inbox] as const]),
+    ]);
 
 const secretsEncrypted: CrossRule<HomelabConfig> = ({ secrets: { sopsFile } }) =>
     sopsFileEncrypted("secrets.sopsFile", sopsFile);
+
+/** Git cannot deliver where no Git is. */
+const deliveryNeedsGit: CrossRule<HomelabConfig> = ({ gitops, delivery: choice, apps }) =>
+    gitops !== undefined
+        ? []
+        : [
+              ...(choice === "gitops" ? ["delivery"] : []),
+              ...Object.entries(apps).flatMap(([name, app]) =>
+                  app?.delivery === "gitops" ? [`apps.${name}.delivery`] : [],
+              ),
+          ].map((path): Fault => ({
+              rule: "delivery-without-git",
+              path,
+              got: '"gitops"',
+              allowed: "gitops only with a repository, under gitops",
+          }));
 
 const interfacePatterns: CrossRule<HomelabConfig> = ({ network: { interfaces } }) =>
     interfaces.flatMap((expression, index) => {
@@ -341,25 +272,21 @@ export const homelabRules: readonly CrossRule<HomelabConfig>[] = [
     nodeOutsidePool,
     insideLan,
     pinnedInPool,
-    directoriesApart,
-    partnersPresent,
-    limitsFit,
+    ownDirectories,
     secretsEncrypted,
+    deliveryNeedsGit,
     interfacePatterns,
 ];
 
 /** What this cluster takes for itself, for comparison with other clusters. */
 export function homelabClaims(config: HomelabConfig): StackClaim[] {
-    const { network, domain: zone, cloudflare: account } = config;
+    const { network: n, node: machine } = config;
     return [
-        ...addresses(config)
-            .filter(([path]) => path === "node.address")
-            .map(([path, value]): StackClaim => ({ kind: "address", value, path })),
-        { kind: "lan", value: network.lan, path: "network.lan" },
-        { kind: "pool", value: `${network.pool.first}-${network.pool.last}`, path: "network.pool" },
-        { kind: "cluster-network", value: network.podCidr, path: "network.podCidr" },
-        { kind: "cluster-network", value: network.serviceCidr, path: "network.serviceCidr" },
-        ...hosts(config).map(([path, value]): StackClaim => ({ kind: "host", value: `${value}.${zone}`, path })),
-        ...accountClaims(account),
+        { kind: "address", value: machine.address, path: "node.address" },
+        { kind: "lan", value: n.lan, path: "network.lan" },
+        { kind: "pool", value: `${n.pool.first}-${n.pool.last}`, path: "network.pool" },
+        { kind: "cluster-network", value: n.podCidr, path: "network.podCidr" },
+        { kind: "cluster-network", value: n.serviceCidr, path: "network.serviceCidr" },
+        ...hostClaims(hosts(config), config.domain),
     ];
 }

@@ -1,5 +1,6 @@
 /** What the clusters take from each other, told beside a command's own answer. */
 import { crossCheck } from "../config/cross-checks";
+import { stacks as registry } from "../stacks";
 import { PROJECT } from "./stack-file";
 
 /**
@@ -11,7 +12,7 @@ export function sayCrossChecks(
     stacks: readonly string[],
     say: (line: string) => void = (line) => void process.stderr.write(`${line}\n`),
 ): boolean {
-    const { conflicts, unread } = crossCheck(root, PROJECT);
+    const { conflicts, unread } = crossCheck(root, PROJECT, registry);
     const ours = conflicts.filter((conflict) => conflict.stacks.some((stack) => stacks.includes(stack)));
     for (const { text } of unread) say(`warning: ${text}`);
     if (ours.length > 0) {

@@ -23,9 +23,9 @@ export function stackFile(root: string, stack: string): string {
 export function readStackValue(root: string, stack: string): unknown {
     const path = stackFile(root, stack);
     if (!existsSync(path)) {
-        const hint = didYouMean(stack, stackNames).suggestion;
+        const hint = didYouMean(stack, stackNames(root)).suggestion;
         throw new UserError(
-            `there is no stack "${stack}": ${path} does not exist. Stacks here: ${stackNames.join(", ")}.` +
+            `there is no stack "${stack}": ${path} does not exist. Stacks here: ${stackNames(root).join(", ")}.` +
                 (hint === undefined ? "" : ` ${hint.replace(/^d/, "D")}`),
         );
     }

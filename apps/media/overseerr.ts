@@ -1,25 +1,35 @@
+import { app, storage, webApp } from "../app";
 import { images } from "../../components/images";
-import type { Platform } from "../../components/platform";
 import { data, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
-import type { MediaAppArgs } from "./servarr";
 
-/** Requests: the household asks here, sonarr and radarr search. */
-export const overseerr = (platform: Platform, args: MediaAppArgs, partners: readonly string[] = []) =>
-    new Workload(
-        "overseerr",
-        {
-            namespace: "media",
-            group: "media",
-            image: images.overseerr,
-            ports: { http: 5055 },
-            volumes: { "/app/config": data(args.storage), "/app/config/logs": scratch("256Mi"), "/tmp": scratch() },
-            expose: { host: args.host, access: "local" },
-            health: { http: "/api/v1/status" },
-            cpu: "25m",
-            memory: { request: "256Mi", limit: args.memory },
-            security: "owner",
-            connects: partners,
-        },
-        platform,
-    );
+/** Requests: the household asks here, sonarr and radarr search. https://docs.overseerr.dev/ */
+export const overseerr = app({
+    name: "overseerr",
+    title: "requests for films and series",
+    namespace: "media",
+    group: "media",
+    config: webApp({ host: "overseerr", memory: "2Gi" }, { storage: storage("2Gi") }),
+    ports: { http: 5055 },
+    reach: "local",
+    asks: [{ role: "series" }, { role: "films" }],
+    keeps: ["overseerr"],
+    requests: { cpu: "25m", memory: "256Mi" },
+    podSecurity: "restricted",
+    build: (platform, config, { main }) =>
+        new Workload(
+            "overseerr",
+            {
+                ...main,
+                image: images.overseerr,
+                volumes: {
+                    "/app/config": data(config.storage),
+                    "/app/config/logs": scratch("256Mi"),
+                    "/tmp": scratch(),
+                },
+                health: { http: "/api/v1/status" },
+                security: "owner",
+            },
+            platform,
+        ),
+});

@@ -1,37 +1,38 @@
+import { address, app, storage, webApp } from "../app";
 import { images } from "../../components/images";
-import type { Platform } from "../../components/platform";
 import { data, scratch, shared } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
 
-export interface PlexArgs {
-    host: string;
-    /** Address of its own: televisions find Plex by address and port, not through an ingress. */
-    address: string;
-    memory: string;
-    storage: string;
-}
-
 /** The end of the chain: serves what sonarr and radarr imported. https://docs.linuxserver.io/images/docker-plex/ */
-export const plex = (platform: Platform, args: PlexArgs) =>
-    new Workload(
-        "plex",
-        {
-            namespace: "media",
-            group: "media",
-            image: images.plex,
-            ports: { plex: 32400 },
-            // Updated by its pin, never by itself. Claiming and the LAN address are set in Plex: docs/media.md.
-            env: { VERSION: "docker" },
-            volumes: {
-                "/config": data(args.storage),
-                "/media": shared("media", { readOnly: true }),
-                "/transcode": scratch("20Gi"),
+export const plex = app({
+    name: "plex",
+    title: "films and series on televisions",
+    namespace: "media",
+    group: "media",
+    config: webApp({ host: "plex", memory: "8Gi" }, { address, storage: storage("50Gi") }),
+    ports: { plex: 32400 },
+    // Televisions find Plex by address and port, not through an ingress.
+    reach: "dedicated",
+    libraries: ["media"],
+    keeps: ["plex"],
+    requests: { cpu: "250m", memory: "1Gi" },
+    podSecurity: "baseline",
+    build: (platform, config, { main }) =>
+        new Workload(
+            "plex",
+            {
+                ...main,
+                image: images.plex,
+                // Updated by its pin, never by itself. Claiming and the LAN address are set in Plex: docs/media.md.
+                env: { VERSION: "docker" },
+                volumes: {
+                    "/config": data(config.storage),
+                    "/media": shared("media", { readOnly: true }),
+                    "/transcode": scratch("20Gi"),
+                },
+                health: { http: "/identity" },
+                security: "startsAsRoot",
             },
-            expose: { host: args.host, access: "dedicated", address: args.address },
-            health: { http: "/identity" },
-            cpu: "250m",
-            memory: { request: "1Gi", limit: args.memory },
-            security: "startsAsRoot",
-        },
-        platform,
-    );
+            platform,
+        ),
+});

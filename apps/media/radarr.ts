@@ -1,17 +1,24 @@
+import { app, storage, webApp } from "../app";
 import { images } from "../../components/images";
-import type { Platform } from "../../components/platform";
-import { shared } from "../../components/storage/volumes";
-import { servarr, type MediaAppArgs } from "./servarr";
+import { servarr, SERVARR } from "./servarr";
 
-/** Films: searches through prowlarr, downloads with transmission, imports into the library's movies directory. */
-export const radarr = (platform: Platform, args: MediaAppArgs, partners: readonly string[] = []) =>
-    servarr("radarr", platform, {
-        ...args,
-        image: images.radarr,
-        port: 7878,
-        volumes: {
-            [platform.storage.path("media")]: shared("media"),
-            [platform.storage.path("downloads")]: shared("downloads"),
-        },
-        connects: partners,
-    });
+/** Films: searches through the indexers, downloads with the cluster's clients, imports into the library's movies directory. */
+export const radarr = app({
+    ...SERVARR,
+    name: "radarr",
+    title: "films, searched for, downloaded and filed",
+    config: webApp({ host: "radarr", memory: "2Gi" }, { storage: storage("5Gi") }),
+    ports: { http: 7878 },
+    provides: "films",
+    asks: [{ role: "indexers" }, { role: "downloads" }],
+    apiKey: "radarr.apiKey",
+    libraries: ["media", "downloads"],
+    keeps: ["radarr"],
+    build: (platform, config, given) =>
+        servarr(
+            "radarr",
+            platform,
+            { image: images.radarr, storage: config.storage, libraries: ["media", "downloads"] },
+            given,
+        ),
+});

@@ -1,44 +1,52 @@
+import { app, storage, webApp } from "../app";
 import { images } from "../../components/images";
-import type { Platform } from "../../components/platform";
 import { data, scratch, shared } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
-import type { MediaAppArgs } from "./servarr";
 
-/** Values in the secret store. */
-export const SABNZBD_SECRETS = {
+const SECRETS = {
     SABNZBD__API_KEY: "sabnzbd.apiKey",
     SABNZBD__NZB_KEY: "sabnzbd.nzbKey",
 } as const;
 
-/** Usenet downloads. https://sabnzbd.org/wiki/ */
-export const sabnzbd = (platform: Platform, args: MediaAppArgs) =>
-    new Workload(
-        "sabnzbd",
-        {
-            namespace: "media",
-            group: "media",
-            image: images.sabnzbd,
-            ports: { http: 8080 },
-            env: {
-                SABNZBD__PORT: "8080",
-                // It answers no request for a host it was not told of; the last two are those of partners in the cluster.
-                SABNZBD__HOST_WHITELIST_ENTRIES: [
-                    new URL(platform.edge.url(args.host)).hostname,
-                    "sabnzbd.media",
-                    "sabnzbd.media.svc.cluster.local",
-                ].join(", "),
+/** https://sabnzbd.org/wiki/ */
+export const sabnzbd = app({
+    name: "sabnzbd",
+    title: "Usenet downloads",
+    namespace: "media",
+    group: "media",
+    config: webApp({ host: "sabnzbd", memory: "8Gi" }, { storage: storage("5Gi") }),
+    ports: { http: 8080 },
+    reach: "local",
+    provides: "downloads",
+    secrets: Object.values(SECRETS),
+    libraries: ["downloads"],
+    keeps: ["sabnzbd"],
+    requests: { cpu: "100m", memory: "512Mi" },
+    podSecurity: "restricted",
+    build: (platform, config, { main }) =>
+        new Workload(
+            "sabnzbd",
+            {
+                ...main,
+                image: images.sabnzbd,
+                env: {
+                    SABNZBD__PORT: "8080",
+                    // It answers no request for a host it was not told of; the last two are those of partners in the cluster.
+                    SABNZBD__HOST_WHITELIST_ENTRIES: [
+                        new URL(platform.edge.url(config.host)).hostname,
+                        "sabnzbd.media",
+                        "sabnzbd.media.svc.cluster.local",
+                    ].join(", "),
+                },
+                secrets: SECRETS,
+                volumes: {
+                    "/config": data(config.storage),
+                    "/tmp": scratch(),
+                    [platform.storage.path("downloads")]: shared("downloads"),
+                },
+                health: { http: "/api?mode=version" },
+                security: "owner",
             },
-            secrets: SABNZBD_SECRETS,
-            volumes: {
-                "/config": data(args.storage),
-                "/tmp": scratch(),
-                [platform.storage.path("downloads")]: shared("downloads"),
-            },
-            expose: { host: args.host, access: "local" },
-            health: { http: "/api?mode=version" },
-            cpu: "100m",
-            memory: { request: "512Mi", limit: args.memory },
-            security: "owner",
-        },
-        platform,
-    );
+            platform,
+        ),
+});

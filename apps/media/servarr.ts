@@ -1,51 +1,50 @@
 /** What sonarr, radarr and prowlarr have in common: one code base, three names. */
+import type { Given } from "../app";
 import type { Image } from "../../components/images";
 import type { Platform } from "../../components/platform";
-import { data, scratch, type Volume } from "../../components/storage/volumes";
-import type { SecretRef } from "../../components/secrets/secret-store";
+import { data, scratch, shared, type SharedLibrary, type Volume } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
 
-export interface MediaAppArgs {
-    host: string;
-    /** Memory limit. */
-    memory: string;
+/** What every one of them declares. */
+export const SERVARR = {
+    namespace: "media",
+    group: "media",
+    reach: "local",
+    requests: { cpu: "50m", memory: "256Mi" },
+    podSecurity: "restricted",
+} as const;
+
+export interface ServarrArgs {
+    image: Image;
     /** Size of the configuration volume. */
     storage: string;
-    /** API key in the secret store, where another workload must know it too; absent: the app makes one up. */
-    apiKey?: SecretRef;
-}
-
-export interface ServarrArgs extends MediaAppArgs {
-    image: Image;
-    port: number;
-    volumes?: Readonly<Record<string, Volume>>;
-    connects?: readonly string[];
+    /** Libraries at the paths that the download client and the media server use: no path mapping in the app. */
+    libraries?: readonly SharedLibrary[];
 }
 
 /** One Servarr application. Settings by environment: https://wiki.servarr.com/sonarr/environment-variables */
-export function servarr(name: string, platform: Platform, args: ServarrArgs): Workload {
+export function servarr(name: string, platform: Platform, args: ServarrArgs, { main, apiKey }: Given): Workload {
     const prefix = name.toUpperCase();
+    const [port] = Object.values(main.ports);
+    const libraries = (args.libraries ?? []).map((library): [string, Volume] => [
+        platform.storage.path(library),
+        shared(library),
+    ]);
     return new Workload(
         name,
         {
-            namespace: "media",
-            group: "media",
+            ...main,
             image: args.image,
-            ports: { http: args.port },
             env: {
                 [`${prefix}__APP__INSTANCENAME`]: name,
-                [`${prefix}__SERVER__PORT`]: String(args.port),
+                [`${prefix}__SERVER__PORT`]: String(port),
                 // home-operations publishes this branch only.
                 [`${prefix}__UPDATE__BRANCH`]: "develop",
             },
-            volumes: { "/config": data(args.storage), "/tmp": scratch(), ...args.volumes },
-            expose: { host: args.host, access: "local" },
+            volumes: { "/config": data(args.storage), "/tmp": scratch(), ...Object.fromEntries(libraries) },
             health: { http: "/ping" },
-            cpu: "50m",
-            memory: { request: "256Mi", limit: args.memory },
             security: "owner",
-            ...(args.apiKey === undefined ? {} : { secrets: { [`${prefix}__AUTH__APIKEY`]: args.apiKey } }),
-            ...(args.connects === undefined ? {} : { connects: args.connects }),
+            ...(apiKey === undefined ? {} : { secrets: { [`${prefix}__AUTH__APIKEY`]: apiKey } }),
         },
         platform,
     );

@@ -1,18 +1,24 @@
+import { app, storage, webApp } from "../app";
 import { images } from "../../components/images";
-import type { Platform } from "../../components/platform";
-import { shared } from "../../components/storage/volumes";
-import { servarr, type MediaAppArgs } from "./servarr";
+import { servarr, SERVARR } from "./servarr";
 
-/** Series: searches through prowlarr, downloads with transmission, imports into the library's tv directory. */
-export const sonarr = (platform: Platform, args: MediaAppArgs, partners: readonly string[] = []) =>
-    servarr("sonarr", platform, {
-        ...args,
-        image: images.sonarr,
-        port: 8989,
-        // Both trees at the paths that the download client and the media server use: no path mapping in the app.
-        volumes: {
-            [platform.storage.path("media")]: shared("media"),
-            [platform.storage.path("downloads")]: shared("downloads"),
-        },
-        connects: partners,
-    });
+/** Series: searches through the indexers, downloads with the cluster's clients, imports into the library's tv directory. */
+export const sonarr = app({
+    ...SERVARR,
+    name: "sonarr",
+    title: "series, searched for, downloaded and filed",
+    config: webApp({ host: "sonarr", memory: "2Gi" }, { storage: storage("5Gi") }),
+    ports: { http: 8989 },
+    provides: "series",
+    asks: [{ role: "indexers" }, { role: "downloads" }],
+    apiKey: "sonarr.apiKey",
+    libraries: ["media", "downloads"],
+    keeps: ["sonarr"],
+    build: (platform, config, given) =>
+        servarr(
+            "sonarr",
+            platform,
+            { image: images.sonarr, storage: config.storage, libraries: ["media", "downloads"] },
+            given,
+        ),
+});

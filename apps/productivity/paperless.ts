@@ -1,28 +1,56 @@
 import * as pulumi from "@pulumi/pulumi";
+import { app, storage, webApp, type Given } from "../app";
 import { images } from "../../components/images";
 import type { Platform } from "../../components/platform";
 import { data, scratch, shared } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
 
-export interface PaperlessArgs {
-    host: string;
-    /** Memory limit. */
-    memory: string;
-    /** Size of the documents' volume. */
-    storage: string;
-}
-
-/** Values in the secret store. */
-export const PAPERLESS_SECRETS = {
+const SECRETS = {
     PAPERLESS_SECRET_KEY: "paperless.secretKey",
     PAPERLESS_ADMIN_USER: "paperless.adminUser",
     PAPERLESS_ADMIN_PASSWORD: "paperless.adminPassword",
 } as const;
 
-const common = { namespace: "productivity", group: "apps", cpu: "10m" } as const;
+const common = { namespace: "productivity", group: "apps" } as const;
+
+/** What the workloads beside paperless itself request. */
+const helpers = {
+    "paperless-redis": { cpu: "10m", memory: "32Mi" },
+    "paperless-tika": { cpu: "10m", memory: "512Mi" },
+    "paperless-gotenberg": { cpu: "10m", memory: "128Mi" },
+} as const;
+
+/** What a helper's declaration says, as arguments. */
+const helper = (name: keyof typeof helpers, limit: string) => ({
+    ...common,
+    cpu: helpers[name].cpu,
+    memory: { request: helpers[name].memory, limit },
+});
 
 /** Documents: scanned into the inbox, read, filed and found again. https://docs.paperless-ngx.com/configuration/ */
-export function paperless(platform: Platform, args: PaperlessArgs): Workload {
+export const paperless = app({
+    ...common,
+    name: "paperless",
+    title: "documents, scanned, read and found again",
+    config: webApp({ host: "paperless", memory: "4Gi" }, { storage: storage("20Gi") }),
+    ports: { http: 8000 },
+    reach: "local",
+    secrets: Object.values(SECRETS),
+    database: "postgres",
+    libraries: ["inbox"],
+    keeps: ["paperless"],
+    requests: { cpu: "10m", memory: "1Gi" },
+    helpers,
+    // The image's init is root.
+    podSecurity: "baseline",
+    build: (platform, config, { main }) => build(platform, config, main),
+});
+
+function build(
+    platform: Platform,
+    config: { readonly host: string; readonly storage: string },
+    main: Given["main"],
+): Workload {
     if (platform.databases === undefined) {
         throw new pulumi.RunError("paperless needs a PostgreSQL server, and this cluster has none");
     }
@@ -34,14 +62,13 @@ export function paperless(platform: Platform, args: PaperlessArgs): Workload {
     const broker = new Workload(
         "paperless-redis",
         {
-            ...common,
+            ...helper("paperless-redis", "256Mi"),
             image: images.valkey,
             // A queue of tasks that are found again in the inbox: nothing to keep.
             args: ["valkey-server", "--save", "", "--appendonly", "no", "--maxmemory", "192mb"],
             ports: { redis: 6379 },
             volumes: { "/data": scratch() },
             health: { exec: ["valkey-cli", "ping"] },
-            memory: { request: "32Mi", limit: "256Mi" },
             security: { user: 999 },
         },
         platform,
@@ -49,12 +76,11 @@ export function paperless(platform: Platform, args: PaperlessArgs): Workload {
     const tika = new Workload(
         "paperless-tika",
         {
-            ...common,
+            ...helper("paperless-tika", "2Gi"),
             image: images.tika,
             ports: { http: 9998 },
             volumes: { "/tmp": scratch() },
             health: { http: "/tika" },
-            memory: { request: "512Mi", limit: "2Gi" },
             security: { user: 35002 },
         },
         platform,
@@ -62,13 +88,12 @@ export function paperless(platform: Platform, args: PaperlessArgs): Workload {
     const gotenberg = new Workload(
         "paperless-gotenberg",
         {
-            ...common,
+            ...helper("paperless-gotenberg", "2Gi"),
             image: images.gotenberg,
             args: ["gotenberg", "--chromium-disable-javascript=true", "--chromium-allow-list=file:///tmp/.*"],
             ports: { http: 3000 },
             volumes: { "/tmp": scratch() },
             health: { http: "/health" },
-            memory: { request: "128Mi", limit: "2Gi" },
             // Chromium and LibreOffice write profiles into their home directory.
             security: { user: 1001, writableRoot: true },
         },
@@ -79,11 +104,10 @@ export function paperless(platform: Platform, args: PaperlessArgs): Workload {
     return new Workload(
         "paperless",
         {
-            ...common,
+            ...main,
             image: images.paperless,
-            ports: { http: 8000 },
             env: {
-                PAPERLESS_URL: platform.edge.url(args.host),
+                PAPERLESS_URL: platform.edge.url(config.host),
                 PAPERLESS_PORT: "8000",
                 PAPERLESS_TIME_ZONE: platform.cluster.timezone,
                 PAPERLESS_DBENGINE: "postgresql",
@@ -106,14 +130,12 @@ export function paperless(platform: Platform, args: PaperlessArgs): Workload {
                 USERMAP_UID: String(uid),
                 USERMAP_GID: String(gid),
             },
-            secrets: PAPERLESS_SECRETS,
+            secrets: SECRETS,
             secretEnv: { PAPERLESS_DBPASS: database.password },
-            volumes: { "/data": data(args.storage), [inbox]: shared("inbox"), "/tmp": scratch("4Gi") },
-            expose: { host: args.host, access: "local" },
+            volumes: { "/data": data(config.storage), [inbox]: shared("inbox"), "/tmp": scratch("4Gi") },
             // Every page but this one asks for a login and answers with a redirect.
             health: { http: "/accounts/login/" },
             connects: [broker.url, tika.url, gotenberg.url],
-            memory: { request: "1Gi", limit: args.memory },
             security: "startsAsRoot",
         },
         platform,

@@ -1,28 +1,28 @@
+import { app, webApp } from "../app";
 import { images } from "../../components/images";
-import type { Platform } from "../../components/platform";
 import { Workload } from "../../components/workload";
 
-export interface EchoServerArgs {
-    host: string;
-    /** Memory limit, e.g. 128Mi. */
-    memory: string;
-}
-
 /** Answers with the request it got: the proof that a name, the tunnel and the edge work. */
-export const echoServer = (platform: Platform, args: EchoServerArgs) =>
-    new Workload(
-        "echo-server",
-        {
-            namespace: "apps",
-            group: "apps",
-            image: images.echoServer,
-            ports: { http: 8080 },
-            env: { HTTP_PORT: "8080", LOG_WITHOUT_NEWLINE: "true", DISABLE_REQUEST_LOGS: "false" },
-            expose: { host: args.host, access: "external" },
-            health: { http: "/" },
-            cpu: "10m",
-            memory: { request: "32Mi", limit: args.memory },
-            security: { user: 1000 },
-        },
-        platform,
-    );
+export const echoServer = app({
+    name: "echo-server",
+    title: "shows that a name, the tunnel and the edge work",
+    namespace: "apps",
+    group: "apps",
+    config: webApp({ host: "echo-server", memory: "128Mi" }, {}),
+    ports: { http: 8080 },
+    reach: "external",
+    requests: { cpu: "10m", memory: "32Mi" },
+    podSecurity: "restricted",
+    build: (platform, _config, { main }) =>
+        new Workload(
+            "echo-server",
+            {
+                ...main,
+                image: images.echoServer,
+                env: { HTTP_PORT: "8080", LOG_WITHOUT_NEWLINE: "true", DISABLE_REQUEST_LOGS: "false" },
+                health: { http: "/" },
+                security: { user: 1000 },
+            },
+            platform,
+        ),
+});

@@ -1,71 +1,46 @@
 /** Exporters for devices of the household, as workloads with a monitor. */
 import * as k8s from "@pulumi/kubernetes";
-import type * as pulumi from "@pulumi/pulumi";
 import { images } from "../images";
-import { GRAPHITE_HOST } from "./graphite-host";
 import type { Platform } from "../platform";
-import { Workload } from "../workload";
+import { Workload, type WorkloadArgs } from "../workload";
 
-export interface AwairArgs {
-    namespace: string;
-    /** Room that the sensor is in. */
-    room: string;
-    /** Address of the sensor, with its local API switched on. */
-    address: string;
+/** What the declaration of an exporter says of its workload. */
+type ExporterArgs = Pick<WorkloadArgs, "namespace" | "group" | "ports" | "expose" | "cpu" | "memory">;
+
+/** Air quality: an exporter for each room's sensor, by the sensor's address. */
+export function awairExporters(platform: Platform, rooms: Readonly<Record<string, string>>, args: ExporterArgs): void {
+    for (const [room, address] of Object.entries(rooms)) awairExporter(platform, room, address, args);
 }
 
-/** Air quality of one room. https://github.com/rtrox/prometheus-awair-exporter */
-export function awairExporter(platform: Platform, args: AwairArgs, opts: pulumi.ComponentResourceOptions): Workload {
-    const name = `awair-${args.room}`;
+function awairExporter(platform: Platform, room: string, address: string, args: ExporterArgs): void {
+    const name = `awair-${room}`;
     const workload = new Workload(
         name,
         {
-            namespace: args.namespace,
-            group: "infra",
+            ...args,
             image: images.awairExporter,
-            ports: { http: 8080 },
-            env: { AWAIR_HOSTNAME: args.address },
+            env: { AWAIR_HOSTNAME: address },
             health: { http: "/healthz" },
-            cpu: "10m",
-            memory: { request: "16Mi", limit: "64Mi" },
             security: { user: 10001 },
         },
         platform,
-        opts,
     );
     monitor(name, "http", platform, args.namespace, workload);
-    return workload;
-}
-
-export interface GraphiteArgs {
-    namespace: string;
-    /** Address of its own, for senders outside the cluster. */
-    address: string;
 }
 
 /** Takes what TrueNAS sends in Graphite's line format. https://github.com/prometheus/graphite_exporter */
-export function graphiteExporter(
-    platform: Platform,
-    args: GraphiteArgs,
-    opts: pulumi.ComponentResourceOptions,
-): Workload {
+export function graphiteExporter(platform: Platform, args: ExporterArgs): Workload {
     const name = "graphite-exporter";
     const workload = new Workload(
         name,
         {
-            namespace: args.namespace,
-            group: "infra",
+            ...args,
             image: images.graphiteExporter,
             args: ["--graphite.listen-address=:2003", "--web.listen-address=:9108"],
-            ports: { graphite: 2003, metrics: 9108 },
-            expose: { host: GRAPHITE_HOST, access: "dedicated", address: args.address },
             health: { tcp: true, port: "metrics" },
-            cpu: "10m",
-            memory: { request: "32Mi", limit: "256Mi" },
             security: { user: 65534 },
         },
         platform,
-        opts,
     );
     monitor(name, "metrics", platform, args.namespace, workload);
     return workload;

@@ -4,6 +4,7 @@ import { dig, fields, items, text, UNKNOWN, type Rule, type Subject } from "./ru
 
 const literalSecret: Rule = {
     id: "literal-secret",
+    optIn: true,
     title: "Secrets come from the secret store",
     description:
         "A Secret whose content passes through the program was in Git before, encrypted or not. Content comes from Doppler by ExternalSecret; what must be there before Doppler is, is exempt one by one.",
@@ -30,6 +31,7 @@ const BACKENDS = ["b2", "minio"];
 
 const backedUp: Rule = {
     id: "backed-up",
+    optIn: true,
     title: "Every volume is backed up twice",
     description:
         "A claim has two ReplicationSources of VolSync, `<claim>-b2` and `<claim>-minio`. What can be made anew is exempt one by one.",

@@ -7,6 +7,7 @@ const EXTERNAL_GATEWAY = "envoy-external";
 
 const ingress: Rule = {
     id: "ingress",
+    optIn: true,
     title: "No Ingress objects",
     description:
         "HTTP comes in by HTTPRoutes of the Gateway API, neither by Ingress objects nor by a chart's switch for them.",
@@ -29,6 +30,7 @@ const ingress: Rule = {
 
 const externalGateway: Rule = {
     id: "external-gateway",
+    optIn: true,
     title: "Only what is declared external is on the internet",
     description:
         "A route hangs on envoy-external only if a workload declared its host with `access: external`; everything else is for LAN and tailnet, by envoy-internal.",

@@ -74,6 +74,7 @@ const abandonedSource: Rule = {
 
 const velero: Rule = {
     id: "velero",
+    optIn: true,
     title: "No Velero",
     description: "VolSync backs volumes up; Velero is the way that was left behind.",
     sources: ["C-BKP-09"],

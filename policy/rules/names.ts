@@ -30,6 +30,7 @@ const kebabCase: Rule = {
 
 const namespaceName: Rule = {
     id: "namespace-name",
+    optIn: true,
     title: "Namespaces are single words",
     description:
         "A namespace is one lower-case word, such as media; names that upstream has chosen are exempt one by one.",

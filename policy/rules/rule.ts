@@ -15,6 +15,8 @@ export interface Subject {
 export interface Context {
     /** Stack name, e.g. `homelab`. */
     readonly stack: string;
+    /** Recipe that the stack is built by. */
+    readonly recipe: string;
     /** Every resource of the stack; for a rule of scope `resource` only the one in question. */
     readonly resources: readonly Subject[];
     /** What the workloads of the stack declared: host and who may reach it. */
@@ -32,6 +34,8 @@ export interface Finding {
 export interface Rule {
     /** Stable, kebab-case: severities, exemptions and the policy pack go by it. */
     readonly id: string;
+    /** True: one house's taste, looked at only where a recipe's policy names it; otherwise every recipe is held to it. */
+    readonly optIn?: true;
     /** What it asks for, in a few words. */
     readonly title: string;
     readonly description: string;

@@ -17,6 +17,7 @@ const FLUX = /^kubernetes:[a-z]+\.toolkit\.fluxcd\.io\//;
 
 const helmRepository: Rule = {
     id: "helm-repository",
+    optIn: true,
     title: "No central chart repositories",
     description:
         "Every application carries its own chart source: no HelmRepository object, and no release that relies on a repository which somebody added to helm on this machine.",
@@ -39,6 +40,7 @@ const helmRepository: Rule = {
 
 const sharedChartSource: Rule = {
     id: "shared-chart-source",
+    optIn: true,
     title: "One chart source an application",
     description:
         "An OCIRepository or other source is used by one HelmRelease: an upgrade of one application moves no other.",
@@ -73,6 +75,7 @@ function chartSource(resource: Subject): string | undefined {
 
 const legacyPath: Rule = {
     id: "legacy-path",
+    optIn: true,
     title: "Nothing from cluster-cd/",
     description: "Flux follows cluster-apps/; cluster-cd/ is the structure before it.",
     sources: ["C-GITOPS-08", "C-GITOPS-35"],
@@ -90,6 +93,7 @@ const legacyPath: Rule = {
 
 const sopsSubstitution: Rule = {
     id: "sops-in-flux",
+    optIn: true,
     title: "Flux neither decrypts nor substitutes from SOPS",
     description:
         "A Flux Kustomization with `decryption` puts application secrets back into Git; one that substitutes from a Secret spreads them over manifests. Secrets come from Doppler, by ExternalSecret.",

@@ -104,10 +104,10 @@ function isCommented(chart: string, path: string): boolean {
 
 const releases: Record<string, { chart: string; values: Tree }[]> = {};
 beforeAll(async () => {
-    for (const stack of stackNames) releases[stack] = await releasesOf(stack);
+    for (const stack of stackNames(ROOT)) releases[stack] = await releasesOf(stack);
 });
 
-describe.each(stackNames)("stack %s", (stack) => {
+describe.each(stackNames(ROOT))("stack %s", (stack) => {
     here(`values of every Release exist in the pinned chart${skipped}`, () => {
         const faults = (releases[stack] ?? []).flatMap(({ chart, values }) => {
             if (chart in WITHOUT_VALUES) return [];

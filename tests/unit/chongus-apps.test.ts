@@ -1,22 +1,15 @@
 /** Workloads of chongus that homelab does not have, each on a platform that shows what it was asked for. */
 import { parse } from "yaml";
-import { ollama } from "../../apps/ai/ollama";
-import { jellyfin } from "../../apps/media/jellyfin";
-import { recyclarr } from "../../apps/media/recyclarr";
-import { sabnzbd } from "../../apps/media/sabnzbd";
-import { servarr } from "../../apps/media/servarr";
-import { paperless } from "../../apps/productivity/paperless";
-import { images } from "../../components/images";
 import type { Platform } from "../../components/platform";
 import { planComponent } from "./component-plan";
 import { dig, lookInto, type Inputs } from "./planned";
-import { testPlatform, type TestPlatform } from "./test-platform";
+import { deploy, testPlatform, type TestPlatform } from "./test-platform";
 
-async function plan(build: (platform: Platform) => unknown, change: Partial<Platform> = {}) {
+async function plan(apps: Record<string, unknown>, change: Partial<Platform> = {}) {
     let platform: TestPlatform | undefined;
     const resources = await planComponent(() => {
         platform = testPlatform({ media: "baseline", ai: "restricted", productivity: "baseline" });
-        build({ ...platform, ...change });
+        deploy({ ...platform, ...change }, apps);
     });
     if (platform === undefined) throw new Error("not planned");
     return { look: lookInto(() => ({ resources })), platform };
@@ -33,7 +26,7 @@ const web = { host: "app", memory: "2Gi", storage: "5Gi" };
 
 describe("jellyfin", () => {
     test("transcodes on a GPU with the encoder shown to it (C-HW-06)", async () => {
-        const { look } = await plan((platform) => jellyfin(platform, { ...web, gpu: "nvidia" }));
+        const { look } = await plan({ jellyfin: { ...web, gpu: "nvidia" } });
         const container = look.container("jellyfin");
         expect(env(container)).toEqual({
             TZ: "America/Los_Angeles",
@@ -45,7 +38,7 @@ describe("jellyfin", () => {
     });
 
     test("without one on the CPU; the library is read-only, health needs no login", async () => {
-        const { look } = await plan((platform) => jellyfin(platform, web));
+        const { look } = await plan({ jellyfin: { ...web, gpu: "none" } });
         const container = look.container("jellyfin");
         expect(env(container)).not.toHaveProperty("NVIDIA_DRIVER_CAPABILITIES");
         expect(look.pod("jellyfin")).not.toHaveProperty("runtimeClassName");
@@ -62,7 +55,7 @@ describe("jellyfin", () => {
 
 describe("sabnzbd", () => {
     test("answers by its host and to partners; its keys come from the store", async () => {
-        const { look, platform } = await plan((host) => sabnzbd(host, web));
+        const { look, platform } = await plan({ sabnzbd: web });
         const container = look.container("sabnzbd");
         expect(env(container)).toEqual({
             TZ: "America/Los_Angeles",
@@ -78,7 +71,7 @@ describe("sabnzbd", () => {
     });
 
     test("its probe asks by address, which no whitelist needs to name, and what needs no key", async () => {
-        const { look } = await plan((host) => sabnzbd(host, web));
+        const { look } = await plan({ sabnzbd: web });
         expect(probe(look.container("sabnzbd"))).toMatchObject({
             httpGet: { path: "/api?mode=version", port: "http" },
         });
@@ -88,9 +81,7 @@ describe("sabnzbd", () => {
 
 describe("the servarr family", () => {
     test("one code base, three names: settings by environment, an API key where a partner must know it", async () => {
-        const { look } = await plan((platform) =>
-            servarr("radarr", platform, { ...web, image: images.radarr, port: 7878, apiKey: "radarr.apiKey" }),
-        );
+        const { look } = await plan({ radarr: web, recyclarr: {} });
         const container = look.container("radarr");
         expect(env(container)).toEqual({
             TZ: "America/Los_Angeles",
@@ -103,25 +94,19 @@ describe("the servarr family", () => {
     });
 
     test("without one the application makes its own", async () => {
-        const { look } = await plan((platform) =>
-            servarr("prowlarr", platform, { ...web, image: images.prowlarr, port: 9696 }),
-        );
+        const { look } = await plan({ prowlarr: web });
         expect(env(look.container("prowlarr"))).not.toHaveProperty("PROWLARR__AUTH__APIKEY");
         expect(look.all(":Secret")).toEqual([]);
     });
 });
 
 describe("recyclarr", () => {
-    const args = {
-        memory: "256Mi",
-        sonarr: { url: "http://sonarr.media.svc.cluster.local:8989", apiKey: "sonarr.apiKey" },
-        radarr: { url: "http://radarr.media.svc.cluster.local:7878", apiKey: "radarr.apiKey" },
-    };
+    const apps = { recyclarr: {}, sonarr: {}, radarr: {} };
     const job = (look: ReturnType<typeof lookInto>) =>
         dig(look.find(":CronJob", "recyclarr").inputs, "spec", "jobTemplate", "spec", "template", "spec") as Inputs;
 
     test("syncs once a day, with the keys of those it keeps", async () => {
-        const { look, platform } = await plan((host) => recyclarr(host, args));
+        const { look, platform } = await plan(apps);
         expect(dig(look.find(":CronJob", "recyclarr").inputs, "spec", "schedule")).toBe("0 5 * * *");
         expect(dig(job(look), "containers", 0, "args")).toEqual(["sync"]);
         expect(env(dig(job(look), "containers", 0) as Inputs)).toEqual({
@@ -131,14 +116,14 @@ describe("recyclarr", () => {
             SONARR_API_KEY: { name: "recyclarr", key: "SONARR_API_KEY" },
             RADARR_API_KEY: { name: "recyclarr", key: "RADARR_API_KEY" },
         });
-        expect(platform.secrets.asked[0]?.data).toEqual({
+        expect(platform.secrets.asked.find(({ name }) => name === "recyclarr")?.data).toEqual({
             SONARR_API_KEY: "sonarr.apiKey",
             RADARR_API_KEY: "radarr.apiKey",
         });
     });
 
     test("its folder is writable, for it makes others in it; the configuration in it is not", async () => {
-        const { look } = await plan((host) => recyclarr(host, args));
+        const { look } = await plan(apps);
         expect(dig(job(look), "containers", 0, "volumeMounts")).toEqual([
             { name: "config", mountPath: "/config" },
             { name: "tmp", mountPath: "/tmp" },
@@ -152,21 +137,21 @@ describe("recyclarr", () => {
     });
 
     test("keys stand in its configuration as a tag of its own, unquoted", async () => {
-        const { look } = await plan((host) => recyclarr(host, args));
+        const { look } = await plan(apps);
         const text = String(dig(look.find(":ConfigMap", "recyclarr").inputs, "data", "config-recyclarr.yml"));
         expect(text).toContain("    api_key: !env_var SONARR_API_KEY\n");
         const tag = { tag: "!env_var", resolve: (name: string) => `of ${name}` };
         expect(parse(text, { customTags: [tag] })).toEqual({
             sonarr: {
                 series: {
-                    base_url: args.sonarr.url,
+                    base_url: "http://sonarr.media.svc.cluster.local:8989",
                     api_key: "of SONARR_API_KEY",
                     quality_definition: { type: "series" },
                 },
             },
             radarr: {
                 movies: {
-                    base_url: args.radarr.url,
+                    base_url: "http://radarr.media.svc.cluster.local:7878",
                     api_key: "of RADARR_API_KEY",
                     quality_definition: { type: "movie" },
                 },
@@ -176,7 +161,7 @@ describe("recyclarr", () => {
 });
 
 describe("paperless", () => {
-    const documents = async () => plan((platform) => paperless(platform, { ...web, memory: "4Gi", storage: "20Gi" }));
+    const documents = async () => plan({ paperless: { ...web, memory: "4Gi", storage: "20Gi" } });
 
     test("documents, broker, readers of office files", async () => {
         const { look } = await documents();
@@ -258,16 +243,14 @@ describe("paperless", () => {
     });
 
     test("needs a database server", async () => {
-        await expect(plan((platform) => paperless(platform, web), { databases: undefined } as never)).rejects.toThrow(
+        await expect(plan({ paperless: web }, { databases: undefined } as never)).rejects.toThrow(
             "paperless needs a PostgreSQL server, and this cluster has none",
         );
     });
 });
 
 test("ollama keeps models where it may write, as the household's user, on a GPU (C-HW-06)", async () => {
-    const { look } = await plan((platform) =>
-        ollama(platform, { host: "ollama", memory: "24Gi", models: "100Gi", gpu: "nvidia" }),
-    );
+    const { look } = await plan({ ollama: { gpu: "nvidia" } });
     const container = look.container("ollama");
     expect(env(container)).toEqual({
         TZ: "America/Los_Angeles",

@@ -68,7 +68,7 @@ const containersOf = (pod: Inputs) => [
 describe("hand-off to Git", () => {
     test("Flux, by its operator, and no other GitOps engine (C-GITOPS-01, C-BOOT-14)", () => {
         // The stacks of this seed that are built.
-        const stacks = stackNames.filter((name) => ["chongus", "bitty"].includes(name));
+        const stacks = stackNames(ROOT).filter((name) => ["chongus", "bitty"].includes(name));
         expect(stacks).toContain("chongus");
         expect(release("flux-operator")).toMatchObject({ name: "flux-operator", namespace: "flux-system" });
         expect(metadata(find(":FluxInstance", "flux"))).toMatchObject({ name: "flux", namespace: "flux-system" });
@@ -423,7 +423,7 @@ describe("GPUs", () => {
             expect(dig(containersOf(pod)[0], "resources", "limits", "nvidia.com/gpu")).toBe("1");
             expect(waitsFor(controller.urn).has(find(":Release", "nvidia").urn)).toBe(true);
         }
-        for (const other of stackNames.filter((name) => name !== "chongus" && name !== "k3s-home")) {
+        for (const other of stackNames(ROOT).filter((name) => name !== "chongus" && name !== "k3s-home")) {
             const { resources } = await planStack(other, readStackValue(ROOT, other), ROOT);
             expect(JSON.stringify(resources)).not.toContain("nvidia.com/gpu");
         }

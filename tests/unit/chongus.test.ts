@@ -440,9 +440,7 @@ test("without Cloudflare and Tailscale there is still a cluster, by every way to
     expect(kinds.filter((kind) => /DNSEndpoint|Acl|TailnetKey/.test(String(kind)))).toEqual([]);
 
     const minimal = await planStack("chongus", fixture("minimal"), ROOT);
-    expect(minimal.resources.filter(({ type }) => type === "homelab:apps:Workload").map(({ name }) => name)).toEqual([
-        "graphite-exporter",
-    ]);
+    expect(minimal.resources.filter(({ type }) => type === "homelab:apps:Workload")).toEqual([]);
 
     const [l2, bgp] = [
         await planStack("chongus", fixture("l2"), ROOT),

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { openStack, stackNames } from "../../stacks";
+import { openStack, recipes } from "../../stacks";
 import { ConfigError, didYouMean, type Fault } from "../../config/parse";
 import { readStackValue, ROOT } from "../../tools/stack-file";
 import { invalidBase, invalidFixtures, valueOf } from "./invalid-fixtures";
@@ -18,7 +18,10 @@ function faultsOf(stack: string, input: unknown): readonly Fault[] {
     return [];
 }
 
-describe.each(stackNames)("stack %s", (stack) => {
+/** Fixtures are those of a recipe, and its own stack has its name. */
+const recipeNames = recipes.map(({ name }) => name);
+
+describe.each(recipeNames)("stack %s", (stack) => {
     test("the committed file is valid", () => {
         expect(faultsOf(stack, readStackValue(ROOT, stack))).toEqual([]);
     });
@@ -48,19 +51,24 @@ const fixtureRules = (stack: string) => invalidFixtures(stack).map(({ rule }) =>
 const declaredIn = (...sources: string[]) =>
     sources
         .map((file) => readFileSync(join(ROOT, file), "utf8"))
-        .flatMap((source) => [...source.matchAll(/rule: "([a-z0-9-]+)"|claimedTwice\(\s*"([a-z0-9-]+)"/g)])
-        .flatMap(([, a, b]) => a ?? b ?? []);
+        .flatMap((source) => [...source.matchAll(/(?:rule: |claimedTwice\(\s*|outside\(\s*)"([a-z0-9-]+)"/g)])
+        .flatMap(([, rule]) => rule ?? []);
 
-test.each(stackNames)("every cross rule of the %s stack has a fixture", (stack) => {
+test.each(recipeNames)("every cross rule of the recipe %s has a fixture", (stack) => {
     const rules = fixtureRules(stack);
     const own = declaredIn(`stacks/${stack}.schema.ts`);
     expect(own.length).toBeGreaterThan(5);
-    const shared = declaredIn("config/rules.ts", "config/parse.ts");
-    expect([...new Set([...own, ...shared])].filter((rule) => !rules.includes(rule)).sort()).toEqual([]);
+    expect(own.filter((rule) => !rules.includes(rule)).sort()).toEqual([]);
+});
+
+test("every rule that recipes share has a fixture in some recipe", () => {
+    const rules = recipeNames.flatMap((recipe) => fixtureRules(recipe));
+    const shared = declaredIn("config/rules.ts", "config/parse.ts", "lab/apps.ts");
+    expect(shared.filter((rule) => !rules.includes(rule)).sort()).toEqual([]);
 });
 
 test("every rule of the schemas' building blocks has a fixture in some stack", () => {
-    const rules = stackNames.flatMap((stack) => fixtureRules(stack));
+    const rules = recipeNames.flatMap((recipe) => fixtureRules(recipe));
     expect(declaredIn("config/fields.ts").filter((rule) => !rules.includes(rule))).toEqual([]);
 });
 
@@ -112,9 +120,23 @@ test("the message is readable and the error carries no stack for the engine to p
     );
 });
 
-test("an unknown stack names the known ones", () => {
-    expect(faultsOf("homelap", {})).toEqual([
-        { rule: "unknown-stack", path: "stack", got: '"homelap"', allowed: `one of ${stackNames.join(", ")}` },
+test("an unknown recipe names the known ones; a stack of another name must say its own", () => {
+    expect(faultsOf("homelap", { recipe: "homelap" })).toEqual([
+        {
+            rule: "unknown-recipe",
+            path: "recipe",
+            got: '"homelap"',
+            allowed: `one of ${recipeNames.join(", ")}`,
+            suggestion: "did you mean homelab?",
+        },
+    ]);
+    expect(faultsOf("cabin", {})).toEqual([
+        {
+            rule: "unknown-recipe",
+            path: "recipe",
+            got: "nothing",
+            allowed: `one of ${recipeNames.join(", ")} (required: no recipe is called cabin)`,
+        },
     ]);
 });
 

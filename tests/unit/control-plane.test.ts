@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stringify } from "yaml";
 import type { ControlPlane as Plane, ToolPaths } from "../../sandbox/control-plane";
 import { sandboxLayout } from "../../sandbox/layout";
 import { freePorts } from "../../sandbox/ports";
@@ -42,7 +43,14 @@ test("waits for the lease of every node of three, though none is there yet", asy
     const cluster = join(layout.kwok, "clusters", "chongus");
     mkdirSync(cluster, { recursive: true });
     writeFileSync(join(cluster, "kwok.yaml"), "");
-    writeFileSync(layout.kubeconfig, "");
+    writeFileSync(
+        layout.kubeconfig,
+        stringify({
+            "current-context": "kwok",
+            contexts: [{ name: "kwok", context: { cluster: "kwok" } }],
+            clusters: [{ name: "kwok", cluster: { server: `http://127.0.0.1:${port}` } }],
+        }),
+    );
     const log = join(base, "calls");
     const script = (name: string, text: string) => {
         writeFileSync(join(base, name), text);

@@ -7,12 +7,13 @@ import { conflicts, type StackClaim } from "../../config/claims";
 import { assertNoConflict, crossCheck } from "../../config/cross-checks";
 import { parseConfig } from "../../config/parse";
 import { chongusClaims, chongusRules, chongusSchema } from "../../stacks/chongus.schema";
+import { stacks } from "../../stacks";
 import { sayCrossChecks } from "../../tools/cross-check";
 import { PROJECT, readStackValue, ROOT } from "../../tools/stack-file";
 
 test("the committed stacks have no conflict with each other", () => {
-    expect(crossCheck(ROOT, PROJECT)).toEqual({ conflicts: [], unread: [] });
-    expect(assertNoConflict(ROOT, PROJECT, "homelab")).toEqual([]);
+    expect(crossCheck(ROOT, PROJECT, stacks)).toEqual({ conflicts: [], unread: [] });
+    expect(assertNoConflict(ROOT, PROJECT, "homelab", stacks)).toEqual([]);
 });
 
 describe("claims that meet", () => {
@@ -76,50 +77,52 @@ describe("messages", () => {
         place("homelab", homelab);
         place("chongus", chongus);
         // homelab's own rules refuse a node outside its LAN, so what it takes is not known. That is said.
-        expect(crossCheck(root, PROJECT).conflicts).toEqual([]);
+        expect(crossCheck(root, PROJECT, stacks).conflicts).toEqual([]);
         const gap =
             /^Pulumi\.homelab\.yaml is not compared with the other clusters: it has a fault:\n {2}node\.address: got/;
-        expect(assertNoConflict(root, PROJECT, "chongus")).toEqual([expect.stringMatching(gap)]);
+        expect(assertNoConflict(root, PROJECT, "chongus", stacks)).toEqual([expect.stringMatching(gap)]);
 
         const inLan = committed("homelab");
         place("homelab", inLan);
-        const found = crossCheck(root, PROJECT);
+        const found = crossCheck(root, PROJECT, stacks);
         expect(found.unread).toEqual([]);
         expect(found.conflicts.map(({ text }) => text)).toContainEqual(
             `  Pulumi.homelab.yaml:${lineOf(inLan, "sonarr: {}")} (homelab, apps.sonarr.host: sonarr.peterstorm.io)\n` +
                 `  and Pulumi.chongus.yaml:${lineOf(chongus, "sonarr: {}")} (chongus, apps.sonarr.host: sonarr.peterstorm.io):\n` +
                 `      one name would lead to two clusters`,
         );
-        expect(() => assertNoConflict(root, PROJECT, "chongus")).toThrow(/^\d+ conflicts with other clusters; nothing/);
+        expect(() => assertNoConflict(root, PROJECT, "chongus", stacks)).toThrow(
+            /^\d+ conflicts with other clusters; nothing/,
+        );
     });
 
     test("a project with one stack has nothing to compare", () => {
         place("homelab", committed("homelab"));
-        expect(crossCheck(root, PROJECT)).toEqual({ conflicts: [], unread: [] });
+        expect(crossCheck(root, PROJECT, stacks)).toEqual({ conflicts: [], unread: [] });
     });
 
     test.each<[string, string, RegExp]>([
-        ["no YAML", "config: [", /is not valid YAML/],
-        ["another key", "config: {}\n", /it has a fault:\n {2}cluster: got nothing/],
+        ["no YAML", `config:\n  ${PROJECT}:cluster: [`, /is not valid YAML/],
+        ["no block", `config:\n  ${PROJECT}:cluster: 3\n`, /it has a fault:\n {2}cluster: got/],
         ["nothing that can be read to its end", bomb(), /./],
     ])("a sibling with %s is said, and keeps no other from its up", (_, text, why) => {
         place("homelab", committed("homelab"));
         place("chongus", text);
-        const gaps = assertNoConflict(root, PROJECT, "homelab");
+        const gaps = assertNoConflict(root, PROJECT, "homelab", stacks);
         expect(gaps).toEqual([
             expect.stringContaining("Pulumi.chongus.yaml is not compared with the other clusters: "),
         ]);
         expect(gaps[0]).toMatch(why);
-        expect(assertNoConflict(root, PROJECT, "chongus")).toEqual([]);
+        expect(assertNoConflict(root, PROJECT, "chongus", stacks)).toEqual([]);
     });
 
     test("two clusters with Envoy Gateway in one zone would both keep the tunnel's name", () => {
         const claims = chongusClaims(
-            parseConfig("chongus", chongusSchema, chongusRules, readStackValue(ROOT, "chongus")),
+            parseConfig("chongus", chongusSchema("chongus"), chongusRules, readStackValue(ROOT, "chongus")),
         );
         const entrance = { kind: "host", value: "external.rtrox.io", path: "cloudflare.tunnel" };
         expect(claims).toContainEqual(entrance);
-        const without = parseConfig("chongus", chongusSchema, chongusRules, {
+        const without = parseConfig("chongus", chongusSchema("chongus"), chongusRules, {
             ...(readStackValue(ROOT, "chongus") as object),
             cloudflare: undefined,
         });
@@ -175,7 +178,7 @@ test("what is told beside a plan: conflicts of the stacks asked for, and every g
     const root = mkdtempSync(join(tmpdir(), "cross-checks-say-"));
     const lines: string[] = [];
     writeFileSync(join(root, "Pulumi.homelab.yaml"), readFileSync(join(ROOT, "Pulumi.homelab.yaml"), "utf8"));
-    writeFileSync(join(root, "Pulumi.chongus.yaml"), "config: {}\n");
+    writeFileSync(join(root, "Pulumi.chongus.yaml"), `config:\n  ${PROJECT}:cluster: 3\n`);
     expect(sayCrossChecks(root, ["homelab"], (line) => lines.push(line))).toBe(true);
     expect(lines).toEqual([expect.stringMatching(/^warning: Pulumi\.chongus\.yaml is not compared/)]);
     rmSync(root, { recursive: true });

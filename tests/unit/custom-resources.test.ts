@@ -11,7 +11,7 @@ const BUILT_IN =
 
 jest.setTimeout(120_000);
 
-here.each(stackNames)("%s: every field is known, required ones are there, values are allowed", async (stack) => {
+here.each(stackNames(ROOT))("%s: every field is known, required ones are there, values are allowed", async (stack) => {
     const { resources } = await planStack(stack, readStackValue(ROOT, stack), ROOT);
     const custom = resources.filter(({ type }) => type.startsWith("kubernetes:") && !BUILT_IN.test(type));
     expect(custom.length).toBeGreaterThan(3);

@@ -112,8 +112,8 @@ describe("a plan condensed to components", () => {
                     "monitoring",
                     "echo-server",
                     "plex",
-                    "transmission",
                     "prowlarr",
+                    "transmission",
                     "sonarr",
                     "radarr",
                     "overseerr",
@@ -176,18 +176,14 @@ describe("generated blocks", () => {
         expect(() => fillBlocks("README.md", "<!-- generated: dns -->\n", [])).toThrow("1 blocks start and 0 end");
     });
 
-    test("six clusters; only what is in the registry is more than a plan for later", () => {
-        const table = blocks["clusters"]?.([homelab]) ?? "";
-        expect(
-            table
-                .split("\n")
-                .slice(2)
-                .map((row) => [row.split("|")[1]?.trim(), row.split("|")[4]?.trim()]),
-        ).toEqual([
-            ["`homelab`", `built, ${homelab.resources.length} resources`],
-            ...["chongus", "bitty", "truenas", "k3s-home", "magi"].map((name) => [`\`${name}\``, "not yet"]),
-        ]);
-        expect(() => blocks["clusters"]?.([{ ...homelab, stack: "moon" }])).toThrow("no row for the stack moon");
+    test("a row a stack: recipe, machines, what is special, how much it is", () => {
+        const rows = (blocks["clusters"]?.([homelab, { ...homelab, stack: "cabin" }]) ?? "").split("\n").slice(2);
+        expect(rows.map((row) => row.split("|").map((cell) => cell.trim()))).toEqual(
+            ["`homelab`", "`cabin`"].map((stack) => [
+                ...["", stack, "`homelab`", "one NixOS machine with k3s"],
+                ...[homelab.special, String(homelab.resources.length), ""],
+            ]),
+        );
     });
 
     test("the first stack is shown, further ones are folded away", () => {

@@ -196,13 +196,17 @@ describe("the SOPS store", () => {
         expect(JSON.stringify(resources)).not.toContain("value of");
     });
 
-    test("values that are missing in a template or a secret are missed by the check", async () => {
-        let store: SopsSecretStore | undefined;
-        await planComponent(() => {
-            store = new SopsSecretStore("secrets.enc.yaml", () => undefined);
-            const templates = { file: (value: (ref: string) => string) => value("c.d") };
-            store.deliver("a", { name: "a", namespace: "apps", data: { KEY: "a.b" }, templates }, {});
-        });
-        expect(() => store?.check([])).toThrow(/lacks 2 values; nothing was touched\.\n {2}a\.b: .*\n {2}c\.d: /);
+    test("a value that is missing in a template or a secret is no empty text", async () => {
+        const templates = { file: (value: (ref: string) => string) => value("c.d") };
+        const missing = (data: Record<string, string>) =>
+            planComponent(() => {
+                const store = new SopsSecretStore("secrets.enc.yaml", (ref) => (ref === "e.f" ? "there" : undefined));
+                store.deliver("a", { name: "a", namespace: "apps", data, templates }, {});
+            });
+        await expect(missing({ KEY: "e.f" })).rejects.toThrow(/lacks a value\.\n {2}c\.d: /);
+        const store = new SopsSecretStore("secrets.enc.yaml", () => undefined);
+        expect(() => store.check(["c.d", "a.b"])).toThrow(
+            /lacks 2 values; nothing was touched\.\n {2}a\.b: .*\n {2}c\.d: /,
+        );
     });
 });

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stackNames } from "../../stacks";
-import { COMPLETE_STACKS, cover, DEVIATIONS_FILE, FACTS_FILE, readCoverage } from "../../tools/facts/coverage";
+import { cover, DEVIATIONS_FILE, FACTS_FILE, readCoverage } from "../../tools/facts/coverage";
 import { readDeviations } from "../../tools/facts/deviations";
 import { namedIds, readFacts, type Fact, type FactClass } from "../../tools/facts/facts";
 import { testTitles } from "../../tools/facts/titles";
@@ -14,11 +14,11 @@ const whenThere = absent ? test.skip : test;
 const skipped = absent ? ` (skipped: ${FACTS_FILE} is not here)` : "";
 
 describe("the seeds", () => {
-    whenThere.each(COMPLETE_STACKS)(`every owed fact of %s is asserted or answered${skipped}`, (stack) => {
+    // A stack that has a file is built, and answers its seed in full.
+    whenThere.each(stackNames(ROOT))(`every owed fact of %s is asserted or answered${skipped}`, (stack) => {
         const found = readCoverage(ROOT)?.stacks.find((coverage) => coverage.stack === stack);
         expect(found?.missing.map(({ id, fact }) => `${id} ${fact}`)).toEqual([]);
-        expect(found?.asserted.length).toBeGreaterThan(50);
-        expect(stackNames).toContain(stack);
+        expect(found?.asserted.length).toBeGreaterThan(10);
     });
 
     whenThere(`titles and ${DEVIATIONS_FILE} name facts that exist, in full, with reasons${skipped}`, () => {

@@ -267,7 +267,7 @@ describe("workloads", () => {
         const unwanted = /k8s-at-home|truecharts|bitnami/i;
         const listed: string[] = Object.values(charts).map(({ repository }) => repository);
         expect(listed.filter((repository) => unwanted.test(repository))).toEqual([]);
-        for (const stack of stackNames) {
+        for (const stack of stackNames(ROOT)) {
             const { resources } = await planStack(stack, readStackValue(ROOT, stack), ROOT);
             const releases = resources.filter(({ type }) => type.endsWith(":Release"));
             // Every chart comes from the one list that is looked at above.

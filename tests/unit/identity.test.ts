@@ -58,7 +58,7 @@ describe("destroy, which runs no program", () => {
     const folder = mkdtempSync(join(tmpdir(), "homelab-identity-test-"));
     afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-    test.each(stackNames)("deletes the guard of %s before anything else", async (name) => {
+    test.each(stackNames(ROOT))("deletes the guard of %s before anything else", async (name) => {
         const plan = await planStack(name, readStackValue(ROOT, name), ROOT);
         const found = plan.resources.filter((resource) => resource.name === "cluster-identity");
         expect(found).toHaveLength(1);

@@ -4,7 +4,6 @@ import { volSyncValues } from "../../components/backup/volsync";
 import { Alerts, RULES } from "../../components/monitoring/alerts";
 import { Alloy, alloyValues } from "../../components/monitoring/alloy";
 import { Blackbox, blackboxValues } from "../../components/monitoring/blackbox";
-import { awairExporter, graphiteExporter } from "../../components/monitoring/exporters";
 import { Grafana, grafanaValues } from "../../components/monitoring/grafana";
 import { Loki, LOKI, lokiValues } from "../../components/monitoring/loki";
 import { Prometheus, THANOS_SIDECARS } from "../../components/monitoring/prometheus";
@@ -12,7 +11,7 @@ import { chartResources } from "../../components/monitoring/resources";
 import { Thanos, THANOS_QUERY, thanosValues } from "../../components/monitoring/thanos";
 import { planComponent } from "./component-plan";
 import { dig, lookInto, type Inputs } from "./planned";
-import { testPlatform, type TestPlatform } from "./test-platform";
+import { deploy, testPlatform, type TestPlatform } from "./test-platform";
 
 const NAMESPACE = "observability";
 const bucket = (name: string) => ({ endpoint: "https://minio.rtrox.io", bucket: name });
@@ -44,8 +43,10 @@ beforeAll(async () => {
         new Alloy("alloy", { namespace }, {});
         new Grafana("grafana", { namespace: NAMESPACE, host: "grafana" }, platform, {});
         new Blackbox("blackbox", { namespace, probes: { nas: "https://nas.rtrox.io" } }, {});
-        awairExporter(platform, { namespace: NAMESPACE, room: "office", address: "172.30.40.11" }, {});
-        graphiteExporter(platform, { namespace: NAMESPACE, address: "172.22.12.3" }, {});
+        deploy(platform, {
+            awair: { rooms: { office: "172.30.40.11" } },
+            "graphite-exporter": { address: "172.22.12.3" },
+        });
         const fluxNamespace = new k8s.core.v1.Namespace("flux-system", { metadata: { name: "flux-system" } });
         new Alerts(
             "alerts",

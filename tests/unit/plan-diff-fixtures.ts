@@ -51,7 +51,7 @@ export function plan(resources: readonly PlannedResource[], tables: Partial<Plan
         ...resources,
     ];
     return {
-        stack: "test",
+        ...{ stack: "test", recipe: "test", machines: "", special: "" },
         resources: all,
         order: all.map((each) => each.urn),
         ...{ dns: [], tunnel: [], exposures: [], routes: [], volumes: [], images: [], stages: [] },

@@ -8,14 +8,20 @@ import { renderViolations } from "../../policy/report";
 import { rules } from "../../policy/rules";
 import { chartContainers } from "../../policy/rules/containers";
 import type { Context } from "../../policy/rules/rule";
-import { stackPolicies, type StackPolicy } from "../../policy/stacks";
-import { stackNames } from "../../stacks";
+import { recipePolicies, severityOf, type StackPolicy } from "../../policy/stacks";
+import { recipes, stackNames } from "../../stacks";
 import { planStack } from "../../tools/plan/plan";
 import { readStackValue, ROOT } from "../../tools/stack-file";
 import { fixtures, resource, type Fixture } from "./policy-fixtures";
 
-const STRICT: StackPolicy = { severity: {}, exemptions: [] };
-const context = ({ resources, exposures = [] }: Fixture): Context => ({ stack: "test", resources, exposures });
+const EVERY_RULE = Object.fromEntries(rules.map(({ id }) => [id, "mandatory" as const]));
+const STRICT: StackPolicy = { severity: EVERY_RULE, exemptions: [] };
+const context = ({ resources, exposures = [] }: Fixture): Context => ({
+    stack: "test",
+    recipe: "test",
+    resources,
+    exposures,
+});
 const found = (fixture: Fixture, policy = STRICT) => evaluate(rules, context(fixture), policy);
 const rule = (id: string) => {
     const one = rules.find((candidate) => candidate.id === id);
@@ -69,7 +75,7 @@ describe("what a resource-wide rule sees", () => {
             for (const fixture of Object.values(fixtures[one.id]?.breaks ?? {})) {
                 const whole = context(fixture);
                 for (const subject of whole.resources) {
-                    const alone = { stack: "test", resources: [subject], exposures: [] };
+                    const alone = { stack: "test", recipe: "test", resources: [subject], exposures: [] };
                     expect(one.check(subject, alone)).toEqual(one.check(subject, whole));
                 }
             }
@@ -100,13 +106,15 @@ describe("severity and exemptions", () => {
         reason = "because",
         id = "ingress",
     ): StackPolicy => ({
-        severity: {},
+        severity: EVERY_RULE,
         exemptions: [{ rule: id, match, reason }],
     });
 
     test("off, advisory, mandatory", () => {
         const severities = (severity: StackPolicy["severity"]) =>
-            found(fixture, { severity, exemptions: [] }).map((violation) => violation.severity);
+            found(fixture, { severity: { ...EVERY_RULE, ...severity }, exemptions: [] }).map(
+                (violation) => violation.severity,
+            );
         expect(severities({ ingress: "off" })).toEqual([]);
         expect(severities({ ingress: "advisory" })).toEqual(["advisory"]);
         expect(severities({})).toEqual(["mandatory"]);
@@ -141,16 +149,16 @@ describe("severity and exemptions", () => {
     });
 });
 
-describe.each(stackNames)("%s", (stack) => {
+describe.each(stackNames(ROOT))("%s", (stack) => {
     let plan: Context;
-    const policy = stackPolicies[stack] ?? STRICT;
+    const policy = recipePolicies[stack] ?? STRICT;
     beforeAll(async () => {
-        const { resources, exposures } = await planStack(stack, readStackValue(ROOT, stack), ROOT);
-        plan = { stack, resources, exposures };
+        const { recipe, resources, exposures } = await planStack(stack, readStackValue(ROOT, stack), ROOT);
+        plan = { stack, recipe, resources, exposures };
     });
 
     test("has a policy without a fault", () => {
-        expect(stackPolicies).toHaveProperty(stack);
+        expect(recipePolicies).toHaveProperty(stack);
         expect(policyFaults(rules, plan, policy)).toEqual([]);
     });
 
@@ -169,20 +177,20 @@ describe.each(stackNames)("%s", (stack) => {
 });
 
 test("each stack keeps what its own seed says: Ingress and SOPS on homelab, neither on chongus (C-EDGE-11, C-SEC-12, C-GITOPS-36)", () => {
-    const of = (stack: string, id: string) => stackPolicies[stack]?.severity[id] ?? "mandatory";
+    const of = (recipe: string, id: string) => severityOf(rule(id), recipePolicies[recipe] ?? STRICT);
     for (const id of ["ingress", "literal-secret", "sops-in-flux", "velero"]) {
         expect([of("homelab", id), of("chongus", id)]).toEqual(["off", "mandatory"]);
     }
     for (const id of ["image-digest", "memory-limit", "abandoned-source"]) {
         expect([of("homelab", id), of("chongus", id)]).toEqual(["mandatory", "mandatory"]);
     }
-    const softened = Object.entries(stackPolicies["chongus"]?.severity ?? {});
-    expect(softened).toEqual([["raw-manifest", "advisory"]]);
-    expect(Object.keys(stackPolicies).sort()).toEqual([...stackNames].sort());
+    const softened = rules.filter(({ id }) => of("chongus", id) !== "mandatory").map(({ id }) => id);
+    expect(softened).toEqual(["raw-manifest"]);
+    expect(Object.keys(recipePolicies).sort()).toEqual(recipes.map(({ name }) => name).sort());
 });
 
 test("Alertmanager and Rook-Ceph are exempt from limits by the seed (C-POL-22, C-POL-24)", () => {
-    const exempt = (stackPolicies["chongus"]?.exemptions ?? []).filter(({ rule: id }) => id === "memory-limit");
+    const exempt = (recipePolicies["chongus"]?.exemptions ?? []).filter(({ rule: id }) => id === "memory-limit");
     expect(exempt.map(({ match }) => [match.name, match.part])).toEqual([
         ["kube-prometheus-stack", "alertmanager.alertmanagerSpec.resources"],
         ["rook-ceph", undefined],
@@ -201,7 +209,7 @@ describe("limits in charts", () => {
 
 test("a report names rule, resource, fault and fix", () => {
     const [broken] = Object.values(fixtures["ingress"]?.breaks ?? {});
-    const policy: StackPolicy = { severity: { velero: "off" }, exemptions: [] };
+    const policy: StackPolicy = { severity: { ...EVERY_RULE, velero: "off" }, exemptions: [] };
     const text = renderViolations("test", policy, found(broken ?? { resources: [] }, policy));
     expect(text.split("\n")).toEqual([
         `test: 1 mandatory and 0 advisory violations of ${rules.length - 1} rules; 0 exemptions, each with its reason in policy/stacks.ts`,

@@ -9,8 +9,8 @@ import { podSecurityFaults, type PodSecurityLevel } from "../../policy/pod-secur
 import { rules } from "../../policy/rules";
 import { podOf } from "../../policy/rules/kubernetes";
 import type { Subject } from "../../policy/rules/rule";
-import { stackPolicies } from "../../policy/stacks";
 import { assembleCharts } from "../../sandbox/charts/assemble";
+import { recipePolicies, severityOf } from "../../policy/stacks";
 import { openStack, stackNames } from "../../stacks";
 import { planStack, type Plan } from "../../tools/plan/plan";
 import { readStackValue, ROOT } from "../../tools/stack-file";
@@ -29,7 +29,7 @@ const rendered = new Map<string, readonly RenderedRelease[]>();
 beforeAll(async () => {
     missing = await cannotRender();
     if (missing !== undefined) console.warn(`skipped: ${missing}`);
-    for (const stack of stackNames) {
+    for (const stack of stackNames(ROOT)) {
         const plan = await planStack(stack, readStackValue(ROOT, stack), ROOT);
         plans.set(stack, plan);
         if (missing === undefined) rendered.set(stack, await renderReleases(plan, kubernetesOf(stack)));
@@ -79,7 +79,7 @@ function overObjects(
     );
 }
 
-describe.each(stackNames)("%s", (stack) => {
+describe.each(stackNames(ROOT))("%s", (stack) => {
     test("every release makes something", () => {
         if (missing !== undefined) return;
         const releases = rendered.get(stack) ?? [];
@@ -159,13 +159,13 @@ describe.each(stackNames)("%s", (stack) => {
 
     test("what charts make keeps the policy, but for what is exempt", () => {
         if (missing !== undefined) return;
-        const policy = stackPolicies[stack];
+        const policy = recipePolicies[plans.get(stack)?.recipe ?? ""];
         // The others judge what a person writes: names, where objects come from, who made them.
         const wanted = rules.filter(({ id }) => ["memory-limit", "abandoned-source", "velero"].includes(id));
         expect(
             overObjects(stack, (object, release) =>
                 wanted
-                    .filter(({ id }) => (policy?.severity[id] ?? "mandatory") === "mandatory")
+                    .filter((rule) => policy === undefined || severityOf(rule, policy) === "mandatory")
                     .flatMap((rule) => {
                         const exempt = (part: string) =>
                             policy?.exemptions.some(
@@ -174,7 +174,7 @@ describe.each(stackNames)("%s", (stack) => {
                                     [release.release.name, dig(release.release.inputs, "name")].includes(match.name) &&
                                     (match.part === undefined || match.part === MADE_BY[part]),
                             ) === true;
-                        const context = { stack, resources: [], exposures: [] };
+                        const context = { stack, recipe: stack, resources: [], exposures: [] };
                         return rule
                             .check(subject(object, release), context)
                             .filter(({ part }) => !exempt(`${titleOf(object)}/${part}`))
@@ -265,7 +265,7 @@ test("what stand-ins make is in the whole charts, too, Services with the same po
     try {
         const directories = assembleCharts({ out, ...(haveCrds ? { crds: join(ROOT, "..", "shared", "crds") } : {}) });
         const faults: string[] = [];
-        for (const stack of stackNames) {
+        for (const stack of stackNames(ROOT)) {
             const standIns = await renderReleases(plans.get(stack) as Plan, kubernetesOf(stack), directories);
             for (const { release, objects } of standIns) {
                 const chart = String(dig(release.inputs, "chart")).split("/").at(-1) ?? "";

@@ -115,7 +115,7 @@ test("CRDs: all, and a match covers every place in which the version stands", ()
 });
 
 test("Talos and Kubernetes of a stack, and the engine of the workflows", () => {
-    const found = stackNames.flatMap((stack) => extract(`Pulumi.${stack}.yaml`));
+    const found = stackNames(ROOT).flatMap((stack) => extract(`Pulumi.${stack}.yaml`));
     const { talos } = (
         parse(readFileSync(join(ROOT, "Pulumi.chongus.yaml"), "utf8")) as {
             config: Record<string, { talos: { version: string; kubernetes: string } }>;

@@ -195,12 +195,12 @@ describe(".sops.yaml", () => {
 
     test("no recipient opens the secrets of two clusters", () => {
         const committed = readFileSync(join(ROOT, ".sops.yaml"), "utf8");
-        const readers = stackNames.map((stack) =>
+        const readers = stackNames(ROOT).map((stack) =>
             openStack(stack, readStackValue(ROOT, stack)).secrets.flatMap(
                 ({ path: file }) => recipientsFor(committed, file) ?? [],
             ),
         );
-        expect(readers.map((list) => list.length > 0)).toEqual(stackNames.map(() => true));
+        expect(readers.map((list) => list.length > 0)).toEqual(stackNames(ROOT).map(() => true));
         const distinct = readers.flatMap((list) => [...new Set(list)]);
         expect(distinct).toEqual([...new Set(distinct)]);
     });

@@ -61,10 +61,10 @@ function faults({ node, release, kubernetes, patch }: MachineConfiguration): str
     return schemaFaults(config, { $ref: "#/$defs/v1alpha1.Config" }, node, refsIn(schema));
 }
 
-const committed = stackNames.map(
+const committed = stackNames(ROOT).map(
     (stack) => [`the committed ${stack}`, stack, () => readStackValue(ROOT, stack)] as const,
 );
-const fixtures = stackNames.flatMap((stack) =>
+const fixtures = stackNames(ROOT).flatMap((stack) =>
     readdirSync(join(FIXTURES, stack)).map(
         (file) =>
             [

@@ -5,6 +5,7 @@ import { Namespaces, type PodSecurity } from "../../components/cluster/namespace
 import type { Database, DatabaseArgs, Databases } from "../../components/database/databases";
 import type { Backend, Edge, Expose, Exposure } from "../../components/edge/edge";
 import type { Platform } from "../../components/platform";
+import { appsSchema, deployApps } from "../../lab/apps";
 import type { SecretArgs, SecretStore } from "../../components/secrets/secret-store";
 import type { ClaimArgs, SharedLibrary, Storage, Volume, VolumeRow } from "../../components/storage/volumes";
 
@@ -103,6 +104,12 @@ export interface TestPlatform extends Platform {
     readonly edge: NamedRoutes;
 }
 
+/** Builds apps of the catalogue on a platform, from what would stand under `apps:`; with as many GPUs as they ask for. */
+export function deploy(platform: Platform, apps: Record<string, unknown>): void {
+    const gpus = Object.fromEntries(Object.keys(platform.gpus ?? {}).map((maker) => [maker, 9]));
+    deployApps(appsSchema.parse(apps), gpus, () => platform);
+}
+
 /** Makes one; call it inside `planComponent`. */
 export function testPlatform(levels: Readonly<Record<string, PodSecurity>>): TestPlatform {
     return {
@@ -110,6 +117,7 @@ export function testPlatform(levels: Readonly<Record<string, PodSecurity>>): Tes
             name: "test",
             timezone: "America/Los_Angeles",
             kubeconfig: pulumi.secret("kubeconfig"),
+            lan: "192.168.0.0/24",
             podCidr: "10.244.0.0/16",
             serviceCidr: "10.96.0.0/12",
         },

@@ -12,7 +12,7 @@ import { ROOT } from "../stack-file";
 import { runMain, UserError } from "../user-error";
 import { acceptCluster } from "./accept";
 
-const USAGE = `usage: npm run accept -- ${stackNames.join("|")} <UID of namespace kube-system>|${NO_CLUSTER} [--root DIR]`;
+const USAGE = `usage: npm run accept -- ${stackNames(ROOT).join("|")} <UID of namespace kube-system>|${NO_CLUSTER} [--root DIR]`;
 
 const UID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -22,7 +22,7 @@ runMain(async () => {
     const root = at === -1 ? ROOT : words.splice(at, 2)[1];
     const [stack, uid, ...more] = words;
     if (root === undefined || stack === undefined || uid === undefined || more.length > 0) throw new UserError(USAGE);
-    if (!stackNames.includes(stack)) throw new UserError(`no stack is called ${stack}. ${USAGE}`);
+    if (!stackNames(ROOT).includes(stack)) throw new UserError(`no stack is called ${stack}. ${USAGE}`);
     if (uid !== NO_CLUSTER && !UID.test(uid)) {
         throw new UserError(
             `"${uid}" is no UID. The refusal of pulumi up names it; or ask the new cluster:  kubectl get namespace kube-system -o jsonpath={.metadata.uid}\n${USAGE}`,

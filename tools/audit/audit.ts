@@ -71,7 +71,7 @@ async function declaredByOthers(
 ): Promise<{ declared: Declared[]; faults: string[] }> {
     const declared: Declared[] = [];
     const faults: string[] = [];
-    for (const other of stackNames.filter((candidate) => candidate !== name)) {
+    for (const other of stackNames(root).filter((candidate) => candidate !== name)) {
         try {
             const value = valueOf(other);
             const { clouds } = openStack(other, value);

@@ -13,7 +13,7 @@ import { matching } from "./pattern";
 import { auditJson, renderAudit } from "./render";
 
 const USAGE =
-    `usage: npm run audit -- ${stackNames.join("|")} [--json] [--strict] [--import FILE [--undeclared PATTERN]] ` +
+    `usage: npm run audit -- ${stackNames(ROOT).join("|")} [--json] [--strict] [--import FILE [--undeclared PATTERN]] ` +
     `[--root DIR] [--timeout SECONDS]`;
 
 runMain(async () => {

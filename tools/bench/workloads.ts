@@ -55,6 +55,7 @@ function manyWorkloads(count: number): StackSummary {
             name: STACK,
             timezone: "Etc/UTC",
             kubeconfig: pulumi.secret("-"),
+            lan: "192.0.2.0/24",
             podCidr: "10.42.0.0/16",
             serviceCidr: "10.43.0.0/16",
         },
@@ -95,7 +96,13 @@ function manyWorkloads(count: number): StackSummary {
         },
         lab,
     );
-    return { kubeconfig: pulumi.secret("-"), exposures: edge.exposures, volumes: storage.rows, delivery: {} };
+    return {
+        kubeconfig: pulumi.secret("-"),
+        exposures: edge.exposures,
+        volumes: storage.rows,
+        delivery: {},
+        stages: [],
+    };
 }
 
 if (require.main === module) {
@@ -103,7 +110,9 @@ if (require.main === module) {
         const count = Number(process.argv[2]);
         if (!Number.isInteger(count) || count < 1) throw new UserError("usage: workloads.ts <number of workloads>");
         const [started, cpu] = [performance.now(), process.cpuUsage()];
-        const plan = await planProgram({ name: STACK, stages: [] }, () => Promise.resolve(manyWorkloads(count)));
+        const plan = await planProgram({ name: STACK, recipe: STACK, machinesText: "", special: "" }, () =>
+            Promise.resolve(manyWorkloads(count)),
+        );
         const seconds = (performance.now() - started) / 1000;
         const { user, system } = process.cpuUsage(cpu);
         globalThis.gc?.();

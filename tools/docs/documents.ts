@@ -19,7 +19,7 @@ export interface Stale {
 /** Plans every stack and returns the files that say something else. Throws a `UserError` on a marker it does not know. */
 export async function staleDocuments(root: string): Promise<Stale[]> {
     const plans: Plan[] = [];
-    for (const stack of stackNames) plans.push(await planStack(stack, readStackValue(root, stack), root));
+    for (const stack of stackNames(root)) plans.push(await planStack(stack, readStackValue(root, stack), root));
     const wanted = new Map<string, string | undefined>();
     for (const path of pictures(root)) wanted.set(path, undefined);
     for (const plan of plans) wanted.set(picturePath(plan.stack), await drawPlan(plan));

@@ -1,19 +1,19 @@
 /** The tables of docs/policy.md. */
 import { rules } from "../../policy/rules";
-import { stackPolicies } from "../../policy/stacks";
+import { recipePolicies, severityOf } from "../../policy/stacks";
 import { markdownTable } from "./markdown";
 
 /** A row a rule: what it asks for, how strictly on which stack, and the facts of the seeds behind it. */
 export function policyRules(): string {
-    const stacks = Object.entries(stackPolicies);
+    const stacks = Object.entries(recipePolicies);
     return markdownTable(
         ["rule", "what it asks for", "looks at", ...stacks.map(([stack]) => stack), "facts"],
-        rules.map(({ id, description, scope, sources }) => [
-            `\`${id}\``,
-            description,
-            scope,
-            ...stacks.map(([, { severity }]) => severity[id] ?? "mandatory"),
-            sources.join(", "),
+        rules.map((rule) => [
+            `\`${rule.id}\``,
+            rule.description,
+            rule.scope,
+            ...stacks.map(([, policy]) => severityOf(rule, policy)),
+            rule.sources.join(", "),
         ]),
     );
 }
@@ -22,7 +22,7 @@ export function policyRules(): string {
 export function policyExemptions(): string {
     return markdownTable(
         ["stack", "rule", "exempt", "reason"],
-        Object.entries(stackPolicies).flatMap(([stack, { exemptions }]) =>
+        Object.entries(recipePolicies).flatMap(([stack, { exemptions }]) =>
             exemptions.map(({ rule, match, reason }) => [
                 stack,
                 `\`${rule}\``,

@@ -1,14 +1,13 @@
 /** What stands between the markers of README and docs: Markdown made from plans. */
 import type { Plan } from "../plan/plan";
 import { dangerRules } from "../plan-diff/dangers";
-import { clusters } from "./clusters";
 import { markdownTable } from "./markdown";
 import { policyExemptions, policyRules } from "./policy";
 
 /** Path of a stack's picture, seen from the project's root. */
 export const picturePath = (stack: string) => `docs/graph-${stack}.svg`;
 
-/** Blocks by name; plans are in the order of the registry. Throws when a stack stands in no row of the clusters. */
+/** Blocks by name; plans are in the order of the registry. */
 export const blocks: Readonly<Record<string, (plans: readonly Plan[]) => string>> = {
     clusters: clusterTable,
     pictures: (plans) =>
@@ -26,19 +25,15 @@ export const blocks: Readonly<Record<string, (plans: readonly Plan[]) => string>
 };
 
 function clusterTable(plans: readonly Plan[]): string {
-    const unknown = plans.find(({ stack }) => clusters.every(({ name }) => name !== stack));
-    if (unknown !== undefined) throw new Error(`tools/docs/clusters.ts has no row for the stack ${unknown.stack}`);
     return markdownTable(
-        ["stack", "machines", "what is special", "where it stands"],
-        clusters.map(({ name, machines, special }) => {
-            const plan = plans.find(({ stack }) => stack === name);
-            return [
-                `\`${name}\``,
-                machines,
-                special,
-                plan === undefined ? "not yet" : `built, ${plan.resources.length} resources`,
-            ];
-        }),
+        ["stack", "recipe", "machines", "what is special", "resources"],
+        plans.map(({ stack, recipe, machines, special, resources }) => [
+            `\`${stack}\``,
+            `\`${recipe}\``,
+            machines,
+            special,
+            String(resources.length),
+        ]),
     );
 }
 

@@ -7,7 +7,7 @@ import { examine } from "./doctor";
 import { hasFailure } from "./finding";
 import { renderFindings } from "./render";
 
-const USAGE = `usage: npm run doctor -- ${stackNames.join("|")} [--json] [--root DIR] [--timeout SECONDS]`;
+const USAGE = `usage: npm run doctor -- ${stackNames(ROOT).join("|")} [--json] [--root DIR] [--timeout SECONDS]`;
 
 runMain(async () => {
     const { stack, json, root, timeout } = commonOptions(process.argv.slice(2), { usage: USAGE, root: ROOT });

@@ -9,12 +9,6 @@ import { testTitles, type TestTitle } from "./titles";
 export const FACTS_FILE = "../shared/facts/seed-facts.tsv";
 export const DEVIATIONS_FILE = "docs/deviations.md";
 
-/**
- * Stacks whose seed is answered in full: a missing row of theirs is an error. A stack joins the registry with its first
- * stage and this list with its last, so that it can be built step by step and never slides back afterwards.
- */
-export const COMPLETE_STACKS: readonly string[] = ["homelab", "chongus"];
-
 export interface AssertedFact {
     readonly fact: Fact;
     readonly titles: readonly TestTitle[];

@@ -107,7 +107,7 @@ function options() {
         });
         const [app, from, to, ...more] = positionals;
         if (app === undefined || from === undefined || to === undefined || more.length > 0) {
-            throw new UserError(`an app and two stacks are needed, of ${stackNames.join(", ")}`);
+            throw new UserError(`an app and two stacks are needed, of ${stackNames(ROOT).join(", ")}`);
         }
         if (from === to) throw new UserError(`from ${from} to ${to} is no move`);
         const seconds = Number(values.timeout);

@@ -21,10 +21,10 @@ import { renderText } from "./text";
 runMain(async () => {
     const options = parseOptions(process.argv.slice(2));
     const { stack } = options;
-    if (stack !== undefined && !stackNames.includes(stack)) {
-        const { suggestion } = didYouMean(stack, stackNames);
+    if (stack !== undefined && !stackNames(ROOT).includes(stack)) {
+        const { suggestion } = didYouMean(stack, stackNames(ROOT));
         throw new UserError(
-            `--stack is "${stack}"; allowed: ${stackNames.join(", ")}${suggestion === undefined ? "" : `; ${suggestion}`}`,
+            `--stack is "${stack}"; allowed: ${stackNames(ROOT).join(", ")}${suggestion === undefined ? "" : `; ${suggestion}`}`,
         );
     }
     // A wrong value is told before the work, not after it.
@@ -34,7 +34,7 @@ runMain(async () => {
     // The base is planned in a process of its own meanwhile.
     const [before, after] = await Promise.all([
         plansOfRevision({ root: ROOT, base, stack, notice }),
-        plansHere(stack === undefined ? stackNames : [stack]),
+        plansHere(stack === undefined ? stackNames(ROOT) : [stack]),
     ]);
     const helm = source === undefined ? undefined : await findTool("helm");
     const report: Report = { base, stacks: [] };

@@ -12,7 +12,7 @@ runMain(async () => {
     if (unknown !== undefined)
         throw new UserError(`unknown option ${unknown}; usage: npm run plan -- [stack ...] [--json]`);
     const named = words.filter((word) => !word.startsWith("-"));
-    const stacks = named.length === 0 ? stackNames : named;
+    const stacks = named.length === 0 ? stackNames(ROOT) : named;
     for (const stack of stacks) {
         const plan = await planStack(stack, readStackValue(ROOT, stack), ROOT);
         process.stdout.write(words.includes("--json") ? `${JSON.stringify(plan, null, 2)}\n` : `${renderPlan(plan)}\n`);

@@ -45,6 +45,10 @@ export interface PlannedRecord {
 
 export interface Plan {
     readonly stack: string;
+    readonly recipe: string;
+    /** The machines, and what is special about the recipe, in a few words. */
+    readonly machines: string;
+    readonly special: string;
     /** Sorted by URN. */
     readonly resources: readonly PlannedResource[];
     readonly dns: readonly PlannedRecord[];
@@ -75,26 +79,29 @@ export async function planStack(
     return planProgram(stack, () => stack.run({ root, readSops, delivered, showsGit: true }));
 }
 
+/** What of a stack stands in its plan as it is. */
+type PlannedStack = Pick<OpenStack, "name" | "recipe" | "machinesText" | "special">;
+
 /** Plans what a program registers under the name of a stack. Throws what the program throws. */
-export async function planProgram(
-    stack: Pick<OpenStack, "name" | "stages">,
-    program: () => Promise<StackSummary>,
-): Promise<Plan> {
+export async function planProgram(stack: PlannedStack, program: () => Promise<StackSummary>): Promise<Plan> {
     const monitor = new PlanMonitor(PROJECT, stack.name);
     await monitor.install();
     let summary: StackSummary | undefined;
+    let stages: readonly Stage[] = [];
     await pulumi.runtime.runInPulumiStack(async () => {
         summary = await program();
+        pulumi.all([...summary.stages]).apply((known) => (stages = known));
     });
     await pulumi.runtime.disconnect();
     if (summary === undefined) throw new Error(`stack ${stack.name} ended without a summary`);
-    return describe(stack, monitor.registrations, summary);
+    return describe(stack, monitor.registrations, summary, stages);
 }
 
 function describe(
-    stack: Pick<OpenStack, "name" | "stages">,
+    stack: PlannedStack,
     registrations: readonly Registration[],
     summary: StackSummary,
+    stages: readonly Stage[],
 ): Plan {
     const byUrn = new Map(registrations.map((registration) => [registration.urn, registration]));
     const resources = registrations
@@ -103,6 +110,9 @@ function describe(
     const access = new Map(summary.exposures.map((exposure) => [exposure.host, exposure.access]));
     return {
         stack: stack.name,
+        recipe: stack.recipe,
+        machines: stack.machinesText,
+        special: stack.special,
         resources,
         dns: [
             ...dnsTable(resources).map((row) => ({ ...row, owner: "pulumi" as const })),
@@ -116,7 +126,7 @@ function describe(
         ),
         images: imageTable(resources),
         order: bootstrapOrder(registrations, resources),
-        stages: stack.stages,
+        stages,
     };
 }
 

@@ -14,7 +14,7 @@ const USAGE = "usage: npm run render -- [stack ...] [--check]";
 runMain(async () => {
     const { names, check } = options();
     let stale = 0;
-    for (const stack of names.length === 0 ? stackNames : names) {
+    for (const stack of names.length === 0 ? stackNames(ROOT) : names) {
         const value = readStackValue(ROOT, stack);
         const plan = await planStack(stack, value, ROOT);
         const file = secretsFileOf(stack, value);

@@ -1,0 +1,139 @@
+/**
+ * What an app of the catalogue says of itself. All but `build` is data that can be read without building: from it follow
+ * the app's part of the schema, its order among the others, its partners, its place in namespaces, names, addresses,
+ * secrets and sums, and what a cluster must have for it.
+ */
+import type * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { bytes, delivery, ipv4, label } from "../config/fields";
+import type { PodSecurity } from "../components/cluster/namespaces";
+import type { Expose } from "../components/edge/edge";
+import type { DeliveryChoice } from "../components/gitops/delivery";
+import type { GpuKind, Platform } from "../components/platform";
+import type { SecretRef } from "../components/secrets/secret-store";
+import type { SharedLibrary } from "../components/storage/volumes";
+import type { WorkloadArgs } from "../components/workload";
+
+/** What an app does for others: who asks for a role gets every app of the cluster that has it. */
+export type Role = "indexers" | "downloads" | "series" | "films";
+
+/** An app as those who ask it see it. */
+export interface Partner {
+    readonly app: string;
+    /** `http://<service>.<namespace>.svc.cluster.local:<port>`. */
+    readonly url: string;
+    /** Its API key in the secret store, where somebody asks for it. */
+    readonly apiKey: SecretRef | undefined;
+}
+
+/** How an app depends on others. */
+export interface Asks {
+    readonly role: Role;
+    /** True: used where it is; otherwise the app is a dead end without, and that is a fault. */
+    readonly optional?: boolean;
+    /** True: it needs the partners' API keys; they then come from the secret store, instead of being made up by the apps. */
+    readonly apiKey?: boolean;
+}
+
+/** What pods request, as Kubernetes spells it: cores and a quantity of memory. */
+export interface Requests {
+    readonly cpu: string;
+    readonly memory: string;
+}
+
+/** What every app's block of the configuration has; the rest is the app's own. */
+export interface AppConfig {
+    /** Memory limit of its main workload. */
+    readonly memory: string;
+    /** Host label; of every app that is reached. */
+    readonly host?: string;
+    /** Address of its own; of every app whose reach is `dedicated`. */
+    readonly address?: string;
+    readonly gpu?: GpuWish | undefined;
+    readonly delivery?: DeliveryChoice | undefined;
+}
+
+/** A GPU's maker, or `none` to do without. */
+export type GpuWish = GpuKind | "none";
+
+/** What an app is given when it is built. */
+export interface Given {
+    /** What its declaration and configuration say of its main workload, as that one's arguments. */
+    readonly main: Pick<
+        WorkloadArgs,
+        "namespace" | "group" | "ports" | "expose" | "cpu" | "memory" | "connects" | "gpu"
+    >;
+    /** Every app of a role that this one asks, in the catalogue's order. */
+    partners(role: Role): readonly Partner[];
+    /** Its own API key in the secret store, where somebody asks for it. */
+    readonly apiKey: SecretRef | undefined;
+}
+
+export interface App<C extends AppConfig = AppConfig> {
+    /** Key under `apps:`, and the name of its main workload. */
+    readonly name: string;
+    /** What it is for, in a few words. */
+    readonly title: string;
+    readonly namespace: string;
+    /** Group of the seeds' trees. */
+    readonly group: "infra" | "apps" | "media";
+    /** Its block under `apps:`. Every key but those that only a person can know has a default. */
+    readonly config: z.ZodType<C>;
+    /** Ports of its main workload by name; the first is the one that is reached and that partners speak to. */
+    readonly ports: Readonly<Record<string, number>>;
+    /** How it is reached; absent: it is not. */
+    readonly reach?: Expose["access"];
+    readonly provides?: Role;
+    readonly asks?: readonly Asks[];
+    /** Place of its API key in the secret store, where it can be given one. */
+    readonly apiKey?: SecretRef;
+    /** Values of the secret store that it reads, API keys aside. */
+    readonly secrets?: readonly SecretRef[];
+    /** `needed`: a fault where the cluster has none for it; `optional`: the processor does it there. */
+    readonly gpu?: "needed" | "optional";
+    readonly database?: "postgres";
+    readonly libraries?: readonly SharedLibrary[];
+    /** Character devices of the node. */
+    readonly devices?: readonly string[];
+    /** True: it makes kinds of Prometheus' operator. */
+    readonly monitored?: boolean;
+    /** Workloads of it that have a data volume, which outlives the cluster. */
+    readonly keeps?: readonly string[];
+    /** What its main workload requests. */
+    readonly requests: Requests;
+    /** Workloads beside the main one; `number`: how many of each kind, where the configuration says. */
+    readonly helpers?: Readonly<Record<string, Requests>>;
+    /** How many main workloads a configuration makes; absent: one. */
+    readonly number?: (config: C) => number;
+    /** The strictest Pod Security level that its pods keep; a library's own volume may ask for less. */
+    readonly podSecurity: PodSecurity;
+    /** Builds it, and returns the workload that partners speak to, where there is one. */
+    build(platform: Platform, config: C, given: Given): { readonly url: string } | pulumi.Resource | void;
+}
+
+/** Declares an app; the type of its configuration is that of its schema. */
+export function app<C extends AppConfig>(declaration: App<C>): App<C> {
+    return declaration;
+}
+
+/** An app whatever its configuration is: what lists of apps hold. */
+export type AnyApp = Omit<App<never>, "config"> & { readonly config: z.ZodType<AppConfig> };
+
+/** Block of an app with a web page. `more`: keys of its own. */
+export function webApp<M extends z.ZodRawShape>(defaults: { host: string; memory: string }, more: M) {
+    return block(defaults.memory, { host: label.default(defaults.host), ...more });
+}
+
+/** Block of any app: its memory limit, who delivers it, and keys of its own. */
+export function block<M extends z.ZodRawShape>(memory: string, more: M) {
+    return z.strictObject({ memory: bytes.default(memory), delivery: delivery.optional(), ...more });
+}
+
+/** Size of the data volume. */
+export const storage = (size: string) => bytes.default(size);
+
+/** Address of its own from the cluster's pool. */
+export const address = ipv4;
+
+/** A GPU's maker; absent: of whatever maker the cluster has one. */
+export const gpu = z.enum(["nvidia", "intel", "amd", "none"], { error: "nvidia, intel, amd or none" }).optional();

@@ -1,0 +1,22 @@
+import { z } from "zod";
+import { app, block } from "../app";
+import { ipv4, label } from "../../config/fields";
+import { awairExporters } from "../../components/monitoring/exporters";
+
+/** Air quality, an exporter a room. https://github.com/rtrox/prometheus-awair-exporter */
+export const awair = app({
+    name: "awair",
+    title: "air quality by room",
+    namespace: "observability",
+    group: "infra",
+    config: block("64Mi", {
+        /** Address of each room's sensor, with its local API switched on. */
+        rooms: z.record(label, ipv4),
+    }),
+    ports: { http: 8080 },
+    monitored: true,
+    requests: { cpu: "10m", memory: "16Mi" },
+    number: ({ rooms }) => Object.keys(rooms).length,
+    podSecurity: "restricted",
+    build: (platform, { rooms }, { main }) => awairExporters(platform, rooms, main),
+});

@@ -1,0 +1,337 @@
+/** The apps that a configuration declares: their part of the schema, what must hold of them, and their building. */
+import { z } from "zod";
+import { catalogue } from "../apps";
+import type { AnyApp, App, AppConfig, Asks, Given, Partner, Role } from "../apps/app";
+import type { PodSecurity } from "../components/cluster/namespaces";
+import type { Expose } from "../components/edge/edge";
+import type { GpuKind, Platform } from "../components/platform";
+import type { SecretRef } from "../components/secrets/secret-store";
+import type { SharedLibrary } from "../components/storage/volumes";
+import { show, type CrossRule, type Fault } from "../config/parse";
+import { toBytes, toCores, type Claim } from "../config/rules";
+
+/** Value of `apps:`: a block for every app that is declared. */
+export type Apps = Readonly<Record<string, AppConfig | undefined>>;
+
+/** Any app of the catalogue may stand there; what it needs of the cluster is a rule's matter. */
+export const appsSchema = z
+    .strictObject(Object.fromEntries(catalogue.map((app) => [app.name, app.config.optional()])))
+    .prefault({}) as unknown as z.ZodType<Apps>;
+
+/** An app with its block of the configuration. */
+export interface Declared {
+    readonly app: AnyApp;
+    readonly config: AppConfig;
+}
+
+/** What a cluster has for apps, as its configuration says. */
+export interface Offers {
+    /** What each machine has for pods; undefined: its configuration does not say, and nothing is summed up. */
+    readonly capacity: readonly ({ readonly cpu: string; readonly memory: string } | undefined)[];
+    /** GPUs that can be handed out, by maker. */
+    readonly gpus: Readonly<Partial<Record<GpuKind, number>>>;
+    readonly postgres: boolean;
+    /** Prometheus' operator. */
+    readonly prometheus: boolean;
+    readonly libraries: readonly SharedLibrary[];
+    /** True: a workload can be given a device of the machine. */
+    readonly devices: boolean;
+    /** What would give the cluster what it lacks, for the person who reads the fault. */
+    readonly mend: Readonly<Record<"gpu" | "postgres" | "prometheus" | "library" | "device", string>>;
+}
+
+/** The declared apps, each after those it asks, otherwise in the catalogue's order. */
+export function declaredApps(apps: Apps): Declared[] {
+    const open = inCatalogueOrder(apps);
+    const ordered: Declared[] = [];
+    const place = (one: Declared): void => {
+        if (ordered.includes(one)) return;
+        for (const { role } of one.app.asks ?? []) open.filter(({ app }) => app.provides === role).forEach(place);
+        ordered.push(one);
+    };
+    open.forEach(place);
+    return ordered;
+}
+
+function inCatalogueOrder(apps: Apps): Declared[] {
+    return catalogue.flatMap((app): Declared[] => {
+        const config = apps[app.name];
+        return config === undefined ? [] : [{ app, config }];
+    });
+}
+
+const providers = (role: Role, declared: readonly Declared[]) => declared.filter(({ app }) => app.provides === role);
+
+/** True when somebody needs the app's API key, so that it must come from the store. */
+const keyAsked = ({ app }: Declared, declared: readonly Declared[]) =>
+    app.apiKey !== undefined &&
+    declared.some((other) =>
+        (other.app.asks ?? []).some(({ role, apiKey }) => apiKey === true && role === app.provides),
+    );
+
+/** Values of the secret store that the apps read. */
+export function appSecrets(apps: Apps): SecretRef[] {
+    const declared = declaredApps(apps);
+    return declared.flatMap((one) => [
+        ...(one.app.secrets ?? []),
+        ...(one.app.apiKey !== undefined && keyAsked(one, declared) ? [one.app.apiKey] : []),
+    ]);
+}
+
+/** Every host label of the apps with its place. */
+export function appHosts(apps: Apps): Claim[] {
+    return declaredApps(apps).flatMap(({ app, config }): Claim[] =>
+        app.reach === undefined || config.host === undefined ? [] : [[`apps.${app.name}.host`, config.host]],
+    );
+}
+
+/** Every address of an app's own with its place. */
+export function appAddresses(apps: Apps): Claim[] {
+    return declaredApps(apps).flatMap(({ app, config }): Claim[] =>
+        config.address === undefined ? [] : [[`apps.${app.name}.address`, config.address]],
+    );
+}
+
+const LEVELS: readonly PodSecurity[] = ["restricted", "baseline", "privileged"];
+
+/** The laxer of two levels. */
+const laxer = (a: PodSecurity, b: PodSecurity): PodSecurity => (LEVELS.indexOf(a) < LEVELS.indexOf(b) ? b : a);
+
+/**
+ * Namespaces of the apps with the strictest level that all apps in each keep. `libraryLevel`: what a library's volume
+ * asks for on this cluster.
+ */
+export function appNamespaces(apps: Apps, libraryLevel: PodSecurity): Record<string, PodSecurity> {
+    const levels: Record<string, PodSecurity> = {};
+    for (const { app } of declaredApps(apps)) {
+        const own = (app.libraries ?? []).length === 0 ? app.podSecurity : laxer(app.podSecurity, libraryLevel);
+        levels[app.namespace] = laxer(levels[app.namespace] ?? "restricted", own);
+    }
+    return levels;
+}
+
+/** Directories of a Git tree `<group>/<app>` that belong to the declared apps. */
+export function appTrees(apps: Apps): string[] {
+    return declaredApps(apps).map(({ app }) => `${app.group}/${app.name}`);
+}
+
+/** Workloads with a data volume. */
+export function appsWithData(apps: Apps): string[] {
+    return inCatalogueOrder(apps).flatMap(({ app }) => app.keeps ?? []);
+}
+
+/** Devices of the machine that apps ask for. */
+export function appDevices(apps: Apps): string[] {
+    return [...new Set(declaredApps(apps).flatMap(({ app }) => app.devices ?? []))];
+}
+
+/** GPUs handed out: app to maker, and those for whom there was none. */
+interface GpuShares {
+    readonly given: ReadonlyMap<string, GpuKind>;
+    readonly refused: readonly { readonly declared: Declared; readonly why: "none" | "used up" }[];
+}
+
+/** Who must have one goes first; who can do without gets what is left. */
+function shareGpus(declared: readonly Declared[], gpus: Offers["gpus"]): GpuShares {
+    const left = new Map(Object.entries(gpus) as [GpuKind, number][]);
+    const given = new Map<string, GpuKind>();
+    const refused: { declared: Declared; why: "none" | "used up" }[] = [];
+    const users = declared.filter(({ app, config }) => app.gpu !== undefined && config.gpu !== "none");
+    const must = ({ app, config }: Declared) => app.gpu === "needed" || config.gpu !== undefined;
+    for (const one of [...users.filter(must), ...users.filter((user) => !must(user))]) {
+        const wish = one.config.gpu === "none" ? undefined : one.config.gpu;
+        const [maker] = [...left]
+            .filter(([kind, count]) => count > 0 && (wish === undefined || wish === kind))
+            .sort(([, a], [, b]) => b - a)[0] ?? [undefined];
+        if (maker !== undefined) {
+            left.set(maker, (left.get(maker) ?? 0) - 1);
+            given.set(one.app.name, maker);
+        } else if (must(one)) {
+            const has = Object.entries(gpus).some(
+                ([kind, count]) => count > 0 && (wish === undefined || wish === kind),
+            );
+            refused.push({ declared: one, why: has ? "used up" : "none" });
+        }
+    }
+    return { given, refused };
+}
+
+/** What must hold of the apps of a configuration. */
+export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) => Offers): CrossRule<C>[] {
+    return [
+        ({ apps }) => partnersMissing(declaredApps(apps)),
+        (config) => needsMissing(declaredApps(config.apps), offers(config)),
+        (config) => limitsExceeded(declaredApps(config.apps), offers(config)),
+        (config) => requestsExceeded(declaredApps(config.apps), offers(config)),
+    ];
+}
+
+/** A missing partner is a silent dead end. */
+function partnersMissing(declared: readonly Declared[]): Fault[] {
+    return declared.flatMap(({ app, config }) =>
+        (app.asks ?? [])
+            .filter(({ role, optional }) => optional !== true && providers(role, declared).length === 0)
+            .map(({ role }: Asks) => {
+                const known = catalogue.filter(({ provides }) => provides === role).map(({ name }) => name);
+                return {
+                    rule: "partner-missing",
+                    path: `apps.${app.name}`,
+                    got: show(config),
+                    allowed: `only together with an app for ${role}: ${known.join(" or ")}`,
+                    suggestion: `add "${known[0] ?? role}: {}" under apps, or take ${app.name} out`,
+                };
+            }),
+    );
+}
+
+function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
+    const fault = (app: AnyApp, what: string, has: string, mend: string): Fault => ({
+        rule: "app-need-missing",
+        path: `apps.${app.name}`,
+        got: `${app.name}, which needs ${what}`,
+        allowed: `only on a cluster that has it; this one has ${has}`,
+        suggestion: mend,
+    });
+    const { refused } = shareGpus(declared, offers.gpus);
+    return [
+        ...declared.flatMap(({ app }): Fault[] => [
+            ...(app.database === undefined || offers.postgres
+                ? []
+                : [fault(app, "a PostgreSQL server", "none", offers.mend.postgres)]),
+            ...(app.monitored !== true || offers.prometheus
+                ? []
+                : [fault(app, "Prometheus", "none", offers.mend.prometheus)]),
+            ...((app.devices ?? []).length === 0 || offers.devices
+                ? []
+                : [fault(app, `the device ${app.devices?.join(", ")}`, "none to hand out", offers.mend.device)]),
+            ...(app.libraries ?? [])
+                .filter((library) => !offers.libraries.includes(library))
+                .map((library) =>
+                    fault(
+                        app,
+                        `the library "${library}"`,
+                        offers.libraries.length === 0 ? "none" : offers.libraries.join(", "),
+                        offers.mend.library.replaceAll("<library>", library),
+                    ),
+                ),
+        ]),
+        ...refused.map(({ declared: { app, config }, why }) =>
+            why === "none"
+                ? fault(
+                      app,
+                      `a GPU${config.gpu === undefined ? "" : ` by ${config.gpu}`}`,
+                      gpuText(offers.gpus),
+                      `${offers.mend.gpu}, or apps.${app.name}.gpu: none to do without`,
+                  )
+                : {
+                      rule: "gpus-exceeded",
+                      path: `apps.${app.name}`,
+                      got: `${app.name}, one GPU more`,
+                      allowed: `as many apps with a GPU as there are: ${gpuText(offers.gpus)}`,
+                      suggestion: `${offers.mend.gpu}, or apps.${app.name}.gpu: none to do without`,
+                  },
+        ),
+    ];
+}
+
+function gpuText(gpus: Offers["gpus"]): string {
+    const some = Object.entries(gpus).filter(([, count]) => count > 0);
+    return some.length === 0 ? "none" : some.map(([maker, count]) => `${count} by ${maker}`).join(", ");
+}
+
+/** The machines, if the configuration says of each what it has. */
+const known = ({ capacity }: Offers) => {
+    const said = capacity.filter((one) => one !== undefined);
+    return said.length === capacity.length ? said : undefined;
+};
+
+function limitsExceeded(declared: readonly Declared[], offers: Offers): Fault[] {
+    const capacity = known(offers);
+    if (capacity === undefined) return [];
+    const largest = Math.max(...capacity.map(({ memory }) => toBytes(memory)));
+    return declared
+        .filter(({ config }) => toBytes(config.memory) > largest)
+        .map(({ app, config }) => ({
+            rule: "memory-exceeds-node",
+            path: `apps.${app.name}.memory`,
+            got: show(config.memory),
+            allowed: "at most the memory of the largest machine",
+        }));
+}
+
+/** Requests of all its workloads, in cores and bytes. */
+function requestsOf({ app, config }: Declared): { cores: number; bytes: number } {
+    const number = app.number?.(config as never) ?? 1;
+    const helpers = Object.values(app.helpers ?? {});
+    const sum = (value: (one: App["requests"]) => number) =>
+        value(app.requests) * number + helpers.reduce((total, one) => total + value(one), 0);
+    return { cores: sum(({ cpu }) => toCores(cpu)), bytes: sum(({ memory }) => toBytes(memory)) };
+}
+
+/** What is requested is reserved: beyond what the machines have pods stay pending. */
+function requestsExceeded(declared: readonly Declared[], offers: Offers): Fault[] {
+    const capacity = known(offers);
+    if (capacity === undefined) return [];
+    const total = <T>(items: readonly T[], value: (item: T) => number) =>
+        items.reduce((sum, item) => sum + value(item), 0);
+    const requests = declared.map(requestsOf);
+    const gibi = (value: number) => `${Math.ceil(value / 2 ** 30)}Gi`;
+    const cores = [total(requests, (one) => one.cores), total(capacity, ({ cpu }) => toCores(cpu))] as const;
+    const bytes = [total(requests, (one) => one.bytes), total(capacity, ({ memory }) => toBytes(memory))] as const;
+    const fault = (got: string, allowed: string): Fault => ({
+        rule: "requests-exceed-machines",
+        path: "apps",
+        got,
+        allowed: `apps that request together at most what the machines have, ${allowed}`,
+        suggestion: "take an app out, or correct the capacity of the machines",
+    });
+    return [
+        ...(cores[0] > cores[1] ? [fault(`${cores[0].toFixed(2)} cores`, `${cores[1]} cores`)] : []),
+        ...(bytes[0] > bytes[1] ? [fault(`${gibi(bytes[0])} of memory`, gibi(bytes[1]))] : []),
+    ];
+}
+
+/** Builds every declared app. `on`: the platform as one app sees it. */
+export function deployApps(apps: Apps, gpus: Offers["gpus"], on: (app: string) => Platform): void {
+    const declared = declaredApps(apps);
+    const { given } = shareGpus(declared, gpus);
+    for (const one of declared) {
+        const { app, config } = one;
+        const partners = (role: Role): Partner[] => providers(role, declared).map((other) => partner(other, declared));
+        const gpu = given.get(app.name);
+        const expose = exposeOf(one);
+        const main: Given["main"] = {
+            namespace: app.namespace,
+            group: app.group,
+            ports: app.ports,
+            cpu: app.requests.cpu,
+            memory: { request: app.requests.memory, limit: config.memory },
+            ...(expose === undefined ? {} : { expose }),
+            ...(gpu === undefined ? {} : { gpu }),
+            ...(app.asks === undefined
+                ? {}
+                : { connects: app.asks.flatMap(({ role }) => partners(role)).map(({ url }) => url) }),
+        };
+        app.build(on(app.name), config as never, {
+            main,
+            partners,
+            apiKey: keyAsked(one, declared) ? app.apiKey : undefined,
+        });
+    }
+}
+
+function exposeOf({ app, config: { host, address } }: Declared): Expose | undefined {
+    if (app.reach === undefined || host === undefined) return undefined;
+    if (app.reach !== "dedicated") return { host, access: app.reach };
+    return address === undefined ? undefined : { host, access: "dedicated", address };
+}
+
+function partner(one: Declared, declared: readonly Declared[]): Partner {
+    const { name, namespace, ports, apiKey } = one.app;
+    const [port] = Object.values(ports);
+    return {
+        app: name,
+        url: `http://${name}.${namespace}.svc.cluster.local:${port}`,
+        apiKey: keyAsked(one, declared) ? apiKey : undefined,
+    };
+}

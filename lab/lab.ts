@@ -1,0 +1,163 @@
+/** What every recipe's program begins with: secrets opened, machines looked at, providers made, stages noted. */
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { assertSameCluster, type SeenCluster } from "../components/cluster/identity";
+import type { Exposure } from "../components/edge/edge";
+import { Deliveries } from "../components/gitops/delivery";
+import type { Cluster, Platform } from "../components/platform";
+import { SopsSecretStore } from "../components/secrets/sops";
+import { deliveryChoices } from "../config/fields";
+import { accountProviders, type Accounts } from "./accounts";
+import { deployApps, type Apps, type Offers } from "./apps";
+import type { SecretsFile, Stage, StackContext, StackSummary } from "./context";
+
+/** The part of a configuration that every recipe has. */
+export interface LabConfig extends Accounts {
+    readonly timezone: string;
+    readonly delivery: "pulumi" | "gitops";
+    readonly protectData: boolean;
+    readonly apps: Apps;
+}
+
+/** The machines as a person calls them, and what follows when their API server does not answer. */
+export type LookedAt = Pick<SeenCluster, "machines" | "silent">;
+
+/** A layer 0 component: machines with an API server. */
+export interface MachinesComponent extends pulumi.ComponentResource {
+    /** Admin kubeconfig, secret. */
+    readonly kubeconfig: pulumi.Output<string>;
+}
+
+/** A stack's program at work. Nothing is registered before `connect`. */
+export class Lab {
+    /** Who delivers each app. */
+    readonly deliveries: Deliveries;
+    readonly root: string;
+    readonly #stages: { readonly title: string; readonly component: pulumi.ComponentResource }[] = [];
+    #secrets: SopsSecretStore | undefined;
+    #connection:
+        | {
+              readonly cluster: Cluster;
+              readonly kubernetes: k8s.Provider;
+              readonly providers: pulumi.ProviderResource[];
+          }
+        | undefined;
+
+    constructor(
+        /** Name of the stack: of the cluster, its provider, and whatever must differ between clusters. */
+        readonly name: string,
+        private readonly config: LabConfig,
+        private readonly secretsFile: SecretsFile,
+        private readonly offers: Offers,
+        private readonly context: StackContext,
+    ) {
+        this.root = context.root;
+        this.deliveries = new Deliveries({
+            stack: name,
+            choices: deliveryChoices(config),
+            before: context.delivered ?? (() => undefined),
+            show: context.showsGit ?? false,
+        });
+    }
+
+    /**
+     * Opens the secrets file while somebody looks at the machines: the one waits for the processor, the other for the
+     * network. Rejects, before any resource exists, with what is wrong, also when it is another cluster than that of the last
+     * `up`; faults of the secrets come first.
+     */
+    async look<T extends { readonly cluster: string }>(looking: Promise<T>, machines: LookedAt): Promise<T> {
+        looking.catch(() => undefined);
+        const { path, refs } = this.secretsFile;
+        // Without a value to read the file need not be there.
+        const values = refs.length === 0 ? () => undefined : await this.context.readSops(this.root, path);
+        const secrets = new SopsSecretStore(path, values);
+        secrets.check(refs);
+        this.#secrets = secrets;
+        const facts = await looking;
+        await assertSameCluster({
+            stack: this.name,
+            found: facts.cluster,
+            known: this.context.cluster,
+            ...machines,
+        });
+        return facts;
+    }
+
+    /** Values of the secrets file. */
+    get secrets(): SopsSecretStore {
+        if (this.#secrets === undefined) throw new Error("the secrets are not opened yet");
+        return this.#secrets;
+    }
+
+    /** Notes a stage of the bootstrap where its component is made. */
+    stage<T extends pulumi.ComponentResource>(title: string, component: T): T {
+        this.#stages.push({ title, component });
+        return component;
+    }
+
+    /** Providers of the cluster on these machines and of the accounts. */
+    connect(machines: MachinesComponent, networks: Pick<Cluster, "lan" | "podCidr" | "serviceCidr">): Cluster {
+        const { kubeconfig } = machines;
+        const kubernetes = new k8s.Provider(
+            this.name,
+            {
+                kubeconfig,
+                // Without it a renewed kubeconfig would replace the whole cluster's contents.
+                clusterIdentifier: this.name,
+                enableServerSideApply: true,
+                // New content updates the object; the default deletes and recreates it under running pods.
+                enableConfigMapMutable: true,
+                enableSecretMutable: true,
+                // Not always: an object whose logical name changed would be taken over and then deleted.
+                ...(this.deliveries.adopts ? { upsertExistingObjects: true } : {}),
+            },
+            { dependsOn: machines },
+        );
+        const cluster = { name: this.name, timezone: this.config.timezone, kubeconfig, ...networks };
+        const providers = [kubernetes, ...accountProviders(this.config, this.secrets)];
+        this.#connection = { cluster, kubernetes, providers };
+        return cluster;
+    }
+
+    private get connection() {
+        if (this.#connection === undefined) throw new Error("the lab has no cluster yet");
+        return this.#connection;
+    }
+
+    /** Options of a single object that waits for these. */
+    objectAfter(...others: readonly pulumi.Resource[]): pulumi.CustomResourceOptions {
+        return { provider: this.connection.kubernetes, dependsOn: [...others] };
+    }
+
+    /** Options of what waits for these: providers and order. */
+    after(...others: readonly (pulumi.Resource | undefined)[]): pulumi.ComponentResourceOptions & {
+        dependsOn: pulumi.Resource[];
+    } {
+        return {
+            providers: this.connection.providers,
+            dependsOn: others.filter((other) => other !== undefined),
+        };
+    }
+
+    /** Builds every app of the configuration, each after those it asks. */
+    deploy(platform: Platform): void {
+        deployApps(this.config.apps, this.offers.gpus, (app) => this.deliveries.platform(app, platform));
+    }
+
+    /** What the program says of itself when all is declared. */
+    summary(
+        parts: { readonly exposures: readonly Exposure[] } & Omit<
+            StackSummary,
+            "delivery" | "stages" | "exposures" | "kubeconfig"
+        >,
+    ): StackSummary {
+        return {
+            ...parts,
+            kubeconfig: this.connection.cluster.kubeconfig,
+            delivery: this.deliveries.record,
+            stages: this.#stages.map(({ title, component }) =>
+                component.urn.apply((urn): Stage => ({ title, component: urn.split("::").at(-1) ?? "" })),
+            ),
+        };
+    }
+}

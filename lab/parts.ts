@@ -1,0 +1,33 @@
+/** Small parts that the recipes' schemas share. */
+import { z } from "zod";
+import { canonicalCidr, isIpv4 } from "../components/network/addresses";
+import type { StackClaim } from "../config/claims";
+import { bytes, cpu, isCidr } from "../config/fields";
+import type { Claim } from "../config/rules";
+
+/** What a machine has; requests are checked against it and the sandbox's node shows it. */
+export const NODE_CAPACITY = z.strictObject({ cpu, memory: bytes });
+
+/** Hosts as claims: fully qualified. */
+export const hostClaims = (hosts: readonly Claim[], domain: string): StackClaim[] =>
+    hosts.map(([path, value]): StackClaim => ({ kind: "host", value: `${value}.${domain}`, path }));
+
+/**
+ * The LAN of a node, and what the file says of the network: the LAN said there, else the /24 around the node's address.
+ * Undefined where neither can be read; the schema then says so.
+ */
+export function lanOf(
+    node: unknown,
+    network: unknown,
+): { readonly lan: string; readonly said: Readonly<Record<string, unknown>> } | undefined {
+    const said = network === undefined ? {} : network;
+    if (!isRecord(said)) return undefined;
+    const lan = said["lan"];
+    if (lan !== undefined) return typeof lan === "string" && isCidr(lan) ? { lan, said } : undefined;
+    const address = isRecord(node) ? node["address"] : undefined;
+    return typeof address === "string" && isIpv4(address) ? { lan: canonicalCidr(`${address}/24`), said } : undefined;
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+    return typeof value === "object" && value !== null && !Array.isArray(value);
+}

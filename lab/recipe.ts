@@ -1,0 +1,129 @@
+/** A recipe: how a cluster of a kind is built, and what follows from a configuration of it. */
+import type * as pulumi from "@pulumi/pulumi";
+import type { z } from "zod";
+import { withIdentity } from "../components/cluster/identity";
+import type { StackClaim } from "../config/claims";
+import { ConfigError, didYouMean, parseConfig, show, type CrossRule } from "../config/parse";
+import { accountClaims, cloudAccounts } from "./accounts";
+import { appRules, type Offers } from "./apps";
+import type { CloudAccounts, Machines, NodeInfo, SecretsFile, StackContext, StackSummary } from "./context";
+import { Lab, type LabConfig } from "./lab";
+import { isRecord } from "./parts";
+
+/** How the program reaches a stack's machines: by ssh, or by Talos' API. */
+export type MachineAccess = "ssh" | "talos";
+
+/** Where a configuration stands. */
+export interface Place {
+    /** Name of the stack. */
+    readonly stack: string;
+    /** Folder that paths of the configuration are seen from. */
+    readonly root: string;
+}
+
+/** A recipe's whole definition. `C`: its parsed configuration. */
+export interface RecipeDefinition<C extends LabConfig & { readonly domain: string }> {
+    readonly name: string;
+    /** What is special about it, for the table of clusters. */
+    readonly special: string;
+    /** The shape of the configuration of a stack of this name. */
+    schema(stack: string): z.ZodType<C>;
+    /** The value with defaults that follow from other keys of it; before the schema reads it. */
+    defaults?(value: Readonly<Record<string, unknown>>): Record<string, unknown>;
+    /** What must hold across its fields, the apps' own rules aside. */
+    readonly rules: readonly CrossRule<C>[];
+    /** What a cluster of it has for apps. */
+    offers(config: C): Offers;
+    nodes(config: C): NodeInfo[];
+    /** The machines in a few words, for the table of clusters. */
+    machinesText(config: C): string;
+    /** Every secrets file the program reads; the first is its own. */
+    secrets(config: C): readonly [SecretsFile, ...SecretsFile[]];
+    machines(config: C, place: Place): Machines;
+    readonly machine: MachineAccess;
+    /** What it takes for itself, accounts aside, for comparison with other clusters. */
+    claims(config: C): StackClaim[];
+    /** Accounts beside Cloudflare and Tailscale. */
+    clouds?(config: C): Pick<CloudAccounts, "doppler">;
+    /** Network of the Services, for a stack that asks for addresses in it; default: whatever the control plane takes. */
+    serviceCidr?(config: C): string;
+    /** Registers everything, in bootstrap order. Rejects with a `RunError` before the first resource when something is amiss. */
+    program(config: C, lab: Lab): Promise<StackSummary>;
+}
+
+/** A stack with its configuration parsed. */
+export interface OpenStack {
+    readonly name: string;
+    readonly recipe: string;
+    readonly special: string;
+    readonly machinesText: string;
+    readonly nodes: readonly NodeInfo[];
+    /** Every secrets file the program reads. */
+    readonly secrets: readonly SecretsFile[];
+    readonly machine: MachineAccess;
+    readonly serviceCidr?: string;
+    readonly clouds: CloudAccounts;
+    machines(root: string): Machines;
+    readonly claims: readonly StackClaim[];
+    run(context: StackContext): Promise<StackSummary & { readonly cluster: pulumi.Output<string> }>;
+}
+
+/** A recipe whatever its configuration is. */
+export interface Recipe {
+    readonly name: string;
+    /** Opens a stack of it. Throws `ConfigError` with every fault of the value. */
+    open(stack: string, value: unknown): OpenStack;
+}
+
+export function defineStack<C extends LabConfig & { readonly domain: string }>(
+    definition: RecipeDefinition<C>,
+): Recipe {
+    const rules = [...definition.rules, ...appRules<C>((config) => definition.offers(config))];
+    return {
+        name: definition.name,
+        open: (stack, value) => {
+            const whole = isRecord(value) && definition.defaults !== undefined ? definition.defaults(value) : value;
+            const config = parseConfig(stack, definition.schema(stack), rules, whole);
+            const secrets = definition.secrets(config);
+            return {
+                name: stack,
+                recipe: definition.name,
+                special: definition.special,
+                machinesText: definition.machinesText(config),
+                nodes: definition.nodes(config),
+                secrets,
+                machine: definition.machine,
+                ...(definition.serviceCidr === undefined ? {} : { serviceCidr: definition.serviceCidr(config) }),
+                clouds: { ...cloudAccounts(config), ...definition.clouds?.(config) },
+                machines: (root) => definition.machines(config, { stack, root }),
+                claims: [...definition.claims(config), ...accountClaims(config)],
+                run: (context) => {
+                    const lab = new Lab(stack, config, secrets[0], definition.offers(config), context);
+                    return withIdentity(() => definition.program(config, lab), config);
+                },
+            };
+        },
+    };
+}
+
+/** Opens stacks of the given recipes. The value says which; default: the one of the stack's own name. */
+export function stackOpener(recipes: readonly Recipe[]): (stack: string, value: unknown) => OpenStack {
+    const names = recipes.map(({ name }) => name);
+    return (stack, value) => {
+        const { recipe: said, ...facts } = isRecord(value) ? value : {};
+        const wanted = said ?? stack;
+        const recipe = recipes.find(({ name }) => name === wanted);
+        if (recipe === undefined) {
+            throw new ConfigError(stack, [
+                {
+                    rule: "unknown-recipe",
+                    path: "recipe",
+                    got: show(said),
+                    allowed: `one of ${names.join(", ")}${said === undefined ? ` (required: no recipe is called ${stack})` : ""}`,
+                    ...(typeof wanted === "string" ? didYouMean(wanted, names) : {}),
+                },
+            ]);
+        }
+        return recipe.open(stack, isRecord(value) ? facts : value);
+    };
+}

@@ -1,0 +1,49 @@
+/** The way in from the tailnet, for every recipe: a subnet router to what is exposed, and to the machines for runners. */
+import type * as pulumi from "@pulumi/pulumi";
+import type { Namespaces } from "../components/cluster/namespaces";
+import type { Exposure } from "../components/edge/edge";
+import type { AddressRange } from "../components/network/addresses";
+import { SubnetRouter, type SubnetRouterArgs } from "../components/tailnet/subnet-router";
+import { tailscaleCredentials, type Accounts } from "./accounts";
+import type { Lab } from "./lab";
+
+/** Namespace of the router; a recipe declares it where the configuration has a tailnet. */
+export const TAILNET_NAMESPACE = "tailscale";
+
+export interface TailnetArgs {
+    readonly cluster: SubnetRouterArgs["cluster"];
+    readonly namespaces: Namespaces;
+    /** Addresses of the load balancer. */
+    readonly pool: AddressRange;
+    /** Everything exposed; declare it before this. */
+    readonly exposures: readonly Exposure[];
+    /** What continuous integration speaks to, where the configuration lets it in. */
+    readonly machines: NonNullable<SubnetRouterArgs["ci"]>["machines"];
+}
+
+/** The subnet router, where the configuration has a tailnet. */
+export function tailnetRouter(
+    lab: Lab,
+    net: Accounts["tailscale"],
+    { machines, namespaces, ...args }: TailnetArgs,
+    opts: pulumi.ComponentResourceOptions,
+): SubnetRouter | undefined {
+    if (net === undefined) return undefined;
+    const { oauthClientId, oauthClientSecret } = tailscaleCredentials(lab.secrets);
+    return lab.stage(
+        "tailnet",
+        new SubnetRouter(
+            "tailnet",
+            {
+                ...args,
+                namespace: namespaces.name(TAILNET_NAMESPACE),
+                tailnet: net.tailnet,
+                oauth: { clientId: oauthClientId, clientSecret: oauthClientSecret },
+                tag: net.tag,
+                policy: net.policy,
+                ...(net.ci === undefined ? {} : { ci: { ...net.ci, machines } }),
+            },
+            opts,
+        ),
+    );
+}
