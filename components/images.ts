@@ -92,17 +92,48 @@ const pinned = {
         tag: "v0.17.0",
         digest: "sha256:c1a266f63a84fd11048ab6ad1552a4c497b14522d02823925247698e41eeac2b",
     },
+    // Where each of these digests is stated is said beside it; the numbers are of public files that name tag and digest.
+    // 54793431475 and 56017538462 agree. The tag is built anew now and then, so others name another build of it.
+    plex: {
+        repository: "lscr.io/linuxserver/plex",
+        tag: "1.43.2",
+        digest: "sha256:626eb0d52b4522db3be91110a89161be6ccffc0741e9abf0e93aaf4fea98ccb9",
+    },
+    // 55101317881, 68536204427, 70869455759 and 71361833095 agree.
+    ksops: {
+        repository: "viaductoss/ksops",
+        tag: "v4.5.1",
+        digest: "sha256:4def9fdd4e2f850265740ebe9592c5455d19b76891e88e602df8b52d74b95334",
+    },
+    // By ghcr.io in 69311741115 and 69248699948, by docker.io in 62121723386 and seven more.
+    tailscale: {
+        repository: "ghcr.io/tailscale/tailscale",
+        tag: "v1.102.3",
+        digest: "sha256:8c42c4574ab066384fcb72f69e086a2ff1dd3652eb6f56856cee34bcf0d2f680",
+    },
+    // 57907699986, the only one found.
+    localPathProvisioner: {
+        repository: "rancher/local-path-provisioner",
+        tag: "v0.0.37",
+        digest: "sha256:e757967a5ec338f6a9b371c5a9688bedaa8c3578ea3dd4db329ea0084be0a86f",
+    },
+    // 68357590599 and 68574946112, of one cluster that runs it.
+    snapshotController: {
+        repository: "registry.k8s.io/sig-storage/snapshot-controller",
+        tag: "v8.6.0",
+        digest: "sha256:d1ab1b095eb81ce689abc8b8094badc4c4ea657051749014a631f8cca876a620",
+    },
+    // docker-library/repo-info, repos/busybox/remote/1.37.0.md at 01a70542: the index.
+    localPathHelper: {
+        repository: "docker.io/library/busybox",
+        tag: "1.37.0",
+        digest: "sha256:9db7b59979c38555a39def84a31fb98b5296952f9e3afd4f6f11f05b07adfab0",
+    },
 } as const satisfies Record<string, Image & { digest: string }>;
 
 /** Images for which no digest with a named source was found. The one list of exceptions to "always by digest". */
 export const tagOnlyImages = {
-    plex: { repository: "lscr.io/linuxserver/plex", tag: "1.43.2" },
     transmission: { repository: "haugene/transmission-openvpn", tag: "5.4.1" },
-    ksops: { repository: "viaductoss/ksops", tag: "v4.5.1" },
-    tailscale: { repository: "ghcr.io/tailscale/tailscale", tag: "v1.102.3" },
-    localPathProvisioner: { repository: "rancher/local-path-provisioner", tag: "v0.0.37" },
-    snapshotController: { repository: "registry.k8s.io/sig-storage/snapshot-controller", tag: "v8.6.0" },
-    localPathHelper: { repository: "docker.io/library/busybox", tag: "1.37.0" },
 } as const satisfies Record<string, Image>;
 
 export const images = { ...pinned, ...tagOnlyImages };

@@ -42,7 +42,7 @@ const homelab: StackPolicy = {
         "raw-manifest": "advisory",
     },
     exemptions: [
-        ...tagOnly("plex", "transmission", "ksops", "tailscale", "localPathProvisioner"),
+        ...tagOnly("transmission"),
         {
             rule: "memory-limit",
             match: { name: "cilium" },
@@ -66,11 +66,6 @@ const homelab: StackPolicy = {
             match: { name: "transmission" },
             reason: "It makes the VPN's device and routes, and then drops to PUID and PGID.",
         },
-        {
-            rule: "non-root",
-            match: { name: "local-path-provisioner" },
-            reason: "Upstream's manifest gives it no user; it only talks to the API server.",
-        },
     ],
 };
 
@@ -82,7 +77,6 @@ const chongus: StackPolicy = {
         "raw-manifest": "advisory",
     },
     exemptions: [
-        ...tagOnly("snapshotController", "tailscale"),
         {
             rule: "memory-limit",
             match: { name: "kube-prometheus-stack", part: "alertmanager.alertmanagerSpec.resources" },

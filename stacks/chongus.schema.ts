@@ -3,6 +3,7 @@ import { z } from "zod";
 import { cidrRange, contains } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
 import { show, type CrossRule } from "../config/parse";
+import { receivers } from "../config/receivers";
 import { claimedTwice, networksApart, outside, sopsFileEncrypted, type Claim } from "../config/rules";
 import { accountKeys } from "../lab/accounts";
 import { appAddresses, appHosts, appsSchema, type Offers } from "../lab/apps";
@@ -95,6 +96,10 @@ const storage = z.strictObject({
         media: absolutePath,
         downloads: absolutePath,
         inbox: absolutePath,
+        /** Newest protocol that the server speaks. */
+        version: z.enum(["3", "4.0", "4.1", "4.2"], { error: '"3", "4.0", "4.1" or "4.2"' }).default("4.2"),
+        /** TCP connections of a node to the server. */
+        connections: whole(1, 16).default(8),
     }),
     owner,
     /** Set to "yes-really-destroy-data" before a destroy that shall also wipe the Ceph disks. */
@@ -143,6 +148,8 @@ const monitoring = z.strictObject({
     prometheusHost: label.default("prometheus"),
     alertmanagerHost: label.default("alertmanager"),
     hubbleHost: label.default("hubble"),
+    /** Whom Alertmanager tells; docs/alerts.md */
+    receivers: receivers.default([]),
     /** HTTP endpoints that the blackbox exporter probes, by name. */
     probes: z.record(label, probeUrl).default({}),
 });
@@ -166,8 +173,15 @@ export const chongusSchema = (stack: string) =>
             /** Read without credentials, so over https. */
             repository: httpsRepository,
             revision: gitRevision.default("refs/heads/main"),
-            /** Directory that Flux starts from. */
+            /** Directory that Flux starts from; what Pulumi owns is left out of it. docs/flux-apps.md */
             path: relativePath,
+            /** Set: Flux decrypts what the tree has encrypted with SOPS, by an age key that this computer has. */
+            decryption: z
+                .strictObject({
+                    /** Public half of that key; default: the key that opens `secrets.sopsFile`. */
+                    recipient: version("an age recipient (age1...)", /^age1[0-9a-z]{58}$/).optional(),
+                })
+                .optional(),
         }),
         /** Who applies the apps' objects; an app's own `delivery` comes first. docs/gitops.md */
         delivery: delivery.default("pulumi"),

@@ -32,6 +32,7 @@ import { CoreDns } from "../components/network/coredns";
 import type { Platform } from "../components/platform";
 import { Doppler, DopplerSecretStore } from "../components/secrets/doppler";
 import { ExternalSecrets } from "../components/secrets/external-secrets";
+import { lookForFluxAgeKey } from "../components/secrets/flux-age-key";
 import { CephCluster } from "../components/storage/ceph-cluster";
 import { CephStorage } from "../components/storage/ceph-storage";
 import { OpenEbs } from "../components/storage/openebs";
@@ -47,6 +48,23 @@ import { chongusClaims, chongusOffers, chongusRules, chongusSchema, type Chongus
 
 /** Namespace of everything that watches. */
 const OBSERVABILITY = "observability";
+
+/** Namespaces of the platform, in which Flux applies nothing. In those of apps it may have some that are not declared here. */
+const PLATFORM_NAMESPACES = [
+    "cert-manager",
+    "cnpg-system",
+    "database",
+    "external-secrets",
+    "flux-system",
+    GATEWAY_NAMESPACE,
+    "nvidia",
+    OBSERVABILITY,
+    "openebs",
+    "rook-ceph",
+    "system",
+    "tailscale",
+    "volsync-system",
+];
 
 /** What its charts and the seed's own objects need (seed 002, Bootstrap Phases 1); other clusters have other bundles. */
 const CRDS = [
@@ -90,6 +108,9 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
 
     const talosArgs = talosCluster(config, lab.name, lab.root);
     const facts = await lab.look(lookAtTalos(talosArgs), { machines: `the machines of ${lab.name}`, silent: "warn" });
+    const { decryption } = config.gitops;
+    const fluxKey =
+        decryption === undefined ? undefined : await lookForFluxAgeKey(config.secrets.sopsFile, decryption.recipient);
     const talos = lab.stage("0 Talos", new TalosCluster("talos", talosArgs, facts));
     const cluster = lab.connect(talos, {
         lan: config.talos.subnet,
@@ -152,7 +173,21 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     // 4. Git takes over what is not declared here.
     const flux = lab.stage(
         "4 Flux",
-        new FluxSync("flux", { operator: fluxOperator, ...config.gitops }, lab.after(doppler)),
+        new FluxSync(
+            "flux",
+            {
+                cluster,
+                operator: fluxOperator,
+                ...config.gitops,
+                leave: {
+                    platformNamespaces: PLATFORM_NAMESPACES,
+                    sharedNamespaces: sharedNamespaces(config),
+                    apps: Object.keys(config.apps),
+                },
+                ...(fluxKey === undefined ? {} : { ageKey: fluxKey }),
+            },
+            lab.after(doppler),
+        ),
     );
 
     // Everything else stands on these and not on each other.
@@ -341,12 +376,18 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     });
 }
 
+/** Namespaces that are made for apps. */
+function sharedNamespaces({ apps }: ChongusConfig): string[] {
+    return Object.keys(appNamespaces(apps, "baseline")).filter((name) => !PLATFORM_NAMESPACES.includes(name));
+}
+
 /** Observability: metrics, logs, dashboards, alerts. */
 function watch(
-    { monitoring }: ChongusConfig,
+    config: ChongusConfig,
     platform: Platform,
     { storageClass, flux }: { storageClass: pulumi.Output<string>; flux: FluxSync },
 ): void {
+    const { monitoring } = config;
     const namespace = platform.namespaces.name(OBSERVABILITY);
     const { opts } = platform;
     const prometheus = new Prometheus(
@@ -358,6 +399,7 @@ function watch(
             storage: monitoring.storage,
             storageClass,
             bucket: monitoring.thanos,
+            receivers: monitoring.receivers,
             hosts: { prometheus: monitoring.prometheusHost, alertmanager: monitoring.alertmanagerHost },
         },
         platform,
@@ -378,7 +420,14 @@ function watch(
     new Blackbox("blackbox", { namespace, probes: monitoring.probes }, opts);
     new Alerts(
         "alerts",
-        { namespace, namespaceName: OBSERVABILITY, fluxNamespace: flux.namespace },
+        {
+            namespace,
+            namespaceName: OBSERVABILITY,
+            fluxNamespace: flux.namespace,
+            sharedNamespaces: Object.fromEntries(
+                sharedNamespaces(config).map((shared) => [shared, platform.namespaces.name(shared)]),
+            ),
+        },
         pulumi.mergeOptions(opts, { dependsOn: [flux, prometheus] }),
     );
 }
@@ -398,6 +447,7 @@ function talosCluster(config: ChongusConfig, stack: string, root: string): Talos
         podCidr: network.podCidr,
         serviceCidr: network.serviceCidr,
         localHostpath: storage.localHostpath,
+        nfs: storage.nfs,
         secretsFile: talos.secretsFile,
         root,
     };

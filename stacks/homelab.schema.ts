@@ -6,6 +6,7 @@ import { hostClaims, isRecord, lanOf, NODE_CAPACITY } from "../lab/parts";
 import { cidrRange, contains, toAddress, toNumber } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
 import { show, type CrossRule, type Fault } from "../config/parse";
+import { receivers } from "../config/receivers";
 import { claimedTwice, directoriesApart, networksApart, outside, sopsFileEncrypted, type Claim } from "../config/rules";
 import {
     absolutePath,
@@ -86,6 +87,8 @@ const monitoring = z.strictObject({
     host: label.default("grafana"),
     retention: duration.default("15d"),
     storage: bytes.default("20Gi"),
+    /** Whom Alertmanager tells; docs/alerts.md */
+    receivers: receivers.default([]),
 });
 
 export const homelabSchema = (stack: string) =>

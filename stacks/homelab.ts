@@ -10,6 +10,7 @@ import { ArgoCd } from "../components/gitops/argo-cd";
 import { renderedTree } from "../components/gitops/delivery";
 import { RootApplicationSet } from "../components/gitops/root-application-set";
 import { PrometheusStack } from "../components/monitoring/prometheus-stack";
+import { receiverRefs } from "../components/monitoring/receivers";
 import { Cilium, CILIUM_INGRESS } from "../components/network/cilium";
 import { CiliumLoadBalancer } from "../components/network/cilium-load-balancer";
 import type { Platform } from "../components/platform";
@@ -41,7 +42,10 @@ export const homelab = defineStack<HomelabConfig>({
     offers: homelabOffers,
     claims: homelabClaims,
     secrets: (config) => [
-        { path: config.secrets.sopsFile, refs: [...accountSecrets(config), ...appSecrets(config.apps)] },
+        {
+            path: config.secrets.sopsFile,
+            refs: [...accountSecrets(config), ...appSecrets(config.apps), ...receiverRefs(config.monitoring.receivers)],
+        },
     ],
     machine: "ssh",
     machines: (config) => ({ kind: "nixos-k3s", args: homelabNode(config), ageKey: config.secrets.ageKey }),

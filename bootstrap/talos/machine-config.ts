@@ -34,11 +34,21 @@ export interface TalosNetwork {
     readonly serviceCidr: string;
 }
 
+/** Options of NFS mounts, see nfs(5). */
+export interface NfsMounts {
+    /** Protocol; older NAS systems stop at 4.1 or 3. */
+    readonly version: "3" | "4.0" | "4.1" | "4.2";
+    /** TCP connections to the server, 1 to 16. */
+    readonly connections: number;
+}
+
 export interface MachineConfigArgs extends TalosNetwork {
     /** Release with v, e.g. "v1.10.6". */
     readonly talosVersion: string;
     /** Directory of OpenEBS' local volumes, e.g. "/var/mnt/local-hostpath". */
     readonly localHostpath: string;
+    /** How NFS volumes are mounted; absent: as Talos does by itself. */
+    readonly nfs?: NfsMounts;
 }
 
 /** The parts of Talos' v1alpha1 configuration that this program sets. */
@@ -66,6 +76,12 @@ export interface MachineConfig {
             }[];
         };
         readonly kernel?: { readonly modules: readonly { readonly name: string }[] };
+        readonly files?: readonly {
+            readonly path: string;
+            readonly op: "overwrite";
+            readonly permissions: number;
+            readonly content: string;
+        }[];
         readonly sysctls?: Readonly<Record<string, string>>;
         readonly nodeLabels: Readonly<Record<string, string | { readonly $patch: "delete" }>>;
         readonly features: {
@@ -166,6 +182,7 @@ export function machineConfig(args: MachineConfigArgs, node: TalosNode): Machine
                       // The driver's container hook needs it so; Talos' own default is 2.
                       sysctls: { "net.core.bpf_jit_harden": "1" },
                   }),
+            ...(args.nfs === undefined ? {} : { files: [nfsMountConf(args.nfs)] }),
             nodeLabels: {
                 // Talos keeps load balancers off control plane nodes; here they are all there is.
                 "node.kubernetes.io/exclude-from-external-load-balancers": { $patch: "delete" },
@@ -180,6 +197,26 @@ export function machineConfig(args: MachineConfigArgs, node: TalosNode): Machine
         },
         cluster: clusterPart(args),
     };
+}
+
+/**
+ * How the node mounts what a pod names as an `nfs` volume, which has no options of its own. `hard`: a write waits for a
+ * server that restarts instead of failing. nfsmount.conf(5); https://docs.siderolabs.com/talos/ (machine.files)
+ */
+function nfsMountConf({ version, connections }: NfsMounts) {
+    return {
+        path: "/etc/nfsmount.conf",
+        op: "overwrite",
+        permissions: 0o644,
+        content: [
+            "[ NFSMount_Global_Options ]",
+            `nfsvers=${version}`,
+            "hard=True",
+            "noatime=True",
+            `nconnect=${connections}`,
+            "",
+        ].join("\n"),
+    } as const;
 }
 
 /** The YAML document that is handed to `talosctl gen config --config-patch`. */

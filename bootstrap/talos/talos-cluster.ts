@@ -2,6 +2,7 @@ import { join } from "node:path";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { BASH, runCommand } from "../../components/cluster/cluster-command";
+import { IN_PROJECT } from "../../components/cluster/in-project";
 import { shellQuote } from "../../components/cluster/shell";
 import type { LookAnswer, LookRequest } from "./look";
 import {
@@ -194,11 +195,3 @@ export class TalosCluster extends pulumi.ComponentResource {
         );
     }
 }
-
-/** Commands start in the folder of the program's start file; the project is the folder with Pulumi.yaml. */
-const IN_PROJECT = `
-until [ -f Pulumi.yaml ]; do
-  [ "$PWD" != / ] || { echo "no Pulumi.yaml here or above" >&2; exit 1; }
-  cd ..
-done
-`.trim();

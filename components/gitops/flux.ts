@@ -2,7 +2,10 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { chartArgs, charts } from "../charts";
 import { podSecurityNamespace } from "../cluster/namespaces";
+import type { Cluster } from "../platform";
+import { deliverFluxAgeKey, FLUX_AGE_KEY, type FluxAgeKey } from "../secrets/flux-age-key";
 import type { GitApp } from "./delivery";
+import { leaveToPulumi, type LeftToPulumi } from "./flux-tree";
 
 /** flux-operator, which installs and upgrades Flux; https://fluxcd.control-plane.io/operator/ */
 export class FluxOperator extends pulumi.ComponentResource {
@@ -35,6 +38,7 @@ export function fluxOperatorValues() {
 }
 
 export interface FluxSyncArgs {
+    cluster: Pick<Cluster, "kubeconfig">;
     operator: FluxOperator;
     /** Git repository over https; a private one needs a pull secret in flux-system. */
     repository: string;
@@ -42,6 +46,10 @@ export interface FluxSyncArgs {
     revision: string;
     /** Directory that Flux starts from, without a leading slash. */
     path: string;
+    /** What of that tree is not Flux'. */
+    leave: LeftToPulumi;
+    /** Key for Kustomizations of the tree with `decryption.provider: sops`; absent: there are none. */
+    ageKey?: FluxAgeKey;
 }
 
 /** Flux release that the operator keeps installed: patches of one minor version. */
@@ -50,9 +58,13 @@ const FLUX_VERSION = "2.8.x";
 /** Controllers whose memory the seed fixes at 2Gi ("Resource Quotas and Limits"). */
 const CONTROLLERS = ["kustomize-controller", "helm-controller", "source-controller"];
 
+/** Name of the GitRepository and the Kustomization that everything of Flux hangs on; the tree's files refer to it. */
+const FLUX_ROOT = "flux-system";
+
 /** Flux and the path of Git it follows: the hand-off of everything that this program does not declare. */
 export class FluxSync extends pulumi.ComponentResource {
     readonly instance: k8s.apiextensions.CustomResource;
+    readonly source: k8s.apiextensions.CustomResource;
     /** Where Flux and its objects are. */
     readonly namespace: pulumi.Output<string>;
 
@@ -70,6 +82,8 @@ export class FluxSync extends pulumi.ComponentResource {
                     namespace: args.operator.namespace,
                     annotations: { "pulumi.com/waitFor": "condition=Ready" },
                 },
+                // Without `sync`: the instance would be ready only once Git has answered, and a repository that is out
+                // of reach must not keep the cluster from coming up.
                 spec: {
                     distribution: { version: FLUX_VERSION, registry: "ghcr.io/fluxcd" },
                     components: [
@@ -79,18 +93,53 @@ export class FluxSync extends pulumi.ComponentResource {
                         "notification-controller",
                     ],
                     cluster: { type: "kubernetes", networkPolicy: true },
-                    sync: {
-                        kind: "GitRepository",
-                        url: args.repository,
-                        ref: args.revision,
-                        path: args.path,
-                        interval: "1m",
+                    kustomize: {
+                        patches: [
+                            ...CONTROLLERS.map(memoryPatch),
+                            ...(args.ageKey === undefined ? [] : [DECRYPTION_PATCH]),
+                        ],
                     },
-                    kustomize: { patches: CONTROLLERS.map(memoryPatch) },
                     wait: true,
                 },
             },
             { parent: this, dependsOn: args.operator.release },
+        );
+        const afterInstance = { parent: this, dependsOn: this.instance };
+        this.source = new k8s.apiextensions.CustomResource(
+            `${name}-source`,
+            {
+                apiVersion: "source.toolkit.fluxcd.io/v1",
+                kind: "GitRepository",
+                metadata: { name: FLUX_ROOT, namespace: this.namespace },
+                spec: { url: args.repository, ref: { name: args.revision }, interval: "1m" },
+            },
+            afterInstance,
+        );
+        if (args.ageKey !== undefined) {
+            deliverFluxAgeKey(
+                `${name}-age-key`,
+                { cluster: args.cluster, namespace: this.namespace, ...args.ageKey },
+                afterInstance,
+            );
+        }
+        new k8s.apiextensions.CustomResource(
+            `${name}-root`,
+            {
+                apiVersion: "kustomize.toolkit.fluxcd.io/v1",
+                kind: "Kustomization",
+                metadata: { name: FLUX_ROOT, namespace: this.namespace },
+                spec: {
+                    sourceRef: { kind: "GitRepository", name: this.source.metadata.name },
+                    path: `./${args.path}`,
+                    interval: "10m",
+                    retryInterval: "2m",
+                    prune: true,
+                    // On destroy what hangs on it goes while Flux still runs.
+                    deletionPolicy: "WaitForTermination",
+                    patches: leaveToPulumi(args.leave),
+                },
+            },
+            { parent: this },
         );
         this.registerOutputs({});
     }
@@ -100,9 +149,6 @@ export interface FluxAppsArgs {
     sync: FluxSync;
     apps: readonly GitApp[];
 }
-
-/** Name that flux-operator gives to the GitRepository of a FluxInstance. */
-const FLUX_SOURCE = "flux-system";
 
 /** A Flux Kustomization for each app that Git delivers from what `npm run render` wrote. */
 export class FluxApps extends pulumi.ComponentResource {
@@ -116,7 +162,7 @@ export class FluxApps extends pulumi.ComponentResource {
                     kind: "Kustomization",
                     metadata: { name: `${namespace}-${app}`, namespace: sync.namespace },
                     spec: {
-                        sourceRef: { kind: "GitRepository", name: FLUX_SOURCE },
+                        sourceRef: { kind: "GitRepository", name: FLUX_ROOT },
                         path: `./${path}`,
                         interval: "1h",
                         retryInterval: "2m",
@@ -129,7 +175,7 @@ export class FluxApps extends pulumi.ComponentResource {
                     },
                 },
                 // Gone before the volumes; and what Git holds is no reason to hold up an `up`.
-                { parent: this, dependsOn: [sync.instance, ...stands] },
+                { parent: this, dependsOn: [sync.source, ...stands] },
             );
         }
         this.registerOutputs({});
@@ -144,3 +190,15 @@ function memoryPatch(controller: string) {
         ]),
     };
 }
+
+/** A Kustomization finds a key in its own namespace only; this one serves those of every namespace. */
+const DECRYPTION_PATCH = {
+    target: { kind: "Deployment", name: "kustomize-controller" },
+    patch: JSON.stringify([
+        {
+            op: "add",
+            path: "/spec/template/spec/containers/0/args/-",
+            value: `--sops-age-secret=${FLUX_AGE_KEY.secret}`,
+        },
+    ]),
+};

@@ -64,6 +64,9 @@ if ! kubectl wait --for=delete applications.argoproj.io --all --all-namespaces -
 fi
 `.trim();
 
+/** A directory's name as a namespace: an Application's name may have dots, a namespace's may not, and ends at 63. */
+const NAMESPACE = `{{ .path.basenameNormalized | replace "." "-" | trunc 63 | trimSuffix "-" }}`;
+
 /** Spec of the ApplicationSet; https://argo-cd.readthedocs.io/en/stable/operator-manual/applicationset/Generators-Git/ */
 export function applicationSetSpec(args: Omit<RootApplicationSetArgs, "cluster" | "namespace">) {
     const { repository, revision, path, groups, ownedByPulumi, rendered } = args;
@@ -108,7 +111,7 @@ export function applicationSetSpec(args: Omit<RootApplicationSetArgs, "cluster" 
                 },
                 destination: {
                     server: "https://kubernetes.default.svc",
-                    namespace: either(segment(rendered.tree), "{{ .path.basenameNormalized }}"),
+                    namespace: either(segment(rendered.tree), NAMESPACE),
                 },
                 syncPolicy: {
                     automated: { prune: true, selfHeal: true },

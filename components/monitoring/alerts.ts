@@ -8,6 +8,8 @@ export interface AlertsArgs {
     namespaceName: string;
     /** Namespace of Flux, whose errors go to Alertmanager. */
     fluxNamespace: pulumi.Output<string>;
+    /** Namespaces made here in which Flux may have apps, by name; those of Flux' own tree bring theirs along. */
+    sharedNamespaces: Readonly<Record<string, pulumi.Output<string>>>;
 }
 
 interface Rule {
@@ -38,40 +40,57 @@ export class Alerts extends pulumi.ComponentResource {
                 child,
             );
         }
-        const provider = new k8s.apiextensions.CustomResource(
-            `${name}-flux-provider`,
-            {
-                apiVersion: "notification.toolkit.fluxcd.io/v1beta3",
-                kind: "Provider",
-                metadata: { name: "alertmanager", namespace: args.fluxNamespace },
-                spec: {
-                    type: "alertmanager",
-                    address: `http://kube-prometheus-stack-alertmanager.${args.namespaceName}.svc.cluster.local:9093/api/v2/alerts/`,
-                },
-            },
-            child,
-        );
-        new k8s.apiextensions.CustomResource(
-            `${name}-flux-alert`,
-            {
-                apiVersion: "notification.toolkit.fluxcd.io/v1beta3",
-                kind: "Alert",
-                metadata: { name: "alertmanager", namespace: args.fluxNamespace },
-                spec: {
-                    providerRef: { name: provider.metadata.name },
-                    eventSeverity: "error",
-                    eventSources: FLUX_KINDS.map((kind) => ({ kind, name: "*" })),
-                    // A source that is slow for a moment comes back by itself.
-                    exclusionList: ["error.*lookup github\\.com", "dial.*tcp.*timeout", "waiting.*socket"],
-                },
-            },
-            child,
-        );
+        fluxAlert(`${name}-flux`, args.fluxNamespace, args.namespaceName, child);
+        // An alert hears the objects of its own namespace only.
+        for (const [shared, namespace] of Object.entries(args.sharedNamespaces)) {
+            fluxAlert(`${name}-flux-${shared}`, namespace, args.namespaceName, child);
+        }
         this.registerOutputs({});
     }
 }
 
-/** Rules by group. Metrics: VolSync "Metrics", CloudNativePG "Monitoring", flux-operator "Prometheus metrics". */
+/** Errors of Flux in one namespace, to Alertmanager: the seed's component `flux/alerts`. */
+function fluxAlert(
+    name: string,
+    namespace: pulumi.Output<string>,
+    alertmanager: string,
+    child: pulumi.CustomResourceOptions,
+): void {
+    const provider = new k8s.apiextensions.CustomResource(
+        `${name}-provider`,
+        {
+            apiVersion: "notification.toolkit.fluxcd.io/v1beta3",
+            kind: "Provider",
+            metadata: { name: "alertmanager", namespace },
+            spec: {
+                type: "alertmanager",
+                address: `http://kube-prometheus-stack-alertmanager.${alertmanager}.svc.cluster.local:9093/api/v2/alerts/`,
+            },
+        },
+        child,
+    );
+    new k8s.apiextensions.CustomResource(
+        `${name}-alert`,
+        {
+            apiVersion: "notification.toolkit.fluxcd.io/v1beta3",
+            kind: "Alert",
+            metadata: { name: "alertmanager", namespace },
+            spec: {
+                providerRef: { name: provider.metadata.name },
+                eventSeverity: "error",
+                eventSources: FLUX_KINDS.map((kind) => ({ kind, name: "*" })),
+                // A source that is slow for a moment comes back by itself.
+                exclusionList: ["error.*lookup github\\.com", "dial.*tcp.*timeout", "waiting.*socket"],
+            },
+        },
+        child,
+    );
+}
+
+/**
+ * Rules by group. Metrics: VolSync "Metrics", CloudNativePG "Monitoring", flux-operator "Prometheus metrics", blackbox
+ * exporter "Prometheus Configuration".
+ */
 export const RULES: Readonly<Record<string, readonly Rule[]>> = {
     volsync: [
         {
@@ -124,6 +143,30 @@ export const RULES: Readonly<Record<string, readonly Rule[]>> = {
             for: "1h",
             severity: "critical",
             summary: "The last base backup of PostgreSQL is more than 36 hours old",
+        },
+    ],
+    probes: [
+        {
+            alert: "ProbeFailing",
+            expr: "probe_success == 0",
+            for: "15m",
+            severity: "critical",
+            summary: "{{ $labels.instance }} does not answer as it should",
+        },
+        {
+            // Without the exporter there is no probe_success at all, which the rule above takes for good news.
+            alert: "ProbesAbsent",
+            expr: 'absent(up{job="prometheus-blackbox-exporter"} == 1)',
+            for: "15m",
+            severity: "warning",
+            summary: "The blackbox exporter is gone: nothing is probed",
+        },
+        {
+            alert: "ProbeCertificateExpires",
+            expr: "probe_ssl_earliest_cert_expiry - time() < 7 * 86400",
+            for: "1h",
+            severity: "warning",
+            summary: "The certificate of {{ $labels.instance }} ends in {{ $value | humanizeDuration }}",
         },
     ],
     flux: [

@@ -1,6 +1,7 @@
 /** Exporters for devices of the household, as workloads with a monitor. */
 import * as k8s from "@pulumi/kubernetes";
 import { images } from "../images";
+import { graphiteMapping } from "./graphite-mapping";
 import type { Platform } from "../platform";
 import { Workload, type WorkloadArgs } from "../workload";
 
@@ -28,6 +29,8 @@ function awairExporter(platform: Platform, room: string, address: string, args: 
     monitor(name, "http", platform, args.namespace, workload);
 }
 
+const MAPPING = "/etc/graphite-exporter/mapping.yaml";
+
 /** Takes what TrueNAS sends in Graphite's line format. https://github.com/prometheus/graphite_exporter */
 export function graphiteExporter(platform: Platform, args: ExporterArgs): Workload {
     const name = "graphite-exporter";
@@ -36,7 +39,12 @@ export function graphiteExporter(platform: Platform, args: ExporterArgs): Worklo
         {
             ...args,
             image: images.graphiteExporter,
-            args: ["--graphite.listen-address=:2003", "--web.listen-address=:9108"],
+            args: [
+                "--graphite.listen-address=:2003",
+                `--graphite.mapping-config=${MAPPING}`,
+                "--web.listen-address=:9108",
+            ],
+            files: { [MAPPING]: graphiteMapping() },
             health: { tcp: true, port: "metrics" },
             security: { user: 65534 },
         },

@@ -6,6 +6,7 @@ import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import { clusterCommand } from "../cluster/cluster-command";
 import type { Platform } from "../platform";
 import { ciliumMonitors } from "./cilium-monitors";
+import { alertmanagerConfiguration, AlertReceivers, type Receiver } from "./receivers";
 
 export interface PrometheusStackArgs {
     namespace: string;
@@ -15,9 +16,11 @@ export interface PrometheusStackArgs {
     retention: string;
     /** Size of Prometheus' volume; scratch, metrics do not outlive the cluster. */
     storage: string;
+    /** Whom Alertmanager tells; empty: nobody. */
+    receivers: readonly Receiver[];
 }
 
-/** kube-prometheus-stack: Prometheus, Alertmanager without targets, Grafana as a local host. CRDs are a layer below. */
+/** kube-prometheus-stack: Prometheus, Alertmanager, Grafana as a local host. CRDs are a layer below. */
 export class PrometheusStack extends pulumi.ComponentResource {
     /** Grafana's generated admin password, secret. */
     readonly grafanaPassword: pulumi.Output<string>;
@@ -51,6 +54,14 @@ export class PrometheusStack extends pulumi.ComponentResource {
             },
             child,
         );
+        const told =
+            args.receivers.length === 0
+                ? undefined
+                : new AlertReceivers(
+                      `${name}-receivers`,
+                      { namespace, receivers: args.receivers, secrets: platform.secrets },
+                      { parent: this, dependsOn: crds },
+                  ).configName;
         const release = new k8s.helm.v3.Release(
             name,
             {
@@ -63,6 +74,7 @@ export class PrometheusStack extends pulumi.ComponentResource {
                     storageClass: platform.storage.scratchClass,
                     adminSecret: admin.metadata.name,
                     rootUrl: platform.edge.url(args.host),
+                    ...(told === undefined ? {} : { alertReceivers: told }),
                 }),
             },
             { parent: this, dependsOn: crds },
@@ -102,7 +114,9 @@ export const SELECT_EVERYWHERE = {
     scrapeConfigSelectorNilUsesHelmValues: false,
 } as const;
 
-interface PrometheusStackValuesArgs extends Omit<PrometheusStackArgs, "namespace" | "host"> {
+interface PrometheusStackValuesArgs extends Omit<PrometheusStackArgs, "namespace" | "host" | "receivers"> {
+    /** Name of the AlertmanagerConfig, where there are receivers. */
+    alertReceivers?: pulumi.Input<string>;
     storageClass: pulumi.Input<string>;
     adminSecret: pulumi.Input<string>;
     rootUrl: string;
@@ -138,8 +152,14 @@ export function prometheusStackValues(args: PrometheusStackValuesArgs) {
                 },
             },
         },
-        // The chart's own configuration sends everything to the receiver "null": no external targets yet.
-        alertmanager: { enabled: true, alertmanagerSpec: { resources: resources("32Mi", "128Mi") } },
+        // The chart's own configuration, which holds without receivers, sends everything to the receiver "null".
+        alertmanager: {
+            enabled: true,
+            alertmanagerSpec: {
+                resources: resources("32Mi", "128Mi"),
+                ...alertmanagerConfiguration(args.alertReceivers),
+            },
+        },
         grafana: {
             enabled: true,
             annotations: RELOAD_ANNOTATIONS,

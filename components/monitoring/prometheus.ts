@@ -5,6 +5,7 @@ import { clusterCommand } from "../cluster/cluster-command";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import type { Platform } from "../platform";
 import { SELECT_EVERYWHERE } from "./prometheus-stack";
+import { alertmanagerConfiguration, AlertReceivers, type Receiver } from "./receivers";
 import { chartResources } from "./resources";
 import { MONITORING_S3, type Bucket } from "./s3";
 
@@ -19,6 +20,8 @@ export interface PrometheusArgs {
     storageClass: pulumi.Input<string>;
     /** Where Thanos' sidecar uploads finished blocks to. */
     bucket: Bucket;
+    /** Whom Alertmanager tells; empty: nobody. */
+    receivers: readonly Receiver[];
     /** Host labels. */
     hosts: { readonly prometheus: string; readonly alertmanager: string };
 }
@@ -49,6 +52,14 @@ export class Prometheus extends pulumi.ComponentResource {
             },
             child,
         );
+        const told =
+            args.receivers.length === 0
+                ? undefined
+                : new AlertReceivers(
+                      `${name}-receivers`,
+                      { namespace, receivers: args.receivers, secrets: platform.secrets },
+                      child,
+                  ).configName;
         this.release = new k8s.helm.v3.Release(
             name,
             {
@@ -56,7 +67,7 @@ export class Prometheus extends pulumi.ComponentResource {
                 name: "kube-prometheus-stack",
                 namespace,
                 timeout: 600,
-                values: prometheusValues(args, this.objectStore),
+                values: prometheusValues(args, this.objectStore, told),
             },
             child,
         );
@@ -110,7 +121,11 @@ const claim = (storageClassName: pulumi.Input<string>, storage: string) => ({
 });
 
 /** Values for the chart in components/charts.ts; seed 002, Monitoring and Alerting. */
-export function prometheusValues(args: PrometheusArgs, objectStore: pulumi.Input<string>) {
+export function prometheusValues(
+    args: PrometheusArgs,
+    objectStore: pulumi.Input<string>,
+    alertReceivers?: pulumi.Input<string>,
+) {
     return {
         crds: { enabled: false },
         // Talos has them listen on the node's loopback only; Cilium replaces kube-proxy.
@@ -145,10 +160,13 @@ export function prometheusValues(args: PrometheusArgs, objectStore: pulumi.Input
         },
         alertmanager: {
             enabled: true,
-            // The chart's own routes send everything to the receiver "null": no external targets yet.
+            // The chart's own routes, which hold without receivers, send everything to the receiver "null".
             config: { global: { resolve_timeout: "5m" } },
             // No limits: seed 002, "Resource Quotas and Limits".
-            alertmanagerSpec: { storage: claim(args.storageClass, "1Gi") },
+            alertmanagerSpec: {
+                storage: claim(args.storageClass, "1Gi"),
+                ...alertmanagerConfiguration(alertReceivers),
+            },
         },
         // Its dashboards are for the Grafana beside it.
         grafana: { enabled: false, forceDeployDashboards: true },

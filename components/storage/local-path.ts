@@ -16,6 +16,30 @@ export interface LocalPathStorageArgs {
 }
 
 /**
+ * A helper makes and removes directories of any owner, as root; the provisioner refuses a template that says so or adds a
+ * capability. What it keeps of the runtime's own: CHOWN, DAC_OVERRIDE, FOWNER and FSETID.
+ */
+const HELPER_SECURITY = {
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+    seccompProfile: { type: "RuntimeDefault" },
+    capabilities: {
+        drop: [
+            "AUDIT_WRITE",
+            "KILL",
+            "MKNOD",
+            "NET_BIND_SERVICE",
+            "NET_RAW",
+            "SETFCAP",
+            "SETGID",
+            "SETPCAP",
+            "SETUID",
+            "SYS_CHROOT",
+        ],
+    },
+};
+
+/**
  * Dynamic node-local volumes, by https://github.com/rancher/local-path-provisioner. There is no published chart, so
  * its objects are written out. Its volumes are scratch (reclaim Delete); data has pre-bound volumes of its own.
  */
@@ -129,7 +153,17 @@ export class LocalPathStorage extends pulumi.ComponentResource {
                             tolerations: [
                                 { key: "node.kubernetes.io/disk-pressure", operator: "Exists", effect: "NoSchedule" },
                             ],
-                            containers: [{ name: "helper-pod", image: imageReference(images.localPathHelper) }],
+                            containers: [
+                                {
+                                    name: "helper-pod",
+                                    image: imageReference(images.localPathHelper),
+                                    resources: {
+                                        requests: { cpu: "10m", memory: "16Mi" },
+                                        limits: { memory: "64Mi" },
+                                    },
+                                    securityContext: HELPER_SECURITY,
+                                },
+                            ],
                         },
                     }),
                 },
@@ -147,10 +181,21 @@ export class LocalPathStorage extends pulumi.ComponentResource {
                         metadata: { labels },
                         spec: {
                             serviceAccountName: account.metadata.name,
+                            securityContext: {
+                                runAsNonRoot: true,
+                                runAsUser: 65534,
+                                runAsGroup: 65534,
+                                seccompProfile: { type: "RuntimeDefault" },
+                            },
                             containers: [
                                 {
                                     name: "local-path-provisioner",
                                     image: imageReference(images.localPathProvisioner),
+                                    securityContext: {
+                                        allowPrivilegeEscalation: false,
+                                        readOnlyRootFilesystem: true,
+                                        capabilities: { drop: ["ALL"] },
+                                    },
                                     command: ["local-path-provisioner", "start", "--config", "/etc/config/config.json"],
                                     env: [
                                         {

@@ -1,8 +1,8 @@
 /**
- * flux-operator: a FluxInstance brings Flux's CRDs, its controllers and the pair of objects that follow a path of Git, and
- * takes them along when it goes. Nothing is fetched: no Git is reachable from a sandbox.
+ * flux-operator: a FluxInstance brings Flux's CRDs, its controllers and, where it has `sync`, the pair of objects that
+ * follow a path of Git, and takes them along when it goes. No Git is reachable from a sandbox, and what follows it says so,
+ * as it does in life while the repository is away.
  */
-import { createHash } from "node:crypto";
 import { type Action, collections, type Controller, objectPath, resources, type View } from "./controller";
 import { type CustomResource, ensure, hold, isLeaving, labelled, release, running, statusOf } from "./custom-resources";
 import { type Deployment, isRolledOut, keyOf, type KubeObject } from "./objects";
@@ -20,6 +20,7 @@ type FluxInstance = CustomResource<{
         readonly name?: string;
         readonly pullSecret?: string;
     };
+    readonly wait?: boolean;
     readonly kustomize?: {
         readonly patches?: readonly { readonly patch: string; readonly target?: { name?: string } }[];
     };
@@ -41,7 +42,7 @@ export function flux(load: (set: string) => readonly Crd[]): Controller {
         lists: [collections.deployments, instances, gitRepositories, kustomizations],
         async reconcile(view) {
             if (running(view, labelled({ "app.kubernetes.io/name": "flux-operator" })) === undefined) return [];
-            const actions: Action[] = [];
+            const actions: Action[] = unreachable(view);
             for (const instance of view.list<FluxInstance>(instances)) {
                 actions.push(
                     ...(isLeaving(instance) ? uninstall(view, instance, load) : await install(view, instance, load)),
@@ -86,6 +87,16 @@ async function install(
         const found = find(metadata.name);
         return found !== undefined && isRolledOut(found);
     });
+    const applied = {
+        lastAppliedRevision: `${instance.spec.distribution.version}@sandbox`,
+    };
+    const verdict = () => {
+        if (!up) return ready("False", "Progressing", "Reconciliation in progress");
+        // The operator waits for all that it applied, which in `sync` is the repository, too.
+        return instance.spec.sync !== undefined && instance.spec.wait === true
+            ? ready("False", "ReconciliationFailed", `timeout waiting for: [GitRepository: ${NO_GIT}]`)
+            : ready("True", "ReconciliationSucceeded", "Reconciliation finished in 1s", applied);
+    };
     return [
         ...wanted.flatMap((deployment) => {
             const found = find(deployment.metadata.name);
@@ -93,11 +104,26 @@ async function install(
             return ensure(collections.deployments, typed, deployment);
         }),
         ...(up ? syncActions(view, instance) : []),
-        ...(up
-            ? ready("True", "ReconciliationSucceeded", "Reconciliation finished in 1s", {
-                  lastAppliedRevision: `${instance.spec.distribution.version}@sandbox`,
-              })
-            : ready("False", "Progressing", "Reconciliation in progress")),
+        ...verdict(),
+    ];
+}
+
+const NO_GIT = "failed to checkout and determine revision: no Git is reachable from a sandbox";
+
+/** What source- and kustomize-controller say of everything that follows Git. */
+function unreachable(view: View): Action[] {
+    if (running(view, ({ metadata }) => metadata.name === "source-controller") === undefined) return [];
+    const fault = (list: string, reason: string, message: string) =>
+        view
+            .list<CustomResource>(list)
+            .flatMap((object) =>
+                isLeaving(object)
+                    ? []
+                    : statusOf(list, object, view.now, {}, [{ type: "Ready", status: "False", reason, message }]),
+            );
+    return [
+        ...fault(gitRepositories, "GitOperationFailed", NO_GIT),
+        ...fault(kustomizations, "ArtifactFailed", "Source artifact not found, retrying in 30s"),
     ];
 }
 
@@ -147,7 +173,6 @@ function syncActions(view: View, instance: FluxInstance): Action[] {
     const { namespace = "" } = instance.metadata;
     if (sync === undefined) return [];
     const name = sync.name ?? namespace;
-    const revision = `${sync.ref}@sha1:${createHash("sha1").update(sync.url).digest("hex")}`;
     const source: KubeObject & { spec: object } = {
         apiVersion: "source.toolkit.fluxcd.io/v1",
         kind: sync.kind,
@@ -165,22 +190,16 @@ function syncActions(view: View, instance: FluxInstance): Action[] {
         metadata: { name, namespace, labels: PART_OF },
         spec: { interval: "10m", path: sync.path, prune: true, sourceRef: { kind: sync.kind, name } },
     };
-    const follow = (list: string, object: KubeObject, fields: object): Action[] => {
+    const follow = (list: string, object: KubeObject): Action[] => {
         const found = view.list<CustomResource>(list).find((one) => keyOf(one) === keyOf(object));
-        if (found === undefined) return ensure(list, undefined, object);
-        const typed = { ...found, apiVersion: object.apiVersion ?? "", kind: object.kind ?? "" };
-        return [
-            ...ensure(list, typed, object),
-            ...statusOf(list, found, view.now, { ...fields }, [
-                { type: "Ready", status: "True", reason: "Succeeded", message: `Applied revision: ${revision}` },
-            ]),
-        ];
+        const typed =
+            found === undefined
+                ? undefined
+                : { ...found, apiVersion: object.apiVersion ?? "", kind: object.kind ?? "" };
+        return ensure(list, typed, object);
     };
     return sync.kind === "GitRepository"
-        ? [
-              ...follow(gitRepositories, source, {}),
-              ...follow(kustomizations, kustomization, { lastAppliedRevision: revision }),
-          ]
+        ? [...follow(gitRepositories, source), ...follow(kustomizations, kustomization)]
         : [];
 }
 

@@ -76,14 +76,13 @@ describe("hand-off to Git", () => {
         expect(JSON.stringify(plan.resources)).not.toMatch(/argoproj|argo-cd/i);
     });
 
-    test("it starts from clusters/chongus/flux/cluster and looks at Git each minute (C-GITOPS-09, C-GITOPS-39)", () => {
-        expect(spec(":FluxInstance", "flux")["sync"]).toEqual({
-            kind: "GitRepository",
+    test("it starts from the active tree, cluster-apps/, and looks at Git each minute (C-GITOPS-03, C-GITOPS-39)", () => {
+        expect(spec("v1:GitRepository", "flux-source")).toEqual({
             url: "https://github.com/rtrox/home-ops.git",
-            ref: "refs/heads/main",
-            path: "clusters/chongus/flux/cluster",
+            ref: { name: "refs/heads/main" },
             interval: "1m",
         });
+        expect(spec("v1:Kustomization", "flux-root")["path"]).toBe("./cluster-apps/chongus");
     });
 
     test("its three big controllers have a memory limit of 2Gi each (C-POL-19, C-POL-20, C-POL-21)", () => {
@@ -92,7 +91,9 @@ describe("hand-off to Git", () => {
             patch: string;
         }[];
         for (const controller of ["kustomize-controller", "helm-controller", "source-controller"]) {
-            const own = patches.filter(({ target }) => target["name"] === controller);
+            const own = patches.filter(
+                ({ target, patch }) => target["name"] === controller && patch.includes("memory"),
+            );
             expect(own.map(({ target, patch }): unknown => [target["kind"], JSON.parse(patch)])).toEqual([
                 [
                     "Deployment",
@@ -103,8 +104,10 @@ describe("hand-off to Git", () => {
     });
 
     test("nothing is filled in from a SOPS secret, and no chart source is shared (C-SEC-05, C-SEC-13, C-GITOPS-21, C-GITOPS-33)", () => {
-        expect(JSON.stringify(spec(":FluxInstance", "flux"))).not.toMatch(/postBuild|substitute|decryption|sops/i);
-        expect(plan.resources.filter(({ type }) => /:(HelmRepository|Kustomization)$/.test(type))).toEqual([]);
+        const kustomizations = plan.resources.filter(({ type }) => type.endsWith(":Kustomization"));
+        expect(kustomizations.map(({ name }) => name)).toEqual(["flux-root"]);
+        expect(JSON.stringify(kustomizations)).not.toMatch(/postBuild|substitute|decryption/i);
+        expect(plan.resources.filter(({ type }) => type.endsWith(":HelmRepository"))).toEqual([]);
     });
 
     test("each release has a chart of its own, at an exact version (C-GITOPS-19, C-GITOPS-30, C-GITOPS-41)", () => {
@@ -129,7 +132,14 @@ describe("hand-off to Git", () => {
             eventSeverity: "error",
             providerRef: { name: metadata(provider).name },
         });
-        expect([metadata(alert).namespace, metadata(provider).namespace]).toEqual(["flux-system", "flux-system"]);
+        // Each hears its own namespace: Flux' own, and those that Pulumi makes and Flux may use.
+        for (const type of [":Alert", ":Provider"]) {
+            expect(
+                all(type)
+                    .map((one) => `${metadata(one).namespace} ${metadata(one).name}`)
+                    .sort(),
+            ).toEqual(["ai", "apps", "flux-system", "media", "productivity"].map((one) => `${one} alertmanager`));
+        }
         const kinds = (dig(alert.inputs, "spec", "eventSources") as Inputs[]).map(({ kind }) => kind);
         expect(kinds).toEqual(
             expect.arrayContaining(["GitRepository", "OCIRepository", "HelmRelease", "Kustomization"]),
@@ -231,7 +241,9 @@ describe("secrets", () => {
         // The router's key is for its first login only; afterwards it has an identity.
         const readers = pods().filter(
             ({ controller, pod }) =>
-                /secretKeyRef|"secret":|"configMap":/.test(JSON.stringify(pod)) && controller.name !== "tailnet",
+                /secretKeyRef|"secret":|"configMap":/.test(JSON.stringify(pod)) &&
+                // Its one file is no secret, and a change of it rolls the pods.
+                !["tailnet", "graphite-exporter"].includes(controller.name),
         );
         expect(readers.map(({ controller }) => controller.name).sort()).toEqual([
             "cloudflared",
@@ -669,7 +681,8 @@ describe("policies", () => {
         ] as const) {
             for (const { urn } of all(kind)) expect(urn).toContain(`${owner}$`);
         }
-        expect(plan.resources.filter(({ type }) => /kubernetes:yaml|kustomize/.test(type))).toEqual([]);
+        const copies = plan.resources.filter(({ type }) => /kubernetes:yaml|kustomize/.test(type));
+        expect(copies.map(({ name }) => name)).toEqual(["flux-root"]);
     });
 
     test("names: kebab-case, and the standard label on all that runs (C-POL-07, C-POL-10)", () => {
@@ -694,10 +707,10 @@ describe("policies", () => {
     });
 
     test("configuration of an app is declared beside it and makes one ConfigMap (C-GITOPS-14)", () => {
-        const [config, ...others] = all("core/v1:ConfigMap");
-        expect(others).toEqual([]);
-        expect(metadata(config as PlannedResource)).toMatchObject({ name: "recyclarr", namespace: "media" });
-        const [text] = Object.values(dig(config?.inputs, "data") as Record<string, string>);
+        const config = find("core/v1:ConfigMap", "recyclarr");
+        expect(all("core/v1:ConfigMap").map(({ name }) => name)).toEqual(["recyclarr", "graphite-exporter"]);
+        expect(metadata(config)).toMatchObject({ name: "recyclarr", namespace: "media" });
+        const [text] = Object.values(dig(config.inputs, "data") as Record<string, string>);
         expect(text).toContain("base_url: http://sonarr.media.svc.cluster.local:8989");
         expect(text).toContain("api_key: !env_var SONARR_API_KEY");
     });

@@ -174,7 +174,7 @@ describe("runbook", () => {
             "task talos:generate-clusterconfig": expect.stringContaining("`pulumi preview`"),
         });
         expect(commands(fluxApps)).toContain("flux-local test --enable-helm --path clusters/chongus/flux/cluster");
-        expect(dig(readStackValue(ROOT, "chongus"), "gitops", "path")).toBe("clusters/chongus/flux/cluster");
+        expect(dig(readStackValue(ROOT, "chongus"), "gitops", "path")).toBe("cluster-apps/chongus");
         expect(plan.resources.filter(({ name }) => name.startsWith("crds-")).length).toBeGreaterThan(5);
     });
 
@@ -398,7 +398,7 @@ describe("an app that Flux owns", () => {
 
     test("nothing of it is owned here", () => {
         expect(plan.resources.filter(({ inputs }) => dig(inputs, "metadata", "name") === "podinfo")).toEqual([]);
-        expect(fluxApps).toContain("`clusters/chongus/flux/cluster`");
+        expect(fluxApps).toContain("`cluster-apps/chongus`");
     });
 
     (haveCrds ? test : test.skip)("the real CRDs take the files", () => {

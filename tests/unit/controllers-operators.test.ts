@@ -623,12 +623,14 @@ describe("flux-operator", () => {
             versions: [{ name: "v1", served: true }],
         },
     };
-    const instance = (metadata: object = {}) => ({
+    const sync = { kind: "GitRepository", url: "https://git.example/x", ref: "refs/heads/main", path: "clusters/x" };
+    const instance = (metadata: object = {}, spec: object = {}) => ({
         metadata: { name: "flux", namespace: "flux-system", generation: 1, ...metadata },
         spec: {
             distribution: { version: "2.8.x", registry: "ghcr.io/fluxcd" },
             components: ["source-controller"],
-            sync: { kind: "GitRepository", url: "https://git.example/x", ref: "refs/heads/main", path: "clusters/x" },
+            wait: true,
+            ...spec,
             kustomize: {
                 patches: [
                     {
@@ -662,9 +664,30 @@ describe("flux-operator", () => {
         expect(bodyAt(controllers, status)).toMatchObject({ status: ready("False") });
         const done = await pass([deployment("source-controller", {}, "flux-system")], instance(), true);
         expect(bodyAt(done, status)).toMatchObject({ status: ready() });
-        expect(told(done)).toContain(
+    });
+
+    test("an instance that syncs and waits is as ready as its repository, which is out of reach", async () => {
+        const syncs = await pass([deployment("source-controller", {}, "flux-system")], instance({}, { sync }), true);
+        expect(told(syncs)).toContain(
             "apply /apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories/flux-system",
         );
+        expect(bodyAt(syncs, status)).toMatchObject({ status: ready("False") });
+        const hasty = instance({}, { sync, wait: false });
+        const done = await pass([deployment("source-controller", {}, "flux-system")], hasty, true);
+        expect(bodyAt(done, status)).toMatchObject({ status: ready() });
+    });
+
+    test("what follows Git says that it cannot", async () => {
+        const repositories = resources("source.toolkit.fluxcd.io", "v1", "gitrepositories");
+        const repository = { metadata: { name: "flux-system", namespace: "flux-system", generation: 1 }, spec: {} };
+        const actions = await flux(() => [crd]).reconcile(
+            viewOf({
+                [collections.deployments]: [operator, deployment("source-controller", {}, "flux-system")],
+                [repositories]: [repository],
+            }),
+        );
+        const at = "/apis/source.toolkit.fluxcd.io/v1/namespaces/flux-system/gitrepositories/flux-system/status";
+        expect(bodyAt(actions, at)).toMatchObject({ status: { conditions: [{ type: "Ready", status: "False" }] } });
     });
 
     test("an instance that goes takes all of it along and the finalizer last", async () => {

@@ -4,6 +4,7 @@ import { volSyncValues } from "../../components/backup/volsync";
 import { Alerts, RULES } from "../../components/monitoring/alerts";
 import { Alloy, alloyValues } from "../../components/monitoring/alloy";
 import { Blackbox, blackboxValues } from "../../components/monitoring/blackbox";
+import { graphiteMapping } from "../../components/monitoring/graphite-mapping";
 import { Grafana, grafanaValues } from "../../components/monitoring/grafana";
 import { Loki, LOKI, lokiValues } from "../../components/monitoring/loki";
 import { Prometheus, THANOS_SIDECARS } from "../../components/monitoring/prometheus";
@@ -20,7 +21,7 @@ let look: ReturnType<typeof lookInto>;
 let platform: TestPlatform;
 beforeAll(async () => {
     const resources = await planComponent(() => {
-        platform = testPlatform({ [NAMESPACE]: "privileged" });
+        platform = testPlatform({ [NAMESPACE]: "privileged", apps: "restricted" });
         const namespace = platform.namespaces.name(NAMESPACE);
         const storageClass = "ceph-block";
         const prometheus = new Prometheus(
@@ -32,6 +33,7 @@ beforeAll(async () => {
                 storage: "55Gi",
                 storageClass,
                 bucket: bucket("thanos"),
+                receivers: [],
                 hosts: { prometheus: "prometheus", alertmanager: "alertmanager" },
             },
             platform,
@@ -50,7 +52,12 @@ beforeAll(async () => {
         const fluxNamespace = new k8s.core.v1.Namespace("flux-system", { metadata: { name: "flux-system" } });
         new Alerts(
             "alerts",
-            { namespace, namespaceName: NAMESPACE, fluxNamespace: fluxNamespace.metadata.name },
+            {
+                namespace,
+                namespaceName: NAMESPACE,
+                fluxNamespace: fluxNamespace.metadata.name,
+                sharedNamespaces: { apps: platform.namespaces.name("apps") },
+            },
             { dependsOn: prometheus },
         );
     });
@@ -400,8 +407,12 @@ describe("exporters", () => {
     test("the graphite exporter listens at an address of its own and is scraped (C-MON-18)", () => {
         expect(look.container("graphite-exporter")["args"]).toEqual([
             "--graphite.listen-address=:2003",
+            "--graphite.mapping-config=/etc/graphite-exporter/mapping.yaml",
             "--web.listen-address=:9108",
         ]);
+        expect(look.container("graphite-exporter")["volumeMounts"]).toContainEqual(
+            expect.objectContaining({ mountPath: "/etc/graphite-exporter/mapping.yaml", readOnly: true }),
+        );
         expect(look.find(":Service", "graphite-exporter").inputs).toMatchObject({
             metadata: { annotations: { "test/address": "172.22.12.3", "test/host": "graphite" } },
             spec: {
@@ -416,6 +427,56 @@ describe("exporters", () => {
             selector: { matchLabels: { "app.kubernetes.io/name": "graphite-exporter" } },
             endpoints: [{ port: "metrics", interval: "1m" }],
         });
+    });
+});
+
+describe("graphite-exporter's mapping", () => {
+    interface Mapping {
+        readonly match: string;
+        readonly name: string;
+        readonly labels: Readonly<Record<string, string>>;
+    }
+    const { mappings } = JSON.parse(graphiteMapping()) as { mappings: Mapping[] };
+    /** As the exporter reads it: a `*` is one component, the first mapping that fits holds. */
+    const metric = (path: string) => {
+        for (const { match, name, labels } of mappings) {
+            const found = new RegExp(`^${match.replaceAll(".", "\\.").replaceAll("*", "([^.]+)")}$`).exec(path);
+            if (found === null) continue;
+            return [
+                name,
+                Object.fromEntries(Object.entries(labels).map(([label, at]) => [label, found[Number(at.slice(1))]])),
+            ];
+        }
+        return undefined;
+    };
+
+    test.each([
+        ["truenas.nas.system.ram.used", "truenas_memory", { host: "nas", kind: "used" }],
+        ["truenas.nas.system.load.load1", "truenas_load", { host: "nas", window: "load1" }],
+        ["truenas.nas.system.io.in", "truenas_system", { host: "nas", chart: "io", dimension: "in" }],
+        ["truenas.nas.disk.sda.reads", "truenas_disk_io", { host: "nas", disk: "sda", operation: "reads" }],
+        ["truenas.nas.net.eno1.sent", "truenas_network", { host: "nas", interface: "eno1", direction: "sent" }],
+        [
+            "truenas.nas.smart_log_smart.disktemp.sda.S1",
+            "truenas_disk_temperature_celsius",
+            { host: "nas", disk: "sda", serial: "S1" },
+        ],
+        [
+            "truenas.nas.novel.thing.value",
+            "truenas_other",
+            { host: "nas", chart: "novel", instance: "thing", dimension: "value" },
+        ],
+    ])("%s", (path, name, labels) => {
+        expect(metric(path)).toEqual([name, labels]);
+    });
+
+    test("names are metrics', labels none that a scrape sets, and each is used once for one set of labels", () => {
+        for (const { name, labels } of mappings) {
+            expect(name).toMatch(/^truenas_[a-z_]+$/);
+            expect(Object.keys(labels)).not.toEqual(expect.arrayContaining(["job"]));
+        }
+        expect(new Set(mappings.map(({ match }) => match)).size).toBe(mappings.length);
+        expect(mappings.at(-1)?.match).toBe("truenas.*.*.*.*");
     });
 });
 
@@ -464,6 +525,20 @@ describe("alerts", () => {
         );
     });
 
+    test("probes: failing, not made at all, a certificate that ends", () => {
+        expect(alerts("probes")).toEqual([
+            ["ProbeFailing", "critical"],
+            ["ProbesAbsent", "warning"],
+            ["ProbeCertificateExpires", "warning"],
+        ]);
+        expect(dig(rules("probes"), "spec", "groups", 0, "rules", 0)).toMatchObject({
+            expr: "probe_success == 0",
+            for: "15m",
+        });
+        // The job is the Service's name, which is the release's.
+        expect(RULES["probes"]?.[1]?.expr).toBe(`absent(up{job="${String(release("blackbox")["name"])}"} == 1)`);
+    });
+
     test("Flux: itself, and what it delivers (C-MON-22)", () => {
         expect(alerts("flux")).toEqual([
             ["FluxInstanceNotReady", "critical"],
@@ -482,7 +557,16 @@ describe("alerts", () => {
                     "http://kube-prometheus-stack-alertmanager.observability.svc.cluster.local:9093/api/v2/alerts/",
             },
         });
+        // An alert hears its own namespace only: one for each in which Flux has objects.
+        expect(look.all(":Alert").map(({ inputs }) => dig(inputs, "metadata"))).toEqual(
+            ["flux-system", "apps"].map((namespace) => ({ name: "alertmanager", namespace })),
+        );
+        expect(look.all(":Provider").map(({ inputs }) => dig(inputs, "metadata", "namespace"))).toEqual([
+            "flux-system",
+            "apps",
+        ]);
         const alert = look.find(":Alert", "alerts-flux-alert").inputs;
+        expect(dig(look.find(":Alert", "alerts-flux-apps-alert").inputs, "spec")).toEqual(dig(alert, "spec"));
         expect(alert).toMatchObject({
             apiVersion: "notification.toolkit.fluxcd.io/v1beta3",
             metadata: { name: "alertmanager", namespace: "flux-system" },

@@ -305,7 +305,9 @@ describe("local volumes and snapshots", () => {
         expect(dig(spec, "replicas")).toBe(2);
         expect(dig(spec, "template", "spec", "securityContext", "runAsNonRoot")).toBe(true);
         expect(dig(spec, "template", "spec", "containers", 0)).toMatchObject({
-            image: "registry.k8s.io/sig-storage/snapshot-controller:v8.6.0",
+            image: expect.stringMatching(
+                /^registry\.k8s\.io\/sig-storage\/snapshot-controller:v8\.6\.0@sha256:[0-9a-f]{64}$/,
+            ) as unknown,
             resources: { limits: { memory: "256Mi" } },
         });
         plan.inOrder(

@@ -48,6 +48,7 @@ function args(changes: Partial<TalosClusterArgs> = {}): TalosClusterArgs {
         podCidr: "10.244.0.0/16",
         serviceCidr: "10.96.0.0/12",
         localHostpath: "/var/mnt/local-hostpath",
+        nfs: { version: "4.2", connections: 8 },
         secretsFile: "talos.enc.yaml",
         root: "/nowhere",
         ...changes,
@@ -61,6 +62,20 @@ describe("the machine configuration", () => {
 
     test("of a node, whole (C-BOOT-01, C-BOOT-13, C-NET-01, C-NET-02)", () => {
         expect(yaml).toBe(readFileSync(join(ROOT, "tests", "golden", "talos-node01.yaml"), "utf8"));
+    });
+
+    test("NFS volumes have their options from the node, as a pod's have none; without any the node keeps its own", () => {
+        const { files } = machineConfig(args(), node(1)).machine;
+        expect(files).toEqual([
+            {
+                path: "/etc/nfsmount.conf",
+                op: "overwrite",
+                permissions: 0o644,
+                content: "[ NFSMount_Global_Options ]\nnfsvers=4.2\nhard=True\nnoatime=True\nnconnect=8\n",
+            },
+        ]);
+        const { nfs: _, ...bare } = args();
+        expect(machineConfig(bare, node(1)).machine).not.toHaveProperty("files");
     });
 
     test("has GPU drivers of the production track, and only where there is a GPU (C-HW-04)", () => {
