@@ -54,7 +54,7 @@ export function plan(resources: readonly PlannedResource[], tables: Partial<Plan
         ...{ stack: "test", recipe: "test", machines: "", special: "" },
         resources: all,
         order: all.map((each) => each.urn),
-        ...{ dns: [], tunnel: [], exposures: [], routes: [], volumes: [], images: [], stages: [] },
+        ...{ dns: [], tunnel: [], exposures: [], routes: [], volumes: [], images: [], unsupported: [], stages: [] },
         ...tables,
     };
 }

@@ -76,6 +76,8 @@ export class PlanMonitor {
     constructor(
         private readonly project: string,
         private readonly stack: string,
+        /** What commands print that decide what is made, by name; without an answer it stays unknown, as in a preview. */
+        private readonly answers: Readonly<Record<string, string>> = {},
     ) {}
 
     /** Makes this monitor the one that the SDK of this process talks to, in preview mode. */
@@ -123,6 +125,8 @@ export class PlanMonitor {
             inputs,
         });
         const { id, outputs } = previewOutputs(type, name, inputs);
+        const answer = type === "command:local:Command" ? this.answers[name] : undefined;
+        if (answer !== undefined) outputs["stdout"] = answer;
         callback(null, {
             getUrn: () => urn,
             getId: () => id,

@@ -1,5 +1,6 @@
 /** Plans a stack: runs its program against the recording monitor and derives the tables people ask for. */
 import * as pulumi from "@pulumi/pulumi";
+import { unsupportedPairs, type SupportFinding } from "../../components/kubernetes-support";
 import { openStack, type OpenStack } from "../../stacks";
 import type { Stage, StackContext, StackSummary } from "../../lab/context";
 import { PROJECT } from "../stack-file";
@@ -58,17 +59,23 @@ export interface Plan {
     readonly routes: NonNullable<StackSummary["routes"]>;
     readonly volumes: StackSummary["volumes"];
     readonly images: readonly PlannedImage[];
+    /** Charts whose project does not support the Kubernetes of the stack's nodes, where both are known. */
+    readonly unsupported: readonly SupportFinding[];
     /** In the order in which the engine can make them. */
     readonly order: readonly string[];
     readonly stages: readonly Stage[];
 }
 
-/** Plans one stack as for an empty cluster, or as after an `up` that left its apps `delivered` so. Throws what the program throws. */
+/**
+ * Plans one stack as for an empty cluster, or as after an `up` that left its apps `delivered` so. `answers`: what commands
+ * that look before they decide have found, by name. Throws what the program throws.
+ */
 export async function planStack(
     name: string,
     value: unknown,
     root: string,
     delivered: NonNullable<StackContext["delivered"]> = () => undefined,
+    answers: Readonly<Record<string, string>> = {},
 ): Promise<Plan> {
     const stack = openStack(name, value);
     // Every value that the stack says it needs is there, none other, and none is real.
@@ -76,15 +83,19 @@ export async function planStack(
         const refs = stack.secrets.filter((file) => file.path === path).flatMap((file) => file.refs);
         return Promise.resolve((ref) => (refs.includes(ref) ? "[secret]" : undefined));
     };
-    return planProgram(stack, () => stack.run({ root, readSops, delivered, showsGit: true }));
+    return planProgram(stack, () => stack.run({ root, readSops, delivered, showsGit: true }), answers);
 }
 
 /** What of a stack stands in its plan as it is. */
-type PlannedStack = Pick<OpenStack, "name" | "recipe" | "machinesText" | "special">;
+type PlannedStack = Pick<OpenStack, "name" | "recipe" | "machinesText" | "special"> & Partial<Pick<OpenStack, "nodes">>;
 
 /** Plans what a program registers under the name of a stack. Throws what the program throws. */
-export async function planProgram(stack: PlannedStack, program: () => Promise<StackSummary>): Promise<Plan> {
-    const monitor = new PlanMonitor(PROJECT, stack.name);
+export async function planProgram(
+    stack: PlannedStack,
+    program: () => Promise<StackSummary>,
+    answers: Readonly<Record<string, string>> = {},
+): Promise<Plan> {
+    const monitor = new PlanMonitor(PROJECT, stack.name, answers);
     await monitor.install();
     let summary: StackSummary | undefined;
     let stages: readonly Stage[] = [];
@@ -125,6 +136,7 @@ function describe(
             `${a.workload}${a.mountPath}` < `${b.workload}${b.mountPath}` ? -1 : 1,
         ),
         images: imageTable(resources),
+        unsupported: supportTable(resources, stack.nodes?.[0]?.kubeletVersion),
         order: bootstrapOrder(registrations, resources),
         stages,
     };
@@ -174,6 +186,16 @@ function bootstrapOrder(registrations: readonly Registration[], resources: reado
 function inputsOf(resource: PlannedResource): Record<string, Json> {
     return isObject(resource.inputs) ? resource.inputs : {};
 }
+
+function supportTable(resources: readonly PlannedResource[], kubernetes: string | undefined): SupportFinding[] {
+    if (kubernetes === undefined) return [];
+    const releases = resources.filter(({ type }) => type === "kubernetes:helm.sh/v3:Release").map(inputsOf);
+    const versions = new Map(releases.map(({ chart, version }) => [chartName(String(chart)), String(version)]));
+    return unsupportedPairs(versions, kubernetes);
+}
+
+/** An OCI reference ends with the chart's name. */
+const chartName = (chart: string): string => chart.split("/").at(-1) ?? chart;
 
 function dnsTable(resources: readonly PlannedResource[]) {
     return resources

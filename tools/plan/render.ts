@@ -61,6 +61,15 @@ export function renderPlan(plan: Plan): string {
                 row.usedBy.join(", "),
             ]),
         ),
+        ...(plan.unsupported.length === 0
+            ? []
+            : [
+                  table(
+                      "Versions that their projects do not support together",
+                      ["release", "Kubernetes", "verdict", "source"],
+                      plan.unsupported.map((row) => [row.release, row.kubernetes, row.verdict, row.source]),
+                  ),
+              ]),
     ].join("\n");
 }
 
