@@ -72,7 +72,10 @@ function triggers(
     if (args.delete !== undefined) return args.triggers === undefined ? {} : { triggers: args.triggers };
     // The certificate authority lives as long as the cluster, and is public.
     const identity = pulumi.unsecret(pulumi.output(cluster.kubeconfig)).apply(authorityHash);
-    return { triggers: pulumi.output(args.triggers ?? []).apply((own) => [...own, identity]) };
+    const own = args.triggers ?? [];
+    // One by one: a trigger that is not known yet must not hide the others in a preview.
+    if (Array.isArray(own)) return { triggers: [...own, identity] };
+    return { triggers: pulumi.output(own).apply((known) => [...known, identity]) };
 }
 
 /** SHA-256 of the certificate authority in a kubeconfig; of the whole text where there is none. */

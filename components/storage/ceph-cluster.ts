@@ -5,6 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { chartArgs, charts } from "../charts";
 import { clusterCommand, valueAfter } from "../cluster/cluster-command";
 import type { Cluster } from "../platform";
+import { cephIdentity, FORGET_IDENTITY, SAVE_IDENTITY } from "./ceph-identity";
 import { drainScript } from "./drain";
 import { ROOK_NAMESPACE, type RookOperator } from "./rook-operator";
 import type { SnapshotController } from "./snapshot-controller";
@@ -30,8 +31,8 @@ export interface CephClusterArgs {
     /** At least three: three replicas are on three hosts. */
     nodes: readonly CephNode[];
     /**
-     * Destroy also wipes the disks and /var/lib/rook, and `up` wipes and takes over disks of an earlier Ceph cluster.
-     * Otherwise both stay as they are, and Ceph refuses an earlier cluster's disks: docs/storage.md.
+     * Destroy also wipes the disks and /var/lib/rook, and `up` wipes what an earlier Ceph cluster left.
+     * Otherwise both stay, and the next `up` takes that cluster over: docs/storage.md.
      */
     confirmDataLoss: boolean;
 }
@@ -74,6 +75,12 @@ export class CephCluster extends pulumi.ComponentResource {
             // The chart makes a VolumeSnapshotClass; its CRD comes before the snapshot controller.
             { parent: this, dependsOn: [drivers, args.snapshots] },
         );
+        const identity = cephIdentity(
+            `${name}-identity`,
+            { ...args, bornWith: args.operator.namespaceUid },
+            // The first image of the namespace may be pulled, and its CRDs are there.
+            { parent: this, dependsOn: [args.operator, drivers] },
+        );
         const values = cephClusterValues({ ...args, monitoring: args.operator.monitoring });
         const release = new k8s.helm.v3.Release(
             name,
@@ -85,7 +92,7 @@ export class CephCluster extends pulumi.ComponentResource {
                 timeout: 1800,
                 values,
             },
-            { parent: this, dependsOn: gone },
+            { parent: this, dependsOn: [gone, identity] },
         );
         const healthy = clusterCommand(
             `${name}-healthy`,
@@ -95,6 +102,7 @@ export class CephCluster extends pulumi.ComponentResource {
                 triggers: [
                     charts.rookCephCluster.version,
                     createHash("sha256").update(JSON.stringify(values)).digest("hex"),
+                    args.operator.namespaceUid,
                 ],
             },
             { parent: this, dependsOn: release },
@@ -122,7 +130,8 @@ ${inNamespace} wait cephcluster/${ROOK_NAMESPACE} --for=jsonpath='{.status.stora
   echo "Ceph does not run on all ${disks} disks. A disk that carries data of an earlier cluster is refused: docs/storage.md, Disks of an earlier cluster." >&2
   exit 1
 }
-${inNamespace} wait cephblockpool/${POOL} --for=jsonpath='{.status.phase}'=Ready --timeout=600s`.trim();
+${inNamespace} wait cephblockpool/${POOL} --for=jsonpath='{.status.phase}'=Ready --timeout=600s
+${SAVE_IDENTITY}`.trim();
 }
 
 /**
@@ -137,7 +146,8 @@ function drainedScript({ confirmDataLoss }: Pick<CephClusterArgs, "confirmDataLo
         drainScript("persistentvolumes", `.spec.csi.driver=="${RBD_DRIVER}"`),
         ...(confirmDataLoss
             ? [`${inNamespace} patch cephcluster ${ROOK_NAMESPACE} --type=merge --patch '${confirm}'`]
-            : []),
+            : // Monitors may have moved since the last `up`.
+              [SAVE_IDENTITY]),
     ].join("\n");
 }
 
@@ -152,6 +162,7 @@ function goneScript({ confirmDataLoss, nodes }: Pick<CephClusterArgs, "confirmDa
             ? [
                   ...jobs.map((job) => wait(`--for=create ${job}`, 600)),
                   ...jobs.map((job) => wait(`--for=condition=Complete ${job}`, 1800)),
+                  FORGET_IDENTITY,
               ]
             : []),
     ].join("\n");

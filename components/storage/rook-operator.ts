@@ -18,6 +18,8 @@ export interface RookOperatorArgs {
 export class RookOperator extends pulumi.ComponentResource {
     /** Known once operator and CRDs are there. */
     readonly namespace: pulumi.Output<string>;
+    /** Another one in another life of the cluster, which a name is not. */
+    readonly namespaceUid: pulumi.Output<string>;
     readonly monitoring: boolean;
 
     constructor(name: string, args: RookOperatorArgs, opts: pulumi.ComponentResourceOptions) {
@@ -25,6 +27,7 @@ export class RookOperator extends pulumi.ComponentResource {
         this.monitoring = args.monitoring;
         // OSDs open disks, the CSI node plugin mounts for the kubelet.
         const namespace = podSecurityNamespace(ROOK_NAMESPACE, "privileged", { parent: this });
+        this.namespaceUid = namespace.metadata.uid;
         // Made before the release so that it is deleted after it. The chart keeps its CRDs when it goes (a lost CRD
         // would take a cluster with it); here every CephCluster is gone before the operator is.
         const cleanup = clusterCommand(
@@ -67,5 +70,11 @@ export function rookOperatorValues({ monitoring }: Pick<RookOperatorArgs, "monit
         monitoring: { enabled: monitoring },
         // Seed 002: system-critical, so no limits. Null takes the chart's own away.
         resources: { limits: null, requests: { cpu: "200m", memory: "128Mi" } },
+        // A chart within the chart, with limits of its own.
+        "ceph-csi-operator": {
+            controllerManager: {
+                manager: { resources: { limits: null, requests: { cpu: "10m", memory: "64Mi" } } },
+            },
+        },
     };
 }

@@ -55,7 +55,7 @@ export function allControllers({
         loadBalancer,
         ingressStatus,
         volumes(),
-        rook,
+        rook(kept("ceph-machines.json")),
         cephVolumes,
         certManager,
         externalSecretsOperator,

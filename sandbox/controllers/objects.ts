@@ -61,6 +61,7 @@ export interface LoadBalancerIngress {
 export interface Service extends KubeObject {
     readonly spec: {
         readonly type?: string;
+        readonly clusterIP?: string;
         readonly loadBalancerIP?: string;
         readonly loadBalancerClass?: string;
         readonly ipFamilies?: readonly string[];

@@ -2,7 +2,12 @@
  * Rook and the Ceph-CSI operator. A cluster becomes healthy with the disks it lists; it goes only when no pool and no
  * volume is left, and pools only when no image is; both only while the operator runs. Its drivers are Deployments and
  * DaemonSets, as those of the real one.
+ *
+ * What a cluster leaves on the machines outlives it: a monitor does not come up on another cluster's /var/lib/rook, nor
+ * under another address than the one it knows itself by, and another cluster's disk is passed over.
  */
+import { createHash } from "node:crypto";
+import { openStore } from "../clouds/store";
 import {
     type Action,
     collectionIn,
@@ -30,11 +35,14 @@ import {
     type KubeObject,
     type Node,
     type PersistentVolume,
+    type Pod,
     type Secret,
+    type Service,
 } from "./objects";
+import { isPlayed, played } from "./played-pods";
 
 interface Devices {
-    readonly devices?: readonly unknown[];
+    readonly devices?: readonly { readonly name?: string }[];
 }
 
 export type CephCluster = CustomResource<{
@@ -43,8 +51,28 @@ export type CephCluster = CustomResource<{
     readonly cleanupPolicy?: {
         readonly confirmation?: string;
         readonly allowUninstallWithVolumes?: boolean;
+        readonly wipeDevicesFromOtherClusters?: boolean;
     };
 }>;
+
+/** A monitor's directory on a machine: whose it is, and the address by which the others know it. */
+export interface MonStore {
+    readonly fsid: string;
+    readonly key: string;
+    readonly address: string;
+}
+
+/** What Ceph wrote on the machines. */
+export interface CephMachines {
+    /** /var/lib/rook of each node: monitors by letter. */
+    nodes: Record<string, Record<string, MonStore>>;
+    /** Cluster (fsid) that a disk belongs to, by `<node>/<disk>`. */
+    disks: Record<string, string>;
+}
+
+/** Value of `app.kubernetes.io/name` on pods that look into, or empty, /var/lib/rook of the node they run on. */
+const LOOKS_AT_REMAINS = "ceph-remains";
+const MONITORS = ["a", "b", "c"] as const;
 
 const ROOK = "ceph.rook.io";
 export const cephClusters = resources(ROOK, "v1", "cephclusters");
@@ -79,32 +107,59 @@ function singular(plural: string): string {
     return plural === "cephnfses" ? "cephnfs" : plural.replace(/s$/, "");
 }
 
-export const rook: Controller = {
-    name: "rook",
-    lists: [
-        collections.deployments,
-        collections.volumes,
-        collections.nodes,
-        collections.secrets,
-        collections.configMaps,
-        daemonSets,
-        jobs,
-        cephClusters,
-        ...DEPENDENTS.map(({ list }) => list),
-        ...[drivers, connections, profiles],
-    ],
-    reconcile(view) {
-        const operator = running(view, ({ metadata }) => metadata.name === "rook-ceph-operator");
-        const csi = running(view, ({ metadata }) => metadata.name === "ceph-csi-controller-manager");
-        return [...(operator === undefined ? [] : rookActions(view)), ...(csi === undefined ? [] : csiActions(view))];
-    },
-};
+/** @param file where is kept what is on the machines; absent: in memory. */
+export function rook(file?: string): Controller {
+    const start = (): CephMachines => ({ nodes: {}, disks: {} });
+    const store = file === undefined ? { state: start(), save: () => undefined } : openStore(file, start);
+    return {
+        name: "rook",
+        lists: [
+            collections.deployments,
+            collections.volumes,
+            collections.nodes,
+            collections.secrets,
+            collections.configMaps,
+            collections.services,
+            collections.pods,
+            daemonSets,
+            jobs,
+            cephClusters,
+            ...DEPENDENTS.map(({ list }) => list),
+            ...[drivers, connections, profiles],
+        ],
+        reconcile(view) {
+            const operator = running(view, ({ metadata }) => metadata.name === "rook-ceph-operator");
+            const csi = running(view, ({ metadata }) => metadata.name === "ceph-csi-controller-manager");
+            const written = JSON.stringify(store.state);
+            const actions = [
+                ...(operator === undefined ? [] : rookActions(view, store.state)),
+                ...(csi === undefined ? [] : csiActions(view)),
+                ...view
+                    .list<Pod>(collections.pods)
+                    .filter((pod) => isPlayed(pod, LOOKS_AT_REMAINS))
+                    .flatMap((pod) => played(view, pod, remains(pod, store.state))),
+            ];
+            if (JSON.stringify(store.state) !== written) store.save();
+            return actions;
+        },
+    };
+}
 
-function rookActions(view: View): Action[] {
+/** What a pod finds in its node's /var/lib/rook; it empties it if it is asked to. */
+function remains(pod: Pod, machines: CephMachines): string {
+    const node = pod.spec.nodeName ?? "";
+    const env = pod.spec.containers[0]?.env ?? [];
+    if (env.some(({ name, value }) => name === "EMPTY" && value === "yes")) {
+        machines.nodes = Object.fromEntries(Object.entries(machines.nodes).filter(([name]) => name !== node));
+    }
+    return Object.keys(machines.nodes[node] ?? {}).length > 0 ? "old" : "none";
+}
+
+function rookActions(view: View, machines: CephMachines): Action[] {
     const clusters = view.list<CephCluster>(cephClusters);
     return [
         ...clusters.flatMap((cluster) =>
-            isLeaving(cluster) ? farewell(view, cluster) : clusterActions(view, cluster),
+            isLeaving(cluster) ? farewell(view, cluster, machines) : clusterActions(view, cluster, machines),
         ),
         ...DEPENDENTS.flatMap(({ list, finalizer }) =>
             view.list<CustomResource>(list).flatMap((object) => dependentActions(view, list, finalizer, object)),
@@ -117,29 +172,109 @@ export function isServing(cluster: CephCluster | undefined): boolean {
     return cluster !== undefined && !isLeaving(cluster) && cluster.status?.["phase"] === "Ready";
 }
 
-function clusterActions(view: View, cluster: CephCluster): Action[] {
+interface Identity {
+    readonly fsid: string;
+    readonly key: string;
+}
+
+/** Identity from the Secret that has it; a new cluster's comes from its uid. */
+function identityOf(secret: Secret | undefined, { metadata: { uid = "" } }: CephCluster): Identity {
+    const text = (key: string) => Buffer.from(secret?.data?.[key] ?? "", "base64").toString("utf8");
+    const hash = createHash("sha256").update(uid).digest("hex");
+    return secret === undefined
+        ? { fsid: uid, key: hash.slice(0, 40) }
+        : { fsid: text("fsid"), key: text("mon-secret") };
+}
+
+const monName = (letter: string) => `rook-ceph-mon-${letter}`;
+
+/** Each monitor's node: as noted before, or one after the other. */
+function schedule(endpoints: ConfigMap | undefined, nodes: readonly string[]): Map<string, string> {
+    const mapping = JSON.parse(endpoints?.data?.["mapping"] ?? "{}") as { node?: Record<string, { Name: string }> };
+    const letters = MONITORS.slice(0, nodes.length);
+    return new Map(letters.map((letter, index) => [letter, mapping.node?.[letter]?.Name ?? nodes[index] ?? ""]));
+}
+
+function clusterActions(view: View, cluster: CephCluster, machines: CephMachines): Action[] {
     const { namespace = "" } = cluster.metadata;
     const { storage, cleanupPolicy } = cluster.spec;
     // With the confirmation set Rook configures nothing any more.
     if (cleanupPolicy?.confirmation === CONFIRMED) return hold(cephClusters, cluster, CLUSTER_FINALIZER);
-    const nodes = new Set(view.list<Node>(collections.nodes).map(({ metadata }) => metadata.name));
-    const osds = (storage?.nodes ?? [])
-        .filter(({ name }) => nodes.has(name))
-        .reduce((sum, { devices = storage?.devices ?? [] }) => sum + devices.length, 0);
-    const secret = protectedObject("Secret", "rook-ceph-mon", namespace, { fsid: "sandbox" });
-    const endpoints = protectedObject("ConfigMap", "rook-ceph-mon-endpoints", namespace, { data: "a=10.0.0.1:6789" });
-    const find = <T extends KubeObject>(list: string, object: KubeObject) =>
-        view.list<T>(list).find((one) => keyOf(one) === keyOf(object));
+    const find = <T extends KubeObject>(list: string, name: string) =>
+        view.list<T>(list).find((one) => keyOf(one) === `${namespace}/${name}`);
+    const present = new Set(view.list<Node>(collections.nodes).map(({ metadata }) => metadata.name));
+    const nodes = (storage?.nodes ?? []).filter(({ name }) => present.has(name));
+    const secret = find<Secret>(collections.secrets, "rook-ceph-mon");
+    const endpoints = find<ConfigMap>(collections.configMaps, "rook-ceph-mon-endpoints");
+    const identity = identityOf(secret, cluster);
+    const monitors = schedule(
+        endpoints,
+        nodes.map(({ name }) => name),
+    );
+    const addresses = new Map(
+        [...monitors.keys()].map((letter) => [
+            letter,
+            find<Service>(collections.services, monName(letter))?.spec.clusterIP,
+        ]),
+    );
     const connection = csiObject("CephConnection", namespace, { monitors: ["10.0.0.1:6789"] }, cluster);
     const profile = csiObject("ClientProfile", namespace, { cephConnectionRef: { name: namespace } }, cluster);
-    return [
+    const before = [
         ...hold(cephClusters, cluster, CLUSTER_FINALIZER),
-        ...(find<Secret>(collections.secrets, secret) === undefined ? [create(collections.secrets, secret)] : []),
-        ...(find<ConfigMap>(collections.configMaps, endpoints) === undefined
-            ? [create(collections.configMaps, endpoints)]
+        ...(secret === undefined
+            ? [
+                  create(
+                      collections.secrets,
+                      protectedObject("Secret", "rook-ceph-mon", namespace, {
+                          fsid: identity.fsid,
+                          "mon-secret": identity.key,
+                          "ceph-username": "client.admin",
+                          "ceph-secret": identity.key,
+                      }),
+                  ),
+              ]
             : []),
-        ...(find(connections, connection) === undefined ? [create(connections, connection)] : []),
-        ...(find(profiles, profile) === undefined ? [create(profiles, profile)] : []),
+        ...[...addresses]
+            .filter(([, address]) => address === undefined)
+            .map(([letter]) => create(collections.services, monService(letter, namespace, cluster))),
+    ];
+    const progressing = (message: string) => [
+        ...before,
+        ...statusOf(cephClusters, cluster, view.now, { phase: "Progressing", state: "Creating", message }),
+    ];
+    if ([...addresses.values()].includes(undefined)) return progressing("Configuring Ceph Mons");
+
+    const refused = [...monitors].filter(([letter, node]) => {
+        const own: MonStore = { ...identity, address: addresses.get(letter) ?? "" };
+        const store = ((machines.nodes[node] ??= {})[letter] ??= own);
+        return store.fsid !== own.fsid || store.key !== own.key || store.address !== own.address;
+    });
+    if (refused.length > 0) {
+        const names = refused.map(([letter, node]) => `${letter} on ${node}`).join(", ");
+        return progressing(
+            `failed to start ceph monitors: failed to wait for mon quorum: exceeded max retry count waiting for monitors to reach quorum (${names})`,
+        );
+    }
+    const osds = nodes.flatMap(({ name, devices = storage?.devices ?? [] }) =>
+        devices
+            .map((device, index) => `${name}/${device.name ?? index}`)
+            .filter((disk) => {
+                if (cleanupPolicy?.wipeDevicesFromOtherClusters === true) machines.disks[disk] = identity.fsid;
+                return (machines.disks[disk] ??= identity.fsid) === identity.fsid;
+            }),
+    ).length;
+    const known = protectedObject("ConfigMap", "rook-ceph-mon-endpoints", namespace, {
+        data: [...addresses].map(([letter, address]) => `${letter}=${address}:6789`).join(","),
+        mapping: JSON.stringify({
+            node: Object.fromEntries([...monitors].map(([letter, Name]) => [letter, { Name, Hostname: Name }])),
+        }),
+        maxMonId: String(monitors.size - 1),
+    });
+    return [
+        ...before,
+        ...(endpoints === undefined ? [create(collections.configMaps, known)] : []),
+        ...(find(connections, namespace) === undefined ? [create(connections, connection)] : []),
+        ...(find(profiles, namespace) === undefined ? [create(profiles, profile)] : []),
         ...statusOf(
             cephClusters,
             cluster,
@@ -151,7 +286,7 @@ function clusterActions(view: View, cluster: CephCluster): Action[] {
                 observedGeneration: cluster.metadata.generation ?? 1,
                 ceph: {
                     health: "HEALTH_OK",
-                    fsid: "5a6d0b0c-0000-4000-8000-000000000000",
+                    fsid: identity.fsid,
                     ...(cluster.status?.["ceph"] === undefined && { lastChecked: timestamp(view.now) }),
                 },
                 storage: { deviceClasses: [{ name: "ssd" }], osd: { storeType: { bluestore: osds } } },
@@ -169,6 +304,28 @@ function clusterActions(view: View, cluster: CephCluster): Action[] {
     ];
 }
 
+/** The Service by which a monitor is known; whatever address it gets, or has, is the monitor's. */
+function monService(letter: string, namespace: string, cluster: CephCluster): KubeObject & { spec: object } {
+    const labels = { app: "rook-ceph-mon", ceph_daemon_id: letter };
+    return {
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: {
+            name: monName(letter),
+            namespace,
+            labels,
+            ownerReferences: ownedBy(cluster, `${ROOK}/v1`, "CephCluster"),
+        },
+        spec: {
+            selector: labels,
+            ports: [
+                { name: "tcp-msgr1", port: 6789, targetPort: 6789 },
+                { name: "tcp-msgr2", port: 3300, targetPort: 3300 },
+            ],
+        },
+    };
+}
+
 function create(list: string, object: KubeObject): Action {
     return { verb: "create", path: collectionIn(list, object.metadata.namespace), body: object };
 }
@@ -184,7 +341,7 @@ function csiObject(kind: string, namespace: string, spec: object, owner: CephClu
 }
 
 /** What holds a cluster back, and, once nothing does, what Rook cleans up. */
-function farewell(view: View, cluster: CephCluster): Action[] {
+function farewell(view: View, cluster: CephCluster, machines: CephMachines): Action[] {
     const { namespace = "" } = cluster.metadata;
     const { confirmation, allowUninstallWithVolumes = false } = cluster.spec.cleanupPolicy ?? {};
     const dependents = DEPENDENTS.flatMap(({ list }) =>
@@ -203,7 +360,7 @@ function farewell(view: View, cluster: CephCluster): Action[] {
     const named = (list: string, name: string) =>
         view.list<KubeObject>(list).filter((one) => keyOf(one) === `${namespace}/${name}`);
     return [
-        ...(confirmation === CONFIRMED ? cleanup(view, cluster) : []),
+        ...(confirmation === CONFIRMED ? cleanup(view, cluster, machines) : []),
         ...named(collections.secrets, "rook-ceph-mon").flatMap((one) => remove(collections.secrets, one)),
         ...named(collections.configMaps, "rook-ceph-mon-endpoints").flatMap((one) =>
             remove(collections.configMaps, one),
@@ -217,8 +374,12 @@ function remove(list: string, object: KubeObject): Action[] {
 }
 
 /** A Job on each storage node that wipes disks and directories. */
-function cleanup(view: View, cluster: CephCluster): Action[] {
+function cleanup(view: View, cluster: CephCluster, machines: CephMachines): Action[] {
     const { namespace = "" } = cluster.metadata;
+    const fsid = (cluster.status?.["ceph"] as { fsid?: string } | undefined)?.fsid;
+    const wiped = new Set((cluster.spec.storage?.nodes ?? []).map(({ name }) => name));
+    machines.nodes = Object.fromEntries(Object.entries(machines.nodes).filter(([node]) => !wiped.has(node)));
+    machines.disks = Object.fromEntries(Object.entries(machines.disks).filter(([, owner]) => owner !== fsid));
     const present = new Set(view.list<KubeObject>(jobs).map(keyOf));
     return (cluster.spec.storage?.nodes ?? []).flatMap(({ name: node }) => {
         const name = `cluster-cleanup-job-${node}`;
