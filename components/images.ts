@@ -82,12 +82,6 @@ const pinned = {
         tag: "0.32.15",
         digest: "sha256:57d60e686821ea81a7748a3ec8141308c8b8f95b27105713954abf7a6529e700",
     },
-    // Digest: as several public repositories pin this tag, among them with the same registry in front.
-    busybox: {
-        repository: "docker.io/library/busybox",
-        tag: "1.37.0",
-        digest: "sha256:bdf57e528e45e4433820e045b29b4597825a1c9e38353532d90a01445013f82e",
-    },
     // Also what CloudNativePG's plugin runs beside each server, of the version of its chart. Digest: as in the manifests
     // that several public repositories pin, with plugin-barman-cloud v0.13.0.
     barmanCloudSidecar: {

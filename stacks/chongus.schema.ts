@@ -130,11 +130,10 @@ const postgres = z.strictObject({
     backup: s3,
     /** How long base backups and WAL are kept: days, weeks or months, as Barman spells them. */
     retention: version("a duration such as 14d, 4w or 6m (months)", /^[1-9][0-9]*[dwm]$/).default("14d"),
-    /**
-     * Counts the lives of the server: raise it by one when the cluster is built anew, and the databases come back from
-     * the archive of the life before.
-     */
-    generation: whole(1).default(1),
+    /** Archives that a new server never starts from: damaged ones, or leftovers of an `up` that was cut short. */
+    ignoreArchives: z
+        .array(version("the name of an archive such as postgres-v2", /^postgres-v[1-9][0-9]*$/))
+        .default([]),
 });
 
 const monitoring = z.strictObject({

@@ -322,6 +322,8 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
                 namespace: namespaces.name("database"),
                 storageClass: ceph.blockClass,
                 secrets,
+                cluster,
+                beforeDestroy: config.backups.beforeDestroy,
                 ...config.postgres,
             },
             afterCore,

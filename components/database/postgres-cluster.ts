@@ -1,11 +1,17 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { clusterCommand } from "../cluster/cluster-command";
+import { contentHash } from "../cluster/content-hash";
+import type { Cluster } from "../platform";
 import type { SecretStore } from "../secrets/secret-store";
 import type { CloudNativePg } from "./cloudnative-pg";
 import type { Database, DatabaseArgs, Databases } from "./databases";
+import { postgresLife, type PostgresLife } from "./postgres-archives";
 import { PostgresDatabase } from "./postgres-database";
+import { LAST_BACKUP, READY } from "./postgres-scripts";
 
 export interface PostgresClusterArgs {
+    cluster: Pick<Cluster, "kubeconfig">;
     operator: CloudNativePg;
     /** Namespace of the server, its databases and their roles. */
     namespace: pulumi.Output<string>;
@@ -17,11 +23,10 @@ export interface PostgresClusterArgs {
     backup: { endpoint: string; bucket: string };
     /** How long backups are kept, e.g. 14d. */
     retention: string;
-    /**
-     * Counts the lives of this server. Each writes an archive of its own, since CloudNativePG refuses to write into
-     * another's; from the second on it starts from what the one before left.
-     */
-    generation: number;
+    /** Archives that a new server never starts from, e.g. postgres-v2: damaged ones, or leftovers without a base backup. */
+    ignoreArchives: readonly string[];
+    /** Whether deleting the server takes a last base backup first. */
+    beforeDestroy: boolean;
     secrets: SecretStore;
 }
 
@@ -36,10 +41,17 @@ export const POSTGRES_SECRETS = {
     ACCESS_SECRET_KEY: "cnpg.s3SecretAccessKey",
 } as const;
 
-/** PostgreSQL for every workload that wants a database: streaming replicas, WAL archive, daily backups. */
+/**
+ * PostgreSQL for every workload that wants a database: streaming replicas, WAL archive, daily backups.
+ *
+ * Each life of the server writes an archive of its own, since CloudNativePG refuses to write into another's, and starts
+ * from what the newest one before left. No workload has a database before the life has a complete base backup, so an
+ * archive without one holds nothing of theirs.
+ */
 export class PostgresCluster extends pulumi.ComponentResource implements Databases {
     readonly #args: PostgresClusterArgs;
-    readonly #cluster: k8s.apiextensions.CustomResource;
+    /** Done when the server answers, archives and can be restored. */
+    readonly #ready: pulumi.Resource;
 
     constructor(name: string, args: PostgresClusterArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:database:PostgresCluster", name, {}, opts);
@@ -61,32 +73,40 @@ export class PostgresCluster extends pulumi.ComponentResource implements Databas
             },
             afterOperator,
         );
-        this.#cluster = new k8s.apiextensions.CustomResource(
+        const life = postgresLife(
+            `${name}-life`,
+            {
+                cluster: args.cluster,
+                server: SERVER,
+                namespace,
+                bucket: args.backup,
+                credentials,
+                ignore: args.ignoreArchives,
+                bornWith: archive.metadata.uid,
+            },
+            { parent: this, dependsOn: archive },
+        );
+        const wanted = serverSpec(args);
+        // Not awaited here: what is deleted before it must be in the state however long it takes to come up.
+        const cluster = new k8s.apiextensions.CustomResource(
             name,
             {
                 apiVersion: "postgresql.cnpg.io/v1",
                 kind: "Cluster",
-                metadata: {
-                    name: SERVER,
-                    namespace,
-                    annotations: {
-                        "pulumi.com/waitFor": "condition=Ready",
-                        // Three instances, one after the other; a restore of a large archive takes its time.
-                        "pulumi.com/timeoutSeconds": "3600",
-                    },
-                },
-                spec: clusterSpec(args, archive.metadata.name),
+                metadata: { name: SERVER, namespace },
+                spec: { ...wanted, ...lifeSpec(archive.metadata.name, life) },
             },
-            { ...afterOperator, customTimeouts: { create: "60m", update: "60m" } },
+            afterOperator,
         );
-        new k8s.apiextensions.CustomResource(
+        const schedule = new k8s.apiextensions.CustomResource(
             `${name}-backup`,
             {
                 apiVersion: "postgresql.cnpg.io/v1",
                 kind: "ScheduledBackup",
                 metadata: { name: SERVER, namespace },
                 spec: {
-                    schedule: "@daily",
+                    // Seconds come first: CloudNativePG reads six fields.
+                    schedule: "0 0 0 * * *",
                     immediate: true,
                     backupOwnerReference: "self",
                     cluster: { name: SERVER },
@@ -94,7 +114,25 @@ export class PostgresCluster extends pulumi.ComponentResource implements Databas
                     pluginConfiguration: { name: PLUGIN },
                 },
             },
-            { parent: this, dependsOn: this.#cluster },
+            { parent: this, dependsOn: cluster },
+        );
+        const environment = { NAMESPACE: namespace, SERVER };
+        const lastBackup = clusterCommand(
+            `${name}-last-backup`,
+            args.cluster,
+            {
+                create: "kubectl get --raw /version > /dev/null",
+                // Never without: switching it off is an update then, and not a replacement, which would run it.
+                delete: args.beforeDestroy ? LAST_BACKUP : ":",
+                environment,
+            },
+            { parent: this, dependsOn: cluster },
+        );
+        this.#ready = clusterCommand(
+            `${name}-ready`,
+            args.cluster,
+            { create: READY, triggers: [cluster.metadata.uid, contentHash(wanted)], environment },
+            { parent: this, dependsOn: [schedule, lastBackup] },
         );
         new k8s.apiextensions.CustomResource(
             `${name}-metrics`,
@@ -119,17 +157,12 @@ export class PostgresCluster extends pulumi.ComponentResource implements Databas
             `${name}-postgres`,
             {
                 ...args,
-                server: { name: SERVER, namespace, host: `${SERVER}-rw`, port: PORT, ready: this.#cluster },
+                server: { name: SERVER, namespace, host: `${SERVER}-rw`, port: PORT, ready: this.#ready },
                 secrets,
             },
             opts,
         ).access;
     }
-}
-
-/** Archive of one life of the server. */
-export function serverName(generation: number): string {
-    return `${SERVER}-v${generation}`;
 }
 
 function objectStoreSpec(args: PostgresClusterArgs, credentials: pulumi.Output<string>) {
@@ -151,12 +184,7 @@ function objectStoreSpec(args: PostgresClusterArgs, credentials: pulumi.Output<s
     };
 }
 
-function clusterSpec(args: PostgresClusterArgs, archive: pulumi.Output<string>) {
-    const plugin = (generation: number) => ({
-        name: PLUGIN,
-        parameters: { barmanObjectName: archive, serverName: serverName(generation) },
-    });
-    const before = args.generation > 1 ? serverName(args.generation - 1) : undefined;
+function serverSpec(args: PostgresClusterArgs) {
     return {
         instances: args.instances,
         storage: { size: args.storage, storageClass: args.storageClass },
@@ -164,12 +192,26 @@ function clusterSpec(args: PostgresClusterArgs, archive: pulumi.Output<string>) 
         affinity: { enablePodAntiAffinity: true, podAntiAffinityType: "required" },
         resources: { requests: { cpu: "100m", memory: "512Mi" }, limits: { memory: "2Gi" } },
         primaryUpdateStrategy: "unsupervised",
-        plugins: [{ ...plugin(args.generation), isWALArchiver: true }],
-        ...(before === undefined
-            ? { bootstrap: { initdb: { database: "app", owner: "app" } } }
-            : {
-                  bootstrap: { recovery: { source: before } },
-                  externalClusters: [{ name: before, plugin: plugin(args.generation - 1) }],
-              }),
     };
+}
+
+/** Where the server archives to and where it comes from. */
+function lifeSpec(store: pulumi.Input<string>, life: pulumi.Output<PostgresLife>) {
+    return {
+        plugins: [{ ...plugin(store, life.archive), isWALArchiver: true }],
+        bootstrap: life.apply(bootstrap),
+        externalClusters: life.apply(({ from }) =>
+            from === undefined ? undefined : [{ name: from, plugin: plugin(store, from) }],
+        ),
+    };
+}
+
+const plugin = (store: pulumi.Input<string>, archive: pulumi.Input<string>) => ({
+    name: PLUGIN,
+    parameters: { barmanObjectName: store, serverName: archive },
+});
+
+/** How the first instance comes to its data. */
+export function bootstrap({ from }: PostgresLife) {
+    return from === undefined ? { initdb: { database: "app", owner: "app" } } : { recovery: { source: from } };
 }

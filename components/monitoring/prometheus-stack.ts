@@ -4,6 +4,7 @@ import * as random from "@pulumi/random";
 import { chartArgs, charts } from "../charts";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import { clusterCommand } from "../cluster/cluster-command";
+import { contentHash } from "../cluster/content-hash";
 import type { Platform } from "../platform";
 import { ciliumMonitors } from "./cilium-monitors";
 import { alertmanagerConfiguration, AlertReceivers, type Receiver } from "./receivers";
@@ -62,6 +63,13 @@ export class PrometheusStack extends pulumi.ComponentResource {
                       { namespace, receivers: args.receivers, secrets: platform.secrets },
                       { parent: this, dependsOn: crds },
                   ).configName;
+        const values = prometheusStackValues({
+            ...args,
+            storageClass: platform.storage.scratchClass,
+            adminSecret: admin.metadata.name,
+            rootUrl: platform.edge.url(args.host),
+            ...(told === undefined ? {} : { alertReceivers: told }),
+        });
         const release = new k8s.helm.v3.Release(
             name,
             {
@@ -69,13 +77,7 @@ export class PrometheusStack extends pulumi.ComponentResource {
                 name: "kube-prometheus-stack",
                 namespace,
                 timeout: 600,
-                values: prometheusStackValues({
-                    ...args,
-                    storageClass: platform.storage.scratchClass,
-                    adminSecret: admin.metadata.name,
-                    rootUrl: platform.edge.url(args.host),
-                    ...(told === undefined ? {} : { alertReceivers: told }),
-                }),
+                values,
             },
             { parent: this, dependsOn: crds },
         );
@@ -85,7 +87,7 @@ export class PrometheusStack extends pulumi.ComponentResource {
             platform.cluster,
             {
                 create: `kubectl --namespace ${args.namespace} wait prometheus,alertmanager --all --for=condition=Available --timeout=600s`,
-                triggers: [charts.kubePrometheusStack.version],
+                triggers: [charts.kubePrometheusStack.version, contentHash(values)],
             },
             { parent: this, dependsOn: release },
         );

@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { chartArgs, charts } from "../charts";
 import { clusterCommand } from "../cluster/cluster-command";
+import { contentHash } from "../cluster/content-hash";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import type { Platform } from "../platform";
 import { SELECT_EVERYWHERE } from "./prometheus-stack";
@@ -60,6 +61,7 @@ export class Prometheus extends pulumi.ComponentResource {
                       { namespace, receivers: args.receivers, secrets: platform.secrets },
                       child,
                   ).configName;
+        const values = prometheusValues(args, this.objectStore, told);
         this.release = new k8s.helm.v3.Release(
             name,
             {
@@ -67,7 +69,7 @@ export class Prometheus extends pulumi.ComponentResource {
                 name: "kube-prometheus-stack",
                 namespace,
                 timeout: 600,
-                values: prometheusValues(args, this.objectStore, told),
+                values,
             },
             child,
         );
@@ -77,7 +79,7 @@ export class Prometheus extends pulumi.ComponentResource {
             platform.cluster,
             {
                 create: `kubectl --namespace ${args.namespace} wait prometheus,alertmanager --all --for=condition=Available --timeout=600s`,
-                triggers: [charts.kubePrometheusStack.version],
+                triggers: [charts.kubePrometheusStack.version, contentHash(values)],
             },
             { parent: this, dependsOn: this.release },
         );

@@ -138,7 +138,7 @@ export function remainsJobs({ nodes, confirmDataLoss }: Pick<CephIdentityArgs, "
                     containers: [
                         {
                             name: "look",
-                            image: imageReference(images.busybox),
+                            image: imageReference(images.localPathHelper),
                             command: ["sh", "-c", LOOK],
                             env: [{ name: "EMPTY", value: confirmDataLoss ? "yes" : "no" }],
                             // As root: Ceph's files are another user's.

@@ -1,7 +1,8 @@
 /**
  * CloudNativePG: clusters become healthy once what they need is there, databases and roles are applied to healthy
- * clusters. The object store is outside the cluster: a file of the sandbox remembers which archives were written. As
- * Barman does, it refuses to write into an archive that another life of a server left.
+ * clusters. The object store is outside the cluster: a file of the sandbox remembers which archives were written, by whom,
+ * and whose data is in them. As Barman does, it refuses to write into an archive that another life of a server left; and
+ * as in life, the server is Ready nevertheless. Pods that list the archives answer from the same file.
  */
 import { openStore } from "../clouds/store";
 import { type Action, collectionIn, collections, type Controller, resources, type View } from "./controller";
@@ -20,7 +21,8 @@ import {
     statusOf,
     timestamp,
 } from "./custom-resources";
-import { keyOf, type KubeObject, type Secret, type Service, type StorageClass } from "./objects";
+import { keyOf, type KubeObject, type Pod, type Secret, type Service, type StorageClass } from "./objects";
+import { isPlayed, played } from "./played-pods";
 
 interface Plugin {
     readonly name: string;
@@ -56,10 +58,22 @@ type ScheduledBackup = CustomResource<{
     readonly pluginConfiguration?: object;
 }>;
 
-/** Archives by `destinationPath` and server name: the uid of the cluster that wrote it. */
-export interface Archives {
-    archives: Record<string, string>;
+export interface Archive {
+    /** The uid of the cluster that writes it. */
+    readonly writer: string;
+    /** What is in it: the uid of the cluster that the data began with, however often it was restored since. */
+    readonly data: string;
+    /** Complete base backups; there is no restore without one. */
+    readonly backups: number;
 }
+
+/** Archives by `destinationPath` and server name. */
+export interface Archives {
+    archives: Record<string, Archive>;
+}
+
+/** Value of `app.kubernetes.io/name` on pods that list the archives of a bucket. */
+const LISTS_ARCHIVES = "postgres-archives";
 
 const GROUP = "postgresql.cnpg.io";
 const clusters = resources(GROUP, "v1", "clusters");
@@ -81,6 +95,7 @@ export function cloudNativePg(file?: string): Controller {
             collections.secrets,
             collections.services,
             collections.storageClasses,
+            collections.pods,
             ...[clusters, databases, roles, scheduled, backups, objectStores],
         ],
         reconcile(view) {
@@ -94,7 +109,11 @@ export function cloudNativePg(file?: string): Controller {
                 ...appliedActions(view, databases, "cnpg.io/deleteDatabase"),
                 ...appliedActions(view, roles, undefined),
                 ...view.list<ScheduledBackup>(scheduled).flatMap((one) => scheduleActions(view, one)),
-                ...view.list<OfCluster>(backups).flatMap((one) => backupActions(view, one)),
+                ...view.list<OfCluster>(backups).flatMap((one) => backupActions(view, one, store.state)),
+                ...view
+                    .list<Pod>(collections.pods)
+                    .filter((pod) => isPlayed(pod, LISTS_ARCHIVES))
+                    .flatMap((pod) => played(view, pod, listArchives(view, pod, store.state))),
             ];
             if (JSON.stringify(store.state) !== written) store.save();
             return actions;
@@ -153,8 +172,8 @@ function clusterActions(view: View, cluster: Cluster, state: Archives): Action[]
 
     const archiver = plugins.find(({ isWALArchiver }) => isWALArchiver === true);
     const target = archiver === undefined ? undefined : archiveOf(view, namespace, name, archiver);
-    const owner = target === undefined ? undefined : state.archives[target];
-    const foreign = owner !== undefined && owner !== uid;
+    const writer = target === undefined ? undefined : state.archives[target]?.writer;
+    const foreign = writer !== undefined && writer !== uid;
     const archiving: ConditionNow[] =
         target === undefined
             ? []
@@ -177,14 +196,18 @@ function clusterActions(view: View, cluster: Cluster, state: Archives): Action[]
                 ];
     if (spec.bootstrap?.recovery !== undefined && cluster.status?.["currentPrimary"] === undefined) {
         const from = source === undefined ? undefined : archiveOf(view, namespace, name, source);
-        if (from === undefined || state.archives[from] === undefined) {
+        if (from === undefined || (state.archives[from]?.backups ?? 0) === 0) {
             return notReady("Setting up primary", `no target backup found in ${from ?? "an unnamed archive"}`);
         }
         // A restore looks before it begins; a new server only finds out.
         if (foreign)
             return notReady("Setting up primary", "WAL archive check failed: Expected empty archive", archiving);
     }
-    if (target !== undefined && !foreign) state.archives[target] = uid;
+    if (target !== undefined && writer === undefined) {
+        const from = source === undefined ? undefined : archiveOf(view, namespace, name, source);
+        const data = (from === undefined ? undefined : state.archives[from]?.data) ?? uid;
+        state.archives[target] = { writer: uid, data, backups: 0 };
+    }
 
     const instanceNames = Array.from({ length: spec.instances }, (_, index) => `${name}-${index + 1}`);
     return [
@@ -349,10 +372,35 @@ function scheduleActions(view: View, one: ScheduledBackup): Action[] {
     ];
 }
 
-function backupActions(view: View, one: OfCluster): Action[] {
+function backupActions(view: View, one: OfCluster, state: Archives): Action[] {
     const done = one.status?.["phase"] === "completed";
     const cluster = clusterOf(view, one);
-    return done || isLeaving(one) || !isTrue(cluster, "Ready") || !isTrue(cluster, "ContinuousArchiving")
-        ? []
-        : statusOf(backups, one, view.now, { phase: "completed", stoppedAt: timestamp(view.now) });
+    if (done || isLeaving(one) || !isTrue(cluster, "Ready") || !isTrue(cluster, "ContinuousArchiving")) return [];
+    const archiver = cluster?.spec.plugins?.find(({ isWALArchiver }) => isWALArchiver === true);
+    const { name = "", namespace = "" } = cluster?.metadata ?? {};
+    const target = archiver === undefined ? undefined : archiveOf(view, namespace, name, archiver);
+    const archive = target === undefined ? undefined : state.archives[target];
+    if (target !== undefined && archive !== undefined) {
+        state.archives[target] = { ...archive, backups: archive.backups + 1 };
+    }
+    const now = timestamp(view.now);
+    return statusOf(backups, one, view.now, { phase: "completed", startedAt: now, stoppedAt: now });
+}
+
+/** What a pod that lists a bucket says: each archive with or without a complete base backup, or why it cannot say. */
+function listArchives(view: View, pod: Pod, state: Archives): string {
+    const env = pod.spec.containers[0]?.env ?? [];
+    const value = (name: string) => env.find((one) => one.name === name)?.value ?? "";
+    const secrets = new Map(view.list<Secret>(collections.secrets).map((secret) => [keyOf(secret), secret]));
+    const missing = env
+        .flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? [])
+        .find(({ name, key }) => secrets.get(`${pod.metadata.namespace ?? ""}/${name}`)?.data?.[key] === undefined);
+    if (missing !== undefined) return `!key ${missing.key} of secret ${missing.name} is missing`;
+    const prefix = `s3://${value("BUCKET")}/${value("SERVER")}-v`;
+    const found = Object.entries(state.archives)
+        .filter(([path]) => path.startsWith(prefix))
+        .map(([path, { backups: count }]) => [Number(path.slice(prefix.length)), count] as const)
+        .sort(([a], [b]) => a - b)
+        .map(([life, count]) => `${value("SERVER")}-v${life}=${count > 0 ? "complete" : "incomplete"}`);
+    return found.join(" ") || "none";
 }

@@ -1,6 +1,6 @@
 /** The whole life of the chongus stack on the real engine: up, up, destroy with data kept, up again from backups, down. */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { talosCalls } from "../../sandbox/talos-machine";
 import type { Step } from "../../tools/move/steps";
@@ -28,10 +28,20 @@ const restored = (namespace: string, workload: string) =>
 
 /**
  * What charts mark to be kept when they go: definitions of CloudNativePG, its Barman plugin and flux-operator. The stand-in
- * of rook-ceph-cluster keeps its class besides.
+ * of rook-ceph-cluster keeps its class besides. And what opens the Ceph that stays on the machines.
  */
 const KEPT =
-    /^(APIService|CustomResourceDefinition) .*(cnpg\.io|fluxcd\.controlplane\.io)$|^StorageClass \/ceph-block$/;
+    /^(APIService|CustomResourceDefinition) .*(cnpg\.io|fluxcd\.controlplane\.io)$|^StorageClass \/ceph-block$|^Secret kube-system\/rook-ceph-identity$/;
+
+/** Where PostgreSQL archives to, and where it came from. */
+const life = () => {
+    const server = ["-n", "database", "clusters.postgresql.cnpg.io", "postgres"];
+    return [
+        get("{.spec.plugins[0].parameters.serverName}", ...server),
+        get("{.spec.bootstrap.recovery.source}", ...server),
+    ];
+};
+const fsid = () => get("{.items[0].status.ceph.fsid}", "-n", "rook-ceph", "cephcluster");
 
 /** Objects that have the same name in each life of the cluster. */
 const lasting = (objects: readonly string[]) =>
@@ -40,6 +50,7 @@ const lasting = (objects: readonly string[]) =>
 let plan: Plan;
 let baseline: string[];
 let first: string[];
+let ceph: string;
 
 beforeAll(async () => {
     plan = await planStack("chongus", readStackValue(ROOT, "chongus"), ROOT);
@@ -59,6 +70,8 @@ test("up builds the cluster from bare machines to every workload", async () => {
         expect(result.stdout).toMatch(new RegExp(`${host.replaceAll(".", "\\.")}\\s+${address}\\S*\\s+${access}`));
     }
     first = sandbox.objects();
+    expect(life()).toEqual(["postgres-v1", ""]);
+    ceph = fsid();
 });
 
 test("Talos was applied node by node, and etcd founded once", () => {
@@ -216,8 +229,21 @@ test("the next up restores the volumes from their backups and equals the first (
     ] as const) {
         expect(restored(namespace, workload)).toMatch(/^restoring snapshot \w{8} of \[\/data\]/);
     }
+    // Databases from the archive of the life before, and Ceph as it was left on the machines.
+    expect(life()).toEqual(["postgres-v2", "postgres-v1"]);
+    const { archives } = JSON.parse(readFileSync(join(sandbox.home, "daemon", "postgres-archives.json"), "utf8")) as {
+        archives: Record<string, { data: string; backups: number }>;
+    };
+    const [before, now] = ["postgres-v1", "postgres-v2"].map((name) => archives[`s3://cloudnative-pg/${name}`]);
+    expect(now?.data).toBe(before?.data);
+    expect(now?.backups).toBeGreaterThan(0);
+    expect(fsid()).toBe(ceph);
     // A snapshot, and nobody but a person can tell whether homelab's files are in it.
     expect(verdict(moveSteps("sonarr", "to"), "the data of sonarr is restored")).toBe("unseen");
+});
+
+test("nothing changes after that, either: what was decided of the databases stays", async () => {
+    expectSuccess(await sandbox.run("up", "chongus", "--expect-no-changes"));
 });
 
 test("down removes every process and file", async () => {

@@ -1,4 +1,5 @@
 /** Every value that the program sets must be one that the chart knows: Helm drops a misspelt key without a word. */
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
@@ -27,7 +28,11 @@ const SUBCHARTS: Record<string, Record<string, string>> = {
         "kube-state-metrics": "kube-state-metrics",
         "prometheus-node-exporter": "prometheus-node-exporter",
     },
+    "rook-ceph": { "ceph-csi-operator": "ceph-csi-operator" },
 };
+
+/** Charts of which only the whole archive is at hand. */
+const ARCHIVES: Record<string, string> = { "ceph-csi-operator": "ceph-csi-operator-1.0.4.tgz" };
 
 /** Maps whose keys are the application's own settings, not the chart's. */
 const FREE_MAPS = [
@@ -53,7 +58,14 @@ const COMMENTED: Record<string, Record<string, string>> = {
 
 type Tree = Record<string, unknown>;
 const isTree = (value: unknown): value is Tree => typeof value === "object" && value !== null && !Array.isArray(value);
-const valuesFile = (chart: string) => readFileSync(join(SHARED, DIRECTORIES[chart] ?? chart, "values.yaml"), "utf8");
+function valuesFile(chart: string): string {
+    const archive = ARCHIVES[chart];
+    if (archive === undefined) return readFileSync(join(SHARED, DIRECTORIES[chart] ?? chart, "values.yaml"), "utf8");
+    const path = join(SHARED, "..", "charts-full", archive);
+    const { status, stdout, stderr } = spawnSync("tar", ["-xzOf", path, `${chart}/values.yaml`], { encoding: "utf8" });
+    if (status !== 0) throw new Error(stderr);
+    return stdout;
+}
 const upstream = (chart: string) => parse(valuesFile(chart), { merge: true }) as Tree;
 
 function merged(below: Tree, above: Tree): Tree {

@@ -225,6 +225,9 @@ describe("Rook", () => {
     const rookLists = (lists: Record<string, readonly object[]>) => ({
         [collections.deployments]: [deployment("rook-ceph-operator")],
         [collections.nodes]: [{ metadata: { name: "n1" } }],
+        [collections.services]: [
+            { metadata: { name: "rook-ceph-mon-a", namespace: "rook-ceph" }, spec: { clusterIP: "10.96.0.7" } },
+        ],
         ...lists,
     });
     const leaving = { deletionTimestamp: "2026-01-01T00:00:00Z" };
@@ -232,7 +235,7 @@ describe("Rook", () => {
 
     test("a cluster is healthy with the disks of the nodes that are there, and holds what protects it", async () => {
         const fresh = ceph({ metadata: { name: "rook-ceph", namespace: "rook-ceph", uid: "c" } }, undefined);
-        const actions = await run(rook, rookLists({ [cephClusters]: [fresh] }));
+        const actions = await run(rook(), rookLists({ [cephClusters]: [fresh] }));
         expect(bodyAt(actions, `${cluster}/status`)).toMatchObject({
             status: {
                 phase: "Ready",
@@ -246,11 +249,85 @@ describe("Rook", () => {
         });
     });
 
+    describe("on machines that had a Ceph before", () => {
+        const monitors = (fsid: string, more: Record<string, readonly object[]> = {}) =>
+            rookLists({
+                [cephClusters]: [
+                    ceph({ metadata: { name: "rook-ceph", namespace: "rook-ceph", uid: fsid } }, undefined),
+                ],
+                ...more,
+            });
+        const at = (address: string) => ({
+            [collections.services]: [
+                { metadata: { name: "rook-ceph-mon-a", namespace: "rook-ceph" }, spec: { clusterIP: address } },
+            ],
+        });
+        const mon = secret("rook-ceph", "rook-ceph-mon", { fsid: "one", "mon-secret": "k1" });
+        const known = { [collections.secrets]: [mon] };
+        const phase = async (controller: Controller, lists: Record<string, readonly object[]>) =>
+            bodyAt(await run(controller, lists), `${cluster}/status`);
+        const ready = { status: { phase: "Ready", storage: { osd: { storeType: { bluestore: 2 } } } } };
+        const waits = { status: { phase: "Progressing", message: expect.stringContaining("mon quorum") } };
+
+        test("another cluster's monitors do not start, the same one's do, at their old addresses", async () => {
+            const controller = rook();
+            expect(await phase(controller, monitors("one", known))).toMatchObject(ready);
+            expect(await phase(controller, monitors("two"))).toMatchObject(waits);
+            expect(await phase(controller, monitors("two", { ...known, ...at("10.96.0.8") }))).toMatchObject(waits);
+            expect(await phase(controller, monitors("two", known))).toMatchObject(ready);
+        });
+
+        test("another cluster's disks are passed over, unless they may be wiped", async () => {
+            const controller = rook();
+            await phase(controller, monitors("one"));
+            const empty = {
+                metadata: { name: "p", namespace: "rook-ceph", labels: { "app.kubernetes.io/name": "ceph-remains" } },
+                spec: {
+                    nodeName: "n1",
+                    containers: [{ name: "look", image: "i", env: [{ name: "EMPTY", value: "yes" }] }],
+                },
+                status: { phase: "Running" },
+            };
+            const answer = await run(controller, { [collections.pods]: [empty] });
+            expect(JSON.stringify(answer)).toContain('"message":"none"');
+            expect(await phase(controller, monitors("two"))).toMatchObject({
+                status: { phase: "Ready", storage: { osd: { storeType: { bluestore: 0 } } } },
+            });
+            const cleanupPolicy = { wipeDevicesFromOtherClusters: true };
+            const wiping = ceph(
+                {
+                    metadata: { name: "rook-ceph", namespace: "rook-ceph", uid: "two" },
+                    spec: { ...ceph().spec, cleanupPolicy },
+                },
+                undefined,
+            );
+            expect(await phase(controller, monitors("two", { [cephClusters]: [wiping] }))).toMatchObject(ready);
+        });
+
+        test("a pod that looks says whether monitors are left", async () => {
+            const controller = rook();
+            const look = {
+                metadata: { name: "p", namespace: "rook-ceph", labels: { "app.kubernetes.io/name": "ceph-remains" } },
+                spec: {
+                    nodeName: "n1",
+                    containers: [{ name: "look", image: "i", env: [{ name: "EMPTY", value: "no" }] }],
+                },
+                status: { phase: "Running" },
+            };
+            const said = async () => JSON.stringify(await run(controller, { [collections.pods]: [look] }));
+            expect(await said()).toContain('"message":"none"');
+            await phase(controller, monitors("one"));
+            expect(await said()).toContain('"message":"old"');
+        });
+    });
+
     test("a pool is ready once the cluster is", async () => {
         const path = "/apis/ceph.rook.io/v1/namespaces/rook-ceph/cephblockpools/pool/status";
         const lists = (status: object) => rookLists({ [cephClusters]: [ceph({}, status)], [cephBlockPools]: [pool()] });
-        expect(bodyAt(await run(rook, lists({ phase: "Progressing" })), path)).toBeUndefined();
-        expect(bodyAt(await run(rook, lists({ phase: "Ready" })), path)).toMatchObject({ status: { phase: "Ready" } });
+        expect(bodyAt(await run(rook(), lists({ phase: "Progressing" })), path)).toBeUndefined();
+        expect(bodyAt(await run(rook(), lists({ phase: "Ready" })), path)).toMatchObject({
+            status: { phase: "Ready" },
+        });
     });
 
     test("neither a pool with images nor a cluster with a pool goes", async () => {
@@ -259,7 +336,7 @@ describe("Rook", () => {
         const goingPool = pool({ metadata: { ...pool().metadata, ...leaving, finalizers } });
         const poolPath = "/apis/ceph.rook.io/v1/namespaces/rook-ceph/cephblockpools/pool";
         const held = await run(
-            rook,
+            rook(),
             rookLists({
                 [cephClusters]: [gone],
                 [cephBlockPools]: [goingPool],
@@ -269,12 +346,12 @@ describe("Rook", () => {
         expect(bodyAt(held, `${poolPath}/status`)).toMatchObject({ status: ready("True", "DeletionIsBlocked") });
         expect(bodyAt(held, `${cluster}/status`)).toMatchObject({ status: ready("True", "DeletionIsBlocked") });
         expect(bodyAt(held, cluster)).toBeUndefined();
-        const freed = await run(rook, rookLists({ [cephClusters]: [gone], [cephBlockPools]: [goingPool] }));
+        const freed = await run(rook(), rookLists({ [cephClusters]: [gone], [cephBlockPools]: [goingPool] }));
         expect(bodyAt(freed, poolPath)).toEqual({ metadata: { finalizers: [] } });
-        expect(bodyAt(await run(rook, rookLists({ [cephClusters]: [gone] })), cluster)).toEqual({
+        expect(bodyAt(await run(rook(), rookLists({ [cephClusters]: [gone] })), cluster)).toEqual({
             metadata: { finalizers: [] },
         });
-        expect(await run(rook, { [cephClusters]: [gone] })).toEqual([]);
+        expect(await run(rook(), { [cephClusters]: [gone] })).toEqual([]);
     });
 
     test("confirmed data loss wipes each storage node by a Job", async () => {
@@ -282,7 +359,7 @@ describe("Rook", () => {
             metadata: { ...ceph().metadata, ...leaving },
             spec: { ...ceph().spec, cleanupPolicy: { confirmation: "yes-really-destroy-data" } },
         });
-        const actions = await run(rook, rookLists({ [cephClusters]: [gone] }));
+        const actions = await run(rook(), rookLists({ [cephClusters]: [gone] }));
         expect(bodyAt(actions, "/apis/batch/v1/namespaces/rook-ceph/jobs")).toMatchObject({
             metadata: { name: "cluster-cleanup-job-n1" },
         });
@@ -293,7 +370,7 @@ describe("Rook", () => {
             metadata: { name: rbd.provisioner, namespace: "rook-ceph", uid: "d" },
             spec: { controllerPlugin: { replicas: 2 } },
         };
-        const actions = await run(rook, {
+        const actions = await run(rook(), {
             [collections.deployments]: [deployment("ceph-csi-controller-manager")],
             [resources("csi.ceph.io", "v1", "drivers")]: [driver],
         });
@@ -561,6 +638,32 @@ describe("CloudNativePG", () => {
         });
     });
 
+    /** What a pod says that lists the bucket. */
+    const listed = async (controller: Controller) => {
+        const pod = {
+            metadata: { name: "p", namespace: "database", labels: { "app.kubernetes.io/name": "postgres-archives" } },
+            spec: {
+                containers: [
+                    {
+                        name: "list",
+                        image: "i",
+                        env: [
+                            { name: "BUCKET", value: "cnpg" },
+                            { name: "SERVER", value: "postgres" },
+                            { name: "AWS_ACCESS_KEY_ID", valueFrom: { secretKeyRef: { name: "s3", key: "id" } } },
+                        ],
+                    },
+                ],
+            },
+            status: { phase: "Running" },
+        };
+        const body = bodyAt(
+            await run(controller, lists({ [collections.pods]: [pod] })),
+            "/api/v1/namespaces/database/pods/p/status",
+        ) as { status: { containerStatuses: { state: { terminated: { message: string } } }[] } };
+        return body.status.containerStatuses[0]?.state.terminated.message;
+    };
+
     test("another life must not write into the first one's archive, and may start from it", async () => {
         const controller = cloudNativePg();
         await phase(controller, cluster("c1"));
@@ -578,6 +681,24 @@ describe("CloudNativePG", () => {
         expect(await phase(controller, recovery("postgres-v9"))).toMatchObject({
             status: { phase: "Setting up primary", phaseReason: expect.stringContaining("no target backup found") },
         });
+        // There is WAL, but nothing to start from.
+        expect(await phase(controller, recovery("postgres-v1"))).toMatchObject({
+            status: { phaseReason: expect.stringContaining("no target backup found") },
+        });
+        expect(await listed(controller)).toBe("postgres-v1=incomplete");
+        const backup = {
+            metadata: { name: "b", namespace: "database" },
+            spec: { cluster: { name: "postgres" }, method: "plugin" },
+        };
+        const healthy = {
+            ...cluster("c1"),
+            status: { conditions: ["Ready", "ContinuousArchiving"].map((type) => ({ type, status: "True" })) },
+        };
+        await run(
+            controller,
+            lists({ [list]: [healthy], [resources("postgresql.cnpg.io", "v1", "backups")]: [backup] }),
+        );
+        expect(await listed(controller)).toBe("postgres-v1=complete");
         expect(await phase(controller, recovery("postgres-v1"))).toMatchObject({
             status: { phase: "Cluster in healthy state", conditions: [{ status: "True" }, { status: "True" }] },
         });

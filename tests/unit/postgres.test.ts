@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { barmanCloudValues, CloudNativePg, cloudNativePgValues } from "../../components/database/cloudnative-pg";
 import type { Database } from "../../components/database/databases";
-import { PostgresCluster, serverName, type PostgresClusterArgs } from "../../components/database/postgres-cluster";
+import { bootstrap, PostgresCluster, type PostgresClusterArgs } from "../../components/database/postgres-cluster";
 import { planComponent } from "./component-plan";
 import { dig, lookInto } from "./planned";
 import { NamedSecrets } from "./test-platform";
@@ -21,7 +21,9 @@ async function planPostgres(overrides: Partial<PostgresClusterArgs> = {}) {
                 storageClass: pulumi.output("ceph-block"),
                 backup: { endpoint: "https://minio.rtrox.io", bucket: "cloudnative-pg" },
                 retention: "14d",
-                generation: 1,
+                ignoreArchives: [],
+                beforeDestroy: true,
+                cluster: { kubeconfig: pulumi.output("kubeconfig") },
                 secrets,
                 ...overrides,
             },
@@ -74,11 +76,7 @@ test("three instances, one on each node, on Ceph, limited (C-DATA-01)", () => {
     expect(inputs("postgresql.cnpg.io/v1:Cluster", "postgres")).toEqual({
         apiVersion: "postgresql.cnpg.io/v1",
         kind: "Cluster",
-        metadata: {
-            name: "postgres",
-            namespace: "database",
-            annotations: { "pulumi.com/waitFor": "condition=Ready", "pulumi.com/timeoutSeconds": "3600" },
-        },
+        metadata: { name: "postgres", namespace: "database" },
         spec: {
             instances: 3,
             storage: { size: "20Gi", storageClass: "ceph-block" },
@@ -88,11 +86,13 @@ test("three instances, one on each node, on Ceph, limited (C-DATA-01)", () => {
             plugins: [
                 {
                     name: "barman-cloud.cloudnative-pg.io",
-                    parameters: { barmanObjectName: "postgres", serverName: "postgres-v1" },
+                    // Known once the bucket was looked into.
+                    parameters: { barmanObjectName: "postgres", serverName: "[unknown]" },
                     isWALArchiver: true,
                 },
             ],
-            bootstrap: { initdb: { database: "app", owner: "app" } },
+            bootstrap: "[unknown]",
+            externalClusters: "[unknown]",
         },
     });
 });
@@ -131,7 +131,7 @@ test("a backup each day and one at once, by the plugin (C-BKP-17)", () => {
         kind: "ScheduledBackup",
         metadata: { name: "postgres", namespace: "database" },
         spec: {
-            schedule: "@daily",
+            schedule: "0 0 0 * * *",
             immediate: true,
             backupOwnerReference: "self",
             cluster: { name: "postgres" },
@@ -154,13 +154,16 @@ test("operator, plugin, credentials, archive, server, backups; role, then its da
     look.inOrder(
         look.find(":Release", "cloudnative-pg-barman-cloud"),
         look.find(":ObjectStore", "postgres-archive"),
+        look.find(":Command", "postgres-life"),
         server,
         look.find(":ScheduledBackup", "postgres-backup"),
+        look.find(":Command", "postgres-ready"),
     );
+    look.inOrder(server, look.find(":Command", "postgres-last-backup"), look.find(":Command", "postgres-ready"));
     look.inOrder(look.find(":Secret", "postgres-s3"), look.find(":ObjectStore", "postgres-archive"));
-    // A Database is removed by the server that holds it.
+    // A Database is removed by the server that holds it, and none is made in a life that could not be restored.
     look.inOrder(
-        server,
+        look.find(":Command", "postgres-ready"),
         look.find(":DatabaseRole", "paper-less-postgres-role"),
         look.find(":Database", "paper-less-postgres"),
     );
@@ -221,22 +224,17 @@ test("the password is where the server reads it, with the role's name, and where
     });
 });
 
-test("a second life starts from the archive of the first and writes one of its own", async () => {
-    const { look } = await planPostgres({ generation: 2 });
-    const spec = dig(look.find("postgresql.cnpg.io/v1:Cluster", "postgres").inputs, "spec");
-    expect(spec).toMatchObject({
-        plugins: [{ parameters: { barmanObjectName: "postgres", serverName: "postgres-v2" } }],
-        bootstrap: { recovery: { source: "postgres-v1" } },
-        externalClusters: [
-            {
-                name: "postgres-v1",
-                plugin: {
-                    name: "barman-cloud.cloudnative-pg.io",
-                    parameters: { barmanObjectName: "postgres", serverName: "postgres-v1" },
-                },
-            },
-        ],
-    });
-    expect(dig(spec, "bootstrap")).not.toHaveProperty("initdb");
-    expect(serverName(7)).toBe("postgres-v7");
+test("the first life starts empty, a later one from the archive of the one before (C-DR-07)", () => {
+    expect(bootstrap({ archive: "postgres-v1" })).toEqual({ initdb: { database: "app", owner: "app" } });
+    expect(bootstrap({ archive: "postgres-v3", from: "postgres-v2" })).toEqual({ recovery: { source: "postgres-v2" } });
+});
+
+test("the last backup goes with the server, unless it is switched off", async () => {
+    expect(dig(inputs(":Command", "postgres-last-backup"), "delete")).toContain("before-destroy");
+    const { look } = await planPostgres({ beforeDestroy: false });
+    const off = look.find(":Command", "postgres-last-backup").inputs as { delete: string };
+    expect(off.delete).toMatch(/\n:\n$/);
+    // A trigger, or a delete that disappears, would replace the command, and that runs the old delete.
+    expect(off).not.toHaveProperty("triggers");
+    expect(inputs(":Command", "postgres-last-backup")).not.toHaveProperty("triggers");
 });
