@@ -91,6 +91,7 @@ export function workloadPod(
     const volumes = Object.entries(args.volumes ?? {});
     const claims = claimVolumes(name, volumes, namespace, platform, options.claims);
     const secret = args.secrets === undefined ? undefined : secretOf(name, args.secrets, namespace, platform, options);
+    volumesApart(name, volumes, args.files);
     const files = configFiles(name, args.files, namespace, labels, options.objects);
     const gpu = graphics(name, args.gpu, platform);
     const annotations = { ...args.podAnnotations, ...files?.annotations };
@@ -176,6 +177,27 @@ function claimVolumes(
         );
     }
     return claims;
+}
+
+/** Two paths whose volumes got one name would share one volume, and the API server refuses what is no name. */
+function volumesApart(
+    name: string,
+    volumes: readonly [mountPath: string, volume: Volume][],
+    files: PodArgs["files"],
+): void {
+    const taken = new Map<string, string>(files === undefined ? [] : [["files", "its configuration files"]]);
+    for (const [mountPath, volume] of volumes) {
+        const own = volumeName(mountPath, volume);
+        const other = taken.get(own);
+        const faulty =
+            !/^\/[^:]*[^:/][^:]*$/.test(mountPath) || own === ""
+                ? `workload ${name} mounts a volume at "${mountPath}"; allowed: an absolute path below /, without a colon`
+                : other !== undefined && volume.kind !== "shared"
+                  ? `workload ${name}: the volumes of ${mountPath} and ${other} would both be called "${own}"; mount one at another path`
+                  : undefined;
+        if (faulty !== undefined) throw new pulumi.RunError(faulty);
+        taken.set(own, mountPath);
+    }
 }
 
 function mount([mountPath, volume]: readonly [string, Volume]): k8s.types.input.core.v1.VolumeMount {

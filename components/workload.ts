@@ -61,6 +61,14 @@ export class Workload extends pulumi.ComponentResource {
             options,
         );
         const { namespace, labels, selector } = pod;
+        if (pod.exclusive && (args.replicas ?? 1) > 1) {
+            throw new pulumi.ResourceError(
+                `workload ${name} asks for ${args.replicas} replicas and has a volume that one pod at a time may write; ` +
+                    "allowed: 1, or a workload without data and cache volumes",
+                this,
+                true,
+            );
+        }
         const annotations = {
             ...pod.annotations,
             ...(args.connects === undefined ? {} : { "homelab/connects-to": args.connects.join(" ") }),

@@ -2,9 +2,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { isMap, isSeq, LineCounter, parseDocument, type Document, type Node } from "yaml";
+import { isMap, isSeq, type Node } from "yaml";
 import { conflicts, type Conflict, type StackClaim } from "./claims";
-import { CONFIG_KEY, ConfigError } from "./parse";
+import { CONFIG_KEY, ConfigError, faultLines } from "./parse";
+import { parseStackFile, type StackDocument } from "./stack-files";
 
 /** Where stacks come from: the registry of recipes, which stands above this folder. */
 export interface Stacks {
@@ -14,10 +15,8 @@ export interface Stacks {
     open(stack: string, value: unknown): { readonly claims: readonly StackClaim[] };
 }
 
-interface StackFile {
+interface StackFile extends StackDocument {
     readonly name: string;
-    readonly document: Document;
-    readonly lines: LineCounter;
 }
 
 export interface CrossCheck {
@@ -34,10 +33,9 @@ export function crossCheck(root: string, project: string, stacks: Stacks): Cross
     const claims = new Map<string, readonly StackClaim[]>();
     for (const stack of stacks.names(root)) {
         const name = `Pulumi.${stack}.yaml`;
-        const lines = new LineCounter();
-        const document = parseDocument(readFileSync(join(root, name), "utf8"), { lineCounter: lines });
-        files.set(stack, { name, document, lines });
-        const own = ownClaims(stack, document, project, stacks);
+        const file = parseStackFile(readFileSync(join(root, name), "utf8"));
+        files.set(stack, { name, ...file });
+        const own = ownClaims(stack, file, project, stacks);
         if ("fault" in own)
             unread.push({ stack, text: `${name} is not compared with the other clusters: ${own.fault}` });
         else claims.set(stack, own.claims);
@@ -69,17 +67,15 @@ export function assertNoConflict(root: string, project: string, stack: string, s
 
 type OwnClaims = { readonly claims: readonly StackClaim[] } | { readonly fault: string };
 
-function ownClaims(stack: string, document: Document, project: string, stacks: Stacks): OwnClaims {
-    const [broken] = document.errors;
-    if (broken !== undefined) return { fault: `it is not valid YAML: ${broken.message}` };
+function ownClaims(stack: string, { document, read }: StackDocument, project: string, stacks: Stacks): OwnClaims {
+    if ("fault" in read) return read;
     try {
         const value: unknown = document.getIn(["config", `${project}:${CONFIG_KEY}`], true);
         return { claims: stacks.open(stack, isMap(value) ? value.toJS(document) : undefined).claims };
     } catch (error) {
         if (error instanceof ConfigError) {
-            const places = error.faults.map(({ path, got, allowed }) => `${path}: got ${got}; allowed: ${allowed}`);
             return {
-                fault: `${error.faults.length === 1 ? "it has a fault" : "it has faults"}:\n  ${places.join("\n  ")}`,
+                fault: `${error.faults.length === 1 ? "it has a fault" : "it has faults"}:\n${faultLines(error.faults)}`,
             };
         }
         return { fault: error instanceof Error ? error.message : String(error) };

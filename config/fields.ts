@@ -1,7 +1,8 @@
 /** Building blocks for the schemas of Pulumi.<stack>.yaml. Every message says what is allowed, not only what is wrong. */
 import { z } from "zod";
 import { DELIVERY_CHOICES, type DeliveryChoice } from "../components/gitops/delivery";
-import { canonicalCidr, isCanonicalCidr, isIpv4, cidrRange, toNumber } from "../components/network/addresses";
+import { canonicalCidr, isCanonicalCidr, isIpv4, cidrRange, overlaps, toNumber } from "../components/network/addresses";
+import { toBytes, toCores } from "./quantities";
 
 const text = (allowed: string) => z.string({ error: (issue) => missingOr(issue.input, allowed) });
 
@@ -27,6 +28,9 @@ export const isCidr = (value: string): boolean => {
     }
 };
 
+/** No machine, pod or Service has an address in these: this network, loopback, link-local, multicast, reserved. RFC 6890 */
+const NO_HOSTS = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"];
+
 /** IPv4 network without host bits, e.g. 10.42.0.0/16. */
 export const cidr = text("an IPv4 network such as 10.42.0.0/16").superRefine((value, context) => {
     if (!isCidr(value)) {
@@ -36,6 +40,12 @@ export const cidr = text("an IPv4 network such as 10.42.0.0/16").superRefine((va
             code: "custom",
             message: "a network address without host bits",
             params: { rule: "cidr-canonical", suggestion: `did you mean ${canonicalCidr(value)}?` },
+        });
+    } else if (NO_HOSTS.some((range) => overlaps(cidrRange(value), cidrRange(range)))) {
+        context.addIssue({
+            code: "custom",
+            message: `a network that machines can have addresses in, so none of ${NO_HOSTS.join(", ")}`,
+            params: { rule: "cidr-without-hosts" },
         });
     }
 });
@@ -57,17 +67,32 @@ export const label = pattern(
     "lower-case letters, digits and inner dashes, at most 63",
 );
 
-/** Fully qualified DNS name without a trailing dot, e.g. peterstorm.io. */
+/** Fully qualified DNS name without a trailing dot, e.g. peterstorm.io. A name has 253 characters, a label before it 63. */
 export const domain = pattern(
-    /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/,
-    "a lower-case domain name such as peterstorm.io",
+    /^(?=.{1,189}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/,
+    "a lower-case domain name such as peterstorm.io, at most 189 characters, so that a host fits before it",
 );
 
+/** Name of an S3 bucket. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
+export const bucketName = pattern(
+    /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/,
+    "a bucket's name: 3 to 63 lower-case letters, digits and inner dashes",
+);
+
+const SIZE = "a size with a binary unit such as 512Mi or 20Gi, from 1Mi to 1024Ti";
+
 /** Kubernetes quantity of memory or disk with a binary suffix, e.g. 512Mi or 20Gi. */
-export const bytes = pattern(/^[1-9][0-9]*(Ki|Mi|Gi|Ti)$/, "a size with a binary unit such as 512Mi or 20Gi");
+export const bytes = text(SIZE).refine(
+    (size) => /^[1-9][0-9]{0,14}(Ki|Mi|Gi|Ti)$/.test(size) && toBytes(size) >= 2 ** 20 && toBytes(size) <= 2 ** 50,
+    { error: SIZE },
+);
+
+const CORES = 'cores such as "8" or "500m", as text, at most 1024';
 
 /** Whole or fractional cores, e.g. "8" or "500m". */
-export const cpu = pattern(/^([1-9][0-9]*|[1-9][0-9]*m)$/, 'cores such as "8" or "500m", as text');
+export const cpu = text(CORES).refine((cores) => /^[1-9][0-9]{0,6}m?$/.test(cores) && toCores(cores) <= 1024, {
+    error: CORES,
+});
 
 /** One part of a path: no blank and nothing that a shell, a URL or an option parser reads in its own way. */
 const PART = "(?!\\.{1,2}(?:/|$))[A-Za-z0-9._+@%=,][A-Za-z0-9._+@%=,-]*";
@@ -76,6 +101,12 @@ const PART = "(?!\\.{1,2}(?:/|$))[A-Za-z0-9._+@%=,][A-Za-z0-9._+@%=,-]*";
 export const absolutePath = pattern(
     new RegExp(`^(?:/${PART})+$`),
     "an absolute path such as /var/data: letters, digits and ._+@%=,- between slashes, without . or .. and no / at its end",
+);
+
+/** Directory of a Talos machine that volumes may be made in: its root is read-only, and mounts of one's own are below /var/mnt. */
+export const talosDirectory = pattern(
+    new RegExp(`^/var/mnt(?:/${PART})+$`),
+    "a directory below /var/mnt, the one place of Talos for mounts of one's own, such as /var/mnt/local-hostpath",
 );
 
 /** Path inside a repository: relative, no leading or trailing slash, no `.` or `..`. */
@@ -99,8 +130,11 @@ export const probeUrl = pattern(
     "an http(s) URL such as https://nas.example.net/health, without user or password in it",
 );
 
-/** Prometheus duration, e.g. 15d. */
-export const duration = pattern(/^[1-9][0-9]*(m|h|d|w|y)$/, "a duration such as 12h or 15d");
+/** Prometheus duration, e.g. 15d. It counts in nanoseconds of 64 bits, which end after 292 years. */
+export const duration = pattern(
+    /^([1-9][0-9]{0,4}[mhd]|[1-9][0-9]{0,2}w|[1-9][0-9]?y)$/,
+    "a duration such as 12h or 15d, at most 99y",
+);
 
 /** Cloudflare account or zone id. */
 export const cloudflareId = pattern(/^[0-9a-f]{32}$/, "32 hexadecimal characters (dashboard: Overview, API)");
@@ -131,17 +165,51 @@ export const tailnetName = pattern(
     'the tailnet\'s name, such as example.com or you@example.com, or "-"',
 );
 
-/** IANA time zone known to this Node, e.g. Europe/Copenhagen. */
-export const timezone = text("an IANA time zone such as Europe/Copenhagen").refine(
-    (value) => {
-        try {
-            return new Intl.DateTimeFormat("en", { timeZone: value }) !== undefined;
-        } catch {
-            return false;
-        }
-    },
-    { error: "an IANA time zone such as Europe/Copenhagen" },
-);
+const ZONE = "an IANA time zone such as Europe/Copenhagen";
+const ZONES = Intl.supportedValuesOf("timeZone");
+/** Newer names of a place, such as Asia/Kolkata, are not in the list of this Node, but known to it. */
+const PLACE =
+    /^(Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)(\/[A-Z][A-Za-z]*([_-][A-Z][A-Za-z]*)*)+$/;
+
+/**
+ * IANA time zone known to this Node, e.g. Europe/Copenhagen, spelled as its file in a container is: Node takes
+ * europe/copenhagen and +01:00 as well, containers then run in UTC. Old names such as US/Pacific are not in every image.
+ */
+export const timezone = text(ZONE).superRefine((value, context) => {
+    if (value === "UTC" || value === "Etc/UTC" || ZONES.includes(value)) return;
+    const same = ZONES.find((zone) => zone.toLowerCase() === value.toLowerCase()) ?? resolvedZone(value);
+    if (same !== undefined && same.toLowerCase() !== value.toLowerCase() && PLACE.test(value)) return;
+    context.addIssue({
+        code: "custom",
+        message: ZONE,
+        params: same === undefined || !ZONES.includes(same) ? {} : { suggestion: `did you mean ${same}?` },
+    });
+});
+
+function resolvedZone(value: string): string | undefined {
+    try {
+        return new Intl.DateTimeFormat("en", { timeZone: value }).resolvedOptions().timeZone;
+    } catch {
+        return undefined;
+    }
+}
+
+/** True for a regular expression that both this program and Go can read: Cilium's are Go's, without lookaround and backreferences. */
+export function isGoRegExp(expression: string): boolean {
+    try {
+        new RegExp(expression);
+    } catch {
+        return false;
+    }
+    const outsideClasses = expression.replace(/\\\\/g, "").replace(/\[(?:\\.|[^\]\\])*\]/g, "");
+    // (?= (?! (?<= (?<! \1 \k<name> \u0041 \cA, and more than 1,000 repetitions
+    return (
+        !/\(\?<?[=!]|\\[1-9kuc]/.test(outsideClasses) &&
+        [...outsideClasses.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].every(([, low, high]) =>
+            [low, high].every((count) => Number(count ?? 0) <= 1000),
+        )
+    );
+}
 
 /** Whole number from `first`, to `last` where there is one. */
 export function whole(first: number, last?: number, allowed?: string) {
@@ -153,8 +221,13 @@ export function whole(first: number, last?: number, allowed?: string) {
 /** TCP or UDP port. */
 export const port = whole(1, 65535, "a port from 1 to 65535");
 
+/** Kubernetes takes no user or group above. */
+const LAST_ID = 2147483647;
+
 /** User and group that own the household's files, and run the processes that write them. */
-export const owner = z.strictObject({ uid: whole(1), gid: whole(1) }).default({ uid: 1000, gid: 1000 });
+export const owner = z
+    .strictObject({ uid: whole(1, LAST_ID), gid: whole(1, LAST_ID) })
+    .default({ uid: 1000, gid: 1000 });
 
 /** True: what holds data cannot be deleted, by destroy or otherwise, until this is false again. docs/destroy-and-rebuild.md */
 export const protectData = z.boolean({ error: "true or false" }).default(false);

@@ -84,12 +84,23 @@ function tryRule<T>(rule: CrossRule<T>, config: T): Fault[] {
 /** A readable list of faults: a line each, with the value got, what is allowed and, where there is one, the mend. */
 export function describeFaults(stack: string, faults: readonly Fault[]): string {
     const count = faults.length === 1 ? "1 fault" : `${faults.length} faults`;
-    const lines = faults.map(
-        (fault) =>
-            `  ${fault.path}: got ${fault.got}; allowed: ${fault.allowed}` +
-            (fault.suggestion === undefined ? "" : `\n      ${fault.suggestion}`),
-    );
-    return `Pulumi.${stack}.yaml has ${count}; nothing was touched.\n${lines.join("\n")}`;
+    return `Pulumi.${stack}.yaml has ${count}; nothing was touched.\n${faultLines(faults)}`;
+}
+
+/** Faults that are shown: a file of another kind has one at every line. */
+const SHOWN_FAULTS = 25;
+
+/** A line each, and how many more there are. */
+export function faultLines(faults: readonly Fault[]): string {
+    const lines = faults
+        .slice(0, SHOWN_FAULTS)
+        .map(
+            (fault) =>
+                `  ${fault.path}: got ${fault.got}; allowed: ${fault.allowed}` +
+                (fault.suggestion === undefined ? "" : `\n      ${fault.suggestion}`),
+        );
+    const more = faults.length - SHOWN_FAULTS;
+    return [...lines, ...(more > 0 ? [`  ... and ${more} more`] : [])].join("\n");
 }
 
 /** A value as an error shows it: short JSON, so that quotes and types are visible. */

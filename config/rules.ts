@@ -66,14 +66,51 @@ export function sopsFileEncrypted(path: string, file: string): Fault[] {
           ];
 }
 
-const UNITS = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 } as const;
-
-/** Bytes of a quantity with a binary suffix. */
-export function toBytes(quantity: string): number {
-    return Number(quantity.slice(0, -2)) * UNITS[quantity.slice(-2) as keyof typeof UNITS];
+/** The kubelet of each machine gets a /24 of the pods' network, from Kubernetes' controller or from Cilium's operator. */
+export function podNetworkFits(path: string, podCidr: string, nodes: number): Fault[] {
+    const networks = 2 ** (24 - Number(podCidr.split("/")[1]));
+    return networks >= nodes
+        ? []
+        : [
+              {
+                  rule: "pod-network-too-small",
+                  path,
+                  got: show(podCidr),
+                  allowed: `a network with a /24 for each of ${nodes === 1 ? "the one machine" : `${nodes} machines`}, such as a /16`,
+              },
+          ];
 }
 
-/** Cores of a CPU quantity: "8" or "500m". */
-export function toCores(quantity: string): number {
-    return quantity.endsWith("m") ? Number(quantity.slice(0, -1)) / 1000 : Number(quantity);
+/** DNS has the tenth address of the Services' network, and the API server takes none larger than a /12. */
+export function serviceNetworkFits(path: string, serviceCidr: string): Fault[] {
+    const length = Number(serviceCidr.split("/")[1]);
+    return length >= 12 && length <= 24
+        ? []
+        : [
+              {
+                  rule: "service-network-size",
+                  path,
+                  got: show(serviceCidr),
+                  allowed: "a network from /12 to /24: Kubernetes takes none larger, and DNS has its tenth address",
+              },
+          ];
+}
+
+/** The first address of a network means the network, the last one everybody in it. */
+export function networkEdges(addresses: readonly Claim[], networkPath: string, network: string): Fault[] {
+    const { first, last } = cidrRange(network);
+    return addresses
+        .filter(([, address]) => address === first || address === last)
+        .map(([path, address]) => ({
+            rule: "network-edge",
+            path,
+            got: show(address),
+            allowed: `an address between the first and the last of ${networkPath} (${first}, ${last})`,
+        }));
+}
+
+/** A bucket as its server sees it: hosts have no case, https has a port, and a slash at the end says nothing. */
+export function bucketAddress({ endpoint, bucket }: { readonly endpoint: string; readonly bucket: string }): string {
+    const { origin, pathname } = new URL(endpoint);
+    return `${origin}${pathname.replace(/\/$/, "")}/${bucket}`;
 }

@@ -1,7 +1,7 @@
 /** Which stacks a project has: the files Pulumi.<stack>.yaml that say something of a cluster. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isMap, isScalar, parseDocument } from "yaml";
+import { isMap, isScalar, LineCounter, parseDocument, visit, type Document } from "yaml";
 import { CONFIG_KEY } from "./parse";
 
 /** Names of the stacks whose files are in `root`: those of `first`, in that order, then the others by name. */
@@ -9,6 +9,57 @@ export function stackNamesIn(root: string, first: readonly string[] = []): strin
     const names = existsSync(root) ? readdirSync(root).flatMap((file) => stackOf(root, file)) : [];
     const rank = (name: string) => (first.includes(name) ? first.indexOf(name) : first.length);
     return names.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+}
+
+/** A stack's file as YAML. */
+export interface StackDocument {
+    readonly document: Document;
+    readonly lines: LineCounter;
+    /** Its content, or why it cannot be read, as the end of a sentence. */
+    readonly read: { readonly content: unknown } | { readonly fault: string };
+}
+
+/** Parses the text of a stack's file. What the engine would read otherwise than this program is a fault. */
+export function parseStackFile(text: string): StackDocument {
+    const lines = new LineCounter();
+    const document = parseDocument(text, { lineCounter: lines });
+    return { document, lines, read: readDocument(document, lines) };
+}
+
+function readDocument(document: Document, lines: LineCounter): StackDocument["read"] {
+    const [broken] = document.errors;
+    if (broken !== undefined) return { fault: `it is not valid YAML: ${broken.message}` };
+    const octal = octalNumbers(document, lines);
+    if (octal !== undefined) return { fault: octal };
+    try {
+        const content: unknown = document.toJS();
+        // An alias inside of what it names is a value without an end.
+        JSON.stringify(content);
+        return { content };
+    } catch (error) {
+        if (error instanceof ReferenceError || error instanceof TypeError || error instanceof RangeError) {
+            return {
+                fault: "its aliases (*name) stand for more values than a cluster has, or for themselves; write the values out",
+            };
+        }
+        throw error;
+    }
+}
+
+/** `022` is 22 by YAML 1.2, as this program reads it, and 18 by YAML 1.1, as the engine does. */
+function octalNumbers(document: Document, lines: LineCounter): string | undefined {
+    let fault: string | undefined;
+    visit(document, {
+        Scalar: (_, { type, source = "", range }) => {
+            if (type !== "PLAIN" || !/^[-+]?0[0-9_]+$/.test(source)) return undefined;
+            const line = lines.linePos(range?.[0] ?? 0).line;
+            fault =
+                `line ${line}: got ${source}; allowed: a number without leading zeros, which are octal to some readers of YAML and not to others; ` +
+                `write ${source.replace(/^([-+]?)0+(?=.)/, "$1")}, or quote it where it is a text`;
+            return visit.BREAK;
+        },
+    });
+    return fault;
 }
 
 /** Recipe of the stack whose file is in `root`: what the file says, else the one of its own name. */

@@ -8,7 +8,8 @@ import type { GpuKind, Platform } from "../components/platform";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SharedLibrary } from "../components/storage/volumes";
 import { show, type CrossRule, type Fault } from "../config/parse";
-import { toBytes, toCores, type Claim } from "../config/rules";
+import { toBytes, toCores } from "../config/quantities";
+import type { Claim } from "../config/rules";
 
 /** Value of `apps:`: a block for every app that is declared. */
 export type Apps = Readonly<Record<string, AppConfig | undefined>>;
@@ -161,6 +162,7 @@ export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) 
     return [
         ({ apps }) => partnersMissing(declaredApps(apps)),
         (config) => needsMissing(declaredApps(config.apps), offers(config)),
+        ({ apps }) => limitsBelowRequests(declaredApps(apps)),
         (config) => limitsExceeded(declaredApps(config.apps), offers(config)),
         (config) => requestsExceeded(declaredApps(config.apps), offers(config)),
     ];
@@ -244,6 +246,18 @@ const known = ({ capacity }: Offers) => {
     const said = capacity.filter((one) => one !== undefined);
     return said.length === capacity.length ? said : undefined;
 };
+
+/** The API server refuses such a pod. */
+function limitsBelowRequests(declared: readonly Declared[]): Fault[] {
+    return declared
+        .filter(({ app, config }) => toBytes(config.memory) < toBytes(app.requests.memory))
+        .map(({ app, config }) => ({
+            rule: "memory-below-request",
+            path: `apps.${app.name}.memory`,
+            got: show(config.memory),
+            allowed: `at least what the app requests, ${app.requests.memory}`,
+        }));
+}
 
 function limitsExceeded(declared: readonly Declared[], offers: Offers): Fault[] {
     const capacity = known(offers);

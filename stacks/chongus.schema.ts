@@ -4,12 +4,24 @@ import { cidrRange, contains } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
 import { show, type CrossRule } from "../config/parse";
 import { receivers } from "../config/receivers";
-import { claimedTwice, networksApart, outside, sopsFileEncrypted, type Claim } from "../config/rules";
+import {
+    bucketAddress,
+    claimedTwice,
+    networkEdges,
+    networksApart,
+    outside,
+    podNetworkFits,
+    serviceNetworkFits,
+    sopsFileEncrypted,
+    type Claim,
+} from "../config/rules";
+import { kubernetesOfTalos } from "../bootstrap/talos/versions";
 import { accountKeys } from "../lab/accounts";
 import { appAddresses, appHosts, appsSchema, type Offers } from "../lab/apps";
 import { hostClaims, NODE_CAPACITY } from "../lab/parts";
 import {
     absolutePath,
+    bucketName,
     bytes,
     cidr,
     delivery,
@@ -24,6 +36,7 @@ import {
     probeUrl,
     protectData,
     relativePath,
+    talosDirectory,
     timezone,
     whole,
 } from "../config/fields";
@@ -42,7 +55,7 @@ const node = z.strictObject({
     name: label,
     address: ipv4,
     /** Hardware address of the interface that has the address; a server has several, and Talos must take this one. */
-    mac: version("a hardware address in lower case such as 24:6e:96:00:00:01", /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/),
+    mac: version("a hardware address in lower case such as 24:6e:96:00:00:01", /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/),
     /** Disk that Talos is installed on; it is wiped at the first installation. */
     systemDisk: diskById,
     /** Disks that Ceph takes whole, two a node in the seed. */
@@ -89,7 +102,7 @@ const network = z.strictObject({
 
 const storage = z.strictObject({
     /** Directory of OpenEBS' local volumes, mounted by Talos. */
-    localHostpath: absolutePath.default("/var/mnt/local-hostpath"),
+    localHostpath: talosDirectory.default("/var/mnt/local-hostpath"),
     nfs: z.strictObject({
         server: domain,
         /** Exports on the server. */
@@ -109,7 +122,7 @@ const storage = z.strictObject({
 const s3 = z.strictObject({
     /** S3 endpoint. */
     endpoint: httpsUrl,
-    bucket: label,
+    bucket: bucketName,
 });
 
 const backups = z.strictObject({
@@ -262,6 +275,39 @@ const uniqueNodes: CrossRule<ChongusConfig> = ({ nodes }) =>
         "a name of its own",
     );
 
+/** Talos takes the interface by it. */
+const uniqueMacs: CrossRule<ChongusConfig> = ({ nodes }) =>
+    claimedTwice(
+        "mac-claimed-twice",
+        nodes.map(({ mac }, index): Claim => [`nodes.${index}.mac`, mac]),
+        "a hardware address of its own",
+    );
+
+/** Sizes that Kubernetes can work with. */
+const networkSizes: CrossRule<ChongusConfig> = ({ nodes, network: n }) => [
+    ...podNetworkFits("network.podCidr", n.podCidr, nodes.length),
+    ...serviceNetworkFits("network.serviceCidr", n.serviceCidr),
+];
+
+const machinesInside: CrossRule<ChongusConfig> = (config) =>
+    networkEdges(machineAddresses(config), "talos.subnet", config.talos.subnet);
+
+/** `upgrade-k8s` and Talos itself refuse what they do not know. */
+const kubernetesKnown: CrossRule<ChongusConfig> = ({ talos: { version: release, kubernetes } }) => {
+    const known = kubernetesOfTalos(release);
+    const minor = Number(kubernetes.split(".")[1]);
+    return known === undefined || (kubernetes.startsWith("1.") && minor >= known.first && minor <= known.last)
+        ? []
+        : [
+              {
+                  rule: "kubernetes-of-talos",
+                  path: "talos.kubernetes",
+                  got: show(kubernetes),
+                  allowed: `with Talos ${release} Kubernetes 1.${known.first} to 1.${known.last}`,
+              },
+          ];
+};
+
 /** An OSD wipes its disk: one that is also the system disk, or another machine's by a copy of a line, is a lost node. */
 const disksApart: CrossRule<ChongusConfig> = ({ nodes }) =>
     claimedTwice(
@@ -404,22 +450,35 @@ const bucketsApart: CrossRule<ChongusConfig> = ({ backups: b, postgres: p, monit
                 ["monitoring.thanos", m.thanos],
                 ["monitoring.loki", m.loki],
             ] as const
-        ).map(([path, { endpoint, bucket }]): Claim => [`${path}.bucket`, `${endpoint}/${bucket}`]),
+        ).map(([path, place]): Claim => [`${path}.bucket`, bucketAddress(place)]),
         "a bucket of its own",
     );
 
 const secretsEncrypted: CrossRule<ChongusConfig> = ({ secrets, talos: t }) => [
     ...sopsFileEncrypted("secrets.sopsFile", secrets.sopsFile),
     ...sopsFileEncrypted("talos.secretsFile", t.secretsFile),
+    // Two formats: talosctl would get the program's secrets, or the program Talos'.
+    ...claimedTwice(
+        "secrets-file-claimed-twice",
+        [
+            ["secrets.sopsFile", secrets.sopsFile],
+            ["talos.secretsFile", t.secretsFile],
+        ],
+        "a file of its own",
+    ),
 ];
 
 export const chongusRules: readonly CrossRule<ChongusConfig>[] = [
     uniqueNodes,
+    uniqueMacs,
     uniqueHosts,
     uniqueAddresses,
     disksApart,
     separateNetworks,
+    networkSizes,
+    kubernetesKnown,
     machinesInSubnet,
+    machinesInside,
     machinesOutsidePool,
     pinnedInPool,
     pinnedInside,
@@ -434,9 +493,9 @@ export const chongusRules: readonly CrossRule<ChongusConfig>[] = [
 /** What this cluster takes for itself, for comparison with other clusters. */
 export function chongusClaims(config: ChongusConfig): StackClaim[] {
     const { network, nodes, talos: t, backups: b, postgres: p, monitoring: m, domain: zone } = config;
-    const bucket = (path: string, { endpoint, bucket: name }: { endpoint: string; bucket: string }): StackClaim => ({
+    const bucket = (path: string, place: { endpoint: string; bucket: string }): StackClaim => ({
         kind: "repository",
-        value: `${endpoint}/${name}`,
+        value: bucketAddress(place),
         path: `${path}.bucket`,
     });
     return [

@@ -7,7 +7,17 @@ import { cidrRange, contains, toAddress, toNumber } from "../components/network/
 import type { StackClaim } from "../config/claims";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { receivers } from "../config/receivers";
-import { claimedTwice, directoriesApart, networksApart, outside, sopsFileEncrypted, type Claim } from "../config/rules";
+import {
+    claimedTwice,
+    directoriesApart,
+    networkEdges,
+    networksApart,
+    outside,
+    podNetworkFits,
+    serviceNetworkFits,
+    sopsFileEncrypted,
+    type Claim,
+} from "../config/rules";
 import {
     absolutePath,
     addressRange,
@@ -19,6 +29,7 @@ import {
     gitRepository,
     gitRevision,
     ipv4,
+    isGoRegExp,
     label,
     owner,
     port,
@@ -252,21 +263,35 @@ const deliveryNeedsGit: CrossRule<HomelabConfig> = ({ gitops, delivery: choice, 
           }));
 
 const interfacePatterns: CrossRule<HomelabConfig> = ({ network: { interfaces } }) =>
-    interfaces.flatMap((expression, index) => {
-        try {
-            new RegExp(expression);
-            return [];
-        } catch {
-            return [
-                {
-                    rule: "interface-pattern",
-                    path: `network.interfaces.${index}`,
-                    got: show(expression),
-                    allowed: "a regular expression such as ^en.*",
-                },
-            ];
-        }
-    });
+    interfaces.flatMap((expression, index) =>
+        isGoRegExp(expression)
+            ? []
+            : [
+                  {
+                      rule: "interface-pattern",
+                      path: `network.interfaces.${index}`,
+                      got: show(expression),
+                      allowed: "a regular expression such as ^en.*, as Go reads it: no lookaround, no backreference",
+                  },
+              ],
+    );
+
+/** Sizes that Kubernetes can work with. */
+const networkSizes: CrossRule<HomelabConfig> = ({ network: n }) => [
+    ...podNetworkFits("network.podCidr", n.podCidr, 1),
+    ...serviceNetworkFits("network.serviceCidr", n.serviceCidr),
+];
+
+const insideEdges: CrossRule<HomelabConfig> = ({ node: machine, network: { lan, pool } }) =>
+    networkEdges(
+        [
+            ["node.address", machine.address],
+            ["network.pool.first", pool.first],
+            ["network.pool.last", pool.last],
+        ],
+        "network.lan",
+        lan,
+    );
 
 export const homelabRules: readonly CrossRule<HomelabConfig>[] = [
     uniqueHosts,
@@ -279,6 +304,8 @@ export const homelabRules: readonly CrossRule<HomelabConfig>[] = [
     secretsEncrypted,
     deliveryNeedsGit,
     interfacePatterns,
+    networkSizes,
+    insideEdges,
 ];
 
 /** What this cluster takes for itself, for comparison with other clusters. */

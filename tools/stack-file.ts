@@ -1,8 +1,8 @@
 /** Reads Pulumi.<stack>.yaml without an engine, for plan, sandbox and tests. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseDocument } from "yaml";
 import { CONFIG_KEY, didYouMean } from "../config/parse";
+import { parseStackFile } from "../config/stack-files";
 import { stackNames } from "../stacks";
 import { UserError } from "./user-error";
 
@@ -29,11 +29,9 @@ export function readStackValue(root: string, stack: string): unknown {
                 (hint === undefined ? "" : ` ${hint.replace(/^d/, "D")}`),
         );
     }
-    const document = parseDocument(readFileSync(path, "utf8"));
-    const [fault] = document.errors;
-    if (fault !== undefined) throw new UserError(`Pulumi.${stack}.yaml is not valid YAML: ${fault.message}`);
-    const content: unknown = document.toJS();
-    const config = record(record(content)["config"]);
+    const { read } = parseStackFile(readFileSync(path, "utf8"));
+    if ("fault" in read) throw new UserError(`Pulumi.${stack}.yaml cannot be read: ${read.fault}`);
+    const config = record(record(read.content)["config"]);
     const key = `${PROJECT}:${CONFIG_KEY}`;
     if (!(key in config)) {
         const keys = Object.keys(config);

@@ -84,5 +84,11 @@ export interface Storage {
 
 /** Name of the pod volume behind a mount: `config` for /config; a shared library has its own, whatever its mounts. */
 export function volumeName(mountPath: string, volume: Volume): string {
-    return volume.kind === "shared" ? volume.library : mountPath.slice(1).replaceAll(/[^a-z0-9]+/g, "-");
+    if (volume.kind === "shared") return volume.library;
+    return mountPath
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]+/g, "-")
+        .replace(/^-/, "")
+        .slice(0, 63)
+        .replace(/-$/, "");
 }

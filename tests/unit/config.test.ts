@@ -1,8 +1,12 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openStack, recipes } from "../../stacks";
-import { ConfigError, didYouMean, type Fault } from "../../config/parse";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { openStack, recipes, stacks } from "../../stacks";
+import { crossCheck } from "../../config/cross-checks";
+import { ConfigError, describeFaults, didYouMean, type Fault } from "../../config/parse";
+import { parseStackFile } from "../../config/stack-files";
+import { PROJECT, readStackValue, ROOT } from "../../tools/stack-file";
+import { UserError } from "../../tools/user-error";
 import { invalidBase, invalidFixtures, valueOf } from "./invalid-fixtures";
 
 const FIXTURES = join(__dirname, "..", "fixtures");
@@ -138,6 +142,78 @@ test("an unknown recipe names the known ones; a stack of another name must say i
             allowed: `one of ${recipeNames.join(", ")} (required: no recipe is called cabin)`,
         },
     ]);
+});
+
+test.each([
+    "Europe/Copenhagen",
+    "America/Los_Angeles",
+    "America/Port_of_Spain",
+    "Asia/Kolkata",
+    "Europe/Kyiv",
+    "UTC",
+    "Etc/UTC",
+])("the time zone %s is taken", (timezone) => {
+    expect(faultsOf("homelab", { ...(readStackValue(ROOT, "homelab") as object), timezone })).toEqual([]);
+});
+
+test.each([
+    ["europe/copenhagen", "did you mean Europe/Copenhagen?"],
+    ["US/Pacific", "did you mean America/Los_Angeles?"],
+])("the time zone %s is answered with its canonical name", (timezone, suggestion) => {
+    const value = { ...(readStackValue(ROOT, "homelab") as object), timezone };
+    expect(faultsOf("homelab", value)).toEqual([expect.objectContaining({ path: "timezone", suggestion })]);
+});
+
+test("Kubernetes of a Talos release that is newer than our table is not judged", () => {
+    const value = readStackValue(ROOT, "chongus") as { talos: object };
+    const talos = { ...value.talos, version: "v1.99.0", kubernetes: "1.120.0" };
+    expect(faultsOf("chongus", { ...value, talos })).toEqual([]);
+});
+
+test("a thousand faults are a short answer", () => {
+    const apps = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`app${index}`, {}]));
+    const faults = faultsOf("homelab", { ...(readStackValue(ROOT, "homelab") as object), apps });
+    expect(faults).toHaveLength(1000);
+    const lines = describeFaults("homelab", faults).split("\n");
+    expect(lines[0]).toBe("Pulumi.homelab.yaml has 1000 faults; nothing was touched.");
+    expect(lines).toHaveLength(27);
+    expect(lines.at(-1)).toBe("  ... and 975 more");
+});
+
+describe("raw YAML", () => {
+    const bomb = [
+        "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]",
+        ...Array.from({ length: 9 }, (_, i) => `a${i + 1}: &a${i + 1} [${Array(10).fill(`*a${i}`).join(", ")}]`),
+    ].join("\n");
+    const clusterKey = "config:\n  homelab-infrastructure:cluster:\n    ";
+    const cases: [string, string, RegExp][] = [
+        ["an alias bomb", `${bomb}\n${clusterKey}apps: *a9\n`, /its aliases .* write the values out$/],
+        ["an alias of itself", `${clusterKey}apps: &apps { plex: *apps }\n`, /its aliases .* write the values out$/],
+        [
+            "an octal number",
+            `${clusterKey}node: { ssh: { port: 022 } }\n`,
+            /line 3: got 022; allowed: a number without leading zeros.* write 22, or quote it/,
+        ],
+        ["no YAML", `${clusterKey}a: [1\n`, /it is not valid YAML/],
+    ];
+
+    test.each(cases)("%s is a short answer without a trace", (_, text, fault) => {
+        const root = mkdtempSync(join(tmpdir(), "stack-file-"));
+        try {
+            writeFileSync(join(root, "Pulumi.homelab.yaml"), text);
+            expect(() => readStackValue(root, "homelab")).toThrow(UserError);
+            expect(() => readStackValue(root, "homelab")).toThrow(fault);
+            const { unread } = crossCheck(root, PROJECT, stacks);
+            expect(unread).toEqual([{ stack: "homelab", text: expect.stringMatching(fault) }]);
+            expect(unread[0]?.text.length).toBeLessThan(400);
+        } finally {
+            rmSync(root, { recursive: true });
+        }
+    });
+
+    test("a text in quotes may begin with a zero", () => {
+        expect(parseStackFile('a: "022"\nb: 0\nc: 0.5\n').read).toEqual({ content: { a: "022", b: 0, c: 0.5 } });
+    });
 });
 
 test("did you mean: near words only", () => {

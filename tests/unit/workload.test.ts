@@ -301,6 +301,61 @@ describe("its health", () => {
     });
 });
 
+describe("what the API server or the data would not survive", () => {
+    const one = { "/data": data("1Gi") };
+    test.each([
+        [
+            "two pods on one data volume",
+            { replicas: 2, volumes: one },
+            "asks for 2 replicas and has a volume that one pod",
+        ],
+        [
+            "two pods on one cache",
+            { replicas: 3, volumes: { "/models": cache("1Gi") } },
+            "asks for 3 replicas and has a volume that one pod",
+        ],
+        [
+            "two paths whose volumes have one name",
+            { volumes: { "/a/b": scratch(), "/a-b": scratch() } },
+            'workload app: the volumes of /a-b and /a/b would both be called "a-b"',
+        ],
+        [
+            "a volume that is called as that of the configuration files",
+            { volumes: { "/files": scratch() }, files: { "/etc/app.conf": "" } },
+            'the volumes of /files and its configuration files would both be called "files"',
+        ],
+        [
+            "a volume over the whole image",
+            { volumes: { "/": scratch() } },
+            'mounts a volume at "/"; allowed: an absolute path',
+        ],
+        [
+            "a path with a colon",
+            { volumes: { "/a:b": scratch() } },
+            'mounts a volume at "/a:b"; allowed: an absolute path',
+        ],
+        ["a relative path", { volumes: { data: scratch() } }, 'mounts a volume at "data"; allowed: an absolute path'],
+    ] as [string, Partial<WorkloadArgs>, string][])("%s is refused", async (_, args, message) => {
+        await expect(planWorkload(args)).rejects.toThrow(message);
+    });
+
+    test("several pods without such a volume are fine", async () => {
+        const { look } = await planWorkload({ replicas: 2, volumes: { "/tmp": scratch() } });
+        expect(dig(look.find(":Deployment", "app").inputs, "spec", "replicas")).toBe(2);
+    });
+
+    test.each([
+        ["/config/", "config"],
+        ["/.cache", "cache"],
+        ["/Config/Data_1", "config-data-1"],
+        [`/${"long".repeat(30)}`, "long".repeat(30).slice(0, 63)],
+        [`/${"a".repeat(62)}/b`, "a".repeat(62)],
+    ])("the volume of %s has a name", async (path, volume) => {
+        const { pod: spec } = await planWorkload({ volumes: { [path]: scratch() } });
+        expect(spec["volumes"]).toEqual([{ name: volume, emptyDir: {} }]);
+    });
+});
+
 test("the patch has the last word", async () => {
     const { pod: spec, container } = await planWorkload({
         patch: { pod: { hostNetwork: true }, container: { imagePullPolicy: "Always" } },

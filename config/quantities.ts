@@ -1,0 +1,12 @@
+/** Kubernetes quantities as numbers. */
+const UNITS = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 } as const;
+
+/** Bytes of a quantity with a binary suffix. */
+export function toBytes(quantity: string): number {
+    return Number(quantity.slice(0, -2)) * UNITS[quantity.slice(-2) as keyof typeof UNITS];
+}
+
+/** Cores of a CPU quantity: "8" or "500m". */
+export function toCores(quantity: string): number {
+    return quantity.endsWith("m") ? Number(quantity.slice(0, -1)) / 1000 : Number(quantity);
+}
