@@ -1,6 +1,4 @@
 import type * as pulumi from "@pulumi/pulumi";
-import type { NixosK3sArgs } from "../bootstrap/nixos-k3s";
-import type { TalosClusterArgs } from "../bootstrap/talos/talos-cluster";
 import type { Exposure } from "../components/edge/edge";
 import type { Delivered, Delivery } from "../components/gitops/delivery";
 import type { DnsRecordRow } from "../components/edge/external-dns";
@@ -66,29 +64,9 @@ export interface CloudAccounts {
     readonly doppler?: { readonly project: string; readonly config: string; readonly serviceToken: SecretRef };
 }
 
-/** A stack's machines with what the program asks of them, for whoever looks without building. */
-export type Machines =
-    | {
-          readonly kind: "nixos-k3s";
-          readonly args: NixosK3sArgs;
-          /** Where the key is that Argo CD gets. */
-          readonly ageKey: { readonly from: "node" | "file"; readonly path: string };
-      }
-    | { readonly kind: "talos"; readonly args: TalosClusterArgs };
-
-/** A machine as the sandbox shows it to the API server. */
-export interface NodeInfo {
-    readonly name: string;
-    readonly address: string;
-    readonly labels: Readonly<Record<string, string>>;
-    /** Absent: the configuration does not say. */
-    readonly capacity: { readonly cpu: string; readonly memory: string } | undefined;
-    /** NVIDIA GPUs in the machine. The node offers them once the device plugin runs on it, not before. */
-    readonly gpus?: number;
-    /** Version its kubelet reports, such as "v1.33.0". */
-    readonly kubeletVersion?: string;
-    /** Operating system it reports, such as "Talos (v1.10.6)". */
-    readonly osImage?: string;
-    /** What a machine that is looked into (Talos) has: its disks by id, the system's first, and a network card. */
-    readonly hardware?: { readonly disks: readonly string[]; readonly mac: string };
+/** Where the age key is that the cluster gets. */
+export interface AgeKeyPlace {
+    /** On the machine itself, or on this computer. */
+    readonly from: "node" | "file";
+    readonly path: string;
 }

@@ -1,25 +1,16 @@
 /** A recipe: how a cluster of a kind is built, and what follows from a configuration of it. */
 import type * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
+import type { Machines } from "../bootstrap/kinds";
+import type { NodeInfo } from "../bootstrap/machines";
 import { withIdentity } from "../components/cluster/identity";
 import type { StackClaim } from "../config/claims";
 import { ConfigError, didYouMean, parseConfig, show, type CrossRule } from "../config/parse";
 import { accountClaims, cloudAccounts } from "./accounts";
 import { appRules, type Offers } from "./apps";
-import type { CloudAccounts, Machines, NodeInfo, SecretsFile, StackContext, StackSummary } from "./context";
+import type { AgeKeyPlace, CloudAccounts, SecretsFile, StackContext, StackSummary } from "./context";
 import { Lab, type LabConfig } from "./lab";
 import { isRecord } from "./parts";
-
-/** How the program reaches a stack's machines: by ssh, or by Talos' API. */
-export type MachineAccess = "ssh" | "talos";
-
-/** Where a configuration stands. */
-export interface Place {
-    /** Name of the stack. */
-    readonly stack: string;
-    /** Folder that paths of the configuration are seen from. */
-    readonly root: string;
-}
 
 /** A recipe's whole definition. `C`: its parsed configuration. */
 export interface RecipeDefinition<C extends LabConfig & { readonly domain: string }> {
@@ -34,13 +25,14 @@ export interface RecipeDefinition<C extends LabConfig & { readonly domain: strin
     readonly rules: readonly CrossRule<C>[];
     /** What a cluster of it has for apps. */
     offers(config: C): Offers;
-    nodes(config: C): NodeInfo[];
     /** The machines in a few words, for the table of clusters. */
     machinesText(config: C): string;
     /** Every secrets file the program reads; the first is its own. */
     secrets(config: C): readonly [SecretsFile, ...SecretsFile[]];
-    machines(config: C, place: Place): Machines;
-    readonly machine: MachineAccess;
+    /** For whoever looks at them without building. `stack`: its name. */
+    machines(config: C, stack: string): Machines;
+    /** The age key that something in the cluster gets; absent: nothing gets one. */
+    ageKey?(config: C): AgeKeyPlace | undefined;
     /** What it takes for itself, accounts aside, for comparison with other clusters. */
     claims(config: C): StackClaim[];
     /** Accounts beside Cloudflare and Tailscale. */
@@ -60,10 +52,10 @@ export interface OpenStack {
     readonly nodes: readonly NodeInfo[];
     /** Every secrets file the program reads. */
     readonly secrets: readonly SecretsFile[];
-    readonly machine: MachineAccess;
+    readonly ageKey?: AgeKeyPlace;
     readonly serviceCidr?: string;
     readonly clouds: CloudAccounts;
-    machines(root: string): Machines;
+    readonly machines: Machines;
     readonly claims: readonly StackClaim[];
     run(context: StackContext): Promise<StackSummary & { readonly cluster: pulumi.Output<string> }>;
 }
@@ -85,17 +77,19 @@ export function defineStack<C extends LabConfig & { readonly domain: string }>(
             const whole = isRecord(value) && definition.defaults !== undefined ? definition.defaults(value) : value;
             const config = parseConfig(stack, definition.schema(stack), rules, whole);
             const secrets = definition.secrets(config);
+            const machines = definition.machines(config, stack);
+            const ageKey = definition.ageKey?.(config);
             return {
                 name: stack,
                 recipe: definition.name,
                 special: definition.special,
                 machinesText: definition.machinesText(config),
-                nodes: definition.nodes(config),
+                nodes: machines.nodes,
                 secrets,
-                machine: definition.machine,
+                ...(ageKey === undefined ? {} : { ageKey }),
                 ...(definition.serviceCidr === undefined ? {} : { serviceCidr: definition.serviceCidr(config) }),
                 clouds: { ...cloudAccounts(config), ...definition.clouds?.(config) },
-                machines: (root) => definition.machines(config, { stack, root }),
+                machines,
                 claims: [...definition.claims(config), ...accountClaims(config)],
                 run: (context) => {
                     const lab = new Lab(stack, config, secrets[0], definition.offers(config), context);

@@ -12,10 +12,10 @@ import { CLOUD_SECRETS } from "./clouds/credentials";
 import { ControlPlane, type ToolPaths } from "./control-plane";
 import type { DaemonConfig } from "./daemon";
 import { sandboxLayout, type SandboxLayout } from "./layout";
-import { installMachineCommands, prepareMachine } from "./node-machine";
+import { PLAYED } from "./machines";
+import type { PlayedMachines } from "./machines/machines";
 import type { SandboxOptions } from "./options";
 import { freePorts } from "./ports";
-import { installTalosctl } from "./talos-machine";
 import { ageKeyFile, newAgeKey, secretsDocument } from "./secrets-file";
 import { keepUnfinished, readUnfinished } from "./unfinished";
 
@@ -93,7 +93,7 @@ export class Sandbox {
         this.say(
             `control plane ${state} (127.0.0.1:${record.apiPort}, Kubernetes objects are real, pods are simulated)`,
         );
-        this.prepareMachine();
+        this.played.fill?.(this.layout);
         const daemon = await startDaemon(this.layout, this.daemonConfig(record));
         await this.controlPlane.nodesReady(this.stack.nodes.map(({ name }) => name));
         await this.writeProject(record);
@@ -126,7 +126,7 @@ export class Sandbox {
         const bin = join(this.layout.tools, "bin");
         rmSync(bin, { recursive: true, force: true });
         mkdirSync(bin, { recursive: true });
-        this.installMachine(bin);
+        this.played.install(bin, this.layout, this.stack.nodes);
         const all = Object.keys(wanted) as ToolName[];
         const linked = new Set<ToolName>();
         return {
@@ -142,19 +142,8 @@ export class Sandbox {
         };
     }
 
-    /** The commands by which the program reaches the stack's machines. */
-    private installMachine(bin: string): void {
-        const { layout, stack } = this;
-        if (stack.machine === "ssh") {
-            installMachineCommands(bin, layout.node, stack.nodes[0]?.name ?? stack.name);
-            return;
-        }
-        const nodes = stack.nodes.map(({ name, address, hardware = { disks: [], mac: "" } }) => ({
-            name,
-            address,
-            ...hardware,
-        }));
-        installTalosctl(bin, { root: layout.node, kubeconfig: layout.kubeconfig, nodes });
+    private get played(): PlayedMachines {
+        return PLAYED[this.stack.machines.kind];
     }
 
     private async readRecord(): Promise<SandboxRecord> {
@@ -173,18 +162,6 @@ export class Sandbox {
         };
         writeFileSync(this.layout.record, JSON.stringify(record, null, 2));
         return record;
-    }
-
-    private prepareMachine(): void {
-        if (this.stack.machine !== "ssh") return;
-        prepareMachine(this.layout.node, [
-            { path: "/etc/rancher/k3s/k3s.yaml", content: readFileSync(this.layout.kubeconfig, "utf8"), mode: 0o600 },
-        ]);
-        const key = join(this.layout.node, "var/lib/sops-nix/keys.txt");
-        if (!existsSync(dirname(key))) {
-            mkdirSync(dirname(key), { recursive: true });
-            writeFileSync(key, readFileSync(this.layout.ageKey), { mode: 0o600 });
-        }
     }
 
     private daemonConfig(record: SandboxRecord): DaemonConfig {

@@ -1,5 +1,6 @@
 /** Machines with Talos, top to bottom in bootstrap order (seed 002); Talos itself: docs/talos.md. */
 import * as pulumi from "@pulumi/pulumi";
+import { TalosMachines } from "../bootstrap/talos/machines";
 import { TALOS_SECRETS } from "../bootstrap/talos/secrets-bundle";
 import { lookAtTalos, TalosCluster, type TalosClusterArgs } from "../bootstrap/talos/talos-cluster";
 import { VolSync } from "../components/backup/volsync";
@@ -17,7 +18,7 @@ import { EnvoyGatewayEdge } from "../components/edge/envoy-gateway-edge";
 import { ExternalDns, externalDnsRows, tunnelTarget } from "../components/edge/external-dns";
 import { LetsEncrypt } from "../components/edge/lets-encrypt";
 import { FluxApps, FluxOperator, FluxSync } from "../components/gitops/flux";
-import { NVIDIA_NODE_LABEL, NvidiaGpus } from "../components/gpu/nvidia";
+import { NvidiaGpus } from "../components/gpu/nvidia";
 import { Alerts } from "../components/monitoring/alerts";
 import { Alloy } from "../components/monitoring/alloy";
 import { Blackbox } from "../components/monitoring/blackbox";
@@ -40,7 +41,7 @@ import { RookOperator } from "../components/storage/rook-operator";
 import { SnapshotController } from "../components/storage/snapshot-controller";
 import { ACCOUNT_SECRETS, accountSecrets } from "../lab/accounts";
 import { appNamespaces } from "../lab/apps";
-import type { NodeInfo, StackSummary } from "../lab/context";
+import type { StackSummary } from "../lab/context";
 import type { Lab } from "../lab/lab";
 import { defineStack } from "../lab/recipe";
 import { tailnetRouter } from "../lab/tailnet";
@@ -95,10 +96,12 @@ export const chongus = defineStack<ChongusConfig>({
         { path: config.talos.secretsFile, refs: TALOS_SECRETS, encoding: "base64" },
     ],
     clouds: ({ secrets }) => ({ doppler: { ...secrets.doppler, serviceToken: DOPPLER_TOKEN } }),
-    machine: "talos",
-    machines: (config, { stack, root }) => ({ kind: "talos", args: talosCluster(config, stack, root) }),
+    machines: (config, stack) =>
+        new TalosMachines(
+            talosCluster(config, stack),
+            Object.fromEntries(config.nodes.map(({ name, capacity }) => [name, capacity])),
+        ),
     machinesText: ({ nodes }) => `${nodes.length} ${nodes.length === 1 ? "machine" : "machines"} with Talos`,
-    nodes: talosNodes,
     serviceCidr: ({ network }) => network.serviceCidr,
     program,
 });
@@ -106,7 +109,7 @@ export const chongus = defineStack<ChongusConfig>({
 async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     const { network, storage: disks, monitoring } = config;
 
-    const talosArgs = talosCluster(config, lab.name, lab.root);
+    const talosArgs = { ...talosCluster(config, lab.name), root: lab.root };
     const facts = await lab.look(lookAtTalos(talosArgs), { machines: `the machines of ${lab.name}`, silent: "warn" });
     const { decryption } = config.gitops;
     const fluxKey =
@@ -435,7 +438,7 @@ function watch(
 }
 
 /** The machines, and what is asked of them. */
-function talosCluster(config: ChongusConfig, stack: string, root: string): TalosClusterArgs {
+function talosCluster(config: ChongusConfig, stack: string): Omit<TalosClusterArgs, "root"> {
     const { talos, network, storage, nodes } = config;
     return {
         clusterName: stack,
@@ -451,7 +454,6 @@ function talosCluster(config: ChongusConfig, stack: string, root: string): Talos
         localHostpath: storage.localHostpath,
         nfs: storage.nfs,
         secretsFile: talos.secretsFile,
-        root,
     };
 }
 
@@ -463,24 +465,4 @@ function ciMachines({ nodes, talos }: ChongusConfig) {
 
 function poolArgs({ pool, announce, bgp }: ChongusConfig["network"]) {
     return { pool, announce, ...(bgp === undefined ? {} : { bgp }) };
-}
-
-/** The machines as Kubernetes sees them. */
-function talosNodes({ nodes, talos }: ChongusConfig): NodeInfo[] {
-    return nodes.map(({ name, address, capacity, gpus, systemDisk, osdDisks, mac }) => ({
-        name,
-        address,
-        labels: {
-            "kubernetes.io/hostname": name,
-            "kubernetes.io/os": "linux",
-            "kubernetes.io/arch": "amd64",
-            "node-role.kubernetes.io/control-plane": "",
-            ...(gpus.nvidia > 0 ? NVIDIA_NODE_LABEL : {}),
-        },
-        capacity,
-        gpus: gpus.nvidia,
-        kubeletVersion: `v${talos.kubernetes}`,
-        osImage: `Talos (${talos.version})`,
-        hardware: { disks: [systemDisk, ...osdDisks], mac },
-    }));
 }

@@ -1,5 +1,6 @@
 /** One NixOS machine with k3s, top to bottom in bootstrap order (seed 001). */
 import { dirname } from "node:path";
+import { NixosMachines } from "../bootstrap/nixos/machines";
 import { lookAtNode, NixosK3s, type NixosK3sArgs } from "../bootstrap/nixos-k3s";
 import { Namespaces } from "../components/cluster/namespaces";
 import { RELOAD_ANNOTATIONS, Reloader } from "../components/cluster/reloader";
@@ -47,23 +48,9 @@ export const homelab = defineStack<HomelabConfig>({
             refs: [...accountSecrets(config), ...appSecrets(config.apps), ...receiverRefs(config.monitoring.receivers)],
         },
     ],
-    machine: "ssh",
-    machines: (config) => ({ kind: "nixos-k3s", args: homelabNode(config), ageKey: config.secrets.ageKey }),
+    machines: (config) => new NixosMachines(homelabNode(config), config.node.capacity),
+    ageKey: ({ gitops, secrets }) => (gitops === undefined ? undefined : secrets.ageKey),
     machinesText: () => "one NixOS machine with k3s",
-    nodes: ({ node }) => [
-        {
-            name: node.name,
-            address: node.address,
-            labels: {
-                "kubernetes.io/hostname": node.name,
-                "kubernetes.io/os": "linux",
-                "kubernetes.io/arch": "amd64",
-                "node-role.kubernetes.io/control-plane": "true",
-                "node.kubernetes.io/instance-type": "k3s",
-            },
-            capacity: node.capacity,
-        },
-    ],
     program,
 });
 

@@ -114,6 +114,9 @@ export function controlPlaneEndpoint(vip: string): string {
     return `https://${vip}:6443`;
 }
 
+/** By which the device plugin knows the machines with a GPU. */
+export const NVIDIA_LABEL = { "nvidia.com/gpu.present": "true" } as const;
+
 const NVIDIA_MODULES = ["nvidia", "nvidia_uvm", "nvidia_drm", "nvidia_modeset"];
 
 /** What every node has in common. */
@@ -187,7 +190,7 @@ export function machineConfig(args: MachineConfigArgs, node: TalosNode): Machine
                 // Talos keeps load balancers off control plane nodes; here they are all there is.
                 "node.kubernetes.io/exclude-from-external-load-balancers": { $patch: "delete" },
                 // NVIDIA's device plugin chart looks for it.
-                ...(node.gpus === 0 ? {} : { "nvidia.com/gpu.present": "true" }),
+                ...(node.gpus === 0 ? {} : NVIDIA_LABEL),
             },
             features: {
                 kubePrism: { enabled: true, port: KUBE_PRISM.port },

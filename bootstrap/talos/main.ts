@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { runProgram } from "./child-process";
+import { runProgram } from "../../lib/run-program";
 import { look, type LookRequest } from "./look";
 import { openSecretsBundle, PrivateDirectory } from "./secrets-bundle";
 import {

@@ -1,8 +1,8 @@
 /** What the commands of the component do on the machines: every step can be run again at any time. */
 import { stringify } from "yaml";
-import type { Run } from "./child-process";
+import { lastLine, type Run } from "../../lib/run-program";
 import type { NodeSpec, NodesSpec, SchematicSpec } from "./spec";
-import { lastLine, type Talosctl } from "./talosctl";
+import { type Talosctl } from "./talosctl";
 import { NotYet, waitFor } from "./wait";
 
 /** A boot of a big server takes minutes; its firmware alone can take five. */

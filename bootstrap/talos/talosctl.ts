@@ -1,6 +1,6 @@
 /** talosctl and kubectl as the steps use them: every flag that is sent, and how the answers are read. */
 import { parseAllDocuments } from "yaml";
-import type { Ran, Run, RunOptions } from "./child-process";
+import { lastLine, type Ran, type Run, type RunOptions } from "../../lib/run-program";
 import type { PrivateDirectory, SecretsBundle } from "./secrets-bundle";
 import type { ClusterSpec } from "./spec";
 
@@ -278,10 +278,6 @@ export class Talosctl {
 export async function talosctlVersion(run: Run): Promise<string | undefined> {
     const ran = await run("talosctl", ["version", "--client", "--short"]);
     return ran.code === 0 ? /\bv\d+\.\d+\.\d+\b/.exec(ran.stdout)?.[0] : undefined;
-}
-
-export function lastLine(text: string): string {
-    return text.trim().split("\n").at(-1) ?? "";
 }
 
 function isObject(value: unknown): value is object {

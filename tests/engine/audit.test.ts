@@ -1,7 +1,7 @@
 /** Doctor and audit over one life of homelab: all well, broken on purpose, foreign things, gone things, adoption. */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Finding } from "../../tools/doctor/finding";
+import type { Finding } from "../../lib/finding";
 import { expectSuccess, SandboxHarness } from "./harness";
 
 jest.setTimeout(5 * 60_000);

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { talosCalls } from "../../sandbox/talos-machine";
+import { talosCalls } from "../../sandbox/machines/talos";
 import type { Step } from "../../tools/move/steps";
 import { planStack, type Plan } from "../../tools/plan/plan";
 import { readStackValue, ROOT, TYPESCRIPT } from "../../tools/stack-file";

@@ -8,6 +8,7 @@ import { ROOT } from "../../tools/stack-file";
 
 const PROJECT = [
     "index.ts",
+    "lib",
     "stacks",
     "lab",
     "config",

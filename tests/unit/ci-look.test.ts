@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { lookScript } from "../../bootstrap/nixos-k3s";
 import { parseFacts } from "../../bootstrap/node-facts";
 import { shellQuote } from "../../components/cluster/shell";
-import { installMachineCommands, prepareMachine } from "../../sandbox/node-machine";
+import { installMachineCommands, prepareMachine } from "../../sandbox/machines/nixos-k3s";
 import { openStack } from "../../stacks";
 import { readStackValue, ROOT } from "../../tools/stack-file";
 
@@ -15,7 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), "ci-look-"));
 const machine = join(folder, "machine");
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const machines = openStack("homelab", readStackValue(ROOT, "homelab")).machines(ROOT);
+const machines = openStack("homelab", readStackValue(ROOT, "homelab")).machines;
 if (machines.kind !== "nixos-k3s") throw new Error("homelab is no k3s on NixOS");
 const script = lookScript(machines.args);
 

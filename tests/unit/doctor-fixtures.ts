@@ -2,21 +2,22 @@
 import type { NodeFacts } from "../../bootstrap/node-facts";
 import type { SecretValues } from "../../components/secrets/sops";
 import { openStack } from "../../stacks";
-import type { Machines } from "../../lab/context";
+import type { Machines } from "../../bootstrap/kinds";
+import type { ToolWish } from "../../bootstrap/machines";
 import type { CloudflareFact } from "../../tools/doctor/cloudflare";
 import { judgeCloudflare } from "../../tools/doctor/cloudflare";
 import { judgeCluster, type ClusterFact } from "../../tools/doctor/cluster";
 import { judgeDoppler, type DopplerFact } from "../../tools/doctor/doppler";
-import type { Finding, Verdict } from "../../tools/doctor/finding";
-import { judgeNixos } from "../../tools/doctor/nixos";
+import type { Finding, Verdict } from "../../lib/finding";
+import { judgeNixos } from "../../bootstrap/nixos/judge";
 import { judgeClusterKey, judgeSecretsFile, type ClusterKey, type SecretsFact } from "../../tools/doctor/secrets";
 import { judgeState } from "../../tools/doctor/state";
 import { freshPolicy, mergeFragment } from "../../components/tailnet/policy";
 import { judgeTailscale, type TailscaleFact } from "../../tools/doctor/tailscale";
-import { judgeTalos, type TalosExtras, type TalosFacts } from "../../tools/doctor/talos";
-import { judgeNode, judgePlugins, judgeTool, toolWishes, type ToolFact, type ToolWish } from "../../tools/doctor/tools";
+import { judgeTalos, type TalosExtras, type TalosFacts } from "../../bootstrap/talos/judge";
+import { judgeNode, judgePlugins, judgeTool, toolWishes, type ToolFact } from "../../tools/doctor/tools";
 import { extensionsFor, schematic } from "../../bootstrap/talos/schematic";
-import type { Told } from "../../tools/live/get";
+import type { Told } from "../../lib/told";
 import type { State } from "../../tools/live/state";
 import { readStackValue, ROOT } from "../../tools/stack-file";
 
@@ -41,7 +42,7 @@ export const homelab = openStack("homelab", readStackValue(ROOT, "homelab"));
 export const chongus = openStack("chongus", readStackValue(ROOT, "chongus"));
 
 function machinesOf<K extends Machines["kind"]>(stack: typeof homelab, kind: K): Machines & { kind: K } {
-    const machines = stack.machines(ROOT);
+    const machines = stack.machines;
     if (machines.kind !== kind) throw new Error(`${stack.name} has other machines`);
     return machines as Machines & { kind: K };
 }
@@ -132,7 +133,7 @@ const STATE: State = { kind: "read", resources: [], unfinished: 0 };
 const ENV = { PULUMI_CONFIG_PASSPHRASE: "x" };
 
 const wish = (name: string): ToolWish => {
-    const all = [...toolWishes(nixos), ...toolWishes(talos)];
+    const all = [...toolWishes(nixos.tools), ...toolWishes(talos.tools)];
     const found = all.find((one) => one.name === name);
     if (found === undefined) throw new Error(`nobody wishes for ${name}`);
     return found;

@@ -4,21 +4,21 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { runProgram } from "../../bootstrap/talos/child-process";
+import { runProgram } from "../../lib/run-program";
 import { startCloudflare, startTailscale } from "../../sandbox/clouds";
 import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
 import { judgeCloudflare, lookAtCloudflare } from "../../tools/doctor/cloudflare";
 import { judgeDoppler, lookAtDoppler } from "../../tools/doctor/doppler";
-import { hasFailure, inOrder, type Finding } from "../../tools/doctor/finding";
+import { hasFailure, inOrder, type Finding } from "../../lib/finding";
 import { localKey } from "../../tools/doctor/local-key";
 import { cloudNeeds, nodePaths, pluginsOf } from "../../tools/doctor/needs";
-import { judgeNixos, lookAtNixos } from "../../tools/doctor/nixos";
+import { judgeNixos, lookAtNixos } from "../../bootstrap/nixos/judge";
 import { renderFindings } from "../../tools/doctor/render";
 import { ageRecipients } from "../../tools/doctor/secrets";
 import { holds, judgeTailscale, lookAtTailscale } from "../../tools/doctor/tailscale";
-import { judgeTalos } from "../../tools/doctor/talos";
+import { judgeTalos } from "../../bootstrap/talos/judge";
 import { lookAtTool } from "../../tools/doctor/tools";
-import { shell } from "../../tools/live/reach";
+import { shell } from "../../bootstrap/ssh";
 import { commonOptions } from "../../tools/live/options";
 import { planStack, type Plan } from "../../tools/plan/plan";
 import { readStackValue, ROOT, TYPESCRIPT } from "../../tools/stack-file";
@@ -41,7 +41,7 @@ describe("judgements", () => {
     });
 
     test("what was not run is never ok: a silent machine, a refused token, a refused OAuth client", () => {
-        const machines = homelab.machines(ROOT);
+        const machines = homelab.machines;
         if (machines.kind !== "nixos-k3s") throw new Error("homelab is no NixOS machine any more");
         const nothing = { directories: [], devices: [] };
         expect(said(judgeNixos(machines.args, nothing, refused(255, "No route to host")))).toEqual([
@@ -86,7 +86,7 @@ describe("judgements", () => {
     });
 
     test("no machine is called well when talosctl or its secrets are not in order", () => {
-        const machines = chongus.machines(ROOT);
+        const machines = chongus.machines;
         if (machines.kind !== "talos") throw new Error("chongus is no Talos cluster any more");
         const answer = {
             secretsHash: "",
@@ -246,7 +246,7 @@ describe("looks", () => {
     });
 
     test("a machine that cannot be reached is a reason, and no program more", async () => {
-        const machines = homelab.machines(ROOT);
+        const machines = homelab.machines;
         if (machines.kind !== "nixos-k3s") throw new Error("homelab is no NixOS machine any more");
         const nowhere = () =>
             Promise.resolve({ code: 255, stdout: "", stderr: "ssh: connect to host x: No route to host\n" });

@@ -18,7 +18,7 @@ import { sshCommand, sshShell } from "../../bootstrap/ssh";
 import { BASH, runCommand, whatItSaid } from "../../components/cluster/cluster-command";
 import { shellQuote } from "../../components/cluster/shell";
 import { localAgeKey, SopsAgeKey } from "../../components/secrets/sops-age-key";
-import { installMachineCommands, prepareMachine } from "../../sandbox/node-machine";
+import { installMachineCommands, prepareMachine } from "../../sandbox/machines/nixos-k3s";
 import { ROOT } from "../../tools/stack-file";
 import { planComponent } from "./component-plan";
 

@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { MachinesOfKind } from "../../bootstrap/machines";
 import { podSecurityFaults, type PodSecurityLevel } from "../../policy/pod-security";
 import { rules } from "../../policy/rules";
 import { podOf } from "../../policy/rules/kubernetes";
@@ -38,8 +39,8 @@ beforeAll(async () => {
 
 /** Kubernetes of a stack: Talos' is in its file, k3s' is NixOS' matter and taken to be the sandbox's. */
 function kubernetesOf(stack: string): string {
-    const machines = openStack(stack, readStackValue(ROOT, stack)).machines(ROOT);
-    return machines.kind === "talos" ? machines.args.kubernetesVersion : TOOLS.kubectl.version;
+    const { kubernetesVersion }: MachinesOfKind = openStack(stack, readStackValue(ROOT, stack)).machines;
+    return kubernetesVersion ?? TOOLS.kubectl.version;
 }
 
 /** Cluster-wide kinds of Kubernetes among what charts make. */

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { machineConfig, machineConfigYaml } from "../../bootstrap/talos/machine-config";
-import { madeUpTalosSecrets } from "../../sandbox/talos-machine";
-import { generate, type Tree } from "../../sandbox/talosctl/config";
+import { madeUpTalosSecrets } from "../../sandbox/machines/talos";
+import { generate, type Tree } from "../../sandbox/machines/talosctl/config";
 import { openStack, stackNames } from "../../stacks";
 import { CONFIG_KEY } from "../../config/parse";
 import { PROJECT, readStackValue, ROOT } from "../../tools/stack-file";
@@ -25,7 +25,7 @@ interface MachineConfiguration {
 
 /** What is handed to `talosctl gen config`, a row a machine; none for a stack that does not run on Talos. */
 function machineConfigurations(stack: string, value: unknown): MachineConfiguration[] {
-    const machines = openStack(stack, value).machines(ROOT);
+    const machines = openStack(stack, value).machines;
     if (machines.kind !== "talos") return [];
     const { args } = machines;
     return args.nodes.map((node) => ({
@@ -80,7 +80,7 @@ here.each([...committed, ...fixtures])(
     `%s: every machine configuration is valid under the schema of its release${skipped}`,
     (_title, stack, value) => {
         const machines = machineConfigurations(stack, value());
-        expect(machines.length > 0).toBe(openStack(stack, value()).machine === "talos");
+        expect(machines.length > 0).toBe(openStack(stack, value()).machines.kind === "talos");
         expect(machines.flatMap(faults)).toEqual([]);
     },
 );

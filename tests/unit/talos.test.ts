@@ -7,7 +7,7 @@ import { diskFaults, linkFaults, silentNodes, versionFaults, type LookAnswer } f
 import { machineConfig, machineConfigYaml, type TalosNode } from "../../bootstrap/talos/machine-config";
 import { bootImage, extensionsFor, installerImage, schematic } from "../../bootstrap/talos/schematic";
 import { openSecretsBundle } from "../../bootstrap/talos/secrets-bundle";
-import type { Run } from "../../bootstrap/talos/child-process";
+import type { Run } from "../../lib/run-program";
 import type { NodeSpec } from "../../bootstrap/talos/spec";
 import { cephFaults, convergeNode } from "../../bootstrap/talos/steps";
 import { Talosctl } from "../../bootstrap/talos/talosctl";
@@ -15,8 +15,8 @@ import { halfYear, lookAtTalos, TalosCluster, type TalosClusterArgs } from "../.
 import { NotYet, waitFor } from "../../bootstrap/talos/wait";
 import { recipientsFor } from "../../components/secrets/sops-rules";
 import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
-import { installTalosctl, madeUpTalosSecrets, talosCalls } from "../../sandbox/talos-machine";
-import { Machines } from "../../sandbox/talosctl/machines";
+import { installTalosctl, madeUpTalosSecrets, talosCalls } from "../../sandbox/machines/talos";
+import { Machines } from "../../sandbox/machines/talosctl/machines";
 import { ROOT } from "../../tools/stack-file";
 import type { PlannedResource } from "../../tools/plan/plan";
 import { planComponent } from "./component-plan";

@@ -1,11 +1,12 @@
 /** Gathers what is declared, what is in the state and what is there, by reading only, and compares. */
-import { runProgram } from "../../bootstrap/talos/child-process";
+import { runProgram } from "../../lib/run-program";
 import { openStack, stackNames, type OpenStack } from "../../stacks";
 import type { CloudAccounts } from "../../lab/context";
 import { cloudflareReader } from "../live/cloudflare";
-import { isRecord, orReason, records, textOf, Unreachable, type Told } from "../live/get";
+import { isRecord, orReason, records, textOf, Unreachable } from "../live/get";
+import type { Told } from "../../lib/told";
 import { kubeReader } from "../live/kube";
-import { credential, openSecrets, readKubeconfig } from "../live/reach";
+import { credential, openSecrets } from "../live/reach";
 import { readState, type State } from "../live/state";
 import { tailscaleReader } from "../live/tailscale";
 import { isObject } from "../plan/monitor";
@@ -231,7 +232,7 @@ async function lookAtEverything(stack: OpenStack, { root, env, timeout }: Surrou
 }
 
 async function clusterOf(stack: OpenStack, root: string, timeout: number): Promise<Told<Cluster>> {
-    const kubeconfig = await readKubeconfig(stack.machines(root), timeout);
+    const kubeconfig = await stack.machines.kubeconfig({ root, timeout });
     if (!kubeconfig.ok) return kubeconfig;
     try {
         return { ok: true, value: await readCluster(kubeReader(kubeconfig.value, timeout)) };

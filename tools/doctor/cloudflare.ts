@@ -1,8 +1,9 @@
 /** The Cloudflare token: alive, and allowed to do what the plan will ask of it. */
 import { cloudflareReader } from "../live/cloudflare";
-import { orReason, records, textOf, type Told } from "../live/get";
+import { orReason, records, textOf } from "../live/get";
+import type { Told } from "../../lib/told";
 import type { CloudAccounts } from "../../lab/context";
-import { findingsOf, type Finding } from "./finding";
+import { findingsOf, type Finding } from "../../lib/finding";
 import type { CloudNeeds } from "./needs";
 
 const say = findingsOf("cloudflare");

@@ -1,7 +1,8 @@
 /** The Kubernetes API, reached as the program reaches it. */
-import { isRecord, records, textOf, Unreachable, type Told } from "../live/get";
+import { isRecord, records, textOf, Unreachable } from "../live/get";
+import type { Told } from "../../lib/told";
 import { kubeReader } from "../live/kube";
-import { findingsOf, type Finding } from "./finding";
+import { findingsOf, type Finding } from "../../lib/finding";
 
 const say = findingsOf("cluster");
 

@@ -1,23 +1,19 @@
 /** Looks at everything that a stack's program will need, all at once, and judges it. Changes nothing. */
-import { runProgram } from "../../bootstrap/talos/child-process";
+import { runProgram } from "../../lib/run-program";
 import { localKey, type KeyFact } from "./local-key";
 import { openStack, type OpenStack } from "../../stacks";
-import type { Machines } from "../../lab/context";
-import type { NodeFacts } from "../../bootstrap/node-facts";
-import type { Told } from "../live/get";
-import { credential, openSecrets, readKubeconfig } from "../live/reach";
+import type { Examined, ToolWish } from "../../bootstrap/machines";
+import { credential, openSecrets } from "../live/reach";
 import { readState } from "../live/state";
 import { planStack } from "../plan/plan";
 import { judgeCloudflare, lookAtCloudflare } from "./cloudflare";
 import { judgeCluster, lookAtCluster } from "./cluster";
 import { judgeDoppler, lookAtDoppler } from "./doppler";
-import { findingsOf, inOrder, type Area, type Finding } from "./finding";
-import { cloudNeeds, nodePaths, pluginsOf, type CloudNeeds, type NodePaths } from "./needs";
-import { judgeNixos, lookAtNixos } from "./nixos";
+import { findingsOf, inOrder, type Area, type Finding } from "../../lib/finding";
+import { cloudNeeds, nodePaths, pluginsOf, type CloudNeeds } from "./needs";
 import { judgeClusterKey, judgeSecretsFile, lookAtSecretsFile, sopsRules, type ClusterKey } from "./secrets";
 import { judgeState } from "./state";
 import { judgeTailscale, lookAtTailscale } from "./tailscale";
-import { judgeTalos, lookAtTalosMachines } from "./talos";
 import { judgeNode, judgePlugins, judgeTool, lookAtPlugins, lookAtTool, toolWishes } from "./tools";
 
 export interface Surroundings {
@@ -37,20 +33,19 @@ export async function examine(name: string, value: unknown, around: Surroundings
     const stack = openStack(name, value);
     // The plan first: it has the SDK of this process for itself.
     const plan = await planStack(name, value, around.root);
-    const machines = stack.machines(around.root);
+    const { machines } = stack;
     const secrets = openSecrets(stack, around.root);
-    const kubeconfig = readKubeconfig(machines, around.timeout);
-    const node =
-        machines.kind === "nixos-k3s"
-            ? lookAtNixos(machines.args, nodePaths(plan), runProgram, around.timeout)
-            : undefined;
-    const examined = await Promise.all([
-        area("tools", () => tools(machines, pluginsOf(plan, dependencies), around)),
-        area("secrets", async () => secretsFindings(stack, machines, around, await secrets, await node)),
+    const kubeconfig = machines.kubeconfig(around);
+    const examined = machines.examine(around, nodePaths(plan));
+    // Whoever waits for it last must still find the reason.
+    examined.catch(() => undefined);
+    const findings = await Promise.all([
+        area("tools", () => tools(machines.tools, pluginsOf(plan, dependencies), around)),
+        area("secrets", async () => secretsFindings(stack, around, await secrets, examined)),
         area("state", async () =>
             judgeState(name, await readState(name, around.root, runProgram, around.timeout), around.env),
         ),
-        area("machines", async () => machineFindings(machines, nodePaths(plan), await node, around)),
+        area("machines", async () => [...(await examined).findings]),
         area("cluster", async () =>
             judgeCluster(
                 stack.nodes.map((one) => one.name),
@@ -59,7 +54,7 @@ export async function examine(name: string, value: unknown, around: Surroundings
         ),
         ...clouds(stack, cloudNeeds(plan), secrets, around),
     ]);
-    return inOrder(examined.flat());
+    return inOrder(findings.flat());
 }
 
 /** A look that fails in a way nobody thought of is a finding of its own; the others go on. */
@@ -79,13 +74,13 @@ async function area(name: Area, look: () => Promise<Finding[]>): Promise<Finding
 }
 
 async function tools(
-    machines: Machines,
+    ofMachines: readonly ToolWish[],
     plugins: Readonly<Record<string, string>>,
     { timeout }: Surroundings,
 ): Promise<Finding[]> {
     const [programs, installed] = await Promise.all([
         Promise.all(
-            toolWishes(machines).map(async (wish) => judgeTool(wish, await lookAtTool(wish, runProgram, timeout))),
+            toolWishes(ofMachines).map(async (wish) => judgeTool(wish, await lookAtTool(wish, runProgram, timeout))),
         ),
         lookAtPlugins(runProgram, timeout),
     ]);
@@ -100,10 +95,9 @@ async function tools(
 
 async function secretsFindings(
     stack: OpenStack,
-    machines: Machines,
     { root }: Surroundings,
     opened: Awaited<ReturnType<typeof openSecrets>>,
-    node: Told<NodeFacts> | undefined,
+    examined: Promise<Examined>,
 ): Promise<Finding[]> {
     const rules = sopsRules(root);
     const closed = { ok: false, status: 0, reason: "not opened" } as const;
@@ -113,11 +107,10 @@ async function secretsFindings(
     }));
     const files = facts.flatMap(({ file, fact }) => judgeSecretsFile(file, fact, rules));
     const [first] = facts;
-    if (machines.kind !== "nixos-k3s" || first === undefined) return files;
+    if (stack.ageKey === undefined || first === undefined) return files;
+    const { from, path } = stack.ageKey;
     const key =
-        machines.ageKey.from === "file"
-            ? ofFile(machines.ageKey.path, await localKey(machines.ageKey.path, root, first.file.path))
-            : ofNode(machines.ageKey.path, machines.args.node.name, node);
+        from === "file" ? ofFile(path, await localKey(path, root, first.file.path)) : await ofMachines(path, examined);
     return [...files, judgeClusterKey(first.file.path, key, first.fact, rules)];
 }
 
@@ -127,22 +120,10 @@ function ofFile(where: string, fact: KeyFact): ClusterKey {
     return fact.recipient === "" ? { kind: "nameless", where } : { kind: "known", where, recipient: fact.recipient };
 }
 
-export function ofNode(path: string, name: string, node: Told<NodeFacts> | undefined): ClusterKey {
-    const where = `${path} on ${name}`;
-    if (node?.ok !== true) return { kind: "not looked at", reason: `the key is on ${name}, which cannot be looked at` };
-    if (node.value.ageKeyHash === "") return { kind: "missing", where };
-    const recipient = node.value.ageRecipient;
-    return recipient === "" ? { kind: "nameless", where } : { kind: "known", where, recipient };
-}
-
-async function machineFindings(
-    machines: Machines,
-    paths: NodePaths,
-    node: Told<NodeFacts> | undefined,
-    { timeout }: Surroundings,
-) {
-    if (machines.kind === "talos") return judgeTalos(machines.args, await lookAtTalosMachines(machines, timeout));
-    return judgeNixos(machines.args, paths, node ?? { ok: false, status: 0, reason: "not looked at" });
+/** What went wrong with the look is said where the machines are. */
+async function ofMachines(path: string, examined: Promise<Examined>): Promise<ClusterKey> {
+    const { ageKey } = await examined.catch((): Examined => ({ findings: [] }));
+    return ageKey ?? { kind: "not looked at", reason: `${path} is on the machines, which cannot be looked at` };
 }
 
 function clouds(

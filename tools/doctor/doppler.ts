@@ -1,7 +1,8 @@
 /** The Doppler service token. https://docs.doppler.com/reference/auth-me */
 import type { CloudAccounts } from "../../lab/context";
-import { get, isRecord, objectOf, orReason, records, textOf, type Told } from "../live/get";
-import { findingsOf, type Finding } from "./finding";
+import { get, isRecord, objectOf, orReason, records, textOf } from "../live/get";
+import type { Told } from "../../lib/told";
+import { findingsOf, type Finding } from "../../lib/finding";
 
 const say = findingsOf("doppler");
 

@@ -4,7 +4,7 @@ import { commonOptions } from "../live/options";
 import { readStackValue, ROOT } from "../stack-file";
 import { runMain } from "../user-error";
 import { examine } from "./doctor";
-import { hasFailure } from "./finding";
+import { hasFailure } from "../../lib/finding";
 import { renderFindings } from "./render";
 
 const USAGE = `usage: npm run doctor -- ${stackNames(ROOT).join("|")} [--json] [--root DIR] [--timeout SECONDS]`;

@@ -1,14 +1,8 @@
 /** What a stack's plan says about the world around it: paths and devices on nodes, APIs, provider plugins. */
+import type { NodePaths } from "../../bootstrap/machines";
 import { isObject, type Json } from "../plan/monitor";
 import type { Plan } from "../plan/plan";
 import type { PolicyFragment } from "../../components/tailnet/policy";
-
-export interface NodePaths {
-    /** Directories that pods or volumes take from the node. */
-    readonly directories: readonly string[];
-    /** Device files: /dev/net/tun, a USB stick by /dev/serial/by-id, a disk by /dev/disk/by-id. */
-    readonly devices: readonly string[];
-}
 
 /** Every hostPath of pods and volumes, and every `local` volume. */
 export function nodePaths(plan: Pick<Plan, "resources">): NodePaths {

@@ -1,5 +1,5 @@
 /** Findings for people: aligned columns, the mend below what needs one, and a sum. */
-import { AREAS, type Finding, type Verdict } from "./finding";
+import { AREAS, type Finding, type Verdict } from "../../lib/finding";
 
 const MARKS: Readonly<Record<Verdict, string>> = { ok: "ok", warning: "warn", failure: "FAIL", skipped: "skip" };
 

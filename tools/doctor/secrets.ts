@@ -1,12 +1,14 @@
 /** The secrets files: there, encrypted to whom .sops.yaml says, opened by this computer's key, complete. */
+import type { KeyOnMachine } from "../../bootstrap/machines";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import type { SecretValues } from "../../components/secrets/sops";
 import { recipientsFor } from "../../components/secrets/sops-rules";
 import type { SecretsFile } from "../../lab/context";
-import { isRecord, records, textOf, type Told } from "../live/get";
-import { findingsOf, type Finding } from "./finding";
+import { isRecord, records, textOf } from "../live/get";
+import type { Told } from "../../lib/told";
+import { findingsOf, type Finding } from "../../lib/finding";
 
 const say = findingsOf("secrets");
 
@@ -129,13 +131,9 @@ function contentFindings(path: string, refs: readonly string[], opened: Told<Sec
 
 /** What is known of the key that Argo CD gets. */
 export type ClusterKey =
-    | { readonly kind: "known"; readonly recipient: string; readonly where: string }
+    | KeyOnMachine
     /** On this computer: tried on the secrets file itself. */
-    | { readonly kind: "tried"; readonly recipient: string; readonly where: string; readonly opens: boolean }
-    /** There, without the comment that names its recipient. */
-    | { readonly kind: "nameless"; readonly where: string }
-    | { readonly kind: "missing"; readonly where: string }
-    | { readonly kind: "not looked at"; readonly reason: string };
+    | { readonly kind: "tried"; readonly recipient: string; readonly where: string; readonly opens: boolean };
 
 /** The key in the cluster against the rules, and against what the file is really encrypted to. */
 export function judgeClusterKey(

@@ -1,6 +1,6 @@
 /** The engine's state: can it be read, and was the last run brought to its end. */
 import type { State } from "../live/state";
-import { findingsOf, type Finding } from "./finding";
+import { findingsOf, type Finding } from "../../lib/finding";
 
 const say = findingsOf("state");
 

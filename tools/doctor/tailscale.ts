@@ -1,9 +1,10 @@
 /** The Tailscale OAuth client: accepted, and with the scopes that the plan needs. */
 import type { CloudAccounts } from "../../lab/context";
 import { isOpenToAll, missingFrom, stacksIn } from "../../components/tailnet/policy";
-import { orReason, type Told } from "../live/get";
+import { orReason } from "../live/get";
+import type { Told } from "../../lib/told";
 import { tailscaleReader, type TailscaleAccount } from "../live/tailscale";
-import { findingsOf, type Finding } from "./finding";
+import { findingsOf, type Finding } from "../../lib/finding";
 import type { CloudNeeds } from "./needs";
 
 const say = findingsOf("tailscale");

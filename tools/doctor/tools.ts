@@ -1,26 +1,10 @@
 /** Programs of this computer, and the engine's provider plugins. */
-import type { Run } from "../../bootstrap/talos/child-process";
-import { talosctlVersion } from "../../bootstrap/talos/talosctl";
-import type { Machines } from "../../lab/context";
+import type { Run } from "../../lib/run-program";
+import type { ToolWish } from "../../bootstrap/machines";
 import { newEnough, TOOLS } from "../toolchain";
-import { findingsOf, type Finding } from "./finding";
+import { findingsOf, type Finding } from "../../lib/finding";
 
 const say = findingsOf("tools");
-
-/** A program the stack needs. */
-export interface ToolWish {
-    readonly name: string;
-    readonly why: string;
-    /** Arguments that make it print its version; absent: being there is enough. */
-    readonly versionArgs?: readonly string[];
-    /** Oldest version that will do; its major version must be the same. */
-    readonly atLeast?: string;
-    /** The release it must be of, major and minor, e.g. "1.10". */
-    readonly release?: string;
-    readonly install: string;
-    /** Needed by people, not by the program: its absence is a warning. */
-    readonly optional?: boolean;
-}
 
 export interface ToolFact {
     readonly found: boolean;
@@ -28,11 +12,11 @@ export interface ToolFact {
     readonly version?: string;
 }
 
-/** What a stack needs on this computer. */
-export function toolWishes(machines: Machines): ToolWish[] {
+/** What a stack needs on this computer, its machines' own programs among it. */
+export function toolWishes(ofMachines: readonly ToolWish[]): ToolWish[] {
     const atLeast = (name: "pulumi" | "kubectl") =>
         TOOLS[name].onPath ?? { atLeast: "0.0.0", versionArgs: ["version"] };
-    const common: ToolWish[] = [
+    return [
         {
             name: "pulumi",
             why: "the engine",
@@ -54,33 +38,26 @@ export function toolWishes(machines: Machines): ToolWish[] {
             install: "mise install, or https://getsops.io/docs/#download",
             optional: true,
         },
+        ...ofMachines,
     ];
-    return machines.kind === "nixos-k3s"
-        ? [...common, { name: "ssh", why: "the way to the machine", install: "the OpenSSH client of your system" }]
-        : [
-              ...common,
-              {
-                  name: "talosctl",
-                  why: "the way to the machines",
-                  versionArgs: ["version", "--client", "--short"],
-                  release: release(machines.args.talosVersion),
-                  install: `${machines.args.talosVersion}: mise install, or https://github.com/siderolabs/talos/releases`,
-              },
-          ];
 }
 
-/** "1.10" of "v1.10.6". */
+/** "1.10" of "1.10.6". */
 function release(version: string): string {
-    return version.replace(/^v/, "").split(".").slice(0, 2).join(".");
+    return version.split(".").slice(0, 2).join(".");
 }
 
-export async function lookAtTool({ name, versionArgs }: ToolWish, run: Run, timeout: number): Promise<ToolFact> {
+export async function lookAtTool(
+    { name, versionArgs, readVersion }: ToolWish,
+    run: Run,
+    timeout: number,
+): Promise<ToolFact> {
     const there = await run("bash", ["-c", `command -v ${name}`], { timeout });
     if (there.code !== 0) return { found: false };
     if (versionArgs === undefined) return { found: true };
     const version =
-        name === "talosctl"
-            ? (await talosctlVersion(run))?.replace(/^v/, "")
+        readVersion !== undefined
+            ? await readVersion(run)
             : /\d+\.\d+\.\d+/.exec((await run(name, versionArgs, { timeout })).stdout)?.[0];
     return { found: true, ...(version === undefined ? {} : { version }) };
 }
@@ -96,8 +73,9 @@ export function judgeTool(wish: ToolWish, { found, version }: ToolFact): Finding
         const [major] = atLeast.split(".");
         return bad(name, `is ${version}; wanted: ${major}.x from ${atLeast} on`, `install ${install}`);
     }
-    if (wish.release !== undefined && release(version) !== wish.release) {
-        return bad(name, `is ${version}; wanted: ${wish.release}.x, as talos.version says`, `install ${install}`);
+    if (wish.release !== undefined && release(version) !== wish.release.number) {
+        const { number, key } = wish.release;
+        return bad(name, `is ${version}; wanted: ${number}.x, as ${key} says`, `install ${install}`);
     }
     return say.ok(name, version);
 }

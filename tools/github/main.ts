@@ -3,7 +3,7 @@
  * speak to GitHub with a workflow's token.
  */
 import { appendFileSync, writeFileSync } from "node:fs";
-import { lookScript } from "../../bootstrap/nixos-k3s";
+import type { MachinesOfKind } from "../../bootstrap/machines";
 import { openStack } from "../../stacks";
 import { readStackValue, ROOT } from "../stack-file";
 import { runMain, UserError } from "../user-error";
@@ -91,11 +91,11 @@ async function lookForUnseen(): Promise<void> {
 }
 
 async function look(stack: string): Promise<void> {
-    const machines = openStack(stack, readStackValue(ROOT, stack)).machines(ROOT);
-    if (machines.kind !== "nixos-k3s") {
+    const { lookScript }: MachinesOfKind = openStack(stack, readStackValue(ROOT, stack)).machines;
+    if (lookScript === undefined) {
         throw new UserError(`the machines of ${stack} are not looked at by ssh: its workflows need no SSH key`);
     }
-    process.stdout.write(lookScript(machines.args));
+    process.stdout.write(lookScript);
 }
 
 /** What preview and drift have in common. */

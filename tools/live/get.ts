@@ -2,6 +2,7 @@
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Told } from "../../lib/told";
 import type { Access } from "./kubeconfig";
 
 export interface Answer {
@@ -18,10 +19,6 @@ export interface GetOptions {
 
 /** No answer at all; the message says why, for a person. */
 export class Unreachable extends Error {}
-
-/** What an API was asked for, or why it did not say. */
-export type Told<T> =
-    { readonly ok: true; readonly value: T } | { readonly ok: false; readonly status: number; readonly reason: string };
 
 /** A busy API is asked twice more. */
 const PATIENCE = [1000, 3000];

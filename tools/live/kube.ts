@@ -1,5 +1,6 @@
 /** The Kubernetes API, read only. Objects come without their contents: their metadata is all that is asked for. */
-import { get, objectOf, records, textOf, type Answer, type Told } from "./get";
+import { get, objectOf, records, textOf, type Answer } from "./get";
+import type { Told } from "../../lib/told";
 import { accessOf } from "./kubeconfig";
 
 export interface ObjectMeta {

@@ -1,6 +1,5 @@
 /** What the engine's state holds, where engine and state are at hand. Secrets in it stay encrypted. */
-import type { Run } from "../../bootstrap/talos/child-process";
-import { lastLine } from "../../bootstrap/talos/talosctl";
+import { lastLine, type Run } from "../../lib/run-program";
 import { isRecord, records, textOf } from "./get";
 
 export interface StateResource {

@@ -1,5 +1,6 @@
 /** Tailscale's API, read only but for the grant of a token that every OAuth client starts with. https://tailscale.com/api */
-import { get, objectOf, textOf, Unreachable, type Told } from "./get";
+import { get, objectOf, textOf, Unreachable } from "./get";
+import type { Told } from "../../lib/told";
 
 export interface TailscaleReader {
     /** What the token may do, as the API says: e.g. ["auth_keys", "devices:core"]; empty when it does not say. */

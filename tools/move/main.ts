@@ -6,9 +6,9 @@ import { existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { openStack, stackNames } from "../../stacks";
 import { ConfigError, didYouMean } from "../../config/parse";
-import { Unreachable, type Told } from "../live/get";
+import { Unreachable } from "../live/get";
+import type { Told } from "../../lib/told";
 import { kubeReader } from "../live/kube";
-import { readKubeconfig } from "../live/reach";
 import { planStack } from "../plan/plan";
 import { readStackValue, ROOT } from "../stack-file";
 import { runMain, UserError } from "../user-error";
@@ -87,8 +87,7 @@ async function kubeconfigOf(
     file: string | undefined,
     timeout: number,
 ): Promise<Told<string>> {
-    if (file === undefined)
-        return readKubeconfig(openStack(stack, readStackValue(root, stack)).machines(root), timeout);
+    if (file === undefined) return openStack(stack, readStackValue(root, stack)).machines.kubeconfig({ root, timeout });
     if (!existsSync(file)) throw new UserError(`the kubeconfig ${file} of ${stack} does not exist`);
     return { ok: true, value: readFileSync(file, "utf8") };
 }

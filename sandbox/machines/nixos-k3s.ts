@@ -2,8 +2,23 @@
  * The machine behind the control plane: a folder that is its root file system, and an `ssh` that runs what it is told
  * against that folder. The program under test speaks to it as to a real node: same commands, same answers.
  */
-import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { PlayedMachines } from "./machines";
+
+export const nixosMachine: PlayedMachines = {
+    install: (bin, { node }, nodes) => installMachineCommands(bin, node, nodes[0]?.name ?? ""),
+    fill({ node, kubeconfig, ageKey }) {
+        prepareMachine(node, [
+            { path: "/etc/rancher/k3s/k3s.yaml", content: readFileSync(kubeconfig, "utf8"), mode: 0o600 },
+        ]);
+        const key = join(node, "var/lib/sops-nix/keys.txt");
+        if (!existsSync(dirname(key))) {
+            mkdirSync(dirname(key), { recursive: true });
+            writeFileSync(key, readFileSync(ageKey), { mode: 0o600 });
+        }
+    },
+};
 
 export interface MachineFile {
     readonly path: string;

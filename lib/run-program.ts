@@ -40,3 +40,8 @@ export const runProgram: Run = (program, args, { env = {}, stdin = "", timeout =
         child.stdin.on("error", () => undefined);
         child.stdin.end(stdin);
     });
+
+/** Of what a program said; mostly the reason. */
+export function lastLine(text: string): string {
+    return text.trim().split("\n").at(-1) ?? "";
+}

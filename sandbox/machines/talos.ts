@@ -1,13 +1,27 @@
 /**
- * Machines with Talos for the sandbox: `talosctl` on the engine's PATH answers from files (sandbox/talosctl/), and
+ * Machines with Talos for the sandbox: `talosctl` on the engine's PATH answers from files (sandbox/machines/talosctl/), and
  * `curl` knows the Image Factory. The program under test speaks to them as to real ones: same commands, same answers.
  */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { TALOS_SECRETS } from "../bootstrap/talos/secrets-bundle";
+import { TALOS_SECRETS } from "../../bootstrap/talos/secrets-bundle";
+import type { PlayedMachines } from "./machines";
 import { Machines } from "./talosctl/machines";
+
+export const talosMachines: PlayedMachines = {
+    install: (bin, { node, kubeconfig }, nodes) =>
+        installTalosctl(bin, {
+            root: node,
+            kubeconfig,
+            nodes: nodes.map(({ name, address, hardware = { disks: [], mac: "" } }) => ({
+                name,
+                address,
+                ...hardware,
+            })),
+        }),
+};
 
 export interface TalosMachines {
     /** Folder for the machines' files; what is there already is left alone. */

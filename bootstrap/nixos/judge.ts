@@ -1,13 +1,12 @@
 /** The NixOS machine: reached over SSH, k3s as Cilium needs it, its key, its directories and devices. */
-import type { Run } from "../../bootstrap/talos/child-process";
-import { lastLine } from "../../bootstrap/talos/talosctl";
-import { knownFlags, missingFlags, nixosOption, RECOMMENDED_FLAGS } from "../../bootstrap/k3s-flags";
-import { nodeFaultList, type NixosK3sArgs, type NodePart } from "../../bootstrap/nixos-k3s";
-import { parseFacts, probeScript, type NodeFacts } from "../../bootstrap/node-facts";
-import type { Told } from "../live/get";
-import { overSsh } from "../live/reach";
-import { findingsOf, type Finding } from "./finding";
-import type { NodePaths } from "./needs";
+import { findingsOf, type Finding } from "../../lib/finding";
+import { lastLine, type Run } from "../../lib/run-program";
+import type { Told } from "../../lib/told";
+import { knownFlags, missingFlags, nixosOption, RECOMMENDED_FLAGS } from "../k3s-flags";
+import type { NodePaths } from "../machines";
+import { nodeFaultList, type NixosK3sArgs, type NodePart } from "../nixos-k3s";
+import { parseFacts, probeScript, type NodeFacts } from "../node-facts";
+import { overSsh } from "../ssh";
 
 const say = findingsOf("machines");
 

@@ -1,14 +1,12 @@
 /** Machines with Talos: what the program itself looks at before each run, and extensions and mount point beside it. */
-import { runProgram } from "../../bootstrap/talos/child-process";
-import { look, type LookAnswer } from "../../bootstrap/talos/look";
-import { extensionsFor, schematic } from "../../bootstrap/talos/schematic";
-import { PrivateDirectory } from "../../bootstrap/talos/secrets-bundle";
-import { lookRequest, type TalosClusterArgs } from "../../bootstrap/talos/talos-cluster";
-import { lastLine } from "../../bootstrap/talos/talosctl";
 import { UNKNOWN_CLUSTER } from "../../components/cluster/cluster-uid";
-import type { Machines } from "../../lab/context";
-import { withTalosctl } from "../live/reach";
-import { findingsOf, type Finding } from "./finding";
+import { findingsOf, type Finding } from "../../lib/finding";
+import { lastLine, runProgram, type Run } from "../../lib/run-program";
+import { look, type LookAnswer } from "./look";
+import { extensionsFor, schematic } from "./schematic";
+import { openSecretsBundle, PrivateDirectory } from "./secrets-bundle";
+import { lookRequest, type TalosClusterArgs } from "./talos-cluster";
+import { Talosctl, type Surroundings } from "./talosctl";
 
 const say = findingsOf("machines");
 
@@ -25,22 +23,48 @@ export interface TalosFacts {
     readonly extras: ReadonlyMap<string, TalosExtras | "maintenance" | { readonly silent: string }>;
 }
 
-export async function lookAtTalosMachines(
-    machines: Machines & { kind: "talos" },
+/** talosctl with a client certificate of its own, for as long as `use` takes. */
+export async function withTalosctl<T>(
+    args: TalosClusterArgs,
     timeout: number,
-): Promise<TalosFacts> {
+    use: (talosctl: Talosctl, around: Surroundings) => Promise<T>,
+): Promise<T> {
+    const directory = new PrivateDirectory();
+    const around: Surroundings = {
+        run: (program, words, options) =>
+            runProgram(program, words, { ...options, timeout: Math.min(options?.timeout ?? timeout, timeout) }),
+        directory,
+        say: () => undefined,
+        sleep: () => Promise.resolve(),
+        now: Date.now,
+    };
+    try {
+        const { root, secretsFile, clusterName, endpoint, talosVersion, kubernetesVersion } = lookRequest(args);
+        const talosctl = await Talosctl.open(around, await openSecretsBundle(root, secretsFile), {
+            CLUSTER_NAME: clusterName,
+            CONTROL_PLANE_ENDPOINT: endpoint,
+            TALOS_VERSION: talosVersion,
+            KUBERNETES_VERSION: kubernetesVersion,
+        });
+        return await use(talosctl, around);
+    } finally {
+        directory.remove();
+    }
+}
+
+export async function lookAtTalosMachines(args: TalosClusterArgs, run: Run, timeout: number): Promise<TalosFacts> {
     const directory = new PrivateDirectory();
     let answer: LookAnswer;
     try {
         answer = await look(
             {
-                run: (program, args, options) => runProgram(program, args, { ...options, timeout }),
+                run: (program, words, options) => run(program, words, { ...options, timeout }),
                 directory,
                 say: () => undefined,
                 sleep: () => Promise.resolve(),
                 now: Date.now,
             },
-            lookRequest(machines.args),
+            lookRequest(args),
         );
     } catch (error) {
         answer = {
@@ -56,9 +80,9 @@ export async function lookAtTalosMachines(
     // Without tools or certificates no machine can be asked.
     if (answer.secretsHash === "" || answer.faults.some((fault) => /^(talosctl|kubectl) /.test(fault)))
         return { answer, extras };
-    await withTalosctl(machines, timeout, async (talosctl) => {
+    await withTalosctl(args, timeout, async (talosctl) => {
         await Promise.all(
-            machines.args.nodes.map(async ({ name, address }) => {
+            args.nodes.map(async ({ name, address }) => {
                 try {
                     const presence = await talosctl.presence(address);
                     if (presence.kind === "maintenance") extras.set(name, "maintenance");
@@ -66,7 +90,7 @@ export async function lookAtTalosMachines(
                     else {
                         extras.set(name, {
                             schematic: await talosctl.schematic(address),
-                            mounted: await talosctl.has(address, machines.args.localHostpath),
+                            mounted: await talosctl.has(address, args.localHostpath),
                         });
                     }
                 } catch (error) {
@@ -78,7 +102,9 @@ export async function lookAtTalosMachines(
     return { answer, extras };
 }
 
-export function judgeTalos(args: TalosClusterArgs, { answer, extras }: TalosFacts): Finding[] {
+type JudgedArgs = Omit<TalosClusterArgs, "root">;
+
+export function judgeTalos(args: JudgedArgs, { answer, extras }: TalosFacts): Finding[] {
     // Every sentence about a machine starts with its name, or has "on <name>" in it.
     const about = (name: string, sentence: string) => new RegExp(`(^|on )${name}\\b`).test(sentence);
     const names = args.nodes.map(({ name }) => name);
@@ -106,7 +132,7 @@ export function judgeTalos(args: TalosClusterArgs, { answer, extras }: TalosFact
 }
 
 function extraFindings(
-    args: TalosClusterArgs,
+    args: JudgedArgs,
     node: TalosClusterArgs["nodes"][number],
     extras: TalosExtras | "maintenance" | { readonly silent: string } | undefined,
 ): Finding[] {

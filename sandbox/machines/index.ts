@@ -1,0 +1,10 @@
+/** By kind; one without its play does not compile. */
+import type { MachineKind } from "../../bootstrap/kinds";
+import type { PlayedMachines } from "./machines";
+import { nixosMachine } from "./nixos-k3s";
+import { talosMachines } from "./talos";
+
+export const PLAYED: Readonly<Record<MachineKind, PlayedMachines>> = {
+    "nixos-k3s": nixosMachine,
+    talos: talosMachines,
+};

@@ -1,0 +1,10 @@
+/** What the sandbox plays for a kind of machine. */
+import type { NodeInfo } from "../../bootstrap/machines";
+import type { SandboxLayout } from "../layout";
+
+export interface PlayedMachines {
+    /** Writes the commands into `bin` by which the program reaches the machines; the control plane is not there yet. */
+    install(bin: string, layout: SandboxLayout, nodes: readonly NodeInfo[]): void;
+    /** What the machines hold once the control plane is there; absent: nothing. */
+    fill?(layout: SandboxLayout): void;
+}
