@@ -221,6 +221,13 @@ export function whole(first: number, last?: number, allowed?: string) {
 /** TCP or UDP port. */
 export const port = whole(1, 65535, "a port from 1 to 65535");
 
+/** A bucket of an S3 server. */
+export const s3 = z.strictObject({
+    /** S3 endpoint. */
+    endpoint: httpsUrl,
+    bucket: bucketName,
+});
+
 /** Kubernetes takes no user or group above. */
 const LAST_ID = 2147483647;
 

@@ -121,6 +121,11 @@ export function appsWithData(apps: Apps): string[] {
     return inCatalogueOrder(apps).flatMap(({ app }) => app.keeps ?? []);
 }
 
+/** Databases on the shared server. */
+export function appDatabases(apps: Apps): string[] {
+    return declaredApps(apps).flatMap(({ app }) => (app.database === undefined ? [] : [app.name]));
+}
+
 /** Devices of the machine that apps ask for. */
 export function appDevices(apps: Apps): string[] {
     return [...new Set(declaredApps(apps).flatMap(({ app }) => app.devices ?? []))];

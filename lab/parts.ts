@@ -3,7 +3,9 @@ import { z } from "zod";
 import { canonicalCidr, isIpv4 } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
 import { bytes, cpu, isCidr } from "../config/fields";
+import type { Fault } from "../config/parse";
 import type { Claim } from "../config/rules";
+import type { LabConfig } from "./lab";
 
 /** What a machine has; requests are checked against it and the sandbox's node shows it. */
 export const NODE_CAPACITY = z.strictObject({ cpu, memory: bytes });
@@ -11,6 +13,20 @@ export const NODE_CAPACITY = z.strictObject({ cpu, memory: bytes });
 /** Hosts as claims: fully qualified. */
 export const hostClaims = (hosts: readonly Claim[], domain: string): StackClaim[] =>
     hosts.map(([path, value]): StackClaim => ({ kind: "host", value: `${value}.${domain}`, path }));
+
+/** Git cannot deliver where no Git is. */
+export function deliveryNeedsGit({ gitops, delivery, apps }: LabConfig & { readonly gitops?: unknown }): Fault[] {
+    if (gitops !== undefined) return [];
+    const places = Object.entries(apps).flatMap(([name, app]) =>
+        app?.delivery === "gitops" ? [`apps.${name}.delivery`] : [],
+    );
+    return [...(delivery === "gitops" ? ["delivery"] : []), ...places].map((path) => ({
+        rule: "delivery-without-git",
+        path,
+        got: '"gitops"',
+        allowed: "gitops only with a repository, under gitops",
+    }));
+}
 
 /**
  * The LAN of a node, and what the file says of the network: the LAN said there, else the /24 around the node's address.

@@ -1,9 +1,8 @@
 /** Schema and cross-field rules of the recipe chongus. */
 import { z } from "zod";
-import { cidrRange, contains } from "../components/network/addresses";
+import { cidrRange, contains, toAddress, toNumber } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
 import { show, type CrossRule } from "../config/parse";
-import { receivers } from "../config/receivers";
 import {
     bucketAddress,
     claimedTwice,
@@ -18,24 +17,24 @@ import {
 import { kubernetesOfTalos } from "../bootstrap/talos/versions";
 import { accountKeys } from "../lab/accounts";
 import { appAddresses, appHosts, appsSchema, type Offers } from "../lab/apps";
-import { hostClaims, NODE_CAPACITY } from "../lab/parts";
+import { deliveryNeedsGit, hostClaims, isRecord, lanOf, NODE_CAPACITY } from "../lab/parts";
+import { cephNodes } from "../lab/talos-storage";
+import { observability, observabilityHosts } from "../lab/observability";
 import {
     absolutePath,
-    bucketName,
     bytes,
     cidr,
     delivery,
     domain,
-    duration,
     gitRevision,
     httpsRepository,
-    httpsUrl,
     ipv4,
+    isCidr,
     label,
     owner,
-    probeUrl,
     protectData,
     relativePath,
+    s3,
     talosDirectory,
     timezone,
     whole,
@@ -58,33 +57,38 @@ const node = z.strictObject({
     mac: version("a hardware address in lower case such as 24:6e:96:00:00:01", /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/),
     /** Disk that Talos is installed on; it is wiped at the first installation. */
     systemDisk: diskById,
-    /** Disks that Ceph takes whole, two a node in the seed. */
-    osdDisks: z.array(diskById).min(1, { error: "at least one disk for Ceph" }),
+    /** Disks that Ceph takes whole, two a node in the seed. None on any node: there is no Ceph, and data is on local disks. */
+    osdDisks: z.array(diskById).default([]),
     /** What the machine has; requests are checked against it and the sandbox's node shows it. */
     capacity: NODE_CAPACITY.optional(),
     /** GPUs in the machine, by maker. */
     gpus: z.strictObject({ nvidia: whole(0).default(0) }).prefault({}),
 });
 
-const talos = z.strictObject({
-    version: version('a Talos release such as "v1.10.6"', /^v\d+\.\d+\.\d+$/),
-    kubernetes: version('a Kubernetes release without v, such as "1.33.0"', /^\d+\.\d+\.\d+$/),
-    /** Address that the control plane nodes share; the API server's endpoint. */
-    vip: ipv4,
-    /** The nodes' network. */
-    subnet: cidr,
-    gateway: ipv4,
-    nameservers: z.array(ipv4).min(1, { error: "at least one name server" }),
-    /** SOPS file with the output of `talosctl gen secrets`, seen from the project's root. */
-    secretsFile: relativePath,
-});
+const talos = (stack: string) =>
+    z.strictObject({
+        version: version('a Talos release such as "v1.10.6"', /^v\d+\.\d+\.\d+$/).default("v1.10.6"),
+        kubernetes: version('a Kubernetes release without v, such as "1.33.0"', /^\d+\.\d+\.\d+$/).default("1.33.0"),
+        /** Address that the control plane nodes share; the API server's endpoint. */
+        vip: ipv4,
+        /** The nodes' network; default: the /24 around the first node. */
+        subnet: cidr,
+        gateway: ipv4,
+        /** Default: the gateway. */
+        nameservers: z.array(ipv4).min(1, { error: "at least one name server" }),
+        /** SOPS file with the output of `talosctl gen secrets`, seen from the project's root. */
+        secretsFile: relativePath.default(`clusters/${stack}/talos/secrets.enc.yaml`),
+    });
 
 const network = z.strictObject({
     podCidr: cidr.default("10.244.0.0/16"),
     serviceCidr: cidr.default("10.96.0.0/12"),
     /** Addresses for LoadBalancer Services. */
     pool: cidr,
-    /** How the LAN learns the way to the pool: `routed` = static routes on the router, which the plan lists. */
+    /**
+     * How the LAN learns the way to the pool: `l2` = by ARP, for a pool inside the nodes' network, where it is the default;
+     * `routed` = static routes on the router, which the plan lists.
+     */
     announce: z.enum(["routed", "l2", "bgp"]).default("routed"),
     /** Needed for `announce: bgp`. */
     bgp: z
@@ -94,44 +98,45 @@ const network = z.strictObject({
             peerAddress: ipv4,
         })
         .optional(),
-    /** Address of the gateway for LAN and tailnet. */
+    /** Address of the gateway for LAN and tailnet; default: the pool's second. */
     internalGateway: ipv4,
-    /** Address of the gateway that the Cloudflare tunnel leads to. */
+    /** Address of the gateway that the Cloudflare tunnel leads to; default: the pool's third. */
     externalGateway: ipv4,
 });
 
 const storage = z.strictObject({
     /** Directory of OpenEBS' local volumes, mounted by Talos. */
     localHostpath: talosDirectory.default("/var/mnt/local-hostpath"),
-    nfs: z.strictObject({
-        server: domain,
-        /** Exports on the server. */
-        media: absolutePath,
-        downloads: absolutePath,
-        inbox: absolutePath,
-        /** Newest protocol that the server speaks. */
-        version: z.enum(["3", "4.0", "4.1", "4.2"], { error: '"3", "4.0", "4.1" or "4.2"' }).default("4.2"),
-        /** TCP connections of a node to the server. */
-        connections: whole(1, 16).default(8),
-    }),
+    /** The household's file server; absent: there are no libraries. */
+    nfs: z
+        .strictObject({
+            server: domain,
+            /** Exports on the server; a library without one is not there. */
+            media: absolutePath.optional(),
+            downloads: absolutePath.optional(),
+            inbox: absolutePath.optional(),
+            /** Newest protocol that the server speaks. */
+            version: z.enum(["3", "4.0", "4.1", "4.2"], { error: '"3", "4.0", "4.1" or "4.2"' }).default("4.2"),
+            /** TCP connections of a node to the server. */
+            connections: whole(1, 16).default(8),
+        })
+        .optional(),
     owner,
     /** Set to "yes-really-destroy-data" before a destroy that shall also wipe the Ceph disks. */
     confirmDataLoss: z.literal("yes-really-destroy-data").optional(),
 });
 
-const s3 = z.strictObject({
-    /** S3 endpoint. */
-    endpoint: httpsUrl,
-    bucket: bucketName,
-});
-
+/** Absent: data volumes are as safe as the disks they are on. */
 const backups = z.strictObject({
     /** Backblaze B2, daily. */
-    b2: s3,
+    b2: s3.optional(),
     /** MinIO, hourly. */
-    minio: s3,
-    /** Where a volume that is new in the cluster gets its content from: MinIO is hourly and near, B2 is outside the house. */
-    restoreFrom: z.enum(["minio", "b2"]).default("minio"),
+    minio: s3.optional(),
+    /**
+     * Where a volume that is new in the cluster gets its content from: MinIO is hourly and near, B2 is outside the house.
+     * Default: MinIO, where it is given.
+     */
+    restoreFrom: z.enum(["minio", "b2"]),
     /** Whether destroy first takes a last backup of each volume to `restoreFrom`; false for a cluster that can't reach it any more. */
     beforeDestroy: z.boolean().default(true),
 });
@@ -149,61 +154,63 @@ const postgres = z.strictObject({
         .default([]),
 });
 
-const monitoring = z.strictObject({
-    retention: duration.default("14d"),
-    storage: bytes.default("55Gi"),
-    /** Bucket for Thanos. */
-    thanos: s3,
-    /** Bucket for Loki. */
-    loki: s3,
-    grafanaHost: label.default("grafana"),
-    prometheusHost: label.default("prometheus"),
-    alertmanagerHost: label.default("alertmanager"),
-    hubbleHost: label.default("hubble"),
-    /** Whom Alertmanager tells; docs/alerts.md */
-    receivers: receivers.default([]),
-    /** HTTP endpoints that the blackbox exporter probes, by name. */
-    probes: z.record(label, probeUrl).default({}),
-});
-
 export const chongusSchema = (stack: string) =>
     z.strictObject({
         domain,
-        timezone,
+        timezone: timezone.default("Etc/UTC"),
         nodes: z.array(node).min(1, { error: "at least one node" }),
-        talos,
+        talos: talos(stack),
         network,
-        secrets: z.strictObject({
-            /** SOPS file with the bootstrap secrets only: Doppler's token and what this program needs itself. */
-            sopsFile: relativePath,
-            doppler: z.strictObject({ project: label, config: label }),
-        }),
-        storage,
-        backups,
-        postgres,
-        gitops: z.strictObject({
-            /** Read without credentials, so over https. */
-            repository: httpsRepository,
-            revision: gitRevision.default("refs/heads/main"),
-            /** Directory that Flux starts from; what Pulumi owns is left out of it. docs/flux-apps.md */
-            path: relativePath,
-            /** Set: Flux decrypts what the tree has encrypted with SOPS, by an age key that this computer has. */
-            decryption: z
-                .strictObject({
-                    /** Public half of that key; default: the key that opens `secrets.sopsFile`. */
-                    recipient: version("an age recipient (age1...)", /^age1[0-9a-z]{58}$/).optional(),
-                })
-                .optional(),
-        }),
+        secrets: z
+            .strictObject({
+                /** SOPS file with what this program needs itself, and without Doppler with everything. */
+                sopsFile: relativePath.default(`clusters/${stack}/bootstrap/secrets.enc.yaml`),
+                /** Absent: everything stands in the SOPS file. */
+                doppler: z.strictObject({ project: label, config: label }).optional(),
+            })
+            .prefault({}),
+        storage: storage.prefault({}),
+        backups: backups.optional(),
+        /** Absent: there is no PostgreSQL. */
+        postgres: postgres.optional(),
+        /** Absent: Git has no hand in the cluster, and there is no Flux. */
+        gitops: z
+            .strictObject({
+                /** Read without credentials, so over https. */
+                repository: httpsRepository,
+                revision: gitRevision.default("refs/heads/main"),
+                /** Directory that Flux starts from; what Pulumi owns is left out of it. docs/flux-apps.md */
+                path: relativePath,
+                /** Set: Flux decrypts what the tree has encrypted with SOPS, by an age key that this computer has. */
+                decryption: z
+                    .strictObject({
+                        /** Public half of that key; default: the key that opens `secrets.sopsFile`. */
+                        recipient: version("an age recipient (age1...)", /^age1[0-9a-z]{58}$/).optional(),
+                    })
+                    .optional(),
+            })
+            .optional(),
         /** Who applies the apps' objects; an app's own `delivery` comes first. docs/gitops.md */
         delivery: delivery.default("pulumi"),
         protectData,
-        monitoring,
-        certificates: z.strictObject({
-            /** Contact for Let's Encrypt. */
-            email: z.email({ error: "an e-mail address" }),
-            server: z.enum(["production", "staging"]).default("production"),
-        }),
+        monitoring: observability.prefault({}),
+        /** Absent: the certificate is by an authority of the cluster's own, which no browser knows. */
+        certificates: z
+            .strictObject({
+                /** Contact for Let's Encrypt. */
+                email: z.email({ error: "an e-mail address" }),
+                server: z.enum(["production", "staging"]).default("production"),
+            })
+            .optional(),
+        /** A cluster that is on its way out: no other app is taken in. */
+        phaseOut: z
+            .strictObject({
+                /** Stack that its apps move to. */
+                to: label,
+                /** The apps that may stay until then. */
+                apps: z.array(label),
+            })
+            .optional(),
         ...accountKeys(stack),
         apps: appsSchema,
     });
@@ -211,18 +218,53 @@ export const chongusSchema = (stack: string) =>
 /** Facts of a stack of this recipe, as parsed from its file. */
 export type ChongusConfig = z.output<ReturnType<typeof chongusSchema>>;
 
+const LIBRARIES = ["media", "downloads", "inbox"] as const;
+
+/** Networks and addresses, where the file says nothing else. */
+export function chongusDefaults(value: Readonly<Record<string, unknown>>): Record<string, unknown> {
+    const { nodes, talos: said, network: net, backups: kept } = value;
+    const around = lanOf(Array.isArray(nodes) ? nodes[0] : undefined, undefined);
+    const machines = isRecord(said) ? said : said === undefined ? {} : undefined;
+    const subnet = machines?.["subnet"] ?? around?.lan;
+    return {
+        ...value,
+        ...(machines === undefined
+            ? {}
+            : {
+                  talos: {
+                      ...(subnet === undefined ? {} : { subnet }),
+                      ...(machines["gateway"] === undefined ? {} : { nameservers: [machines["gateway"]] }),
+                      ...machines,
+                  },
+              }),
+        ...(isRecord(net) ? { network: { ...inPool(net["pool"], subnet), ...net } } : {}),
+        ...(isRecord(kept) ? { backups: { restoreFrom: kept["minio"] === undefined ? "b2" : "minio", ...kept } } : {}),
+    };
+}
+
+function inPool(pool: unknown, subnet: unknown): Record<string, unknown> {
+    if (typeof pool !== "string" || !isCidr(pool)) return {};
+    const first = toNumber(cidrRange(pool).first);
+    const near = typeof subnet === "string" && isCidr(subnet) && contains(cidrRange(subnet), toAddress(first));
+    return {
+        ...(near ? { announce: "l2" } : {}),
+        internalGateway: toAddress(first + 1),
+        externalGateway: toAddress(first + 2),
+    };
+}
+
 /** What the cluster has for apps. */
-export function chongusOffers({ nodes }: ChongusConfig): Offers {
+export function chongusOffers({ nodes, storage: disks, postgres: databases }: ChongusConfig): Offers {
     return {
         capacity: nodes.map(({ capacity }) => capacity),
         gpus: { nvidia: nodes.reduce((sum, { gpus }) => sum + gpus.nvidia, 0) },
-        postgres: true,
+        postgres: databases !== undefined,
         prometheus: true,
         devices: false,
-        libraries: ["media", "downloads", "inbox"],
+        libraries: LIBRARIES.filter((library) => disks.nfs?.[library] !== undefined),
         mend: {
             gpu: "say under nodes[].gpus how many a machine has",
-            postgres: "it is always there",
+            postgres: "set postgres, with a bucket for its backups",
             prometheus: "it is always there",
             library: "set storage.nfs.<library>, an export of the file server",
             device: "put it on a cluster of one machine, such as one of the recipe homelab",
@@ -234,10 +276,7 @@ function hosts({ apps, monitoring: m, cloudflare }: ChongusConfig): Claim[] {
     return [
         // The name that external hosts are CNAMEs of.
         ...(cloudflare === undefined ? [] : [["cloudflare.tunnel", "external"] as const]),
-        ["monitoring.grafanaHost", m.grafanaHost],
-        ["monitoring.prometheusHost", m.prometheusHost],
-        ["monitoring.alertmanagerHost", m.alertmanagerHost],
-        ["monitoring.hubbleHost", m.hubbleHost],
+        ...observabilityHosts(m),
         ...appHosts(apps),
     ];
 }
@@ -413,46 +452,92 @@ const l2NeedsSubnet: CrossRule<ChongusConfig> = ({ network: { announce, pool }, 
           ]
         : [];
 
-/** Three replicas on two hosts never become healthy, and etcd needs an odd number. */
+/** etcd goes on while a majority of its members is there: of two, both. */
 const quorum: CrossRule<ChongusConfig> = ({ nodes }) =>
-    nodes.length >= 3 && nodes.length % 2 === 1
+    nodes.length % 2 === 1
         ? []
         : [
               {
                   rule: "quorum",
                   path: "nodes",
                   got: `${nodes.length} nodes`,
-                  allowed: "3 or another odd number: etcd and Ceph's three replicas need a majority",
+                  allowed: "1, 3 or another odd number: etcd needs a majority",
               },
           ];
 
-const oneEachNode: CrossRule<ChongusConfig> = ({ postgres: { instances }, nodes }) =>
-    instances <= nodes.length
+/** Ceph places replicas by host: two hosts are neither one nor a majority. */
+const cephHosts: CrossRule<ChongusConfig> = (config) =>
+    // Two nodes are told so by `quorum`.
+    config.nodes.length !== 2 && cephNodes(config).length === 2
+        ? [
+              {
+                  rule: "ceph-hosts",
+                  path: "nodes",
+                  got: `disks for Ceph on ${cephNodes(config)
+                      .map(({ name }) => name)
+                      .join(" and ")}`,
+                  allowed: "disks for Ceph on no node, on one, or on three and more: two monitors have no majority",
+              },
+          ]
+        : [];
+
+const oneEachNode: CrossRule<ChongusConfig> = ({ postgres: databases, nodes }) =>
+    databases?.instances === undefined || databases.instances <= nodes.length
         ? []
         : [
               {
                   rule: "postgres-instances",
                   path: "postgres.instances",
-                  got: show(instances),
+                  got: show(databases.instances),
                   allowed: `at most one a node (${nodes.length})`,
               },
           ];
 
+/** Every bucket with its place. */
+function buckets({ backups: b, postgres: p, monitoring: m }: ChongusConfig): Claim[] {
+    return (
+        [
+            ["backups.b2", b?.b2],
+            ["backups.minio", b?.minio],
+            ["postgres.backup", p?.backup],
+            ["monitoring.thanos", m.thanos],
+            ["monitoring.loki", m.loki],
+        ] as const
+    ).flatMap(([path, bucket]): Claim[] => (bucket === undefined ? [] : [[`${path}.bucket`, bucketAddress(bucket)]]));
+}
+
 /** Two writers in one bucket would prune each other's data. */
-const bucketsApart: CrossRule<ChongusConfig> = ({ backups: b, postgres: p, monitoring: m }) =>
-    claimedTwice(
-        "bucket-claimed-twice",
-        (
-            [
-                ["backups.b2", b.b2],
-                ["backups.minio", b.minio],
-                ["postgres.backup", p.backup],
-                ["monitoring.thanos", m.thanos],
-                ["monitoring.loki", m.loki],
-            ] as const
-        ).map(([path, place]): Claim => [`${path}.bucket`, bucketAddress(place)]),
-        "a bucket of its own",
-    );
+const bucketsApart: CrossRule<ChongusConfig> = (config) =>
+    claimedTwice("bucket-claimed-twice", buckets(config), "a bucket of its own");
+
+/** A restore reads where backups are written. */
+const restoreSource: CrossRule<ChongusConfig> = ({ backups: b }) =>
+    b === undefined || b[b.restoreFrom] !== undefined
+        ? []
+        : [
+              {
+                  rule: "restore-source-missing",
+                  path: "backups.restoreFrom",
+                  got: show(b.restoreFrom),
+                  allowed: "one of the backends under backups that is given",
+              },
+          ];
+
+const gitNeeded: CrossRule<ChongusConfig> = (config) => deliveryNeedsGit(config);
+
+/** Who phases a cluster out wants its apps to go, not to come. */
+const frozen: CrossRule<ChongusConfig> = ({ phaseOut, apps }) =>
+    phaseOut === undefined
+        ? []
+        : Object.keys(apps)
+              .filter((name) => apps[name] !== undefined && !phaseOut.apps.includes(name))
+              .map((name) => ({
+                  rule: "cluster-phased-out",
+                  path: `apps.${name}`,
+                  got: show(apps[name]),
+                  allowed: `no app but ${phaseOut.apps.join(", ")}: this cluster is phased out`,
+                  suggestion: `put it under apps of Pulumi.${phaseOut.to}.yaml`,
+              }));
 
 const secretsEncrypted: CrossRule<ChongusConfig> = ({ secrets, talos: t }) => [
     ...sopsFileEncrypted("secrets.sopsFile", secrets.sopsFile),
@@ -485,19 +570,18 @@ export const chongusRules: readonly CrossRule<ChongusConfig>[] = [
     wholePeering,
     l2NeedsSubnet,
     quorum,
+    cephHosts,
     oneEachNode,
     bucketsApart,
+    restoreSource,
+    gitNeeded,
+    frozen,
     secretsEncrypted,
 ];
 
 /** What this cluster takes for itself, for comparison with other clusters. */
 export function chongusClaims(config: ChongusConfig): StackClaim[] {
-    const { network, nodes, talos: t, backups: b, postgres: p, monitoring: m, domain: zone } = config;
-    const bucket = (path: string, place: { endpoint: string; bucket: string }): StackClaim => ({
-        kind: "repository",
-        value: bucketAddress(place),
-        path: `${path}.bucket`,
-    });
+    const { network, nodes, talos: t, domain: zone } = config;
     return [
         ...machineAddresses(config)
             // The router is everybody's.
@@ -516,11 +600,7 @@ export function chongusClaims(config: ChongusConfig): StackClaim[] {
                 path: `nodes.${index}.osdDisks.${at}`,
             })),
         ]),
-        bucket("backups.b2", b.b2),
-        bucket("backups.minio", b.minio),
-        bucket("postgres.backup", p.backup),
-        bucket("monitoring.thanos", m.thanos),
-        bucket("monitoring.loki", m.loki),
+        ...buckets(config).map(([path, value]): StackClaim => ({ kind: "repository", value, path })),
         ...(network.bgp === undefined
             ? []
             : [{ kind: "asn" as const, value: String(network.bgp.localAsn), path: "network.bgp.localAsn" }]),

@@ -2,10 +2,10 @@
 import { z } from "zod";
 import { appAddresses, appHosts, appsSchema, type Offers } from "../lab/apps";
 import { accountKeys } from "../lab/accounts";
-import { hostClaims, isRecord, lanOf, NODE_CAPACITY } from "../lab/parts";
+import { deliveryNeedsGit, hostClaims, isRecord, lanOf, NODE_CAPACITY } from "../lab/parts";
 import { cidrRange, contains, toAddress, toNumber } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
-import { show, type CrossRule, type Fault } from "../config/parse";
+import { show, type CrossRule } from "../config/parse";
 import { receivers } from "../config/receivers";
 import {
     claimedTwice,
@@ -245,22 +245,6 @@ const ownDirectories: CrossRule<HomelabConfig> = ({ storage: s }) =>
 
 const secretsEncrypted: CrossRule<HomelabConfig> = ({ secrets: { sopsFile } }) =>
     sopsFileEncrypted("secrets.sopsFile", sopsFile);
-
-/** Git cannot deliver where no Git is. */
-const deliveryNeedsGit: CrossRule<HomelabConfig> = ({ gitops, delivery: choice, apps }) =>
-    gitops !== undefined
-        ? []
-        : [
-              ...(choice === "gitops" ? ["delivery"] : []),
-              ...Object.entries(apps).flatMap(([name, app]) =>
-                  app?.delivery === "gitops" ? [`apps.${name}.delivery`] : [],
-              ),
-          ].map((path): Fault => ({
-              rule: "delivery-without-git",
-              path,
-              got: '"gitops"',
-              allowed: "gitops only with a repository, under gitops",
-          }));
 
 const interfacePatterns: CrossRule<HomelabConfig> = ({ network: { interfaces } }) =>
     interfaces.flatMap((expression, index) =>

@@ -19,14 +19,16 @@ export interface BackupSettings {
     cluster: Pick<Cluster, "kubeconfig">;
     volsync: VolSync;
     secrets: SecretStore;
-    backends: Readonly<Record<Backend, Bucket>>;
-    /** Backend that a new volume is filled from. */
+    /** One or both. */
+    backends: Readonly<Partial<Record<Backend, Bucket>>>;
+    /** Backend that a new volume is filled from; one of `backends`. */
     restoreFrom: Backend;
     /** Whether deleting the volume takes a last backup first, to where a new volume is filled from. */
     beforeDestroy: boolean;
     /** StorageClass of the volume and of its point-in-time copies. */
     storageClass: pulumi.Input<string>;
-    snapshotClass: pulumi.Input<string>;
+    /** Absent: the class has no snapshots, and movers work on the volume itself. */
+    snapshotClass?: pulumi.Input<string>;
     /** StorageClass of restic's cache. */
     cacheClass: pulumi.Input<string>;
     /** User and group that own the files, so that the movers can read them without being root. */
@@ -62,10 +64,74 @@ export class BackedUpVolume extends pulumi.ComponentResource {
         super("homelab:backup:BackedUpVolume", name, {}, opts);
         const { claim, namespace } = args;
         const afterVolSync = { parent: this, dependsOn: args.volsync };
-        const repositories = Object.fromEntries(
-            BACKENDS.map((backend) => [backend, this.repository(name, backend, args)]),
-        ) as Record<Backend, pulumi.Output<string>>;
+        const used = BACKENDS.flatMap((backend): [Backend, Bucket][] => {
+            const bucket = args.backends[backend];
+            return bucket === undefined ? [] : [[backend, bucket]];
+        });
+        if (args.backends[args.restoreFrom] === undefined) {
+            throw new pulumi.ResourceError(
+                `${claim} is to be restored from ${args.restoreFrom}, and is backed up to ${used.map(([backend]) => backend).join(", ")}`,
+                this,
+                true,
+            );
+        }
+        const repositories = new Map(
+            used.map(([backend, bucket]) => [backend, this.repository(name, backend, bucket, args)]),
+        );
+        const restored = repositories.get(args.restoreFrom) ?? pulumi.output("");
+        const volume =
+            args.snapshotClass === undefined
+                ? this.restoredInPlace(name, restored, args, afterVolSync)
+                : this.restoredFromSnapshot(name, restored, args, afterVolSync);
+        const sources = new Map(
+            used.map(([backend]) => [
+                backend,
+                new k8s.apiextensions.CustomResource(
+                    `${name}-${backend}`,
+                    {
+                        apiVersion: "volsync.backube/v1alpha1",
+                        kind: "ReplicationSource",
+                        metadata: { name: `${claim}-${backend}`, namespace },
+                        spec: {
+                            sourcePVC: volume,
+                            trigger: { schedule: backupSchedule(backend, claim) },
+                            restic: {
+                                repository: repositories.get(backend),
+                                ...copies(args),
+                                pruneIntervalDays: 7,
+                                retain: RETAIN[backend],
+                            },
+                        },
+                    },
+                    afterVolSync,
+                ),
+            ]),
+        );
+        // Its `delete` says what is to be done either way: one that came and went would take or leave the triggers with
+        // it, and a command that is replaced for that runs the `delete` of before.
+        const lastBackup = clusterCommand(
+            `${name}-last-backup`,
+            args.cluster,
+            {
+                create: "kubectl get --raw /version > /dev/null",
+                delete: args.beforeDestroy ? LAST_BACKUP : NO_LAST_BACKUP,
+                // A backup is of use where the restore looks for it.
+                environment: { NAMESPACE: namespace, SOURCE: `${claim}-${args.restoreFrom}` },
+            },
+            { parent: this, dependsOn: [...sources.values()] },
+        );
+        this.claimName = valueAfter(lastBackup, volume);
+        this.registerOutputs({ claimName: this.claimName });
+    }
 
+    /** The restore is a snapshot, and the claim is made from it. */
+    private restoredFromSnapshot(
+        name: string,
+        repository: pulumi.Output<string>,
+        args: BackedUpVolumeArgs,
+        afterVolSync: pulumi.CustomResourceOptions,
+    ): pulumi.Output<string> {
+        const { claim, namespace } = args;
         const destination = new k8s.apiextensions.CustomResource(
             `${name}-dst`,
             {
@@ -79,7 +145,7 @@ export class BackedUpVolume extends pulumi.ComponentResource {
                 spec: {
                     trigger: { manual: RESTORE_ONCE },
                     restic: {
-                        repository: repositories[args.restoreFrom],
+                        repository,
                         ...copies(args),
                         capacity: args.size,
                         // A restore cut short is tried again in the same volume: what the backup lacks goes.
@@ -92,7 +158,7 @@ export class BackedUpVolume extends pulumi.ComponentResource {
             },
             { ...afterVolSync, customTimeouts: { create: RESTORE_TIMEOUT, update: RESTORE_TIMEOUT } },
         );
-        const volume = new k8s.core.v1.PersistentVolumeClaim(
+        return new k8s.core.v1.PersistentVolumeClaim(
             name,
             {
                 metadata: { name: claim, namespace },
@@ -109,56 +175,77 @@ export class BackedUpVolume extends pulumi.ComponentResource {
             },
             // Awaited: the class binds at once, and by now the restore is done, so it is Bound within seconds.
             afterVolSync,
-        );
-        const sources = Object.fromEntries(
-            BACKENDS.map((backend) => [
-                backend,
-                new k8s.apiextensions.CustomResource(
-                    `${name}-${backend}`,
-                    {
-                        apiVersion: "volsync.backube/v1alpha1",
-                        kind: "ReplicationSource",
-                        metadata: { name: `${claim}-${backend}`, namespace },
-                        spec: {
-                            sourcePVC: volume.metadata.name,
-                            trigger: { schedule: backupSchedule(backend, claim) },
-                            restic: {
-                                repository: repositories[backend],
-                                ...copies(args),
-                                pruneIntervalDays: 7,
-                                retain: RETAIN[backend],
-                            },
-                        },
-                    },
-                    afterVolSync,
-                ),
-            ]),
-        ) as Record<Backend, k8s.apiextensions.CustomResource>;
-        // Its `delete` says what is to be done either way: one that came and went would take or leave the triggers with
-        // it, and a command that is replaced for that runs the `delete` of before.
-        const lastBackup = clusterCommand(
-            `${name}-last-backup`,
-            args.cluster,
-            {
-                create: "kubectl get --raw /version > /dev/null",
-                delete: args.beforeDestroy ? LAST_BACKUP : NO_LAST_BACKUP,
-                // A backup is of use where the restore looks for it.
-                environment: { NAMESPACE: namespace, SOURCE: sources[args.restoreFrom].metadata.name },
-            },
-            { parent: this, dependsOn: [sources.minio, sources.b2] },
-        );
-        this.claimName = valueAfter(lastBackup, volume.metadata.name);
-        this.registerOutputs({ claimName: this.claimName });
+        ).metadata.name;
     }
 
-    private repository(name: string, backend: Backend, args: BackedUpVolumeArgs): pulumi.Output<string> {
+    /**
+     * The claim first, then a restore into it: once, which a mark on the claim remembers, for a restore over a volume in
+     * use would put yesterday's files in place of today's.
+     */
+    private restoredInPlace(
+        name: string,
+        repository: pulumi.Output<string>,
+        args: BackedUpVolumeArgs,
+        afterVolSync: pulumi.CustomResourceOptions,
+    ): pulumi.Output<string> {
+        const { claim, namespace } = args;
+        const volume = new k8s.core.v1.PersistentVolumeClaim(
+            name,
+            {
+                metadata: {
+                    name: claim,
+                    namespace,
+                    // A class of local directories binds at the first pod, which is the restore's.
+                    annotations: { "pulumi.com/skipAwait": "true" },
+                },
+                spec: {
+                    accessModes: ["ReadWriteOnce"],
+                    storageClassName: args.storageClass,
+                    resources: { requests: { storage: args.size } },
+                },
+            },
+            afterVolSync,
+        );
+        const destination = pulumi.jsonStringify({
+            apiVersion: "volsync.backube/v1alpha1",
+            kind: "ReplicationDestination",
+            metadata: { name: `${claim}-dst`, namespace },
+            spec: {
+                trigger: { manual: RESTORE_ONCE },
+                restic: {
+                    repository,
+                    ...copies(args),
+                    destinationPVC: claim,
+                    enableFileDeletion: true,
+                    cleanupCachePVC: true,
+                },
+            },
+        });
+        const restored = clusterCommand(
+            `${name}-restored`,
+            args.cluster,
+            {
+                create: RESTORE_IN_PLACE,
+                environment: { NAMESPACE: namespace, CLAIM: volume.metadata.name, DESTINATION: destination },
+            },
+            { ...afterVolSync, customTimeouts: { create: RESTORE_TIMEOUT, update: RESTORE_TIMEOUT } },
+        );
+        return valueAfter(restored, volume.metadata.name);
+    }
+
+    private repository(
+        name: string,
+        backend: Backend,
+        bucket: Bucket,
+        args: BackedUpVolumeArgs,
+    ): pulumi.Output<string> {
         return args.secrets.deliver(
             `${name}-volsync-${backend}`,
             {
                 name: `${args.claim}-volsync-${backend}`,
                 namespace: args.namespace,
                 data: BACKUP_SECRETS[backend],
-                literals: { RESTIC_REPOSITORY: resticRepository(args.backends[backend], args.claim) },
+                literals: { RESTIC_REPOSITORY: resticRepository(bucket, args.claim) },
             },
             { parent: this },
         );
@@ -171,10 +258,14 @@ const RESTORE_ONCE = "restore-once";
 /** What sources and destination share: snapshots on the volume's own class, the cache on local disks, an unprivileged mover. */
 function copies(args: BackedUpVolumeArgs) {
     return {
-        copyMethod: "Snapshot",
-        accessModes: ["ReadWriteOnce"],
-        storageClassName: args.storageClass,
-        volumeSnapshotClassName: args.snapshotClass,
+        ...(args.snapshotClass === undefined
+            ? { copyMethod: "Direct" }
+            : {
+                  copyMethod: "Snapshot",
+                  accessModes: ["ReadWriteOnce"],
+                  storageClassName: args.storageClass,
+                  volumeSnapshotClassName: args.snapshotClass,
+              }),
         cacheAccessModes: ["ReadWriteOnce"],
         cacheCapacity: "4Gi",
         cacheStorageClassName: args.cacheClass,
@@ -191,6 +282,19 @@ function copies(args: BackedUpVolumeArgs) {
         moverResources: { requests: { cpu: "100m", memory: "256Mi" }, limits: { memory: "2Gi" } },
     };
 }
+
+const RESTORE_IN_PLACE = `
+mark=homelab.restored
+restored() { kubectl --namespace "$NAMESPACE" get persistentvolumeclaim "$CLAIM" --output="jsonpath={.metadata.labels.homelab\\.restored}"; }
+[ "$(restored)" != true ] || exit 0
+kubectl apply --server-side --force-conflicts --field-manager=homelab-restore -f - <<< "$DESTINATION" > /dev/null
+destination=replicationdestination/$CLAIM-dst
+kubectl --namespace "$NAMESPACE" wait "$destination" --for=jsonpath='{.status.lastManualSync}'=${RESTORE_ONCE} --timeout=7200s || {
+  echo "$NAMESPACE/$CLAIM was not restored within two hours; its app is not started on an empty volume. See  kubectl --namespace $NAMESPACE describe $destination; the next pulumi up goes on." >&2
+  exit 1
+}
+kubectl --namespace "$NAMESPACE" label persistentvolumeclaim "$CLAIM" "$mark=true" --overwrite > /dev/null
+kubectl --namespace "$NAMESPACE" delete "$destination" --wait --timeout=120s > /dev/null`.trim();
 
 /** Value of the manual trigger of a last backup, less the time. */
 const STAMP = "before-destroy-";

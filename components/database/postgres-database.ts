@@ -15,6 +15,9 @@ export interface PostgresDatabaseArgs extends DatabaseArgs {
     secrets: SecretStore;
 }
 
+/** Place of a database's password in the secret store. */
+export const databaseSecret = (database: string): string => `postgres.${database}Password`;
+
 /**
  * A database on a shared server with a role that owns it, and the role's password where server and workload read it.
  * Both stay on the server when these objects go.
@@ -27,7 +30,7 @@ export class PostgresDatabase extends pulumi.ComponentResource {
         const { server, secrets } = args;
         const role = args.database.replaceAll("-", "_");
         const login = {
-            data: { password: `postgres.${args.database}Password` },
+            data: { password: databaseSecret(args.database) },
             literals: { username: role },
             type: "kubernetes.io/basic-auth",
         };

@@ -277,11 +277,11 @@ export function envoyProxySpec(name: string, address: string) {
 }
 
 /** Where cloudflared finds the external gateway, and by which of the certificate's names it knows it. */
-export function externalGatewayOrigin(domain: string, server: "production" | "staging"): TunnelOrigin {
+export function externalGatewayOrigin(domain: string, server: "production" | "staging" | "self-signed"): TunnelOrigin {
     return {
         url: `https://${GATEWAYS.external}.${GATEWAY_NAMESPACE}.svc.cluster.local:${LISTENERS.https}`,
         serverName: tunnelTarget(domain),
-        // Nobody trusts a certificate of the staging directory.
+        // Nobody trusts a certificate of the staging directory, or of the cluster's own authority.
         verify: server === "production",
     };
 }

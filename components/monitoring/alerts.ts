@@ -6,10 +6,15 @@ export interface AlertsArgs {
     namespace: pulumi.Output<string>;
     /** Same, as text, for addresses. */
     namespaceName: string;
-    /** Namespace of Flux, whose errors go to Alertmanager. */
-    fluxNamespace: pulumi.Output<string>;
-    /** Namespaces made here in which Flux may have apps, by name; those of Flux' own tree bring theirs along. */
-    sharedNamespaces: Readonly<Record<string, pulumi.Output<string>>>;
+    /** Groups of rules for what the cluster has. */
+    groups: readonly (keyof typeof RULES)[];
+    /** Flux, whose errors go to Alertmanager; absent: there is none. */
+    flux?: {
+        /** Its own namespace. */
+        readonly namespace: pulumi.Output<string>;
+        /** Namespaces made here in which Flux may have apps, by name; those of Flux' own tree bring theirs along. */
+        readonly sharedNamespaces: Readonly<Record<string, pulumi.Output<string>>>;
+    };
 }
 
 interface Rule {
@@ -28,7 +33,8 @@ export class Alerts extends pulumi.ComponentResource {
     constructor(name: string, args: AlertsArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:monitoring:Alerts", name, {}, opts);
         const child = { parent: this };
-        for (const [group, rules] of Object.entries(RULES)) {
+        for (const group of args.groups) {
+            const rules = RULES[group];
             new k8s.apiextensions.CustomResource(
                 `${name}-${group}`,
                 {
@@ -40,9 +46,9 @@ export class Alerts extends pulumi.ComponentResource {
                 child,
             );
         }
-        fluxAlert(`${name}-flux`, args.fluxNamespace, args.namespaceName, child);
+        if (args.flux !== undefined) fluxAlert(`${name}-flux`, args.flux.namespace, args.namespaceName, child);
         // An alert hears the objects of its own namespace only.
-        for (const [shared, namespace] of Object.entries(args.sharedNamespaces)) {
+        for (const [shared, namespace] of Object.entries(args.flux?.sharedNamespaces ?? {})) {
             fluxAlert(`${name}-flux-${shared}`, namespace, args.namespaceName, child);
         }
         this.registerOutputs({});
@@ -91,7 +97,7 @@ function fluxAlert(
  * Rules by group. Metrics: VolSync "Metrics", CloudNativePG "Monitoring", flux-operator "Prometheus metrics", blackbox
  * exporter "Prometheus Configuration".
  */
-export const RULES: Readonly<Record<string, readonly Rule[]>> = {
+export const RULES = {
     volsync: [
         {
             alert: "VolSyncComponentAbsent",
@@ -186,7 +192,7 @@ export const RULES: Readonly<Record<string, readonly Rule[]>> = {
                 "{{ $labels.kind }} {{ $labels.exported_namespace }}/{{ $labels.name }} does not reconcile: {{ $labels.reason }}",
         },
     ],
-};
+} as const satisfies Readonly<Record<string, readonly Rule[]>>;
 
 function prometheusRule({ alert, expr, for: pending, severity, summary }: Rule) {
     return { alert, expr, for: pending, labels: { severity }, annotations: { summary } };

@@ -10,6 +10,10 @@ export interface GrafanaArgs {
     namespace: string;
     /** Host label. */
     host: string;
+    /** Where metrics are asked for: Thanos, where the cluster has it, else Prometheus. */
+    metrics: "thanos" | "prometheus";
+    /** Whether there are logs in Loki. */
+    logs: boolean;
 }
 
 /** Values in the secret store. */
@@ -36,6 +40,7 @@ export class Grafana extends pulumi.ComponentResource {
                 namespace,
                 timeout: 600,
                 values: grafanaValues({
+                    ...args,
                     adminSecret: admin,
                     rootUrl: platform.edge.url(args.host),
                     annotations: platform.reloadAnnotations ?? {},
@@ -58,14 +63,14 @@ export class Grafana extends pulumi.ComponentResource {
     }
 }
 
-interface GrafanaValuesArgs {
+interface GrafanaValuesArgs extends Pick<GrafanaArgs, "metrics" | "logs"> {
     adminSecret: pulumi.Input<string>;
     rootUrl: string;
     annotations: Readonly<Record<string, string>>;
 }
 
 /** Values for the chart in components/charts.ts. */
-export function grafanaValues({ adminSecret, rootUrl, annotations }: GrafanaValuesArgs) {
+export function grafanaValues({ adminSecret, rootUrl, annotations, metrics, logs }: GrafanaValuesArgs) {
     return {
         annotations,
         admin: { existingSecret: adminSecret, userKey: "admin-user", passwordKey: "admin-password" },
@@ -81,11 +86,19 @@ export function grafanaValues({ adminSecret, rootUrl, annotations }: GrafanaValu
                         name: "Prometheus",
                         uid: "prometheus",
                         type: "prometheus",
-                        url: `http://${THANOS_QUERY.service}:${THANOS_QUERY.port}`,
+                        url:
+                            metrics === "thanos"
+                                ? `http://${THANOS_QUERY.service}:${THANOS_QUERY.port}`
+                                : "http://kube-prometheus-stack-prometheus:9090",
                         isDefault: true,
-                        jsonData: { prometheusType: "Thanos", timeInterval: "1m" },
+                        jsonData: {
+                            prometheusType: metrics === "thanos" ? "Thanos" : "Prometheus",
+                            timeInterval: "1m",
+                        },
                     },
-                    { name: "Loki", uid: "loki", type: "loki", url: `http://${LOKI.service}:${LOKI.port}` },
+                    ...(logs
+                        ? [{ name: "Loki", uid: "loki", type: "loki", url: `http://${LOKI.service}:${LOKI.port}` }]
+                        : []),
                     {
                         name: "Alertmanager",
                         uid: "alertmanager",

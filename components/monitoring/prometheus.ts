@@ -19,8 +19,8 @@ export interface PrometheusArgs {
     /** Size of Prometheus' volume. */
     storage: string;
     storageClass: pulumi.Input<string>;
-    /** Where Thanos' sidecar uploads finished blocks to. */
-    bucket: Bucket;
+    /** Where Thanos' sidecar uploads finished blocks to; absent: there is no Thanos. */
+    bucket?: Bucket | undefined;
     /** Whom Alertmanager tells; empty: nobody. */
     receivers: readonly Receiver[];
     /** Host labels. */
@@ -37,22 +37,25 @@ export const THANOS_SIDECARS = "kube-prometheus-stack-thanos-discovery";
 export class Prometheus extends pulumi.ComponentResource {
     readonly release: k8s.helm.v3.Release;
     /** Name of the Secret of `THANOS_OBJECT_STORE`. */
-    readonly objectStore: pulumi.Output<string>;
+    readonly objectStore: pulumi.Output<string> | undefined;
 
     constructor(name: string, args: PrometheusArgs, platform: Platform, opts: pulumi.ComponentResourceOptions) {
         super("homelab:monitoring:Prometheus", name, {}, opts);
         const child = { parent: this };
         const namespace = platform.namespaces.name(args.namespace);
-        this.objectStore = platform.secrets.deliver(
-            `${name}-objectstore`,
-            {
-                name: THANOS_OBJECT_STORE.name,
-                namespace,
-                data: {},
-                templates: { [THANOS_OBJECT_STORE.key]: (secret) => objectStoreConfig(args.bucket, secret) },
-            },
-            child,
-        );
+        const { bucket } = args;
+        this.objectStore =
+            bucket &&
+            platform.secrets.deliver(
+                `${name}-objectstore`,
+                {
+                    name: THANOS_OBJECT_STORE.name,
+                    namespace,
+                    data: {},
+                    templates: { [THANOS_OBJECT_STORE.key]: (secret) => objectStoreConfig(bucket, secret) },
+                },
+                child,
+            );
         const told =
             args.receivers.length === 0
                 ? undefined
@@ -125,7 +128,7 @@ const claim = (storageClassName: pulumi.Input<string>, storage: string) => ({
 /** Values for the chart in components/charts.ts; seed 002, Monitoring and Alerting. */
 export function prometheusValues(
     args: PrometheusArgs,
-    objectStore: pulumi.Input<string>,
+    objectStore: pulumi.Input<string> | undefined,
     alertReceivers?: pulumi.Input<string>,
 ) {
     return {
@@ -152,13 +155,20 @@ export function prometheusValues(
                 replicaExternalLabelName: "replica",
                 resources: { requests: { cpu: "100m" }, limits: { memory: "2Gi" } },
                 storageSpec: claim(args.storageClass, args.storage),
-                thanos: {
-                    objectStorageConfig: { existingSecret: { name: objectStore, key: THANOS_OBJECT_STORE.key } },
-                    resources: chartResources("64Mi", "512Mi"),
-                },
+                ...(objectStore === undefined
+                    ? {}
+                    : {
+                          thanos: {
+                              objectStorageConfig: {
+                                  existingSecret: { name: objectStore, key: THANOS_OBJECT_STORE.key },
+                              },
+                              resources: chartResources("64Mi", "512Mi"),
+                          },
+                      }),
             },
-            thanosService: { enabled: true },
-            thanosServiceMonitor: { enabled: true },
+            ...(objectStore === undefined
+                ? {}
+                : { thanosService: { enabled: true }, thanosServiceMonitor: { enabled: true } }),
         },
         alertmanager: {
             enabled: true,

@@ -28,7 +28,7 @@ export interface CephClusterArgs {
     operator: RookOperator;
     /** Serves snapshots, and removes those that are left when the cluster goes. */
     snapshots: SnapshotController;
-    /** At least three: three replicas are on three hosts. */
+    /** One, or at least three: two monitors have no majority. */
     nodes: readonly CephNode[];
     /**
      * Destroy also wipes the disks and /var/lib/rook, and `up` wipes what an earlier Ceph cluster left.
@@ -63,7 +63,7 @@ export class CephCluster extends pulumi.ComponentResource {
                 name: "ceph-csi-drivers",
                 namespace,
                 timeout: 300,
-                values: cephCsiDriversValues(),
+                values: cephCsiDriversValues(args.nodes.length),
             },
             { parent: this },
         );
@@ -172,7 +172,7 @@ function goneScript({ confirmDataLoss, nodes }: Pick<CephClusterArgs, "confirmDa
  * Values of chart ceph-csi-drivers 1.0, which Rook 1.20 needs beside its own charts. Names carry the operator's
  * namespace, as the classes do. Source: https://rook.io/docs/rook/v1.20/Helm-Charts/csi-drivers-chart/
  */
-export function cephCsiDriversValues() {
+export function cephCsiDriversValues(hosts: number) {
     return {
         operatorConfig: {
             namespace: ROOK_NAMESPACE,
@@ -188,7 +188,7 @@ export function cephCsiDriversValues() {
                 name: RBD_DRIVER,
                 // The chart's default is "none": no snapshotter beside the driver, and no backup would ever start.
                 snapshotPolicy: "volumeSnapshot",
-                controllerPlugin: { replicas: 2 },
+                controllerPlugin: { replicas: Math.min(2, hosts) },
             },
             cephfs: { enabled: false },
             nfs: { enabled: false },
@@ -215,8 +215,8 @@ export function cephClusterValues({
         toolbox: { enabled: true, resources: requests("100m", "128Mi") },
         monitoring: { enabled: monitoring, createPrometheusRules: monitoring },
         cephClusterSpec: {
-            mon: { count: 3, allowMultiplePerNode: false },
-            mgr: { count: 2, allowMultiplePerNode: false },
+            mon: { count: nodes.length < 3 ? 1 : 3, allowMultiplePerNode: false },
+            mgr: { count: Math.min(2, nodes.length), allowMultiplePerNode: false },
             // For `kubectl port-forward`; no route leads to it.
             dashboard: { enabled: true, ssl: false },
             // Without a memory limit an OSD takes the node's whole memory as its measure.
@@ -243,8 +243,7 @@ export function cephClusterValues({
             {
                 name: POOL,
                 spec: {
-                    failureDomain: "host",
-                    replicated: { size: 3 },
+                    ...copiesOf(nodes),
                     parameters: { compression_mode: "aggressive", compression_algorithm: "zstd" },
                 },
                 storageClass: {
@@ -268,6 +267,13 @@ export function cephClusterValues({
         cephFileSystems: [],
         cephObjectStores: [],
     };
+}
+
+/** Copies by host where there are hosts enough, else by disk; one disk has one copy, which Ceph must be told is meant. */
+function copiesOf(nodes: readonly CephNode[]) {
+    if (nodes.length >= 3) return { failureDomain: "host", replicated: { size: 3 } };
+    const size = Math.min(3, nodes.flatMap(({ osdDisks }) => osdDisks).length);
+    return { failureDomain: "osd", replicated: { size, ...(size === 1 ? { requireSafeReplicaSize: false } : {}) } };
 }
 
 function rbdParameters(): Record<string, string> {

@@ -13,11 +13,13 @@ export interface OpenEbsArgs {
     cluster: Pick<Cluster, "kubeconfig">;
     /** Directory on every node, mounted into the kubelet. */
     path: string;
+    /** True where no other class is: data is then on one node's disk, and comes back from backups. */
+    isDefault: boolean;
 }
 
 /**
  * Directories of a node as volumes: no replica, no quota, gone with the node. For caches of backups and other things
- * that may be lost (seed 002), never for an application's data, and not the default class.
+ * that may be lost (seed 002); for data on clusters without Ceph alone.
  */
 export class OpenEbs extends pulumi.ComponentResource {
     /** StorageClass; whoever uses it is deleted before the provisioner, which alone removes the directories. */
@@ -53,7 +55,7 @@ export class OpenEbs extends pulumi.ComponentResource {
 }
 
 /** Values of chart localpv-provisioner 4.0, https://openebs.github.io/dynamic-localpv-provisioner */
-export function openEbsValues({ path }: Pick<OpenEbsArgs, "path">) {
+export function openEbsValues({ path, isDefault }: Pick<OpenEbsArgs, "path" | "isDefault">) {
     return {
         localpv: {
             basePath: path,
@@ -63,7 +65,7 @@ export function openEbsValues({ path }: Pick<OpenEbsArgs, "path">) {
             enabled: true,
             name: OPENEBS_CLASS,
             basePath: path,
-            isDefaultClass: false,
+            isDefaultClass: isDefault,
             reclaimPolicy: "Delete",
         },
         analytics: { enabled: false },

@@ -40,10 +40,11 @@ beforeAll(async () => {
             {},
         );
         const { objectStore } = prometheus;
+        if (objectStore === undefined) throw new Error("Prometheus has a bucket and no object store");
         new Thanos("thanos", { namespace, namespaceName: NAMESPACE, objectStore, storageClass }, {});
         new Loki("loki", { namespace, bucket: bucket("loki"), storageClass, secrets: platform.secrets }, {});
         new Alloy("alloy", { namespace }, {});
-        new Grafana("grafana", { namespace: NAMESPACE, host: "grafana" }, platform, {});
+        new Grafana("grafana", { namespace: NAMESPACE, host: "grafana", metrics: "thanos", logs: true }, platform, {});
         new Blackbox("blackbox", { namespace, probes: { nas: "https://nas.rtrox.io" } }, {});
         deploy(platform, {
             awair: { rooms: { office: "172.30.40.11" } },
@@ -55,8 +56,11 @@ beforeAll(async () => {
             {
                 namespace,
                 namespaceName: NAMESPACE,
-                fluxNamespace: fluxNamespace.metadata.name,
-                sharedNamespaces: { apps: platform.namespaces.name("apps") },
+                groups: ["volsync", "cloudnative-pg", "probes", "flux"],
+                flux: {
+                    namespace: fluxNamespace.metadata.name,
+                    sharedNamespaces: { apps: platform.namespaces.name("apps") },
+                },
             },
             { dependsOn: prometheus },
         );
@@ -330,7 +334,10 @@ describe("Grafana", () => {
     });
 
     test("asks Thanos, Loki and Alertmanager by their Services", () => {
-        const values = grafanaValues({ adminSecret: "a", rootUrl: "https://grafana.example.net", annotations: {} });
+        const values = grafanaValues({
+            ...{ adminSecret: "a", rootUrl: "https://grafana.example.net", annotations: {} },
+            ...{ metrics: "thanos", logs: true },
+        });
         const { datasources } = values.datasources["datasources.yaml"];
         expect(datasources.map(({ uid, type, url }) => [uid, type, url])).toEqual([
             ["prometheus", "prometheus", "http://thanos-query:10902"],

@@ -15,7 +15,7 @@ import {
     cephCsiDriversValues,
     type CephClusterArgs,
 } from "../../components/storage/ceph-cluster";
-import { CephStorage, type CephStorageArgs } from "../../components/storage/ceph-storage";
+import { type Backups, ClassStorage, nfsLibraries } from "../../components/storage/class-storage";
 import { OpenEbs, openEbsValues } from "../../components/storage/openebs";
 import { RookOperator, rookOperatorValues } from "../../components/storage/rook-operator";
 import { SnapshotController } from "../../components/storage/snapshot-controller";
@@ -90,8 +90,10 @@ class NamedSecrets implements SecretStore {
 }
 
 const backups = {
-    b2: { endpoint: "https://s3.us-west-004.backblazeb2.com", bucket: "rtrox-volsync" },
-    minio: { endpoint: "https://minio.rtrox.io", bucket: "volsync" },
+    backends: {
+        b2: { endpoint: "https://s3.us-west-004.backblazeb2.com", bucket: "rtrox-volsync" },
+        minio: { endpoint: "https://minio.rtrox.io", bucket: "volsync" },
+    },
     restoreFrom: "minio",
     beforeDestroy: true,
 } as const;
@@ -103,11 +105,9 @@ const nfs = {
 };
 
 /** Everything this part brings, and one workload that uses it. */
-async function planStorage(
-    overrides: { ceph?: Partial<CephClusterArgs>; backups?: Partial<CephStorageArgs["backups"]> } = {},
-) {
+async function planStorage(overrides: { ceph?: Partial<CephClusterArgs>; backups?: Partial<Backups> } = {}) {
     const secrets = new NamedSecrets();
-    let storage: CephStorage | undefined;
+    let storage: ClassStorage | undefined;
     const resources = await planComponent(() => {
         const cluster = { kubeconfig: pulumi.secret("kubeconfig") };
         const operator = new RookOperator("rook-ceph", { cluster, monitoring: true }, {});
@@ -117,17 +117,19 @@ async function planStorage(
             { cluster, operator, snapshots, nodes, confirmDataLoss: false, ...overrides.ceph },
             {},
         );
-        const openebs = new OpenEbs("openebs", { cluster, path: "/var/mnt/local-hostpath" }, {});
+        const openebs = new OpenEbs("openebs", { cluster, path: "/var/mnt/local-hostpath", isDefault: false }, {});
         const volsync = new VolSync("volsync", { cluster }, {});
-        storage = new CephStorage({
-            cluster,
-            ceph,
-            openebs,
-            volsync,
-            nfs,
+        const { server, ...exports } = nfs;
+        storage = new ClassStorage({
+            volumes: { className: ceph.blockClass, title: "ceph-block" },
+            scratchClass: openebs.className,
+            libraries: nfsLibraries(server, exports),
             owner: { uid: 1000, gid: 1001 },
-            secrets,
-            backups: { ...backups, ...overrides.backups },
+            backups: {
+                ...{ cluster, volsync, secrets, snapshotClass: ceph.snapshotClass, cacheClass: openebs.className },
+                ...backups,
+                ...overrides.backups,
+            },
         });
         const args = { workload: "sonarr", namespace: "media", size: "5Gi" };
         const claimName = storage.claim("sonarr", args, {});
@@ -149,7 +151,7 @@ async function planStorage(
 
 let plan: Plan;
 let asked: SecretArgs[];
-let storage: CephStorage;
+let storage: ClassStorage;
 beforeAll(async () => {
     const whole = await planStorage();
     plan = whole.plan;
@@ -206,7 +208,7 @@ describe("Rook-Ceph", () => {
     });
 
     test("only the RBD driver, with the snapshotter that its chart leaves out", () => {
-        const { drivers, operatorConfig } = cephCsiDriversValues();
+        const { drivers, operatorConfig } = cephCsiDriversValues(3);
         expect(drivers.rbd).toMatchObject({
             enabled: true,
             name: "rook-ceph.rbd.csi.ceph.com",
@@ -285,7 +287,10 @@ describe("Rook-Ceph", () => {
 
 describe("local volumes and snapshots", () => {
     test("openebs-hostpath is on /var/mnt/local-hostpath and not the default (C-STOR-06, C-STOR-07)", () => {
-        const { localpv, hostpathClass, analytics } = openEbsValues({ path: "/var/mnt/local-hostpath" });
+        const { localpv, hostpathClass, analytics } = openEbsValues({
+            path: "/var/mnt/local-hostpath",
+            isDefault: false,
+        });
         expect(localpv).toMatchObject({
             basePath: "/var/mnt/local-hostpath",
             resources: { limits: { memory: "128Mi" } },
@@ -321,7 +326,11 @@ describe("local volumes and snapshots", () => {
     test("a value after a command is known in a preview", async () => {
         let known: string | undefined;
         await planComponent(() => {
-            const openebs = new OpenEbs("openebs", { cluster: { kubeconfig: pulumi.secret("") }, path: "/srv" }, {});
+            const openebs = new OpenEbs(
+                "openebs",
+                { cluster: { kubeconfig: pulumi.secret("") }, path: "/srv", isDefault: false },
+                {},
+            );
             openebs.className.apply((name) => (known = name));
         });
         expect(known).toBe("openebs-hostpath");

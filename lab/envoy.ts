@@ -1,0 +1,110 @@
+/** The ways into a cluster with Envoy Gateway on Cilium's addresses: pool, certificate, tunnel, records, gateways. */
+import type { Cilium } from "../components/network/cilium";
+import { CiliumAddressPool, type CiliumAddressPoolArgs } from "../components/network/cilium-pool";
+import type { CertManager } from "../components/edge/cert-manager";
+import { CloudflareTunnel } from "../components/edge/cloudflare-tunnel";
+import { EnvoyGateway, externalGatewayOrigin, GATEWAY_NAMESPACE } from "../components/edge/envoy-gateway";
+import { EnvoyGatewayEdge } from "../components/edge/envoy-gateway-edge";
+import { ExternalDns, externalDnsRows, tunnelTarget } from "../components/edge/external-dns";
+import { LetsEncrypt } from "../components/edge/lets-encrypt";
+import { SelfSigned } from "../components/edge/self-signed";
+import type { WorkloadHost } from "../components/platform";
+import type * as pulumi from "@pulumi/pulumi";
+import { ACCOUNT_SECRETS, type Accounts } from "./accounts";
+import type { StackSummary } from "./context";
+import type { Lab } from "./lab";
+
+/** What of a configuration concerns the ways in. */
+export interface WaysConfig extends Accounts {
+    readonly domain: string;
+    /** Absent: by an authority of the cluster's own. */
+    readonly certificates?: { readonly email: string; readonly server: "production" | "staging" } | undefined;
+    readonly network: Pick<CiliumAddressPoolArgs, "pool" | "announce"> & {
+        readonly bgp?: CiliumAddressPoolArgs["bgp"] | undefined;
+        readonly internalGateway: string;
+        readonly externalGateway: string;
+    };
+}
+
+export interface WaysArgs {
+    readonly host: WorkloadHost;
+    readonly cilium: Cilium;
+    readonly certManager: CertManager;
+    /** What everything stands on. */
+    readonly core: pulumi.ComponentResource;
+}
+
+/** Builds them. */
+export function envoyWays(lab: Lab, config: WaysConfig, { host, cilium, certManager, core }: WaysArgs) {
+    const { cluster, namespaces, secrets } = host;
+    const { domain, network, cloudflare } = config;
+    const { announce, bgp } = network;
+    const afterCore = lab.after(core);
+    const pool = new CiliumAddressPool(
+        "pool",
+        { cilium, pool: network.pool, announce, ...(bgp === undefined ? {} : { bgp }) },
+        lab.after(cilium),
+    );
+    const namespace = namespaces.name(GATEWAY_NAMESPACE);
+    const certificate =
+        config.certificates === undefined
+            ? new SelfSigned("certificates", { operator: certManager, domain, namespace }, afterCore)
+            : new LetsEncrypt(
+                  "certificates",
+                  { cluster, operator: certManager, domain, ...config.certificates, namespace, secrets },
+                  afterCore,
+              );
+    const tunnel =
+        cloudflare &&
+        lab.stage(
+            "Cloudflare tunnel",
+            new CloudflareTunnel(
+                "tunnel",
+                {
+                    accountId: cloudflare.accountId,
+                    tunnel: cloudflare.tunnel,
+                    apiToken: lab.secrets.value(ACCOUNT_SECRETS.cloudflareToken),
+                    host,
+                    namespace: GATEWAY_NAMESPACE,
+                    origin: externalGatewayOrigin(domain, config.certificates?.server ?? "self-signed"),
+                },
+                afterCore,
+            ),
+        );
+    const externalDns =
+        tunnel &&
+        new ExternalDns(
+            "external-dns",
+            { cluster, domain, namespace, secrets, owner: lab.name, tunnelHostname: tunnel.hostname },
+            afterCore,
+        );
+    const addresses = { internalAddress: network.internalGateway, externalAddress: network.externalGateway };
+    const gateway = lab.stage(
+        "gateways",
+        new EnvoyGateway(
+            "envoy-gateway",
+            {
+                cluster,
+                namespace,
+                domain,
+                ...addresses,
+                certificate: certificate.secretName,
+                ...(tunnel === undefined ? {} : { tunnelTarget: tunnelTarget(domain) }),
+            },
+            // Deleted before external-dns: with its routes gone that one removes their records.
+            lab.after(core, pool, certificate, externalDns),
+        ),
+    );
+    const edge = new EnvoyGatewayEdge({ gateway, domain, ...addresses, hasTunnel: tunnel !== undefined });
+    return {
+        pool,
+        gateway,
+        edge,
+        tunnel,
+        /** The records that external-dns keeps; call it when everything is exposed. */
+        records: (): Pick<StackSummary, "dns"> =>
+            externalDns === undefined
+                ? {}
+                : { dns: externalDnsRows(edge.exposures, domain, "<tunnel-id>.cfargotunnel.com") },
+    };
+}

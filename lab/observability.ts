@@ -1,0 +1,125 @@
+/** Metrics, logs, dashboards and alerts of a cluster with a stack of its own for each: schema, hosts, buckets, building. */
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import type { FluxSync } from "../components/gitops/flux";
+import { Alerts } from "../components/monitoring/alerts";
+import { Alloy } from "../components/monitoring/alloy";
+import { Blackbox } from "../components/monitoring/blackbox";
+import { Grafana, GRAFANA_SECRETS } from "../components/monitoring/grafana";
+import { Loki } from "../components/monitoring/loki";
+import { Prometheus } from "../components/monitoring/prometheus";
+import { receiverRefs } from "../components/monitoring/receivers";
+import { MONITORING_S3 } from "../components/monitoring/s3";
+import { Thanos } from "../components/monitoring/thanos";
+import type { Platform } from "../components/platform";
+import { bytes, duration, label, probeUrl, s3 } from "../config/fields";
+import { receivers } from "../config/receivers";
+import type { Claim } from "../config/rules";
+import type { Lab } from "./lab";
+
+/** Namespace of everything that watches. */
+export const OBSERVABILITY = "observability";
+
+export const observability = z.strictObject({
+    retention: duration.default("14d"),
+    storage: bytes.default("55Gi"),
+    /** Whom Alertmanager tells; docs/alerts.md */
+    receivers: receivers.default([]),
+    /** Bucket for Thanos; absent: metrics are kept for `retention`. */
+    thanos: s3.optional(),
+    /** Bucket for Loki; absent: logs are not collected. */
+    loki: s3.optional(),
+    grafanaHost: label.default("grafana"),
+    prometheusHost: label.default("prometheus"),
+    alertmanagerHost: label.default("alertmanager"),
+    hubbleHost: label.default("hubble"),
+    /** HTTP endpoints that the blackbox exporter probes, by name. */
+    probes: z.record(label, probeUrl).default({}),
+});
+
+export type ObservabilityConfig = z.output<typeof observability>;
+
+/** Host labels with their places. */
+export const observabilityHosts = (config: ObservabilityConfig): Claim[] =>
+    (["grafanaHost", "prometheusHost", "alertmanagerHost", "hubbleHost"] as const).map((key) => [
+        `monitoring.${key}`,
+        config[key],
+    ]);
+
+/** Values of the secret store that it reads. */
+export function observabilitySecrets({ thanos, loki, receivers: told }: ObservabilityConfig): string[] {
+    const buckets = thanos === undefined && loki === undefined ? [] : Object.values(MONITORING_S3);
+    return [...Object.values(GRAFANA_SECRETS), ...buckets, ...receiverRefs(told)];
+}
+
+export interface Watched {
+    readonly storageClass: pulumi.Output<string>;
+    /** Groups of alerts for what the cluster has. */
+    readonly groups: ConstructorParameters<typeof Alerts>[1]["groups"];
+    readonly flux?: { readonly sync: FluxSync; readonly sharedNamespaces: readonly string[] } | undefined;
+}
+
+/** Builds it. */
+export function watch(lab: Lab, config: ObservabilityConfig, platform: Platform, watched: Watched): void {
+    const namespace = platform.namespaces.name(OBSERVABILITY);
+    const { opts } = platform;
+    const { storageClass, flux } = watched;
+    const prometheus = lab.stage(
+        "metrics",
+        new Prometheus(
+            "prometheus",
+            {
+                namespace: OBSERVABILITY,
+                cluster: platform.cluster.name,
+                retention: config.retention,
+                storage: config.storage,
+                storageClass,
+                bucket: config.thanos,
+                receivers: config.receivers,
+                hosts: { prometheus: config.prometheusHost, alertmanager: config.alertmanagerHost },
+            },
+            platform,
+            opts,
+        ),
+    );
+    const { objectStore } = prometheus;
+    if (objectStore !== undefined) {
+        new Thanos("thanos", { namespace, namespaceName: OBSERVABILITY, objectStore, storageClass }, opts);
+    }
+    if (config.loki !== undefined) {
+        const { secrets } = platform;
+        const loki = new Loki("loki", { namespace, bucket: config.loki, storageClass, secrets }, opts);
+        new Alloy("alloy", { namespace }, pulumi.mergeOptions(opts, { dependsOn: loki }));
+    }
+    new Grafana(
+        "grafana",
+        {
+            namespace: OBSERVABILITY,
+            host: config.grafanaHost,
+            metrics: objectStore === undefined ? "prometheus" : "thanos",
+            logs: config.loki !== undefined,
+        },
+        platform,
+        opts,
+    );
+    new Blackbox("blackbox", { namespace, probes: config.probes }, opts);
+    new Alerts(
+        "alerts",
+        {
+            namespace,
+            namespaceName: OBSERVABILITY,
+            groups: watched.groups,
+            ...(flux === undefined
+                ? {}
+                : {
+                      flux: {
+                          namespace: flux.sync.namespace,
+                          sharedNamespaces: Object.fromEntries(
+                              flux.sharedNamespaces.map((shared) => [shared, platform.namespaces.name(shared)]),
+                          ),
+                      },
+                  }),
+        },
+        pulumi.mergeOptions(opts, { dependsOn: [...(flux === undefined ? [] : [flux.sync]), prometheus] }),
+    );
+}
