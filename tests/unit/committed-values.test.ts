@@ -1,0 +1,149 @@
+/**
+ * What the seeds say of the values in the committed files: each row is a fact, a place of the file and the seed's value.
+ * Tests of components cannot see a wrong value here, since they pass values of their own.
+ */
+import { z } from "zod";
+import { chongusSchema } from "../../stacks/chongus.schema";
+import { homelabDefaults, homelabSchema } from "../../stacks/homelab.schema";
+import { readStackValue, ROOT } from "../../tools/stack-file";
+
+/** Facts, a place (`*`: each item of a list) and what stands there by the seed. */
+type Row = readonly [facts: string, path: string, seed: unknown];
+
+const HOMELAB: readonly Row[] = [
+    ["H-DNS-13", "domain", "peterstorm.io"],
+    ["H-NET-08", "network.pool", { first: "192.168.0.240", last: "192.168.0.250" }],
+    ["H-NET-04 H-EDGE-06", "network.ingressAddress", "192.168.0.240"],
+    ["H-NET-05 H-NET-10", "apps.plex.address", "192.168.0.241"],
+    ["H-SEC-03", "secrets.ageKey.from", "node"],
+    ["H-BOOT-08", "secrets.ageKey.path", "/var/lib/sops-nix/keys.txt"],
+    ["H-SEC-08", "secrets.sopsFile", expect.stringMatching(/^k8s\/argocd-homelab\/.*\.enc\.(yaml|json)$/)],
+    ["H-STOR-01", "storage.configs", "/var/data/configs"],
+    ["H-STOR-02 H-STOR-08", "storage.media", "/var/data/media"],
+    ["H-STOR-03 H-STOR-08", "storage.torrents", "/var/data/torrents"],
+    ["H-GITOPS-03", "gitops.path", "k8s/argocd-homelab"],
+    ["H-DNS-12 H-EDGE-07", "argocd.host", "argocd"],
+    ["H-DNS-11 H-MON-04", "monitoring.host", "grafana"],
+    ["H-APP-04 H-DNS-04", "apps.echo-server.host", "echo-server"],
+    ["H-APP-05 H-DNS-10", "apps.plex.host", "plex"],
+    ["H-APP-07 H-DNS-05", "apps.sonarr.host", "sonarr"],
+    ["H-APP-08 H-DNS-06", "apps.radarr.host", "radarr"],
+    ["H-APP-09 H-DNS-07", "apps.prowlarr.host", "prowlarr"],
+    ["H-APP-10 H-DNS-08", "apps.overseerr.host", "overseerr"],
+    ["H-APP-06 H-DNS-09", "apps.transmission.host", "transmission"],
+];
+
+/** Of these the seed has no value. */
+const HOMELAB_OWN = [
+    ...["timezone", "node", "network.lan", "network.podCidr", "network.serviceCidr", "gitops.repository"],
+    ...["cloudflare", "tailscale"],
+];
+
+const samsung = expect.stringMatching(/^\/dev\/disk\/by-id\/ata-Samsung_SSD_870_EVO_2TB_/);
+const minio = expect.stringMatching(/^https:\/\/minio\./);
+
+const CHONGUS: readonly Row[] = [
+    ["C-DNS-01", "domain", "rtrox.io"],
+    ["C-HW-02", "nodes.*.address", ["172.30.11.1", "172.30.11.2", "172.30.11.3"]],
+    ["C-HW-05", "nodes.*.osdDisks", Array(3).fill([samsung, samsung])],
+    ["C-HW-06", "nodes.*.gpus.nvidia", [1, 1, 1]],
+    ["C-BOOT-02", "talos.version", "v1.10.6"],
+    ["C-BOOT-03", "talos.kubernetes", "1.33.0"],
+    ["C-BOOT-05", "talos.secretsFile", expect.stringMatching(/^clusters\/chongus\/talos\//)],
+    ["C-NET-01", "network.podCidr", "10.244.0.0/16"],
+    ["C-NET-02", "network.serviceCidr", "10.96.0.0/12"],
+    ["C-NET-04", "network.pool", "172.22.12.0/24"],
+    ["C-EDGE-05 C-NET-12", "network.internalGateway", "172.22.12.1"],
+    ["C-EDGE-04 C-NET-12", "network.externalGateway", "172.22.12.2"],
+    ["C-STOR-06", "storage.localHostpath", "/var/mnt/local-hostpath"],
+    ["C-STOR-09", "storage.nfs.server", "nas.rtrox.io"],
+    ["C-BKP-06", "backups.b2.endpoint", expect.stringMatching(/^https:\/\/s3\.[a-z0-9-]+\.backblazeb2\.com$/)],
+    ["C-BKP-07", "backups.minio.endpoint", minio],
+    ["C-BKP-14", "postgres.backup.endpoint", minio],
+    ["C-BKP-15", "postgres.retention", "14d"],
+    ["C-MON-04", "monitoring.retention", "14d"],
+    ["C-MON-05", "monitoring.thanos.endpoint", minio],
+    ["C-MON-06", "monitoring.storage", "55Gi"],
+    ["C-MON-17", "apps.awair.rooms", expect.objectContaining({ office: expect.any(String) })],
+    ["C-MON-18", "apps.graphite-exporter.address", expect.any(String)],
+    ["C-SEC-01", "certificates.server", "production"],
+    ["C-GITOPS-03", "gitops.path", "cluster-apps/chongus"],
+    ["C-NET-13", "tailscale.policy", "manage"],
+    ["C-APP-03", "cloudflare.tunnel", "chongus"],
+];
+
+const CHONGUS_OWN = [
+    ...["timezone", "nodes.*.name", "nodes.*.mac", "nodes.*.systemDisk", "nodes.*.capacity"],
+    ...["talos.vip", "talos.subnet", "talos.gateway", "talos.nameservers", "network.announce"],
+    ...["secrets", "storage.nfs.media", "storage.nfs.downloads", "storage.nfs.inbox"],
+    ...["backups.b2.bucket", "backups.minio.bucket", "postgres.backup.bucket", "monitoring.thanos.bucket"],
+    ...[
+        "monitoring.loki",
+        "monitoring.probes",
+        "gitops.repository",
+        "gitops.decryption",
+        "certificates.email",
+        "cloudflare",
+        "tailscale",
+    ],
+    ...["apps.echo-server", "apps.jellyfin", "apps.sonarr", "apps.radarr", "apps.prowlarr", "apps.sabnzbd"],
+    ...["apps.recyclarr", "apps.paperless", "apps.ollama"],
+];
+
+function at(value: unknown, [key, ...rest]: readonly string[]): unknown {
+    if (key === undefined) return value;
+    if (key === "*") return Array.isArray(value) ? value.map((item: unknown) => at(item, rest)) : undefined;
+    return at((value as Record<string, unknown> | undefined)?.[key], rest);
+}
+
+/** Places of the leaves, an index as `*`. */
+function leaves(value: unknown, path = ""): string[] {
+    if (typeof value !== "object" || value === null || Object.keys(value).length === 0) return [path];
+    const below = (key: string) => (path === "" ? key : `${path}.${key}`);
+    return Array.isArray(value)
+        ? value.flatMap((item) => leaves(item, below("*")))
+        : Object.entries(value).flatMap(([key, item]) => leaves(item, below(key)));
+}
+
+const raw = (stack: string) => z.record(z.string(), z.unknown()).parse(readStackValue(ROOT, stack));
+
+/** Values of the file that are neither a fact's nor known to be the house's own. */
+const unexplained = (stack: string, rows: readonly Row[], own: readonly string[]) => {
+    const known = [...rows.map(([, path]) => path), ...own];
+    const covered = (leaf: string) =>
+        // `apps.sonarr: {}` is the block of the defaults that a row holds.
+        known.some((path) => leaf === path || leaf.startsWith(`${path}.`) || path.startsWith(`${leaf}.`));
+    return [...new Set(leaves(raw(stack)))].filter((leaf) => !covered(leaf));
+};
+
+describe("Pulumi.homelab.yaml (H-DNS-04..13, H-NET-04, H-NET-05, H-NET-08, H-NET-10, H-EDGE-06, H-EDGE-07, H-SEC-03, H-SEC-08, H-BOOT-08, H-STOR-01..03, H-STOR-08, H-GITOPS-03, H-MON-04, H-APP-04..10)", () => {
+    const config = () => homelabSchema("homelab").parse(homelabDefaults(raw("homelab")));
+    test.each(HOMELAB)("%s: %s is the seed's", (_, path, seed) => {
+        expect(at(config(), path.split("."))).toEqual(seed);
+    });
+
+    test("has the seed's apps and no other (H-APP-01)", () => {
+        const arr = ["overseerr", "prowlarr", "radarr", "sonarr"];
+        expect(Object.keys(config().apps).sort()).toEqual(["echo-server", ...arr, "plex", "transmission"].sort());
+    });
+
+    test("has no value that is neither the seed's nor the house's own", () => {
+        expect(unexplained("homelab", HOMELAB, HOMELAB_OWN)).toEqual([]);
+    });
+});
+
+describe("Pulumi.chongus.yaml (C-DNS-01, C-HW-02, C-HW-05, C-HW-06, C-BOOT-02, C-BOOT-03, C-BOOT-05, C-NET-01, C-NET-02, C-NET-04, C-NET-12, C-NET-13, C-EDGE-04, C-EDGE-05, C-STOR-06, C-STOR-09, C-BKP-06, C-BKP-07, C-BKP-14, C-BKP-15, C-MON-04, C-MON-05, C-MON-06, C-MON-17, C-MON-18, C-SEC-01, C-GITOPS-03, C-APP-03)", () => {
+    const config = () => chongusSchema("chongus").parse(raw("chongus"));
+    test.each(CHONGUS)("%s: %s is the seed's", (_, path, seed) => {
+        expect(at(config(), path.split("."))).toEqual(seed);
+    });
+
+    test("keeps the two backends apart (C-BKP-10)", () => {
+        const { b2, minio: near } = config().backups;
+        expect(new URL(b2.endpoint).hostname).not.toBe(new URL(near.endpoint).hostname);
+    });
+
+    test("has no value that is neither the seed's nor the house's own", () => {
+        expect(unexplained("chongus", CHONGUS, CHONGUS_OWN)).toEqual([]);
+    });
+});
