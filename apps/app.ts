@@ -15,7 +15,7 @@ import type { SharedLibrary } from "../components/storage/volumes";
 import type { WorkloadArgs } from "../components/workload";
 
 /** What an app does for others: who asks for a role gets every app of the cluster that has it. */
-export type Role = "indexers" | "downloads" | "series" | "films";
+export type Role = "indexers" | "downloads" | "series" | "films" | "requests" | "plex";
 
 /** An app as those who ask it see it. */
 export interface Partner {
@@ -51,6 +51,8 @@ export interface AppConfig {
     readonly address?: string;
     readonly gpu?: GpuWish | undefined;
     readonly delivery?: DeliveryChoice | undefined;
+    /** False: not built, although others imply it; of every app that is implied. */
+    readonly enabled?: boolean;
 }
 
 /** A GPU's maker, or `none` to do without. */
@@ -85,6 +87,8 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly reach?: Expose["access"];
     readonly provides?: Role;
     readonly asks?: readonly Asks[];
+    /** It is there of itself where an app of one of these roles is, unless its block says `enabled: false`. */
+    readonly impliedBy?: readonly Role[];
     /** Place of its API key in the secret store, where it can be given one. */
     readonly apiKey?: SecretRef;
     /** Values of the secret store that it reads, API keys aside. */

@@ -2,6 +2,7 @@
 import type { AnyApp } from "./app";
 import { ollama } from "./ai/ollama";
 import { jellyfin } from "./media/jellyfin";
+import { mediaWiring } from "./media/media-wiring";
 import { overseerr } from "./media/overseerr";
 import { plex } from "./media/plex";
 import { prowlarr } from "./media/prowlarr";
@@ -26,6 +27,7 @@ export const catalogue: readonly AnyApp[] = [
     jellyfin,
     sabnzbd,
     recyclarr,
+    mediaWiring,
     paperless,
     ollama,
     awair,

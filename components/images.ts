@@ -22,6 +22,12 @@ const pinned = {
         tag: "2026.8.2",
         digest: "sha256:0aa26e284f05e6c77ae375b8c9c11d9eb6a448fb7bcd8d40f31cb6176189eb38",
     },
+    // Programs of this project's own that run in a cluster.
+    node: {
+        repository: "docker.io/library/node",
+        tag: "22.22.0-alpine3.23",
+        digest: "sha256:e4bf2a82ad0a4037d28035ae71529873c069b13eb0455466ae0bc13363826e34",
+    },
     sonarr: {
         repository: "ghcr.io/home-operations/sonarr",
         tag: "4.0.19.3001",

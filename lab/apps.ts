@@ -17,7 +17,22 @@ export type Apps = Readonly<Record<string, AppConfig | undefined>>;
 /** Any app of the catalogue may stand there; what it needs of the cluster is a rule's matter. */
 export const appsSchema = z
     .strictObject(Object.fromEntries(catalogue.map((app) => [app.name, app.config.optional()])))
-    .prefault({}) as unknown as z.ZodType<Apps>;
+    .prefault({})
+    .transform(withImplied) as unknown as z.ZodType<Apps>;
+
+/** The apps with those that others imply, and without those that are switched off. */
+function withImplied(apps: Apps): Apps {
+    const implied = catalogue.filter(
+        ({ name, impliedBy }) =>
+            apps[name] === undefined &&
+            catalogue.some(
+                ({ name: other, provides }) =>
+                    apps[other] !== undefined && provides !== undefined && impliedBy?.includes(provides) === true,
+            ),
+    );
+    const all = { ...apps, ...Object.fromEntries(implied.map(({ name, config }) => [name, config.parse({})])) };
+    return Object.fromEntries(Object.entries(all).filter(([, config]) => config?.enabled !== false));
+}
 
 /** An app with its block of the configuration. */
 export interface Declared {
@@ -73,10 +88,11 @@ const keyAsked = ({ app }: Declared, declared: readonly Declared[]) =>
 /** Values of the secret store that the apps read. */
 export function appSecrets(apps: Apps): SecretRef[] {
     const declared = declaredApps(apps);
-    return declared.flatMap((one) => [
+    const refs = declared.flatMap((one) => [
         ...(one.app.secrets ?? []),
         ...(one.app.apiKey !== undefined && keyAsked(one, declared) ? [one.app.apiKey] : []),
     ]);
+    return [...new Set(refs)];
 }
 
 /** Every host label of the apps with its place. */

@@ -13,6 +13,7 @@ export const plex = app({
     ports: { plex: 32400 },
     // Televisions find Plex by address and port, not through an ingress.
     reach: "dedicated",
+    provides: "plex",
     libraries: ["media"],
     keeps: ["plex"],
     requests: { cpu: "250m", memory: "1Gi" },

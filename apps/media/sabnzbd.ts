@@ -18,6 +18,7 @@ export const sabnzbd = app({
     ports: { http: 8080 },
     reach: "local",
     provides: "downloads",
+    apiKey: SECRETS.SABNZBD__API_KEY,
     secrets: Object.values(SECRETS),
     libraries: ["downloads"],
     keeps: ["sabnzbd"],

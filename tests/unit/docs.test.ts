@@ -117,6 +117,7 @@ describe("a plan condensed to components", () => {
                     "sonarr",
                     "radarr",
                     "overseerr",
+                    "media-wiring",
                     "tailnet",
                 ],
                 [0],

@@ -144,6 +144,7 @@ describe("hand-off to Git", () => {
     /** Directories that the program's own workloads would have in Git. */
     const owned = () => [
         ...all("homelab:apps:Workload").map(({ name }) => `${TREE}/${String(group(name))}/${name}`),
+        ...all("homelab:apps:ScheduledWorkload").map(({ name }) => `${TREE}/media/${name}`),
         `${TREE}/infra/monitoring`,
     ];
 
@@ -378,8 +379,12 @@ describe("storage", () => {
         for (const name of ["plex", "sonarr", "radarr"]) {
             expect(hostMounts(name)).toMatchObject({ "/var/data/media": "/media" });
         }
-        const guide = readFileSync(join(ROOT, "docs", "media.md"), "utf8");
-        expect(guide).toContain("root folders `/media/tv`, `/media/movies`");
+        const files = dig(find(":ConfigMap", "media-wiring").inputs, "data") as Record<string, string>;
+        const wiring = JSON.parse(files["etc-homelab-plan.json"] ?? "") as Record<string, { folder?: string }[]>;
+        expect([wiring["series"], wiring["films"]].map((apps) => apps?.map(({ folder }) => folder))).toEqual([
+            ["/media/tv"],
+            ["/media/movies"],
+        ]);
     });
 
     test("downloads are complete or incomplete (H-STOR-03)", () => {
@@ -465,6 +470,10 @@ describe("secrets", () => {
         expect(others).toEqual([]);
         expect([...(secrets?.refs ?? [])].sort()).toEqual([
             "cloudflare.apiToken",
+            "overseerr.apiKey",
+            "prowlarr.apiKey",
+            "radarr.apiKey",
+            "sonarr.apiKey",
             "tailscale.oauthClientId",
             "tailscale.oauthClientSecret",
             "transmission.openvpnPassword",

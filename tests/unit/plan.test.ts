@@ -354,7 +354,7 @@ describe("workloads", () => {
             dig(find("apps/v1:Deployment", name).inputs, "metadata", "annotations", "homelab/connects-to");
         const arr = "http://prowlarr.media.svc.cluster.local:9696 http://transmission.media.svc.cluster.local:9091";
         expect(connects("overseerr")).toBe(
-            "http://sonarr.media.svc.cluster.local:8989 http://radarr.media.svc.cluster.local:7878",
+            "http://sonarr.media.svc.cluster.local:8989 http://radarr.media.svc.cluster.local:7878 http://plex.media.svc.cluster.local:32400",
         );
         expect([connects("sonarr"), connects("radarr")]).toEqual([arr, arr]);
         for (const url of [connects("overseerr"), connects("sonarr")].join(" ").split(" ")) {

@@ -1,0 +1,75 @@
+import { z } from "zod";
+import { app, block, type Partner } from "../app";
+import { images } from "../../components/images";
+import { clusterScript } from "../../components/media/scripts";
+import type { WiredApp, WiringPlan } from "../../components/media/wiring-plan";
+import { ScheduledWorkload } from "../../components/scheduled-workload";
+
+const FOLDER = "/etc/homelab";
+
+/** Tells the media apps of each other: keys, addresses, the library. docs/media.md */
+export const mediaWiring = app({
+    name: "media-wiring",
+    title: "the media apps told of each other",
+    namespace: "media",
+    group: "media",
+    config: block("128Mi", { enabled: z.boolean({ error: "true or false" }).default(true) }),
+    ports: {},
+    asks: [
+        { role: "indexers", optional: true, apiKey: true },
+        { role: "downloads", optional: true, apiKey: true },
+        { role: "series", optional: true, apiKey: true },
+        { role: "films", optional: true, apiKey: true },
+        { role: "requests", optional: true, apiKey: true },
+        { role: "plex", optional: true },
+    ],
+    impliedBy: ["series", "films"],
+    requests: { cpu: "10m", memory: "64Mi" },
+    podSecurity: "restricted",
+    build: (platform, _config, { main, partners }) => {
+        const { namespace, group, cpu, memory } = main;
+        const library = platform.storage.path("media");
+        const downloads = platform.storage.path("downloads");
+        const plan: WiringPlan = {
+            indexers: partners("indexers").map(wired),
+            downloads: partners("downloads").map((one) => ({ ...wired(one), folder: downloads })),
+            series: partners("series").map((one) => ({ ...wired(one), folder: `${library}/tv` })),
+            films: partners("films").map((one) => ({ ...wired(one), folder: `${library}/movies` })),
+            requests: partners("requests").map(wired),
+            plex: partners("plex").map(wired),
+        };
+        const keyed = (["indexers", "downloads", "series", "films", "requests"] as const).flatMap((role) =>
+            partners(role).flatMap((one) =>
+                one.apiKey === undefined ? [] : [[keyVariable(one), one.apiKey] as const],
+            ),
+        );
+        return new ScheduledWorkload(
+            "media-wiring",
+            {
+                namespace,
+                group,
+                cpu,
+                memory,
+                image: images.node,
+                command: ["node", `${FOLDER}/wire.mjs`, `${FOLDER}/plan.json`],
+                // Not once: Overseerr can be told only after a person's first sign-in, an app may start late, a key be renewed.
+                schedule: "*/10 * * * *",
+                secrets: Object.fromEntries(keyed),
+                files: {
+                    [`${FOLDER}/wire.mjs`]: clusterScript("wire.mjs"),
+                    [`${FOLDER}/plan.json`]: JSON.stringify(plan, undefined, 2),
+                },
+                security: "owner",
+            },
+            platform,
+        );
+    },
+});
+
+const keyVariable = ({ app: name }: Partner) => `${name.toUpperCase().replaceAll("-", "_")}_API_KEY`;
+
+const wired = (one: Partner): WiredApp => ({
+    name: one.app,
+    url: one.url,
+    ...(one.apiKey === undefined ? {} : { key: keyVariable(one) }),
+});

@@ -1,0 +1,10 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Programs of this folder that run in a cluster, on Node 18 or newer and nothing else. */
+export type ClusterScript = "wire.mjs" | "overseerr-key.mjs";
+
+/** Text of one of them. */
+export function clusterScript(name: ClusterScript): string {
+    return readFileSync(join(__dirname, name), "utf8");
+}
