@@ -91,9 +91,9 @@ let first: string[];
 test("Pulumi delivers", async () => {
     expectSuccess(await up());
     first = identities();
-    // A Deployment, Service, Ingress and claim each, and a Secret.
-    expect(first).toHaveLength(9);
-    expect(new Set(inState()).size).toBe(7);
+    // A Deployment, Service, Ingress, claim and Secret each.
+    expect(first).toHaveLength(10);
+    expect(new Set(inState()).size).toBe(8);
 });
 
 test("handed over: the first up leaves all as it is, Git applies the same, the second up forgets", async () => {
@@ -119,7 +119,7 @@ test("taken back: the first up adopts what is there, the second changes only who
     expectSuccess(adopting);
     expect(adopting.stdout).toContain("sonarr is taken over from Git");
     expect(identities()).toEqual(first);
-    expect(new Set(inState()).size).toBe(7);
+    expect(new Set(inState()).size).toBe(8);
     expectSuccess(await up());
     expectSuccess(await up("--expect-no-changes"));
     expect(identities()).toEqual(first);

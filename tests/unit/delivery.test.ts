@@ -188,6 +188,7 @@ describe("homelab", () => {
         const { resources, stack } = await planStack("homelab", value, ROOT);
         expect(renderedApps({ stack, resources }).map(({ path }) => path)).toEqual([
             "gitops/homelab/apps/echo-server",
+            "gitops/homelab/media/media-wiring",
             "gitops/homelab/media/overseerr",
             "gitops/homelab/media/prowlarr",
             "gitops/homelab/media/radarr",
@@ -202,7 +203,7 @@ describe("chongus", () => {
         const { resources, stack } = await planStack("chongus", withDelivery("chongus", {}, "gitops"), ROOT);
         const apps = renderedApps({ stack, resources });
         expect(apps.map(({ app }) => app).sort()).toEqual(
-            Object.keys((withDelivery("chongus", {}) as { apps: object }).apps).sort(),
+            [...Object.keys((withDelivery("chongus", {}) as { apps: object }).apps), "media-wiring"].sort(),
         );
         const paperless = apps.find(({ app }) => app === "paperless");
         expect([...(paperless?.files.keys() ?? [])]).toEqual(
@@ -327,7 +328,10 @@ describe("npm run render", () => {
 
     beforeAll(async () => {
         key = await newAgeKey();
-        rendered = await plan("homelab", { transmission: "gitops", sonarr: "gitops" });
+        const value = withDelivery("homelab", { transmission: "gitops", sonarr: "gitops" });
+        // One app with secrets and one without.
+        const apps = { ...(value["apps"] as object), "media-wiring": { enabled: false } };
+        rendered = await planStack("homelab", { ...value, apps }, ROOT);
     });
     beforeEach(async () => {
         root = mkdtempSync(join(tmpdir(), "render-"));
