@@ -3,7 +3,7 @@
  * Tests of components cannot see a wrong value here, since they pass values of their own.
  */
 import { z } from "zod";
-import { chongusSchema } from "../../stacks/chongus.schema";
+import { chongusDefaults, chongusSchema } from "../../stacks/chongus.schema";
 import { homelabDefaults, homelabSchema } from "../../stacks/homelab.schema";
 import { readStackValue, ROOT } from "../../tools/stack-file";
 
@@ -133,14 +133,14 @@ describe("Pulumi.homelab.yaml (H-DNS-04..13, H-NET-04, H-NET-05, H-NET-08, H-NET
 });
 
 describe("Pulumi.chongus.yaml (C-DNS-01, C-HW-02, C-HW-05, C-HW-06, C-BOOT-02, C-BOOT-03, C-BOOT-05, C-NET-01, C-NET-02, C-NET-04, C-NET-12, C-NET-13, C-EDGE-04, C-EDGE-05, C-STOR-06, C-STOR-09, C-BKP-06, C-BKP-07, C-BKP-14, C-BKP-15, C-MON-04, C-MON-05, C-MON-06, C-MON-17, C-MON-18, C-SEC-01, C-GITOPS-03, C-APP-03)", () => {
-    const config = () => chongusSchema("chongus").parse(raw("chongus"));
+    const config = () => chongusSchema("chongus").parse(chongusDefaults(raw("chongus")));
     test.each(CHONGUS)("%s: %s is the seed's", (_, path, seed) => {
         expect(at(config(), path.split("."))).toEqual(seed);
     });
 
     test("keeps the two backends apart (C-BKP-10)", () => {
-        const { b2, minio: near } = config().backups;
-        expect(new URL(b2.endpoint).hostname).not.toBe(new URL(near.endpoint).hostname);
+        const [far, near] = ["b2", "minio"].map((name) => at(config(), ["backups", name, "endpoint"]));
+        expect(new URL(String(far)).hostname).not.toBe(new URL(String(near)).hostname);
     });
 
     test("has no value that is neither the seed's nor the house's own", () => {
