@@ -1,5 +1,6 @@
 import pulumi from "@pulumi/eslint-plugin";
 import tseslint from "typescript-eslint";
+import floors from "./tools/lint/floors.cjs";
 
 export default tseslint.config(
     { ignores: ["node_modules/", ".sandbox/", "tools/go/"] },
@@ -16,6 +17,7 @@ export default tseslint.config(
             "@pulumi/no-output-instance-in-template-literal": "error",
         },
     },
+    { plugins: { homelab: { rules: { floors: floors.rule } } }, rules: { "homelab/floors": "error" } },
     // `require` of package.json files and of what the SDK's declarations leave out is deliberate.
     { rules: { "@typescript-eslint/no-require-imports": "off" } },
     { files: ["**/*.cjs", "tools/start/*.js", "*.js"], languageOptions: { sourceType: "commonjs" } },

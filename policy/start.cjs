@@ -1,4 +1,4 @@
 // Entry point of the policy pack (package.json `main`): TypeScript is compiled in memory, then pack.ts serves the rules.
 "use strict";
-require("../tools/start/typescript.cjs");
+require("../lib/typescript.cjs");
 require("./pack.ts");

@@ -2,8 +2,8 @@
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT, TYPESCRIPT } from "../tools/stack-file";
-import { UserError } from "../tools/user-error";
+import { ROOT, TYPESCRIPT } from "../stacks/stack-file";
+import { UserError } from "../lib/user-error";
 import type { DaemonConfig } from "./daemon";
 import type { SandboxLayout } from "./layout";
 

@@ -2,9 +2,9 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { run } from "../tools/process";
-import type { ToolName } from "../tools/toolchain";
-import { UserError } from "../tools/user-error";
+import { run } from "../lib/process";
+import type { ToolName } from "../lib/toolchain";
+import { UserError } from "../lib/user-error";
 import type { SandboxLayout } from "./layout";
 import { openKube, type Kube } from "./controllers/kube";
 import { assertFree, freePorts } from "./ports";

@@ -1,5 +1,5 @@
 /**
- * Runs the engine on the very program that a real cluster gets: index.ts by tools/start, inline, through the language
+ * Runs the engine on the very program that a real cluster gets: index.ts, inline, through the language
  * server of the Automation API. The engine is called directly rather than through its `stack.up()`, so that every flag of
  * pulumi can be passed on and its own progress display is what the person sees.
  */
@@ -20,8 +20,8 @@ const { LanguageServer } = require("@pulumi/pulumi/automation/server") as {
 /** What the engine runs, as the language server wants it. */
 export type Program = () => Promise<unknown>;
 
-/** The program that a real cluster gets, by the same start file. Loaded when the engine asks for it. */
-const indexProgram: Program = () => (require("../tools/start") as Program)();
+/** The program that a real cluster gets. Loaded when the engine asks for it. */
+const indexProgram: Program = () => (require("../index") as Program)();
 
 export type Operation = "up" | "preview" | "refresh" | "destroy" | "import";
 

@@ -1,6 +1,6 @@
 /** Where the sandbox of a stack keeps everything: one folder, so that `down` is one removal. */
 import { join } from "node:path";
-import { ROOT } from "../tools/stack-file";
+import { ROOT } from "../stacks/stack-file";
 
 export interface SandboxLayout {
     readonly stack: string;

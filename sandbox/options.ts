@@ -1,8 +1,8 @@
 /** The sandbox's switches, read from the environment. */
 import { existsSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { ROOT } from "../tools/stack-file";
-import { UserError } from "../tools/user-error";
+import { ROOT } from "../stacks/stack-file";
+import { UserError } from "../lib/user-error";
 
 export interface SandboxOptions {
     /** Whose provider plugins: `auto` takes the official ones where they can be had. */

@@ -2,9 +2,9 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { run } from "../tools/process";
-import { findOnPath } from "../tools/toolchain";
-import { UserError } from "../tools/user-error";
+import { run } from "../lib/process";
+import { findOnPath } from "../lib/toolchain";
+import { UserError } from "../lib/user-error";
 import type { SandboxOptions } from "./options";
 import type { ProviderName } from "./providers";
 

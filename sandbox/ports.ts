@@ -1,5 +1,5 @@
 import { createServer } from "node:net";
-import { UserError } from "../tools/user-error";
+import { UserError } from "../lib/user-error";
 
 /** Free loopback ports, all different. 6443 is left out: the program takes it for a k3s machine's own. */
 export async function freePorts(count: number): Promise<number[]> {

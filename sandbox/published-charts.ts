@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, st
 import { dirname, join } from "node:path";
 import type { Chart } from "../components/charts";
 import { crdFolder, pinnedFiles, type CrdBundle } from "../components/crds";
-import { run } from "../tools/process";
-import { cacheFolder } from "../tools/toolchain";
+import { run } from "../lib/process";
+import { cacheFolder } from "../lib/toolchain";
 
 /** How long a chart that could not be had is not asked for again: a computer without a network would wait at every start. */
 const RETRY_MS = 60 * 60 * 1000;

@@ -6,7 +6,7 @@
  * An ordinary Ctrl-C needs none of this.
  */
 import { spawnSync } from "node:child_process";
-import { run } from "../tools/process";
+import { run } from "../lib/process";
 import type { ControlPlane } from "./control-plane";
 import type { SandboxLayout } from "./layout";
 import { clusterId, keepUnfinished, readUnfinished, RELEASE, unfinished, type Unfinished } from "./unfinished";

@@ -1,6 +1,6 @@
 /** What a person wants to read when a run ends. */
 import type { Stage } from "../lab/context";
-import { table } from "../tools/plan/render";
+import { table } from "../lib/table";
 import type { EngineEvent } from "./engine";
 
 export interface Reachable {

@@ -1,5 +1,5 @@
 /** The sandbox's own age key and a SOPS file with made-up values: the user's keys and secrets are never touched. */
-import { sopsDocument } from "../tools/sops-document";
+import { sopsDocument } from "../lib/sops-document";
 
 export interface AgeKey {
     readonly identity: string;

@@ -15,7 +15,7 @@ if (file === undefined) {
     process.exitCode = 1;
 } else if (!existsSync(node) || realpathSync(node) === realpathSync(process.execPath)) {
     process.argv.splice(1, 2, resolve(file));
-    require("./start/typescript.cjs");
+    require("../lib/typescript.cjs");
     require(resolve(file));
 } else {
     const child = spawn(node, [__filename, file, ...args], { stdio: "inherit" });

@@ -1,6 +1,6 @@
 /** `npm run tools`: gets every tool the sandbox needs and says where each came from. */
 import { runMain } from "./user-error";
-import { resolveTools } from "./toolchain";
+import { resolveTools } from "../lib/toolchain";
 
 runMain(async () => {
     const tools = await resolveTools({ onProgress: (line) => console.error(line) });

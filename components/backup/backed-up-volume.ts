@@ -12,6 +12,7 @@ import {
     type Backend,
     type Bucket,
 } from "./restic";
+import { STAMP } from "./triggers";
 import type { VolSync } from "./volsync";
 
 /** What every backed-up volume of a cluster shares. */
@@ -296,9 +297,6 @@ kubectl --namespace "$NAMESPACE" wait "$destination" --for=jsonpath='{.status.la
 kubectl --namespace "$NAMESPACE" label persistentvolumeclaim "$CLAIM" "$mark=true" --overwrite > /dev/null
 kubectl --namespace "$NAMESPACE" delete "$destination" --wait --timeout=120s > /dev/null`.trim();
 
-/** Value of the manual trigger of a last backup, less the time. */
-const STAMP = "before-destroy-";
-
 /**
  * The workload is gone by now. A backup under way may have begun before that, so it is let finish; one that begins from
  * here on has everything. The manual trigger is taken back in any case: left there it switches the schedule off
@@ -331,12 +329,3 @@ kubectl --namespace "$NAMESPACE" patch "$source" --type=merge --patch '{"spec":{
 test "$outcome" -eq 0 || refuse "it did not end within an hour"`.trim();
 
 const NO_LAST_BACKUP = `echo "backups.beforeDestroy is false: no last backup of $NAMESPACE/$SOURCE" >&2`;
-
-/** Gives every schedule back that a destroy which was cut short has switched off. A person's own trigger stays. */
-export const TAKE_TRIGGERS_BACK = `
-kubectl get replicationsources.volsync.backube --all-namespaces --output=jsonpath='{range .items[?(@.spec.trigger.manual)]}{.metadata.namespace}{" "}{.metadata.name}{" "}{.spec.trigger.manual}{"\\n"}{end}' |
-  while read -r namespace source manual; do
-    case "$manual" in ${STAMP}*) ;; *) continue ;; esac
-    kubectl --namespace "$namespace" patch replicationsource "$source" --type=merge --patch '{"spec":{"trigger":{"manual":null}}}' > /dev/null
-    echo "$namespace/$source is backed up on schedule again: a destroy that was cut short had switched that off" >&2
-  done`.trim();

@@ -4,7 +4,7 @@ import { chartArgs, charts } from "../charts";
 import { atEveryUp, clusterCommand } from "../cluster/cluster-command";
 import { podSecurityNamespace } from "../cluster/namespaces";
 import type { Cluster } from "../platform";
-import { TAKE_TRIGGERS_BACK } from "./backed-up-volume";
+import { TAKE_TRIGGERS_BACK } from "./triggers";
 
 export interface VolSyncArgs {
     cluster: Pick<Cluster, "kubeconfig">;

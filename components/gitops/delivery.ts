@@ -1,6 +1,5 @@
 /** Who applies an app's objects, Pulumi or Git, and how an app changes hands without losing them. docs/gitops.md */
 import * as pulumi from "@pulumi/pulumi";
-import type { Platform } from "../platform";
 
 /** What a configuration may say of an app. */
 export const DELIVERY_CHOICES = ["pulumi", "gitops"] as const;
@@ -103,7 +102,10 @@ export class Deliveries {
     }
 
     /** The platform as one app sees it. */
-    platform(app: string, platform: Platform): Platform {
+    platform<P extends { readonly opts: pulumi.ComponentResourceOptions; readonly delivery?: AppDelivery }>(
+        app: string,
+        platform: P,
+    ): P {
         return { ...platform, delivery: { begin: (...args) => this.begin(app, platform.opts, ...args) } };
     }
 

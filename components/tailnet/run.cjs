@@ -1,5 +1,5 @@
 // What the command of components/tailnet/subnet-router.ts starts: `node run.cjs <step>`. TypeScript is compiled in memory,
-// as in tools/start, so a plain node in the user's checkout is enough.
+// as for tools/start, so a plain node in the user's checkout is enough.
 "use strict";
-require("../../tools/start/typescript.cjs");
+require("../../lib/typescript.cjs");
 require("./main.ts");

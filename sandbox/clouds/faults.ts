@@ -1,4 +1,4 @@
-import type { Answer } from "./server";
+import type { Answer } from "./answer";
 
 /** A failure that a test orders: the next `times` requests that match get it instead of an answer. */
 export interface Fault {

@@ -1,6 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Answer } from "./answer";
 import { type Fault, FaultTable } from "./faults";
+
+export type { Answer } from "./answer";
 
 /** A request, its body already read. */
 export interface Request {
@@ -10,13 +13,6 @@ export interface Request {
     readonly query: URLSearchParams;
     readonly headers: IncomingMessage["headers"];
     readonly body: string;
-}
-
-/** An answer; an object body is sent as JSON, a string as it is. */
-export interface Answer {
-    readonly status: number;
-    readonly body?: unknown;
-    readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Path parameters in the order of the pattern's `:name` segments, by name. */

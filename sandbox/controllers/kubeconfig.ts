@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { accessOf, type Access } from "../../tools/live/kubeconfig";
+import { accessOf, type Access } from "../../lib/kubeconfig";
 
 /**
  * Reads the current context of a kubeconfig file; reading it here saves the daemon the second that loading a Kubernetes

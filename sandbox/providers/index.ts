@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { join } from "node:path";
-import { TYPESCRIPT } from "../../tools/stack-file";
+import { TYPESCRIPT } from "../../stacks/stack-file";
 
 /** The plugins that have a stand-in. */
 export type ProviderName = "kubernetes" | "command" | "random" | "cloudflare" | "tailscale";

@@ -17,14 +17,15 @@ import { delimiter, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { BackedUpVolume, TAKE_TRIGGERS_BACK } from "../../components/backup/backed-up-volume";
+import { BackedUpVolume } from "../../components/backup/backed-up-volume";
+import { TAKE_TRIGGERS_BACK } from "../../components/backup/triggers";
 import { VolSync } from "../../components/backup/volsync";
 import { atEveryUp } from "../../components/cluster/cluster-command";
 import { Engine, type Operation } from "../../sandbox/engine";
 import type { SandboxLayout } from "../../sandbox/layout";
 import { pluginVersions } from "../../sandbox/plugins";
 import { startProviders, type RunningProviders } from "../../sandbox/providers";
-import { findTool } from "../../tools/toolchain";
+import { findTool } from "../../lib/toolchain";
 import { planComponent } from "../unit/component-plan";
 
 jest.setTimeout(3 * 60_000);

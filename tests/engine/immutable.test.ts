@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { KubeClient, StatusError } from "../../sandbox/providers/kubernetes/client";
 import { pluck, type Props } from "../../sandbox/providers/values";
-import { findTool } from "../../tools/toolchain";
+import { findTool } from "../../lib/toolchain";
 import { cases } from "../immutable-cases";
 
 jest.setTimeout(3 * 60_000);

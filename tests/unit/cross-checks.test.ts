@@ -158,7 +158,7 @@ describe("the commands that plan", () => {
     });
     afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
-    test.each(["tools/plan/main.ts", "policy/main.ts"])(
+    test.each(["tools/plan/main.ts", "tools/policy/main.ts"])(
         "%s ends with 1 and names both files",
         (program) => {
             const tsx = join(ROOT, "node_modules/tsx/dist/cli.mjs");

@@ -19,7 +19,7 @@ import { endpoints, reachable, reachableSoon } from "../../tools/github/reachabl
 import { matrixStacks, protectionFault, stackFiles } from "../../tools/github/stacks";
 import { driftJob, unseen, unseenMarker } from "../../tools/github/unseen";
 import { ROOT } from "../../tools/stack-file";
-import { findOnPath } from "../../tools/toolchain";
+import { findOnPath } from "../../lib/toolchain";
 import { object, plan } from "./plan-diff-fixtures";
 
 const BOT = { login: "github-actions[bot]" };

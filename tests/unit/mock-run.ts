@@ -1,10 +1,10 @@
 /** Child processes of the tools, in a test: the real `run` loads an ES module, which Jest does not. */
 import { spawnSync } from "node:child_process";
-import type { RunOptions } from "../../tools/process";
+import type { RunOptions } from "../../lib/process";
 
-/** Takes the place of tools/process for what is required after it; imports are hoisted above it. */
+/** Takes the place of lib/process for what is required after it; imports are hoisted above it. */
 export function mockRun(): void {
-    jest.doMock("../../tools/process", () => ({
+    jest.doMock("../../lib/process", () => ({
         run: (command: string, args: string[], options: RunOptions = {}) => {
             const { status, stdout, stderr } = spawnSync(command, args, {
                 encoding: "utf8",

@@ -6,7 +6,7 @@ import { compareCharts, type ChartOptions } from "../../tools/plan-diff/charts";
 import { comparePlans } from "../../tools/plan-diff/compare";
 import type { Json } from "../../tools/plan/monitor";
 import type { Plan } from "../../tools/plan/plan";
-import { findTool } from "../../tools/toolchain";
+import { findTool } from "../../lib/toolchain";
 import { plan, resource } from "./plan-diff-fixtures";
 
 let folder: string;

@@ -17,7 +17,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { reportSchema } from "../../tools/plan-diff/difference";
 import { ROOT } from "../../tools/stack-file";
 
-const CODE = "apps bootstrap clusters components config k8s lab policy sandbox stacks tools".split(" ");
+const CODE = "apps bootstrap clusters components config k8s lab lib policy sandbox stacks tools".split(" ");
 const FILES = /^(Pulumi.*\.yaml|package.*\.json|tsconfig\.json|\.sops\.yaml|index\.ts)$/;
 
 let parent: string;
@@ -56,7 +56,7 @@ function git(...args: string[]): string {
 // Each test starts the whole program once or twice; a busy computer takes its time.
 jest.setTimeout(120_000);
 
-const COMMAND = ["--require", "./tools/start/typescript.cjs", "tools/plan-diff/main.ts"];
+const COMMAND = ["--require", "./lib/typescript.cjs", "tools/plan-diff/main.ts"];
 
 function planDiff(...args: string[]): SpawnSyncReturns<string> {
     return spawnSync(process.execPath, [...COMMAND, ...args], { cwd: copy, env, encoding: "utf8" });

@@ -15,7 +15,7 @@ import { recipePolicies, severityOf } from "../../policy/stacks";
 import { openStack, stackNames } from "../../stacks";
 import { planStack, type Plan } from "../../tools/plan/plan";
 import { readStackValue, ROOT } from "../../tools/stack-file";
-import { TOOLS } from "../../tools/toolchain";
+import { TOOLS } from "../../lib/toolchain";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { builtInFaults, haveOpenApi } from "./kubernetes-schema";
 import { dig, lookInto } from "./planned";

@@ -11,7 +11,7 @@ import { alertmanagerConfig, receiverRefs, receiverSecret, type Receiver } from 
 import { receivers as schema } from "../../config/receivers";
 import { openStack } from "../../stacks";
 import { readStackValue, ROOT } from "../../tools/stack-file";
-import { cacheFolder } from "../../tools/toolchain";
+import { cacheFolder } from "../../lib/toolchain";
 import { planComponent } from "./component-plan";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { dig, lookInto, type Inputs } from "./planned";

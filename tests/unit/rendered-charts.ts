@@ -8,7 +8,7 @@ import { parse } from "yaml";
 import type { Json } from "../../tools/plan/monitor";
 import type { Plan, PlannedResource } from "../../tools/plan/plan";
 import { ROOT } from "../../tools/stack-file";
-import { findTool } from "../../tools/toolchain";
+import { findTool } from "../../lib/toolchain";
 import { dig } from "./planned";
 
 export const CHARTS = join(ROOT, "..", "shared", "charts-full");

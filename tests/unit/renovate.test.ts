@@ -7,7 +7,7 @@ import { crds } from "../../components/crds";
 import { images, tagOnlyImages, type Image } from "../../components/images";
 import { stackNames } from "../../stacks";
 import { ROOT } from "../../tools/stack-file";
-import { TOOLS } from "../../tools/toolchain";
+import { TOOLS } from "../../lib/toolchain";
 
 interface Manager {
     readonly managerFilePatterns: readonly string[];

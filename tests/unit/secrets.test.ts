@@ -10,7 +10,7 @@ import { openStack, stackNames } from "../../stacks";
 import { readStackValue, ROOT } from "../../tools/stack-file";
 import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
 import { ENCRYPTED } from "../../tools/render/seal";
-import { sopsDocument } from "../../tools/sops-document";
+import { sopsDocument } from "../../lib/sops-document";
 import { planComponent } from "./component-plan";
 
 describe("the SOPS file", () => {

@@ -15,7 +15,7 @@ describe("the start file", () => {
         });
 
     test("runs the code as it stands, whatever ran before, and names a mistake in it", () => {
-        cpSync(join(ROOT, "tools", "start"), join(project, "tools", "start"), { recursive: true });
+        for (const part of ["tools/start", "lib"]) cpSync(join(ROOT, part), join(project, part), { recursive: true });
         mkdirSync(join(project, "node_modules"));
         for (const name of ["esbuild", "@esbuild"])
             symlinkSync(join(ROOT, "node_modules", name), join(project, "node_modules", name));
@@ -40,7 +40,7 @@ describe("the start file", () => {
     });
 
     test("what the SDK loads for functions as text is there when it is asked for", () => {
-        const program = `require("./tools/start/typescript.cjs");
+        const program = `require("./lib/typescript.cjs");
             const { runtime } = require("@pulumi/pulumi");
             const loaded = () => Object.keys(require.cache).some((path) => path.includes("@npmcli/arborist"));
             const before = loaded();

@@ -1,8 +1,8 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BuildProgress } from "../../tools/go-build";
-import { resolveTools, startTools, TOOLS, type ToolName } from "../../tools/toolchain";
+import { BuildProgress } from "../../lib/go-build";
+import { resolveTools, startTools, TOOLS, type ToolName } from "../../lib/toolchain";
 
 describe("how far a build is", () => {
     test("which of how many, packages of this one and of all, and the time left", () => {

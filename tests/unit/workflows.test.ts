@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { ENVIRONMENTS } from "../../tools/github/stacks";
 import { DRIFT_BRANCH, DRIFT_WORKFLOW, driftJob, STACKS_JOB } from "../../tools/github/unseen";
 import { ROOT } from "../../tools/stack-file";
-import { findOnPath, TOOLS } from "../../tools/toolchain";
+import { findOnPath, TOOLS } from "../../lib/toolchain";
 
 interface Step {
     readonly name?: string;

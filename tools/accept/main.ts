@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NO_CLUSTER } from "../../components/cluster/cluster-uid";
 import { stackNames } from "../../stacks";
-import { run } from "../process";
+import { run } from "../../lib/process";
 import { ROOT } from "../stack-file";
 import { runMain, UserError } from "../user-error";
 import { acceptCluster } from "./accept";

@@ -1,5 +1,5 @@
 /** An audit for people. */
-import { table } from "../plan/render";
+import { table } from "../../lib/table";
 import type { Audited } from "./audit";
 import { PLACES, type Place } from "./things";
 

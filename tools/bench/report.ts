@@ -1,5 +1,5 @@
 /** Measurements as tables: spreads as min / median / max, goals with their verdict. */
-import { table } from "../plan/render";
+import { table } from "../../lib/table";
 import type { GrowthResult } from "./growth";
 import type { MakespanResult } from "./makespan";
 import { describeProviders, type OverheadResult } from "./overhead";

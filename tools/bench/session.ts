@@ -13,7 +13,7 @@ import { sandboxOptions, type SandboxOptions } from "../../sandbox/options";
 import { choosePlugins, pluginVersions, PROVIDERS, type Plugins } from "../../sandbox/plugins";
 import { startProviders } from "../../sandbox/providers";
 import { Sandbox } from "../../sandbox/sandbox";
-import { run } from "../process";
+import { run } from "../../lib/process";
 import { ROOT, TYPESCRIPT } from "../stack-file";
 import { UserError } from "../user-error";
 import { startNullProviders, type NullProviders } from "./null-providers";

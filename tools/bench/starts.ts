@@ -6,7 +6,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CONFIG_KEY } from "../../config/parse";
-import { run } from "../process";
+import { run } from "../../lib/process";
 import { PROJECT, readStackValue, ROOT } from "../stack-file";
 import { UserError } from "../user-error";
 import { serveMonitor, type MonitorServer } from "./monitor-server";

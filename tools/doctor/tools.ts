@@ -1,7 +1,7 @@
 /** Programs of this computer, and the engine's provider plugins. */
 import type { Run } from "../../lib/run-program";
 import type { ToolWish } from "../../bootstrap/machines";
-import { newEnough, TOOLS } from "../toolchain";
+import { newEnough, TOOLS } from "../../lib/toolchain";
 import { findingsOf, type Finding } from "../../lib/finding";
 
 const say = findingsOf("tools");

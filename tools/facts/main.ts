@@ -1,7 +1,7 @@
 /** `npm run facts -- [--stack S] [--json]`: which facts of the seeds are asserted by a test, answered in a document, or missing. */
 import { stackNames } from "../../stacks";
 import { didYouMean } from "../../config/parse";
-import { table } from "../plan/render";
+import { table } from "../../lib/table";
 import { ROOT } from "../stack-file";
 import { runMain, UserError } from "../user-error";
 import { DEVIATIONS_FILE, FACTS_FILE, readCoverage, type Coverage, type StackCoverage } from "./coverage";

@@ -3,7 +3,7 @@ import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Told } from "../../lib/told";
-import type { Access } from "./kubeconfig";
+import type { Access } from "../../lib/kubeconfig";
 
 export interface Answer {
     readonly status: number;

@@ -1,7 +1,7 @@
 /** The Kubernetes API, read only. Objects come without their contents: their metadata is all that is asked for. */
 import { get, objectOf, records, textOf, type Answer } from "./get";
 import type { Told } from "../../lib/told";
-import { accessOf } from "./kubeconfig";
+import { accessOf } from "../../lib/kubeconfig";
 
 export interface ObjectMeta {
     readonly name: string;

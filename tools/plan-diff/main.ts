@@ -8,7 +8,7 @@ import { didYouMean } from "../../config/parse";
 import { stackNames } from "../../stacks";
 import { planStack, type Plan } from "../plan/plan";
 import { readStackValue, ROOT } from "../stack-file";
-import { findTool } from "../toolchain";
+import { findTool } from "../../lib/toolchain";
 import { runMain, UserError } from "../user-error";
 import { compareCharts } from "./charts";
 import { comparePlans } from "./compare";

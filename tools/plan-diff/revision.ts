@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Plan } from "../plan/plan";
-import { run } from "../process";
+import { run } from "../../lib/process";
 import { TYPESCRIPT } from "../stack-file";
 import { UserError } from "../user-error";
 

@@ -1,6 +1,6 @@
 /** A report for a terminal. */
 import type { Json } from "../plan/monitor";
-import { table } from "../plan/render";
+import { table } from "../../lib/table";
 import type { Difference, Report, ResourceChange, RowChange, VersionChange } from "./difference";
 import type { FieldChange } from "./fields";
 

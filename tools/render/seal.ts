@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { parse } from "yaml";
 import { resolveSopsReferences } from "../../components/secrets/sops";
 import { isObject, type Json } from "../plan/monitor";
-import { sopsDocument, type SopsTree } from "../sops-document";
+import { sopsDocument, type SopsTree } from "../../lib/sops-document";
 import type { SecretToSeal } from "./objects";
 
 /** Only these are encrypted, so that a reviewer sees which Secret it is. */

@@ -1,4 +1,4 @@
 // Entry point of the Pulumi program (Pulumi.yaml `main`): TypeScript is compiled in memory, then index.ts runs.
 "use strict";
-require("./typescript.cjs");
+require("../../lib/typescript.cjs");
 module.exports = require("../../index.ts");

@@ -1,4 +1,4 @@
 // What the commands of components/secrets/flux-age-key.ts start. TypeScript is compiled in memory.
 "use strict";
-require("../../../tools/start/typescript.cjs");
+require("../../../lib/typescript.cjs");
 require("./main.ts");

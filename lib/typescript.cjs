@@ -6,7 +6,7 @@ const { mkdirSync, readFileSync, renameSync, writeFileSync } = require("node:fs"
 const nodeModule = require("node:module");
 const { basename, dirname, join } = require("node:path");
 
-const cache = join(__dirname, "..", "..", "node_modules", ".cache", "typescript");
+const cache = join(__dirname, "..", "node_modules", ".cache", "typescript");
 
 /** What runs, by path; each with the map that leads back to its source. */
 const codes = new Map();

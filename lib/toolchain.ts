@@ -228,7 +228,7 @@ async function startBuilds(
 
 function goTarget(name: ToolName): GoTarget {
     const { module, package: path } = TOOLS[name].go;
-    return { folder: join(__dirname, "go", module), path };
+    return { folder: join(__dirname, "..", "tools", "go", module), path };
 }
 
 /** A tool that is at hand, on the PATH or in the cache; undefined rather than to fetch or build it. */

@@ -1,13 +1,13 @@
 /** `npm run policy -- [stack ...] [--json]`: the rules over the plan of each stack. Ends with 1 on a mandatory violation. */
-import { stackNames } from "../stacks";
-import { sayCrossChecks } from "../tools/cross-check";
-import { planStack } from "../tools/plan/plan";
-import { readStackValue, ROOT } from "../tools/stack-file";
-import { runMain, UserError } from "../tools/user-error";
-import { evaluate, policyFaults } from "./evaluate";
-import { renderViolations } from "./report";
-import { rules } from "./rules";
-import { recipePolicies } from "./stacks";
+import { stackNames } from "../../stacks";
+import { sayCrossChecks } from "../cross-check";
+import { planStack } from "../plan/plan";
+import { readStackValue, ROOT } from "../stack-file";
+import { runMain, UserError } from "../user-error";
+import { evaluate, policyFaults } from "../../policy/evaluate";
+import { renderViolations } from "../../policy/report";
+import { rules } from "../../policy/rules";
+import { recipePolicies } from "../../policy/stacks";
 
 runMain(async () => {
     const words = process.argv.slice(2);
