@@ -247,7 +247,9 @@ describe("secrets", () => {
         );
         expect(readers.map(({ controller }) => controller.name).sort()).toEqual([
             "cloudflared",
+            "media-wiring",
             "paperless",
+            "prowlarr",
             "radarr",
             "recyclarr",
             "sabnzbd",
@@ -720,7 +722,11 @@ describe("policies", () => {
 
     test("configuration of an app is declared beside it and makes one ConfigMap (C-GITOPS-14)", () => {
         const config = find("core/v1:ConfigMap", "recyclarr");
-        expect(all("core/v1:ConfigMap").map(({ name }) => name)).toEqual(["recyclarr", "graphite-exporter"]);
+        expect(all("core/v1:ConfigMap").map(({ name }) => name)).toEqual([
+            "media-wiring",
+            "recyclarr",
+            "graphite-exporter",
+        ]);
         expect(metadata(config)).toMatchObject({ name: "recyclarr", namespace: "media" });
         const [text] = Object.values(dig(config.inputs, "data") as Record<string, string>);
         expect(text).toContain("base_url: http://sonarr.media.svc.cluster.local:8989");

@@ -124,7 +124,10 @@ describe("Pulumi.homelab.yaml (H-DNS-04..13, H-NET-04, H-NET-05, H-NET-08, H-NET
 
     test("has the seed's apps and no other (H-APP-01)", () => {
         const arr = ["overseerr", "prowlarr", "radarr", "sonarr"];
-        expect(Object.keys(config().apps).sort()).toEqual(["echo-server", ...arr, "plex", "transmission"].sort());
+        const implied = ["media-wiring"];
+        expect(Object.keys(config().apps).sort()).toEqual(
+            ["echo-server", ...arr, ...implied, "plex", "transmission"].sort(),
+        );
     });
 
     test("has no value that is neither the seed's nor the house's own", () => {
