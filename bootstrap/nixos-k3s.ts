@@ -131,7 +131,7 @@ type NodeNeeds = Pick<NixosK3sArgs, "managesStorage" | "ageKeyPath" | "podCidr" 
     node: { name: string };
 };
 
-/** The same with what is wrong and its mend apart; a fault ends as its sentence goes on. */
+/** The same in two parts. `fault` and `mend` make one sentence: a fault ends with a colon or space where its mend continues. */
 export function nodeFaultList(args: NodeNeeds, facts: NodeFacts): NodeFault[] {
     const { flags, fault: unread } = knownFlags(facts);
     // What is not known to be missing is not called so.

@@ -1,4 +1,3 @@
-import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { crdFolder, pinnedFiles, type CrdBundle } from "../crds";
 import type { Cluster } from "../platform";
@@ -19,11 +18,9 @@ export interface CustomResourceDefinitionsArgs {
  * client-side apply would keep of them, and a preview must not fetch them.
  */
 export class CustomResourceDefinitions extends pulumi.ComponentResource {
-    readonly commands: readonly command.local.Command[];
-
     constructor(name: string, args: CustomResourceDefinitionsArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:cluster:CustomResourceDefinitions", name, {}, opts);
-        this.commands = args.bundles.map((bundle) =>
+        for (const bundle of args.bundles) {
             clusterCommand(
                 `${name}-${bundle.project}`,
                 args.cluster,
@@ -39,8 +36,8 @@ export class CustomResourceDefinitions extends pulumi.ComponentResource {
                     },
                 },
                 { parent: this },
-            ),
-        );
+            );
+        }
         this.registerOutputs({});
     }
 }

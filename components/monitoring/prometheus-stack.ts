@@ -23,9 +23,6 @@ export interface PrometheusStackArgs {
 
 /** kube-prometheus-stack: Prometheus, Alertmanager, Grafana as a local host. CRDs are a layer below. */
 export class PrometheusStack extends pulumi.ComponentResource {
-    /** Grafana's generated admin password, secret. */
-    readonly grafanaPassword: pulumi.Output<string>;
-
     constructor(
         name: string,
         args: PrometheusStackArgs,
@@ -41,17 +38,14 @@ export class PrometheusStack extends pulumi.ComponentResource {
             { ...chartArgs(charts.prometheusOperatorCrds), name: "prometheus-operator-crds", namespace },
             child,
         );
-        this.grafanaPassword = new random.RandomPassword(
-            `${name}-grafana-admin`,
-            { length: 32, special: false },
-            child,
-        ).result;
+        const password = new random.RandomPassword(`${name}-grafana-admin`, { length: 32, special: false }, child)
+            .result;
         const admin = new k8s.core.v1.Secret(
             `${name}-grafana-admin`,
             {
                 metadata: { name: "grafana-admin", namespace },
                 type: "Opaque",
-                stringData: { "admin-user": "admin", "admin-password": this.grafanaPassword },
+                stringData: { "admin-user": "admin", "admin-password": password },
             },
             child,
         );

@@ -74,9 +74,6 @@ export class Doppler extends pulumi.ComponentResource {
  * refresh, and Reloader restarts what reads it. With the ExternalSecret its Secret goes too.
  */
 export class DopplerSecretStore implements SecretStore {
-    /** References asked for so far: what the Doppler config must hold. */
-    readonly refs = new Set<string>();
-
     constructor(private readonly doppler: Doppler) {}
 
     deliver(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
@@ -91,7 +88,6 @@ export class DopplerSecretStore implements SecretStore {
             ...mapValues(args.templates ?? {}, (template) => template(value)),
             ...mapValues(args.data, value),
         };
-        for (const key of used) this.refs.add(key);
         const secret = new k8s.apiextensions.CustomResource(
             name,
             {

@@ -39,7 +39,6 @@ const FUNCTIONS: Readonly<Record<string, Props>> = {
     "cloudflare:index/getZeroTrustTunnelCloudflaredToken:getZeroTrustTunnelCloudflaredToken": {
         token: "token-of-nobody",
     },
-    "tailscale:index/getAcl:getAcl": { hujson: "", json: "" },
 };
 
 const LOOK_AT_MACHINE = "command:local:run";

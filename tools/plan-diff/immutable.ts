@@ -15,8 +15,8 @@ interface Refusal {
 }
 
 /**
- * A path of keys; or all keys below a path but some; or a path that counts while both states are of a sort; or the
- * elements of a list, but for one key of each.
+ * A field that Kubernetes lets nobody change: a path of keys; every key below a path with exceptions; a path that is fixed
+ * only while the object satisfies `while`, before and after; or each element of a list, with the exception of one key.
  */
 type Field =
     | string

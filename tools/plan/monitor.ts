@@ -224,7 +224,6 @@ function invokeResult(token: string): Json {
         },
         // Nothing was up before.
         "pulumi:pulumi:readStackOutputs": { outputs: {} },
-        "tailscale:index/getAcl:getAcl": { hujson: UNKNOWN, json: UNKNOWN },
     };
     const result = results[token];
     if (result === undefined)
