@@ -6,6 +6,12 @@ import type { Finding } from "../lib/finding";
 import type { Run } from "../lib/run-program";
 import type { Told } from "../lib/told";
 
+/** GPUs in a machine, by maker. */
+export interface GpuCounts {
+    readonly nvidia: number;
+    readonly intel: number;
+}
+
 /** A machine as Kubernetes sees it. */
 export interface NodeInfo {
     readonly name: string;
@@ -13,8 +19,8 @@ export interface NodeInfo {
     readonly labels: Readonly<Record<string, string>>;
     /** Absent: the configuration does not say. */
     readonly capacity: Capacity | undefined;
-    /** NVIDIA GPUs in the machine. The node offers them once the device plugin runs on it, not before. */
-    readonly gpus?: number;
+    /** The node offers them once the device plugin of their maker runs on it, not before. */
+    readonly gpus?: GpuCounts;
     /** Version its kubelet reports, such as "v1.33.0". */
     readonly kubeletVersion?: string;
     /** Operating system it reports, such as "Talos (v1.10.6)". */

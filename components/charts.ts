@@ -84,6 +84,21 @@ export const charts = {
         repository: "https://nvidia.github.io/k8s-device-plugin",
         version: "0.20.0",
     },
+    nodeFeatureDiscovery: {
+        name: "node-feature-discovery",
+        repository: "https://kubernetes-sigs.github.io/node-feature-discovery/charts",
+        version: "0.19.0",
+    },
+    intelDevicePluginsOperator: {
+        name: "intel-device-plugins-operator",
+        repository: "https://intel.github.io/helm-charts",
+        version: "0.36.0",
+    },
+    intelDevicePluginsGpu: {
+        name: "intel-device-plugins-gpu",
+        repository: "https://intel.github.io/helm-charts",
+        version: "0.36.0",
+    },
     grafana: { name: "grafana", repository: "oci://ghcr.io/grafana-community/helm-charts", version: "12.11.1" },
     loki: { name: "loki", repository: "oci://ghcr.io/grafana-community/helm-charts", version: "18.11.0" },
     alloy: { name: "alloy", repository: "https://grafana.github.io/helm-charts", version: "1.11.1" },

@@ -134,4 +134,19 @@ export const crdFiles: Readonly<Record<string, PinnedFiles>> = {
                 "b032116e987fb1d7d93cec7d942833adeb9d95c9bdc7e00c10b280c2fe4a6c33",
         },
     },
+    "node-feature-discovery": {
+        version: "0.19.0",
+        commit: "45d276ed9d3f0f67fb642aa78969721df3034451",
+        files: {
+            "nfd-api-crds.yaml": "f8a40048b99110feaee4813dbb92ebfdaa3c7d722e1836a804207e22f72a9072",
+        },
+    },
+    "intel-device-plugins": {
+        version: "0.36.0",
+        commit: "76f8fcf655957d0121e333c91b5125abe4d7bc52",
+        files: {
+            "deviceplugin.intel.com_gpudeviceplugins.yaml":
+                "fc36186f7a3dae5dac105cecb87eecea9b6bd9ee6b2987e930cdd80394d8ccd4",
+        },
+    },
 };

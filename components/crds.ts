@@ -189,4 +189,21 @@ export const crds = {
         files: snapshotKinds.map(([group, plural]) => `${group}_${plural}.yaml`),
         names: snapshotKinds.map(([group, plural]) => `${plural}.${group}`),
     },
+    nodeFeatureDiscovery: {
+        project: "node-feature-discovery",
+        version: "0.19.0",
+        repository: "kubernetes-sigs/node-feature-discovery",
+        directory: "deployment/base/nfd-crds",
+        files: ["nfd-api-crds.yaml"],
+        names: ["nodefeaturegroups", "nodefeaturerules", "nodefeatures"].map((plural) => `${plural}.nfd.k8s-sigs.io`),
+    },
+    intelDevicePlugins: {
+        project: "intel-device-plugins",
+        version: "0.36.0",
+        repository: "intel/intel-device-plugins-for-kubernetes",
+        directory: "deployments/operator/crd/bases",
+        // Of GPUs only: the operator watches the kinds that its chart is told of.
+        files: ["deviceplugin.intel.com_gpudeviceplugins.yaml"],
+        names: ["gpudeviceplugins.deviceplugin.intel.com"],
+    },
 } as const satisfies Record<string, CrdBundle>;

@@ -34,6 +34,8 @@ export interface Gpu {
     readonly resource: string;
     /** Runtime class that makes the driver visible in the container, where one is needed. */
     readonly runtimeClass?: pulumi.Input<string>;
+    /** Groups that a pod needs besides its own to open the device; the container keeps the host's owner and mode. */
+    readonly groups?: pulumi.Input<number[]>;
 }
 
 /** Capabilities a cluster offers to workloads. */

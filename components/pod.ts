@@ -108,7 +108,10 @@ export function workloadPod(
             spec: {
                 automountServiceAccountToken: false,
                 enableServiceLinks: false,
-                securityContext: podSecurity(args.security, platform),
+                securityContext: {
+                    ...podSecurity(args.security, platform),
+                    ...(gpu?.groups === undefined ? {} : { supplementalGroups: gpu.groups }),
+                },
                 ...spec,
                 ...(gpu?.runtimeClass === undefined ? {} : { runtimeClassName: gpu.runtimeClass }),
                 containers: [

@@ -62,7 +62,7 @@ const node = z.strictObject({
     /** What the machine has; requests are checked against it and the sandbox's node shows it. */
     capacity: NODE_CAPACITY.optional(),
     /** GPUs in the machine, by maker. */
-    gpus: z.strictObject({ nvidia: whole(0).default(0) }).prefault({}),
+    gpus: z.strictObject({ nvidia: whole(0).default(0), intel: whole(0).default(0) }).prefault({}),
 });
 
 const talos = (stack: string) =>
@@ -257,7 +257,10 @@ function inPool(pool: unknown, subnet: unknown): Record<string, unknown> {
 export function chongusOffers({ nodes, storage: disks, postgres: databases }: ChongusConfig): Offers {
     return {
         capacity: nodes.map(({ capacity }) => capacity),
-        gpus: { nvidia: nodes.reduce((sum, { gpus }) => sum + gpus.nvidia, 0) },
+        gpus: {
+            nvidia: nodes.reduce((sum, { gpus }) => sum + gpus.nvidia, 0),
+            intel: nodes.reduce((sum, { gpus }) => sum + gpus.intel, 0),
+        },
         postgres: databases !== undefined,
         prometheus: true,
         devices: false,

@@ -1,5 +1,6 @@
 /** Machines with Talos, top to bottom in bootstrap order (seed 002); Talos itself: docs/talos.md. */
 import type * as pulumi from "@pulumi/pulumi";
+import { RENDER_GROUP } from "../bootstrap/talos/machine-config";
 import { TalosMachines } from "../bootstrap/talos/machines";
 import { TALOS_SECRETS } from "../bootstrap/talos/secrets-bundle";
 import { lookAtTalos, TalosCluster, type TalosClusterArgs } from "../bootstrap/talos/talos-cluster";
@@ -16,6 +17,7 @@ import { CertManager } from "../components/edge/cert-manager";
 import { GATEWAY_NAMESPACE } from "../components/edge/envoy-gateway";
 import { DNS_TOKEN_REF } from "../components/edge/lets-encrypt";
 import { FluxApps, FluxOperator, FluxSync } from "../components/gitops/flux";
+import { IntelGpus } from "../components/gpu/intel";
 import { NvidiaGpus } from "../components/gpu/nvidia";
 import { cidrRange } from "../components/network/addresses";
 import { Cilium, KUBE_PRISM } from "../components/network/cilium";
@@ -52,6 +54,8 @@ const PLATFORM_NAMESPACES = [
     "external-secrets",
     "flux-system",
     GATEWAY_NAMESPACE,
+    "intel-gpu",
+    "node-feature-discovery",
     "nvidia",
     OBSERVABILITY,
     "openebs",
@@ -191,8 +195,11 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     const { storage, volumes } = disksOf;
     new Reloader("reloader", { namespace: namespaces.name("system") }, afterCore);
     const nvidia = hasGpu(config, "nvidia") ? new NvidiaGpus("nvidia", {}, afterCore) : undefined;
+    const intel = hasGpu(config, "intel")
+        ? new IntelGpus("intel-gpus", { cluster, gpus: intelGpus(config), renderGroup: RENDER_GROUP }, afterCore)
+        : undefined;
     // Deleted before every namespace there is, these and those below them.
-    new MetricsServer("metrics-server", {}, lab.after(namespaces, nvidia));
+    new MetricsServer("metrics-server", {}, lab.after(namespaces, nvidia, intel));
 
     const host = { cluster, opts: afterCore, namespaces, storage, secrets, reloadAnnotations: RELOAD_ANNOTATIONS };
     const ways = envoyWays(lab, config, { host, cilium, certManager, core });
@@ -222,7 +229,10 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
         opts: lab.after(core, pool, gateway),
         edge,
         ...(postgres === undefined ? {} : { databases: postgres }),
-        gpus: { ...(nvidia === undefined ? {} : { nvidia: nvidia.gpu }) },
+        gpus: {
+            ...(nvidia === undefined ? {} : { nvidia: nvidia.gpu }),
+            ...(intel === undefined ? {} : { intel: intel.gpu }),
+        },
     };
     watch(lab, config.monitoring, platform, {
         storageClass: volumes.className,
@@ -273,6 +283,7 @@ const bundles = (config: ChongusConfig) => [
     ...(config.secrets.doppler === undefined ? [] : [crds.externalSecrets]),
     crds.envoyGateway,
     crds.snapshots,
+    ...(hasGpu(config, "intel") ? [crds.nodeFeatureDiscovery, crds.intelDevicePlugins] : []),
 ];
 
 /** Groups of alerts for what the cluster has. */
@@ -288,7 +299,11 @@ function sharedNamespaces({ apps }: ChongusConfig): string[] {
     return Object.keys(appNamespaces(apps, "baseline")).filter((name) => !PLATFORM_NAMESPACES.includes(name));
 }
 
-const hasGpu = ({ nodes }: ChongusConfig, maker: "nvidia") => nodes.some(({ gpus }) => gpus[maker] > 0);
+const hasGpu = ({ nodes }: ChongusConfig, maker: "nvidia" | "intel") => nodes.some(({ gpus }) => gpus[maker] > 0);
+
+/** How many Intel GPUs each machine has that has one. */
+const intelGpus = ({ nodes }: ChongusConfig) =>
+    Object.fromEntries(nodes.filter(({ gpus }) => gpus.intel > 0).map(({ name, gpus }) => [name, gpus.intel]));
 
 /** Values of the secret store; without Doppler they stand in the SOPS file. */
 function clusterSecrets(config: ChongusConfig): string[] {
@@ -309,7 +324,7 @@ function talosCluster(config: ChongusConfig, stack: string): Omit<TalosClusterAr
     const { talos, network, storage, nodes } = config;
     return {
         clusterName: stack,
-        nodes: nodes.map(({ gpus, ...node }) => ({ ...node, gpus: gpus.nvidia })),
+        nodes,
         talosVersion: talos.version,
         kubernetesVersion: talos.kubernetes,
         vip: talos.vip,

@@ -4,6 +4,7 @@
  * Reference: https://www.talos.dev/v1.10/reference/configuration/v1alpha1/config/
  */
 import { stringify } from "yaml";
+import type { GpuCounts } from "../machines";
 import { extensionsFor, installerImage, schematic } from "./schematic";
 
 export interface TalosNode {
@@ -19,8 +20,7 @@ export interface TalosNode {
     readonly systemDisk: string;
     /** Disks that Ceph takes whole, by id. */
     readonly osdDisks: readonly string[];
-    /** Number of NVIDIA GPUs. */
-    readonly gpus: number;
+    readonly gpus: GpuCounts;
 }
 
 export interface TalosNetwork {
@@ -83,6 +83,7 @@ export interface MachineConfig {
             readonly content: string;
         }[];
         readonly sysctls?: Readonly<Record<string, string>>;
+        readonly udev?: { readonly rules: readonly string[] };
         readonly nodeLabels: Readonly<Record<string, string | { readonly $patch: "delete" }>>;
         readonly features: {
             readonly kubePrism: { readonly enabled: boolean; readonly port: number };
@@ -116,6 +117,13 @@ export function controlPlaneEndpoint(vip: string): string {
 
 /** By which the device plugin knows the machines with a GPU. */
 export const NVIDIA_LABEL = { "nvidia.com/gpu.present": "true" } as const;
+
+/**
+ * Group that may use an Intel GPU's render node. Talos has no /etc/group, so udev's own rule, which names a group, is
+ * ignored and leaves the device to root; pods get this one besides their own.
+ * https://www.talos.dev/v1.10/reference/configuration/v1alpha1/config/#Config.machine.udev
+ */
+export const RENDER_GROUP = 44;
 
 const NVIDIA_MODULES = ["nvidia", "nvidia_uvm", "nvidia_drm", "nvidia_modeset"];
 
@@ -178,7 +186,7 @@ export function machineConfig(args: MachineConfigArgs, node: TalosNode): Machine
                     },
                 ],
             },
-            ...(node.gpus === 0
+            ...(node.gpus.nvidia === 0
                 ? {}
                 : {
                       kernel: { modules: NVIDIA_MODULES.map((name) => ({ name })) },
@@ -186,11 +194,18 @@ export function machineConfig(args: MachineConfigArgs, node: TalosNode): Machine
                       sysctls: { "net.core.bpf_jit_harden": "1" },
                   }),
             ...(args.nfs === undefined ? {} : { files: [nfsMountConf(args.nfs)] }),
+            ...(node.gpus.intel === 0
+                ? {}
+                : {
+                      udev: {
+                          rules: [`SUBSYSTEM=="drm", KERNEL=="renderD*", GROUP="${RENDER_GROUP}", MODE="0660"`],
+                      },
+                  }),
             nodeLabels: {
                 // Talos keeps load balancers off control plane nodes; here they are all there is.
                 "node.kubernetes.io/exclude-from-external-load-balancers": { $patch: "delete" },
                 // NVIDIA's device plugin chart looks for it.
-                ...(node.gpus === 0 ? {} : NVIDIA_LABEL),
+                ...(node.gpus.nvidia === 0 ? {} : NVIDIA_LABEL),
             },
             features: {
                 kubePrism: { enabled: true, port: KUBE_PRISM.port },

@@ -25,7 +25,7 @@ export class TalosMachines implements MachinesOfKind {
                 "kubernetes.io/os": "linux",
                 "kubernetes.io/arch": "amd64",
                 "node-role.kubernetes.io/control-plane": "",
-                ...(gpus > 0 ? NVIDIA_LABEL : {}),
+                ...(gpus.nvidia > 0 ? NVIDIA_LABEL : {}),
             },
             capacity: capacity[name],
             gpus,

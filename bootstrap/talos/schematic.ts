@@ -1,11 +1,12 @@
 /** Image Factory schematics: which system extensions an installer image brings. https://github.com/siderolabs/image-factory */
 import { createHash } from "node:crypto";
 import { stringify } from "yaml";
+import type { GpuCounts } from "../machines";
 
 /** The public Image Factory: schematics are posted there once, images are pulled from there by every machine. */
 export const IMAGE_FACTORY = "factory.talos.dev";
 
-/** Microcode for the Xeons of an R730. */
+/** Microcode for the processors: Xeons of an R730, Cores of a NUC. */
 const BASE_EXTENSIONS = ["siderolabs/intel-ucode"];
 
 /**
@@ -18,6 +19,9 @@ const NVIDIA_EXTENSIONS = [
     "siderolabs/nvidia-container-toolkit-production",
 ];
 
+/** The driver of Intel's processor graphics with its firmware, which QuickSync needs; udev loads the module. */
+const INTEL_EXTENSIONS = ["siderolabs/i915"];
+
 export interface Schematic {
     /** What is posted to the factory. */
     readonly yaml: string;
@@ -26,8 +30,18 @@ export interface Schematic {
 }
 
 /** The official extensions of a machine. One without a GPU gets no driver: its modules would fail to load. */
-export function extensionsFor({ gpus }: { gpus: number }): string[] {
-    return gpus > 0 ? [...BASE_EXTENSIONS, ...NVIDIA_EXTENSIONS] : [...BASE_EXTENSIONS];
+export function extensionsFor({ gpus }: { gpus: GpuCounts }): string[] {
+    return [
+        ...BASE_EXTENSIONS,
+        ...(gpus.intel > 0 ? INTEL_EXTENSIONS : []),
+        ...(gpus.nvidia > 0 ? NVIDIA_EXTENSIONS : []),
+    ];
+}
+
+/** Name of the kind of machine that has a schematic of its own; part of logical names. */
+export function machineKind({ gpus }: { gpus: GpuCounts }): string {
+    const makers = (["intel", "nvidia"] as const).filter((maker) => gpus[maker] > 0);
+    return makers.length === 0 ? "plain" : makers.join("-");
 }
 
 /** The schematic of a list of official extensions. The factory's canonical form is Go's YAML: four spaces, in order. */

@@ -12,7 +12,7 @@ import {
     type MachineConfigArgs,
     type TalosNode,
 } from "./machine-config";
-import { bootImage, extensionsFor, IMAGE_FACTORY, installerImage, schematic } from "./schematic";
+import { bootImage, extensionsFor, IMAGE_FACTORY, installerImage, machineKind, schematic } from "./schematic";
 import type { ClusterSpec, NodesSpec, NodeSpec, SchematicSpec, Step } from "./spec";
 
 export interface TalosClusterArgs extends MachineConfigArgs {
@@ -142,7 +142,7 @@ export class TalosCluster extends pulumi.ComponentResource {
 
     /** The factory builds images only from schematics that were posted to it. One for each kind of machine. */
     private registerSchematics(name: string, nodes: readonly TalosNode[]): pulumi.Resource[] {
-        const kinds = new Map(nodes.map((node) => [node.gpus > 0 ? "nvidia" : "plain", extensionsFor(node)]));
+        const kinds = new Map(nodes.map((node) => [machineKind(node), extensionsFor(node)]));
         return [...kinds].map(([kind, extensions]) => {
             const { id, yaml } = schematic(extensions);
             const spec: SchematicSpec = { SCHEMATIC: id, IMAGE_FACTORY };

@@ -36,6 +36,9 @@ export const chartContainers: Readonly<Record<string, readonly string[]>> = {
     "flux-operator": ["resources"],
     "gateway-helm": ["deployment.envoyGateway.resources", "certgen.job.resources"],
     grafana: ["resources", "sidecar.resources", "initChownData.resources?", "testFramework.resources"],
+    // The plugin is the operator's to run, and that gives it its limits.
+    "intel-device-plugins-gpu": [],
+    "intel-device-plugins-operator": ["resources"],
     "kube-prometheus-stack": [
         "prometheus.prometheusSpec.resources",
         "prometheusOperator.resources",
@@ -58,6 +61,7 @@ export const chartContainers: Readonly<Record<string, readonly string[]>> = {
         "memcachedExporter.resources?",
     ],
     "metrics-server": ["resources", "addonResizer.resources?"],
+    "node-feature-discovery": ["master.resources", "worker.resources", "gc.resources", "topologyUpdater.resources?"],
     "nvidia-device-plugin": ["resources"],
     "plugin-barman-cloud": ["resources"],
     "prometheus-blackbox-exporter": ["resources", "configReloader.resources?"],

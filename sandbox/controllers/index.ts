@@ -11,6 +11,7 @@ import { externalDns } from "./external-dns";
 import { externalSecretsOperator } from "./external-secrets";
 import { flux } from "./flux";
 import { gpus } from "./gpus";
+import { intelGpus } from "./intel-gpus";
 import { ingressStatus } from "./ingress-status";
 import { loadBalancer } from "./load-balancer";
 import { nodes, type NodeSpec } from "./nodes";
@@ -50,6 +51,7 @@ export function allControllers({
     return [
         stages([...readObjects<Stage>(STAGES), ...readObjects<Stage>(join(STAGES, "custom-resources"))]),
         nodes(machines),
+        intelGpus(machines),
         gpus(machines),
         operators(load),
         loadBalancer,

@@ -10,8 +10,8 @@ export interface NodeSpec {
     /** Quantities by resource, e.g. `{cpu: "8", memory: "32Gi", "nvidia.com/gpu": "1"}`. */
     readonly capacity: Readonly<Record<string, string>>;
     /** e.g. `["control-plane", "etcd"]`; become `node-role.kubernetes.io/<role>` labels. */
-    /** NVIDIA GPUs; the node offers them as `nvidia.com/gpu` while the device plugin runs on it. */
-    readonly gpus?: number | undefined;
+    /** GPUs by maker; the node offers them while that maker's device plugin runs on it. */
+    readonly gpus?: { readonly nvidia: number; readonly intel: number } | undefined;
     readonly roles?: readonly string[] | undefined;
     readonly taints?: readonly Taint[] | undefined;
     readonly kubeletVersion?: string | undefined;

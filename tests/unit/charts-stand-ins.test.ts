@@ -36,6 +36,8 @@ const PROJECTS = [
     "flux-operator",
     "flux",
     "alloy",
+    "node-feature-discovery",
+    "intel-device-plugins",
 ];
 
 const crdFiles = (directory: string) => readdirSync(directory).sort();

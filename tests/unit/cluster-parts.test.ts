@@ -1,10 +1,15 @@
 /** Small parts of a cluster: commands against it, GPUs, Reloader, metrics-server. */
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { authorityHash, clusterCommand, type ClusterCommandArgs } from "../../components/cluster/cluster-command";
 import { MetricsServer, metricsServerValues } from "../../components/cluster/metrics-server";
 import { RELOAD_ANNOTATIONS, Reloader, reloaderValues } from "../../components/cluster/reloader";
+import { IntelGpus, intelGpuValues, intelOperatorValues } from "../../components/gpu/intel";
 import { NVIDIA_NODE_LABEL, NvidiaGpus, nvidiaDevicePluginValues } from "../../components/gpu/nvidia";
 import { planComponent } from "./component-plan";
 import { dig, lookInto, type Inputs } from "./planned";
@@ -100,6 +105,115 @@ describe("NVIDIA", () => {
         expect(dig(look.find(":Namespace", "nvidia").inputs, "metadata", "labels")).toMatchObject({
             "pod-security.kubernetes.io/enforce": "privileged",
         });
+    });
+});
+
+describe("Intel", () => {
+    let look: ReturnType<typeof lookInto>;
+    beforeAll(async () => {
+        const resources = await planComponent(() => {
+            const cluster = { kubeconfig: pulumi.secret("clusters: []") };
+            const { gpu } = new IntelGpus(
+                "intel-gpus",
+                { cluster, gpus: { nuc01: 1, nuc02: 2 }, sharedDevNum: 3, renderGroup: 44 },
+                {},
+            );
+            new k8s.core.v1.Pod("user", {
+                metadata: { name: "user" },
+                spec: {
+                    securityContext: { ...(gpu.groups === undefined ? {} : { supplementalGroups: gpu.groups }) },
+                    containers: [{ name: "user", resources: { limits: { [gpu.resource]: "1" } } }],
+                },
+            });
+        });
+        look = lookInto(() => ({ resources }));
+    });
+
+    test("GPUs are gpu.intel.com/i915, through the group of the render nodes (B-HW-04, B-APP-01)", () => {
+        expect(dig(look.find(":Pod", "user").inputs, "spec")).toEqual({
+            securityContext: { supplementalGroups: [44] },
+            containers: [{ name: "user", resources: { limits: { "gpu.intel.com/i915": "1" } } }],
+        });
+        expect(look.find(":Release", "intel-gpus").inputs).toMatchObject({
+            chart: "intel-device-plugins-gpu",
+            repositoryOpts: { repo: "https://intel.github.io/helm-charts" },
+            namespace: "intel-gpu",
+            values: { sharedDevNum: 3 },
+        });
+        expect(intelOperatorValues().manager.devices).toEqual({ gpu: true });
+        expect(intelGpuValues(1)).not.toHaveProperty("nodeSelector");
+    });
+
+    test("discovery and operator come before the plugin, the webhook answers first, a workload waits for the offer", () => {
+        const plugin = look.find(":Release", "intel-gpus");
+        look.inOrder(
+            look.find(":Release", "intel-gpus-operator"),
+            look.find(":Command", "intel-gpus-webhook"),
+            plugin,
+            look.find(":Command", "intel-gpus-offered"),
+            look.find(":Pod", "user"),
+        );
+        look.inOrder(look.find(":Release", "node-feature-discovery"), plugin);
+        for (const release of ["node-feature-discovery", "intel-gpus-operator"]) {
+            expect(look.find(":Release", release).inputs).toMatchObject({ skipCrds: true });
+        }
+        for (const namespace of ["node-feature-discovery", "intel-gpu"]) {
+            expect(dig(look.find(":Namespace", namespace).inputs, "metadata", "labels")).toMatchObject({
+                "pod-security.kubernetes.io/enforce": "privileged",
+            });
+        }
+    });
+
+    /** Runs a command's own lines with a kubectl that is the given shell script. */
+    function run(command: string, kubectl: string) {
+        const inputs = look.find(":Command", command).inputs as Inputs;
+        const folder = mkdtempSync(join(tmpdir(), "intel-"));
+        try {
+            writeFileSync(join(folder, "kubectl"), `#!/bin/sh\n${kubectl}\n`, { mode: 0o755 });
+            writeFileSync(join(folder, "sleep"), "#!/bin/sh\n", { mode: 0o755 });
+            const body = String(inputs["create"]).split(/^command -v kubectl.*$/m)[1] ?? "";
+            const { status, stderr } = spawnSync("bash", ["--norc", "-euo", "pipefail", "-c", body], {
+                encoding: "utf8",
+                env: {
+                    PATH: `${folder}:${process.env["PATH"] ?? ""}`,
+                    CALLS: join(folder, "calls"),
+                    ...(inputs["environment"] as Record<string, string>),
+                },
+            });
+            const calls = existsSync(join(folder, "calls")) ? readFileSync(join(folder, "calls"), "utf8") : "";
+            return { status, stderr, calls: calls.trim().split("\n") };
+        } finally {
+            rmSync(folder, { recursive: true });
+        }
+    }
+
+    test("each node must offer its GPUs as often as containers may share one; else it says which does not", () => {
+        const path = "{.status.allocatable.gpu\\.intel\\.com/i915}";
+        expect(run("intel-gpus-offered", 'echo "$*" >> "$CALLS"')).toEqual({
+            status: 0,
+            stderr: "",
+            calls: [
+                `wait node/nuc01 --for=jsonpath=${path}=3 --timeout=300s`,
+                `wait node/nuc02 --for=jsonpath=${path}=6 --timeout=300s`,
+            ],
+        });
+        const failed = run(
+            "intel-gpus-offered",
+            'case "$*" in "wait node/nuc02"*) echo timed out >&2; exit 1;; get*) echo 3;; esac',
+        );
+        expect(failed.status).toBe(1);
+        expect(failed.stderr).toContain("node nuc02 offers 3 gpu.intel.com/i915, 6 wanted: timed out");
+    });
+
+    test("the webhook is asked until it takes a GpuDevicePlugin, and what it said last is told", () => {
+        const soon = run(
+            "intel-gpus-webhook",
+            'cat > /dev/null; echo "$*" >> "$CALLS"; [ "$(wc -l < "$CALLS")" -ge 3 ]',
+        );
+        expect([soon.status, soon.calls]).toEqual([0, Array(3).fill("create --dry-run=server --filename -")]);
+        const never = run("intel-gpus-webhook", "cat > /dev/null; echo x509: unknown authority >&2; exit 1");
+        expect(never.status).toBe(1);
+        expect(never.stderr).toContain("after two minutes: x509: unknown authority");
     });
 });
 

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { collections, type View } from "../../sandbox/controllers/controller";
 import { readObjects } from "../../sandbox/controllers/files";
 import { gpus } from "../../sandbox/controllers/gpus";
+import { intelGpus } from "../../sandbox/controllers/intel-gpus";
 import { nodeFor, nodes } from "../../sandbox/controllers/nodes";
 import { type Crd, operators } from "../../sandbox/controllers/operators";
 import { type Stage, stages } from "../../sandbox/controllers/stages";
@@ -241,7 +242,7 @@ describe("nodes", () => {
 
 describe("gpus", () => {
     const machines = [
-        { name: "n1", address: "10.0.0.1", capacity: { cpu: "8" }, gpus: 2 },
+        { name: "n1", address: "10.0.0.1", capacity: { cpu: "8" }, gpus: { nvidia: 2, intel: 0 } },
         { name: "n2", address: "10.0.0.2", capacity: { cpu: "8" } },
     ];
     const plugin = (node: string, ready = "True") => ({
@@ -274,6 +275,126 @@ describe("gpus", () => {
         expect(await reconcile([plugin("n1")], { "nvidia.com/gpu": "2" })).toEqual([]);
         expect(await reconcile([plugin("n1", "False")], { "nvidia.com/gpu": "2" })).toEqual(patch(null));
         expect(await reconcile([plugin("n2")], {})).toEqual([]);
+    });
+
+    test("each maker's plugin shows its own, Intel's as often as containers may share one", async () => {
+        const both = [{ name: "n1", address: "10.0.0.1", capacity: { cpu: "8" }, gpus: { nvidia: 1, intel: 2 } }];
+        const intel = (args: string[]) => ({
+            ...plugin("n1"),
+            spec: { nodeName: "n1", containers: [{ name: "c", image: "intel/intel-gpu-plugin:0.36.0", args }] },
+        });
+        const shown = async (pods: object[]) => {
+            const node = { metadata: { name: "n1" }, status: { capacity: {} } };
+            const actions = await gpus(both).reconcile(
+                viewOf({ [collections.pods]: pods, [collections.nodes]: [node] }),
+            );
+            return actions.map((action) => (action as { body: { status: { capacity: object } } }).body.status.capacity);
+        };
+        expect(await shown([intel(["-v", "2", "-shared-dev-num", "3"])])).toEqual([{ "gpu.intel.com/i915": "6" }]);
+        expect(await shown([intel([])])).toEqual([{ "gpu.intel.com/i915": "2" }]);
+        expect(await shown([plugin("n1")])).toEqual([{ "nvidia.com/gpu": "1" }]);
+    });
+});
+
+describe("Intel's GPUs", () => {
+    const NFD = { "app.kubernetes.io/name": "node-feature-discovery" };
+    const LABEL = "intel.feature.node.kubernetes.io/gpu";
+    const RULES = "/apis/nfd.k8s-sigs.io/v1alpha1/nodefeaturerules";
+    const PLUGINS = "/apis/deviceplugin.intel.com/v1/gpudeviceplugins";
+    const machines = ["n1", "n2"].map((name, index) => ({
+        ...{ name, address: `10.0.0.${index + 1}`, capacity: { cpu: "8" } },
+        gpus: { nvidia: 0, intel: index === 0 ? 1 : 0 },
+    }));
+    const deployment = (name: string, namespace: string, labels: object, ready = 1) => ({
+        metadata: { name, namespace, generation: 1, labels },
+        spec: { replicas: 1, selector: {}, template: { metadata: { labels } } },
+        status: {
+            observedGeneration: 1,
+            replicas: 1,
+            updatedReplicas: 1,
+            readyReplicas: ready,
+            availableReplicas: ready,
+        },
+    });
+    const master = (ready = 1) => deployment("nfd-master", "nfd", { ...NFD, role: "master" }, ready);
+    const worker = (node: string) => ({
+        metadata: { name: `worker-${node}`, namespace: "nfd", labels: { ...NFD, role: "worker" } },
+        spec: {
+            nodeName: node,
+            containers: [{ name: "worker", image: "registry.k8s.io/nfd/node-feature-discovery:v0.19.0" }],
+        },
+        status: { conditions: [{ type: "Ready", status: "True" }] },
+    });
+    const rule = { metadata: { name: "intel" }, spec: { rules: [{ name: "intel.gpu", labels: { [LABEL]: "true" } }] } };
+    const operator = (ready = 1) => deployment("inteldeviceplugins-controller-manager", "intel-gpu", {}, ready);
+    const plugin = {
+        metadata: { name: "intel-gpu", uid: "u1" },
+        spec: {
+            image: "intel/intel-gpu-plugin:0.36.0",
+            logLevel: 2,
+            sharedDevNum: 3,
+            nodeSelector: { [LABEL]: "true" },
+        },
+    };
+    const reconcile = (objects: Record<string, object[]>, labels: Record<string, string> = {}) =>
+        intelGpus(machines).reconcile(
+            viewOf({
+                [collections.nodes]: [{ metadata: { name: "n1", labels } }, { metadata: { name: "n2", labels: {} } }],
+                ...objects,
+            }),
+        );
+    const label = (value: string | null) => [
+        { verb: "patch", path: "/api/v1/nodes/n1", body: { metadata: { labels: { [LABEL]: value } } } },
+    ];
+
+    test("the machine is labelled once a worker has looked at it and a rule asks for the label", async () => {
+        const all = {
+            [collections.deployments]: [master()],
+            [collections.pods]: [worker("n1"), worker("n2")],
+            [RULES]: [rule],
+        };
+        expect(await reconcile(all)).toEqual(label("true"));
+        expect(await reconcile(all, { [LABEL]: "true" })).toEqual([]);
+        expect(await reconcile({ ...all, [RULES]: [] })).toEqual([]);
+        expect(await reconcile({ ...all, [RULES]: [] }, { [LABEL]: "true" })).toEqual(label(null));
+        expect(await reconcile({ ...all, [collections.pods]: [worker("n2")] })).toEqual([]);
+        expect(await reconcile({ ...all, [collections.deployments]: [master(0)] })).toEqual([]);
+        expect(await reconcile({}, { [LABEL]: "true" })).toEqual(label(null));
+    });
+
+    test("the operator that is up runs the plugin beside itself, where the GpuDevicePlugin says", async () => {
+        const made = await reconcile({ [collections.deployments]: [operator()], [PLUGINS]: [plugin] });
+        expect(made).toMatchObject([
+            {
+                verb: "apply",
+                path: "/apis/apps/v1/namespaces/intel-gpu/daemonsets/intel-gpu-plugin-intel-gpu",
+                body: {
+                    metadata: { ownerReferences: [{ kind: "GpuDevicePlugin", name: "intel-gpu", uid: "u1" }] },
+                    spec: {
+                        template: {
+                            spec: {
+                                nodeSelector: { [LABEL]: "true" },
+                                containers: [
+                                    {
+                                        image: "intel/intel-gpu-plugin:0.36.0",
+                                        args: ["-v", "2", "-shared-dev-num", "3"],
+                                    },
+                                ],
+                            },
+                        },
+                    },
+                },
+            },
+        ]);
+        const [{ body }] = made as unknown as [{ body: object }];
+        expect(
+            await reconcile({
+                [collections.deployments]: [operator()],
+                [PLUGINS]: [plugin],
+                "/apis/apps/v1/daemonsets": [body],
+            }),
+        ).toEqual([]);
+        expect(await reconcile({ [collections.deployments]: [operator(0)], [PLUGINS]: [plugin] })).toEqual([]);
     });
 });
 

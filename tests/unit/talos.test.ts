@@ -21,7 +21,9 @@ import { ROOT } from "../../tools/stack-file";
 import type { PlannedResource } from "../../tools/plan/plan";
 import { planComponent } from "./component-plan";
 
-const ONE_GPU = { gpus: 1 };
+const NO_GPU = { gpus: { nvidia: 0, intel: 0 } };
+const ONE_GPU = { gpus: { nvidia: 1, intel: 0 } };
+const INTEL_GPU = { gpus: { nvidia: 0, intel: 1 } };
 
 function node(index: number, changes: Partial<TalosNode> = {}): TalosNode {
     return {
@@ -84,12 +86,29 @@ describe("the machine configuration", () => {
             "siderolabs/nonfree-kmod-nvidia-production",
             "siderolabs/nvidia-container-toolkit-production",
         ]);
-        const without = machineConfig(args(), node(1, { gpus: 0 }));
-        expect(extensionsFor({ gpus: 0 })).toEqual(["siderolabs/intel-ucode"]);
+        const without = machineConfig(args(), node(1, NO_GPU));
+        expect(extensionsFor(NO_GPU)).toEqual(["siderolabs/intel-ucode"]);
         expect(without.machine).not.toHaveProperty("kernel");
         expect(without.machine).not.toHaveProperty("sysctls");
         expect(without.machine.nodeLabels).not.toHaveProperty(["nvidia.com/gpu.present"]);
         expect(without.machine.install.image).not.toContain(NVIDIA_SCHEMATIC);
+        expect(without.machine).not.toHaveProperty("udev");
+    });
+
+    test("has Intel's driver, and a group that may use its render node, only where there is such a GPU (B-HW-04)", () => {
+        expect(extensionsFor(INTEL_GPU)).toEqual(["siderolabs/intel-ucode", "siderolabs/i915"]);
+        const { machine } = machineConfig(args(), node(1, INTEL_GPU));
+        expect(machine.udev?.rules).toEqual(['SUBSYSTEM=="drm", KERNEL=="renderD*", GROUP="44", MODE="0660"']);
+        expect(machine.install.image).toContain(schematic(extensionsFor(INTEL_GPU)).id);
+        for (const key of ["kernel", "sysctls"]) expect(machine).not.toHaveProperty(key);
+        expect(machine.nodeLabels).not.toHaveProperty(["nvidia.com/gpu.present"]);
+        expect(machineConfig(args(), node(1)).machine).not.toHaveProperty("udev");
+        expect(extensionsFor({ gpus: { nvidia: 1, intel: 1 } })).toEqual([
+            "siderolabs/intel-ucode",
+            "siderolabs/i915",
+            "siderolabs/nonfree-kmod-nvidia-production",
+            "siderolabs/nvidia-container-toolkit-production",
+        ]);
     });
 
     test("names no disk of Ceph's, so that Talos leaves them alone", () => {
@@ -329,12 +348,22 @@ describe("the component", () => {
     });
 
     test("machines without a GPU get an image of their own", async () => {
-        const mixed = await plan({ nodes: [node(1), node(2), node(3, { gpus: 0 })] });
+        const mixed = await plan({ nodes: [node(1), node(2), node(3, NO_GPU)] });
         expect(names(commands(mixed)).filter((name) => /schematic/.test(name))).toEqual([
             "talos-schematic-nvidia",
             "talos-schematic-plain",
         ]);
         expect(mixed.find(({ name }) => name === "talos-node01")?.dependsOn).toHaveLength(2);
+    });
+
+    test("GPUs of each maker, and of both in one machine, get images of their own", async () => {
+        const both = { gpus: { nvidia: 1, intel: 1 } };
+        const mixed = await plan({ nodes: [node(1, INTEL_GPU), node(2, both), node(3)] });
+        expect(names(commands(mixed)).filter((name) => /schematic/.test(name))).toEqual([
+            "talos-schematic-intel",
+            "talos-schematic-intel-nvidia",
+            "talos-schematic-nvidia",
+        ]);
     });
 });
 
@@ -680,7 +709,10 @@ else process.exit(1);
 
     test("a change runs the commands that it changes, without a reboot where Talos can", async () => {
         const before = await planned();
-        const changed = differing(before, await planned({ nodes: [node(1), node(2, { gpus: 2 }), node(3)] }));
+        const changed = differing(
+            before,
+            await planned({ nodes: [node(1), node(2, { gpus: { nvidia: 2, intel: 0 } }), node(3)] }),
+        );
         // A second GPU needs no other image.
         expect(names(changed)).toEqual([]);
         const nameservers = differing(before, await planned({ nameservers: ["172.30.11.253"] })).slice(0, 1);
