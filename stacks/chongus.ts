@@ -54,8 +54,6 @@ const PLATFORM_NAMESPACES = [
     "external-secrets",
     "flux-system",
     GATEWAY_NAMESPACE,
-    "intel-gpu",
-    "node-feature-discovery",
     "nvidia",
     OBSERVABILITY,
     "openebs",
@@ -164,7 +162,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
                     operator: fluxOperator,
                     ...gitops,
                     leave: {
-                        platformNamespaces: PLATFORM_NAMESPACES,
+                        platformNamespaces: platformNamespaces(config),
                         sharedNamespaces: sharedNamespaces(config),
                         apps: Object.keys(config.apps),
                     },
@@ -295,9 +293,16 @@ const alertGroups = ({ backups, postgres, gitops }: ChongusConfig) => [
 ];
 
 /** Namespaces that are made for apps. */
-function sharedNamespaces({ apps }: ChongusConfig): string[] {
-    return Object.keys(appNamespaces(apps, "baseline")).filter((name) => !PLATFORM_NAMESPACES.includes(name));
+function sharedNamespaces(config: ChongusConfig): string[] {
+    return Object.keys(appNamespaces(config.apps, "baseline")).filter(
+        (name) => !platformNamespaces(config).includes(name),
+    );
 }
+
+const platformNamespaces = (config: ChongusConfig) => [
+    ...PLATFORM_NAMESPACES,
+    ...(hasGpu(config, "intel") ? ["intel-gpu", "node-feature-discovery"] : []),
+];
 
 const hasGpu = ({ nodes }: ChongusConfig, maker: "nvidia" | "intel") => nodes.some(({ gpus }) => gpus[maker] > 0);
 
