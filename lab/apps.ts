@@ -34,6 +34,10 @@ function withImplied(apps: Apps): Apps {
     return Object.fromEntries(Object.entries(all).filter(([, config]) => config?.enabled !== false));
 }
 
+/** Whether an app is there because of others, rather than by a person's word. */
+export const comesWithOthers = (name: string): boolean =>
+    catalogue.some((app) => app.name === name && app.impliedBy !== undefined);
+
 /** An app with its block of the configuration. */
 export interface Declared {
     readonly app: AnyApp;

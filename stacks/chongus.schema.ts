@@ -16,7 +16,7 @@ import {
 } from "../config/rules";
 import { kubernetesOfTalos } from "../bootstrap/talos/versions";
 import { accountKeys } from "../lab/accounts";
-import { appAddresses, appHosts, appsSchema, type Offers } from "../lab/apps";
+import { appAddresses, appHosts, appsSchema, comesWithOthers, type Offers } from "../lab/apps";
 import { deliveryNeedsGit, hostClaims, isRecord, lanOf, NODE_CAPACITY } from "../lab/parts";
 import { cephNodes } from "../lab/talos-storage";
 import { observability, observabilityHosts } from "../lab/observability";
@@ -533,7 +533,7 @@ const frozen: CrossRule<ChongusConfig> = ({ phaseOut, apps }) =>
     phaseOut === undefined
         ? []
         : Object.keys(apps)
-              .filter((name) => apps[name] !== undefined && !phaseOut.apps.includes(name))
+              .filter((name) => apps[name] !== undefined && !phaseOut.apps.includes(name) && !comesWithOthers(name))
               .map((name) => ({
                   rule: "cluster-phased-out",
                   path: `apps.${name}`,
