@@ -275,7 +275,7 @@ function storeOf(
 /** What its charts and the seed's own objects need (seed 002, Bootstrap Phases 1); other clusters have other bundles. */
 const bundles = (config: ChongusConfig) => [
     crds.gatewayApi,
-    crds.externalDns,
+    ...(config.cloudflare === undefined ? [] : [crds.externalDns]),
     crds.keda,
     crds.prometheus,
     ...(config.secrets.doppler === undefined ? [] : [crds.externalSecrets]),

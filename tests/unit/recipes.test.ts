@@ -1,0 +1,169 @@
+/** A stranger's clusters: other names, other machines, other apps, by the same recipes. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { catalogue } from "../../apps";
+import { ConfigError } from "../../config/parse";
+import { openStack } from "../../stacks";
+import { planStack, type Plan } from "../../tools/plan/plan";
+import { ROOT } from "../../tools/stack-file";
+import { valueOf } from "./invalid-fixtures";
+import { dig } from "./planned";
+
+const file = (recipe: string, name: string) => join(__dirname, "..", "fixtures", "valid", recipe, `${name}.yaml`);
+const fixture = (recipe: string, name: string) => valueOf(file(recipe, name)) as Record<string, unknown>;
+
+describe.each([
+    ["homelab", "smallest"],
+    ["chongus", "smallest"],
+    ["chongus", "five-nodes"],
+])("%s, %s, as the stack cabin", (recipe, name) => {
+    let plan: Plan;
+    beforeAll(async () => {
+        plan = await planStack("cabin", fixture(recipe, name), ROOT);
+    });
+
+    test("the recipe is said, the name is the stack's", () => {
+        expect([plan.stack, plan.recipe]).toEqual(["cabin", recipe]);
+    });
+
+    test("nothing in it is called after another cluster", () => {
+        const named = plan.resources.filter(({ inputs, name: logical }) =>
+            /\b(homelab|chongus)\b(?!-infrastructure|\.(?:restored|files)|\/)/.test(
+                `${logical} ${JSON.stringify(inputs)}`.replaceAll(
+                    /homelab-(age-key|restore|identity)|etc[/-]homelab|HOMELAB/g,
+                    "",
+                ),
+            ),
+        );
+        expect(named.map(({ name: logical, inputs }) => `${logical} ${JSON.stringify(inputs).slice(0, 300)}`)).toEqual(
+            [],
+        );
+    });
+
+    test("every app that is declared is there and reachable", () => {
+        const apps = Object.keys(fixture(recipe, name)["apps"] as object);
+        const workloads = plan.resources.filter(({ type }) => type.startsWith("homelab:apps:")).map((one) => one.name);
+        expect(workloads).toEqual(expect.arrayContaining(apps));
+        expect(plan.exposures.map(({ host }) => host.split(".")[0])).toEqual(expect.arrayContaining(apps));
+    });
+});
+
+test("the smallest cluster of each recipe fits in 25 lines", () => {
+    for (const recipe of ["homelab", "chongus"]) {
+        expect(readFileSync(file(recipe, "smallest"), "utf8").trimEnd().split("\n").length).toBeLessThanOrEqual(25);
+    }
+});
+
+describe("what a house lacks is not built", () => {
+    const types = async (name: string) => {
+        const { resources } = await planStack("cabin", fixture("chongus", name), ROOT);
+        return resources.map(({ type, name: logical }) => `${type.split(":").at(-1)} ${logical}`);
+    };
+
+    test("no disks for Ceph, no account, no Git, no bucket, no GPU: none of what serves them", async () => {
+        const made = await types("smallest");
+        const lacking =
+            /ceph|doppler|external-secrets|flux|cloudnative|volsync|thanos|loki|alloy|nvidia|tunnel|external-dns|tailnet/;
+        expect(made.filter((one) => lacking.test(one))).toEqual([]);
+        expect(made).toEqual(
+            expect.arrayContaining(["SelfSigned certificates", "OpenEbs openebs", "Prometheus prometheus"]),
+        );
+    });
+
+    test("five nodes: Ceph by host, one backup target, SOPS for every secret", async () => {
+        const five = await planStack("cabin", fixture("chongus", "five-nodes"), ROOT);
+        const ceph = five.resources.find(({ name, type }) => name === "ceph" && type.endsWith(":Release"))?.inputs;
+        expect(dig(ceph, "values", "cephClusterSpec", "mon", "count")).toBe(3);
+        expect(dig(ceph, "values", "cephBlockPools", 0, "spec", "failureDomain")).toBe("host");
+        const sources = five.resources
+            .filter(({ type }) => type.endsWith(":ReplicationSource"))
+            .map(({ name }) => name);
+        expect(sources.length).toBeGreaterThan(3);
+        expect(sources.filter((name) => !name.endsWith("-b2"))).toEqual([]);
+        expect(five.resources.filter(({ type }) => type.endsWith(":ExternalSecret"))).toEqual([]);
+    });
+});
+
+describe("apps of the catalogue on clusters that lack something", () => {
+    const faults = (recipe: string, apps: object) => {
+        try {
+            openStack("cabin", { ...fixture(recipe, "smallest"), apps });
+        } catch (error) {
+            if (error instanceof ConfigError)
+                return error.faults.map(({ path, got, suggestion }) => [path, got, suggestion]);
+            throw error;
+        }
+        return [];
+    };
+
+    test("jellyfin does without a GPU, and with none on a cluster that has none of the maker is refused", () => {
+        expect(faults("homelab", { jellyfin: {} })).toEqual([]);
+        expect(faults("homelab", { jellyfin: { gpu: "intel" } })).toEqual([
+            [
+                "apps.jellyfin",
+                "jellyfin, which needs a GPU by intel",
+                expect.stringContaining("gpu: none to do without"),
+            ],
+        ]);
+        expect(faults("chongus", { jellyfin: {} })).toEqual([
+            [
+                "apps.jellyfin",
+                'jellyfin, which needs the library "media"',
+                expect.stringContaining("storage.nfs.media"),
+            ],
+        ]);
+    });
+
+    test("paperless names its database and its inbox, ollama its GPU and the way without", () => {
+        expect(faults("homelab", { paperless: {} })).toEqual([
+            ["apps.paperless", "paperless, which needs a PostgreSQL server", expect.stringContaining("chongus")],
+            ["apps.paperless", 'paperless, which needs the library "inbox"', expect.stringContaining("storage.inbox")],
+        ]);
+        expect(faults("homelab", { ollama: {} })).toEqual([
+            ["apps.ollama", "ollama, which needs a GPU", expect.stringContaining("apps.ollama.gpu: none")],
+        ]);
+        expect(faults("homelab", { ollama: { gpu: "none" } })).toEqual([]);
+    });
+});
+
+describe("each declaration says what is built", () => {
+    const everything: Record<string, object> = {
+        plex: { address: "192.168.7.241" },
+        "graphite-exporter": { address: "192.168.7.242" },
+        awair: { rooms: { office: "192.168.7.50" } },
+        ollama: { gpu: "none" },
+    };
+    /** The one machine takes every app but those that need a server it has not. */
+    const onHomelab = catalogue.filter(({ database }) => database === undefined);
+    let plan: Plan;
+    beforeAll(async () => {
+        const apps = Object.fromEntries(onHomelab.map(({ name }) => [name, everything[name] ?? {}]));
+        const value = { ...fixture("homelab", "smallest"), apps };
+        plan = await planStack("cabin", value, ROOT);
+    });
+
+    test.each(onHomelab.map((app) => [app.name, app] as const))(
+        "%s: ports, requests, kept volumes, secrets",
+        (name, app) => {
+            const main = name === "awair" ? "awair-office" : name;
+            const pods = plan.resources.filter(
+                ({ type, name: logical }) => /:(Deployment|CronJob)$/.test(type) && logical === main,
+            );
+            expect(pods).toHaveLength(1);
+            const template =
+                dig(pods[0]?.inputs, "spec", "template") ??
+                dig(pods[0]?.inputs, "spec", "jobTemplate", "spec", "template");
+            const container = dig(template, "spec", "containers", 0);
+            expect(dig(container, "resources", "requests")).toEqual(app.requests);
+            const ports = (dig(container, "ports") ?? []) as { name: string; containerPort: number }[];
+            expect(Object.fromEntries(ports.map((port) => [port.name, port.containerPort]))).toEqual(app.ports);
+            const kept = plan.volumes.filter(
+                ({ kind, workload }) => kind === "data" && [main, ...(app.keeps ?? [])].includes(workload),
+            );
+            expect([...new Set(kept.map(({ workload }) => workload))].sort()).toEqual([...(app.keeps ?? [])].sort());
+            const exposed = plan.exposures.filter(({ workload }) => workload === name).map(({ access }) => access);
+            // Without a tunnel what is for the internet stays in the house.
+            expect(exposed).toEqual(app.reach === undefined ? [] : [app.reach === "external" ? "local" : app.reach]);
+        },
+    );
+});
