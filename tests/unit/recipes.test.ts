@@ -16,6 +16,7 @@ describe.each([
     ["homelab", "smallest"],
     ["chongus", "smallest"],
     ["chongus", "five-nodes"],
+    ["chongus", "nucs-without-ceph"],
 ])("%s, %s, as the stack cabin", (recipe, name) => {
     let plan: Plan;
     beforeAll(async () => {
@@ -30,7 +31,7 @@ describe.each([
         const named = plan.resources.filter(({ inputs, name: logical }) =>
             /\b(homelab|chongus)\b(?!-infrastructure|\.(?:restored|files)|\/)/.test(
                 `${logical} ${JSON.stringify(inputs)}`.replaceAll(
-                    /homelab-(age-key|restore|identity)|etc[/-]homelab|HOMELAB/g,
+                    /homelab-(age-key|restore|identity)|homelab\W{0,6}restored|etc[/-]homelab|HOMELAB/g,
                     "",
                 ),
             ),
@@ -82,6 +83,28 @@ describe("what a house lacks is not built", () => {
         expect(sources.filter((name) => !name.endsWith("-b2"))).toEqual([]);
         expect(five.resources.filter(({ type }) => type.endsWith(":ExternalSecret"))).toEqual([]);
     });
+});
+
+test("without Ceph data is on local disks, restored into the volume itself before its app starts, and backed up from it", async () => {
+    const { resources } = await planStack("cabin", fixture("chongus", "nucs-without-ceph"), ROOT);
+    const find = (type: string, name: string) =>
+        resources.find((one) => one.type.endsWith(`:${type}`) && one.name === name) ?? {
+            urn: "",
+            inputs: null,
+            dependsOn: [],
+        };
+    expect(resources.filter(({ name }) => /ceph/.test(name))).toEqual([]);
+    expect(dig(find("PersistentVolumeClaim", "jellyfin").inputs, "spec", "storageClassName")).toBe("openebs-hostpath");
+    expect(dig(find("PersistentVolumeClaim", "jellyfin").inputs, "spec", "dataSourceRef")).toBeUndefined();
+    const restored = find("Command", "jellyfin-restored");
+    expect(String(dig(restored.inputs, "environment", "DESTINATION"))).toContain('"copyMethod":"Direct"');
+    expect(String(dig(restored.inputs, "create"))).toContain("homelab.restored");
+    for (const source of ["jellyfin-b2", "jellyfin-minio"]) {
+        expect(dig(find("ReplicationSource", source).inputs, "spec", "restic", "copyMethod")).toBe("Direct");
+        expect(find("ReplicationSource", source).dependsOn).toContain(restored.urn);
+    }
+    const container = dig(find("Deployment", "jellyfin").inputs, "spec", "template", "spec", "containers", 0);
+    expect(dig(container, "resources", "limits", "gpu.intel.com/i915")).toBe("1");
 });
 
 describe("apps of the catalogue on clusters that lack something", () => {
