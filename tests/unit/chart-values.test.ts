@@ -19,7 +19,11 @@ const WITHOUT_VALUES: Record<string, string> = {
 };
 
 /** Directories of values that are not called after the chart: `loki` is the retired one of Grafana itself. */
-const DIRECTORIES: Record<string, string> = { loki: "loki-community" };
+const DIRECTORIES: Record<string, string> = {
+    loki: "loki-community",
+    "intel-device-plugins-gpu": "intel-gpu-device-plugin",
+    "intel-device-plugins-operator": "intel-device-plugin-operator",
+};
 
 /** Keys of subcharts stand in their own values.yaml. */
 const SUBCHARTS: Record<string, Record<string, string>> = {
