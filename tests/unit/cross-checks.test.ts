@@ -6,10 +6,12 @@ import { join } from "node:path";
 import { conflicts, type StackClaim } from "../../config/claims";
 import { assertNoConflict, crossCheck } from "../../config/cross-checks";
 import { parseConfig } from "../../config/parse";
-import { chongusClaims, chongusRules, chongusSchema } from "../../stacks/chongus.schema";
+import { chongusClaims, chongusDefaults, chongusRules, chongusSchema } from "../../stacks/chongus.schema";
 import { stacks } from "../../stacks";
 import { sayCrossChecks } from "../../tools/cross-check";
 import { PROJECT, readStackValue, ROOT } from "../../tools/stack-file";
+
+const withDefaults = () => chongusDefaults(readStackValue(ROOT, "chongus") as Record<string, unknown>);
 
 test("the committed stacks have no conflict with each other", () => {
     expect(crossCheck(ROOT, PROJECT, stacks)).toEqual({ conflicts: [], unread: [] });
@@ -117,13 +119,11 @@ describe("messages", () => {
     });
 
     test("two clusters with Envoy Gateway in one zone would both keep the tunnel's name", () => {
-        const claims = chongusClaims(
-            parseConfig("chongus", chongusSchema("chongus"), chongusRules, readStackValue(ROOT, "chongus")),
-        );
+        const claims = chongusClaims(parseConfig("chongus", chongusSchema("chongus"), chongusRules, withDefaults()));
         const entrance = { kind: "host", value: "external.rtrox.io", path: "cloudflare.tunnel" };
         expect(claims).toContainEqual(entrance);
         const without = parseConfig("chongus", chongusSchema("chongus"), chongusRules, {
-            ...(readStackValue(ROOT, "chongus") as object),
+            ...withDefaults(),
             cloudflare: undefined,
         });
         expect(chongusClaims(without)).not.toContainEqual(entrance);

@@ -417,14 +417,17 @@ export const fixtures: readonly Fixture[] = [
     {
         danger: "data-loss-confirmed",
         title: "a destroy that wipes, against one that no longer does",
-        trips: [plan([teardown("true")]), plan([teardown("kubectl patch ceph yes-really-destroy-data")])],
-        misses: [plan([teardown("kubectl patch ceph yes-really-destroy-data")]), plan([teardown("true")])],
+        trips: [plan([teardown("true")]), plan([teardown("kubectl patch ceph confirmation: yes-really-destroy-data")])],
+        misses: [
+            plan([teardown("kubectl patch ceph confirmation: yes-really-destroy-data")]),
+            plan([teardown("true")]),
+        ],
     },
     {
         danger: "data-loss-confirmed",
         title: "an up that takes other clusters' disks, against one that always did",
         trips: [plan([takesOver(false)]), plan([takesOver(true)])],
-        misses: [plan([takesOver(true)]), plan([takesOver(true), teardown("yes-really-destroy-data")])],
+        misses: [plan([takesOver(true)]), plan([takesOver(true), teardown("confirmation: yes-really-destroy-data")])],
     },
     {
         danger: "last-backup-dropped",

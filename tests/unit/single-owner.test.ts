@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parseAllDocuments, stringify } from "yaml";
 import { namesOfPulumi, type FluxPatch } from "../../components/gitops/flux-tree";
 import { planStack, type Plan } from "../../tools/plan/plan";
+import { appsSchema } from "../../lab/apps";
 import { readStackValue, ROOT } from "../../tools/stack-file";
 import { findOnPath } from "../../lib/toolchain";
 import { DOCUMENTED, NOT_PULUMIS, writeDocumentedTree } from "./flux-tree";
@@ -111,7 +112,9 @@ test("every namespace of the plan is one of the platform's or a shared one", () 
 });
 
 test("the names of all that Pulumi has are taken, in whatever namespace", () => {
-    const taken = namesOfPulumi(Object.keys((readStackValue(ROOT, "chongus") as { apps: object }).apps));
+    const taken = namesOfPulumi(
+        Object.keys(appsSchema.parse((readStackValue(ROOT, "chongus") as { apps: object }).apps)),
+    );
     const names = plan.resources
         .filter(({ type }) => /^homelab:apps:(Scheduled)?Workload$/.test(type))
         .map(({ name }) => name)

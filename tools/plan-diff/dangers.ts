@@ -539,7 +539,8 @@ const directoryChanged: DangerRule = {
 };
 
 /** What Rook takes for the confirmation that data may be destroyed, wherever a program writes it. */
-const CONFIRMATION = "yes-really-destroy-data";
+/** As Rook wants it said; a message of a script may name the word without saying it. */
+const CONFIRMATION = /confirmation\W+yes-really-destroy-data/;
 
 const dataLossConfirmed: DangerRule = {
     id: "data-loss-confirmed",
@@ -548,7 +549,7 @@ const dataLossConfirmed: DangerRule = {
         "The next destroy wipes the disks of the storage cluster, and the next up takes disks that carry another one's data.",
     find: ({ before, after }) => {
         const confirms = ({ inputs }: PlannedResource) =>
-            JSON.stringify(inputs).includes(CONFIRMATION) ||
+            CONFIRMATION.test(JSON.stringify(inputs)) ||
             dig(inputs, "values", "cephClusterSpec", "cleanupPolicy", "wipeDevicesFromOtherClusters") === true;
         const found = after.resources.filter(confirms);
         const [first] = found;
