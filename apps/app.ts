@@ -3,7 +3,6 @@
  * the app's part of the schema, its order among the others, its partners, its place in namespaces, names, addresses,
  * secrets and sums, and what a cluster must have for it.
  */
-import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { bytes, delivery, ipv4, label } from "../config/fields";
 import type { PodSecurity } from "../components/cluster/namespaces";
@@ -25,6 +24,9 @@ export interface Partner {
     /** Its API key in the secret store, where somebody asks for it. */
     readonly apiKey: SecretRef | undefined;
 }
+
+/** Environment variable in which an app gets a partner's API key. */
+export const keyVariable = ({ app: name }: Partner): string => `${name.toUpperCase().replaceAll("-", "_")}_API_KEY`;
 
 /** How an app depends on others. */
 export interface Asks {
@@ -105,14 +107,14 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly keeps?: readonly string[];
     /** What its main workload requests. */
     readonly requests: Requests;
-    /** Workloads beside the main one; `number`: how many of each kind, where the configuration says. */
+    /** What each workload beside the main one requests. */
     readonly helpers?: Readonly<Record<string, Requests>>;
     /** How many main workloads a configuration makes; absent: one. */
     readonly number?: (config: C) => number;
     /** The strictest Pod Security level that its pods keep; a library's own volume may ask for less. */
     readonly podSecurity: PodSecurity;
-    /** Builds it, and returns the workload that partners speak to, where there is one. */
-    build(platform: Platform, config: C, given: Given): { readonly url: string } | pulumi.Resource | void;
+    /** Registers what it consists of. */
+    build(platform: Platform, config: C, given: Given): void;
 }
 
 /** Declares an app; the type of its configuration is that of its schema. */

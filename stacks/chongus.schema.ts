@@ -526,8 +526,6 @@ const restoreSource: CrossRule<ChongusConfig> = ({ backups: b }) =>
               },
           ];
 
-const gitNeeded: CrossRule<ChongusConfig> = (config) => deliveryNeedsGit(config);
-
 /** Who phases a cluster out wants its apps to go, not to come. */
 const frozen: CrossRule<ChongusConfig> = ({ phaseOut, apps }) =>
     phaseOut === undefined
@@ -577,7 +575,7 @@ export const chongusRules: readonly CrossRule<ChongusConfig>[] = [
     oneEachNode,
     bucketsApart,
     restoreSource,
-    gitNeeded,
+    deliveryNeedsGit,
     frozen,
     secretsEncrypted,
 ];

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { app, block, type Partner } from "../app";
+import { app, block, keyVariable, type Partner } from "../app";
 import { images } from "../../components/images";
 import { clusterScript } from "../../components/media/scripts";
 import type { WiredApp, WiringPlan } from "../../components/media/wiring-plan";
@@ -65,8 +65,6 @@ export const mediaWiring = app({
         );
     },
 });
-
-const keyVariable = ({ app: name }: Partner) => `${name.toUpperCase().replaceAll("-", "_")}_API_KEY`;
 
 const wired = (one: Partner): WiredApp => ({
     name: one.app,

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { stringify } from "yaml";
-import { app, block, type Partner } from "../app";
+import { app, block, keyVariable, type Partner } from "../app";
 import { images } from "../../components/images";
 import { ScheduledWorkload } from "../../components/scheduled-workload";
 import { scratch } from "../../components/storage/volumes";
@@ -48,8 +48,6 @@ export const recyclarr = app({
         );
     },
 });
-
-const keyVariable = ({ app: name }: Partner) => `${name.toUpperCase().replaceAll("-", "_")}_API_KEY`;
 
 function key({ app: name, apiKey }: Partner): string {
     if (apiKey === undefined) throw new pulumi.RunError(`recyclarr needs the API key of ${name}, which declares none`);

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { clusterCommand, valueAfter } from "../cluster/cluster-command";
 import type { Cluster } from "../platform";
 import type { SecretStore } from "../secrets/secret-store";
+import { claimSpec } from "../storage/volumes";
 import {
     BACKENDS,
     BACKUP_SECRETS,
@@ -69,17 +70,17 @@ export class BackedUpVolume extends pulumi.ComponentResource {
             const bucket = args.backends[backend];
             return bucket === undefined ? [] : [[backend, bucket]];
         });
-        if (args.backends[args.restoreFrom] === undefined) {
+        const repositories = new Map(
+            used.map(([backend, bucket]) => [backend, this.repository(name, backend, bucket, args)]),
+        );
+        const restored = repositories.get(args.restoreFrom);
+        if (restored === undefined) {
             throw new pulumi.ResourceError(
                 `${claim} is to be restored from ${args.restoreFrom}, and is backed up to ${used.map(([backend]) => backend).join(", ")}`,
                 this,
                 true,
             );
         }
-        const repositories = new Map(
-            used.map(([backend, bucket]) => [backend, this.repository(name, backend, bucket, args)]),
-        );
-        const restored = repositories.get(args.restoreFrom) ?? pulumi.output("");
         const volume =
             args.snapshotClass === undefined
                 ? this.restoredInPlace(name, restored, args, afterVolSync)
@@ -164,9 +165,7 @@ export class BackedUpVolume extends pulumi.ComponentResource {
             {
                 metadata: { name: claim, namespace },
                 spec: {
-                    accessModes: ["ReadWriteOnce"],
-                    storageClassName: args.storageClass,
-                    resources: { requests: { storage: args.size } },
+                    ...claimSpec(args.storageClass, args.size),
                     dataSourceRef: {
                         apiGroup: "volsync.backube",
                         kind: "ReplicationDestination",
@@ -199,11 +198,7 @@ export class BackedUpVolume extends pulumi.ComponentResource {
                     // A class of local directories binds at the first pod, which is the restore's.
                     annotations: { "pulumi.com/skipAwait": "true" },
                 },
-                spec: {
-                    accessModes: ["ReadWriteOnce"],
-                    storageClassName: args.storageClass,
-                    resources: { requests: { storage: args.size } },
-                },
+                spec: claimSpec(args.storageClass, args.size),
             },
             afterVolSync,
         );

@@ -7,7 +7,7 @@ import { clusterCommand } from "../cluster/cluster-command";
 import { contentHash } from "../cluster/content-hash";
 import type { Platform } from "../platform";
 import { ciliumMonitors } from "./cilium-monitors";
-import { alertmanagerConfiguration, AlertReceivers, type Receiver } from "./receivers";
+import { alertmanagerConfiguration, alertReceivers, type Receiver } from "./receivers";
 
 export interface PrometheusStackArgs {
     namespace: string;
@@ -49,14 +49,11 @@ export class PrometheusStack extends pulumi.ComponentResource {
             },
             child,
         );
-        const told =
-            args.receivers.length === 0
-                ? undefined
-                : new AlertReceivers(
-                      `${name}-receivers`,
-                      { namespace, receivers: args.receivers, secrets: platform.secrets },
-                      { parent: this, dependsOn: crds },
-                  ).configName;
+        const told = alertReceivers(
+            `${name}-receivers`,
+            { namespace, receivers: args.receivers, secrets: platform.secrets },
+            { parent: this, dependsOn: crds },
+        );
         const values = prometheusStackValues({
             ...args,
             storageClass: platform.storage.scratchClass,

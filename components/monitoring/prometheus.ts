@@ -6,7 +6,7 @@ import { contentHash } from "../cluster/content-hash";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import type { Platform } from "../platform";
 import { SELECT_EVERYWHERE } from "./prometheus-stack";
-import { alertmanagerConfiguration, AlertReceivers, type Receiver } from "./receivers";
+import { alertmanagerConfiguration, alertReceivers, type Receiver } from "./receivers";
 import { chartResources } from "./resources";
 import { MONITORING_S3, type Bucket } from "./s3";
 
@@ -56,14 +56,11 @@ export class Prometheus extends pulumi.ComponentResource {
                 },
                 child,
             );
-        const told =
-            args.receivers.length === 0
-                ? undefined
-                : new AlertReceivers(
-                      `${name}-receivers`,
-                      { namespace, receivers: args.receivers, secrets: platform.secrets },
-                      child,
-                  ).configName;
+        const told = alertReceivers(
+            `${name}-receivers`,
+            { namespace, receivers: args.receivers, secrets: platform.secrets },
+            child,
+        );
         const values = prometheusValues(args, this.objectStore, told);
         this.release = new k8s.helm.v3.Release(
             name,

@@ -63,7 +63,7 @@ export interface AlertReceiversArgs {
 const NAME = "alert-receivers";
 
 /** The AlertmanagerConfig that `alertmanagerConfiguration` of a chart names. The operator reads rotated secrets by itself. */
-export class AlertReceivers extends pulumi.ComponentResource {
+class AlertReceivers extends pulumi.ComponentResource {
     /** Name of the AlertmanagerConfig. */
     readonly configName: pulumi.Output<string>;
 
@@ -87,6 +87,14 @@ export class AlertReceivers extends pulumi.ComponentResource {
         this.registerOutputs({});
     }
 }
+
+/** Name of the AlertmanagerConfig for the receivers; undefined where there are none. */
+export const alertReceivers = (
+    name: string,
+    args: AlertReceiversArgs,
+    opts: pulumi.ComponentResourceOptions,
+): pulumi.Output<string> | undefined =>
+    args.receivers.length === 0 ? undefined : new AlertReceivers(name, args, opts).configName;
 
 /** Values of a chart's `alertmanagerSpec` for it; none without receivers: the chart's own configuration tells nobody. */
 export function alertmanagerConfiguration(configName: pulumi.Input<string> | undefined) {

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import { BackedUpVolume, type BackupSettings } from "../backup/backed-up-volume";
-import type { ClaimArgs, SharedLibrary, Storage, Volume, VolumeRow } from "./volumes";
+import { claimSpec, type ClaimArgs, type SharedLibrary, type Storage, type Volume, type VolumeRow } from "./volumes";
 
 /** A StorageClass that volumes are made from. */
 export interface VolumeClass {
@@ -107,11 +107,7 @@ export class ClassStorage implements Storage {
             resource,
             {
                 metadata: { name, namespace },
-                spec: {
-                    accessModes: ["ReadWriteOnce"],
-                    storageClassName: this.args.volumes.className,
-                    resources: { requests: { storage: size } },
-                },
+                spec: claimSpec(this.args.volumes.className, size),
             },
             opts,
         ).metadata.name;

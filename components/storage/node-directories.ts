@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { ClaimArgs, SharedLibrary, Storage, Volume, VolumeRow } from "./volumes";
+import { claimSpec, type ClaimArgs, type SharedLibrary, type Storage, type Volume, type VolumeRow } from "./volumes";
 
 export interface NodeDirectoriesArgs {
     /** Node that has the directories. */
@@ -103,9 +103,7 @@ export class NodeDirectories implements Storage {
                     annotations: { "pulumi.com/skipAwait": "true" },
                 },
                 spec: {
-                    accessModes: ["ReadWriteOnce"],
-                    resources: { requests: { storage: size } },
-                    storageClassName: this.args.className,
+                    ...claimSpec(this.args.className, size),
                     volumeName: volume.metadata.name,
                 },
             },
@@ -123,11 +121,7 @@ export class NodeDirectories implements Storage {
             `${name}-cache`,
             {
                 metadata: { name: `${workload}-cache`, namespace },
-                spec: {
-                    accessModes: ["ReadWriteOnce"],
-                    resources: { requests: { storage: size } },
-                    storageClassName: this.args.className,
-                },
+                spec: claimSpec(this.args.className, size),
             },
             pulumi.mergeOptions(opts, { ignoreChanges: [REQUESTED] }),
         ).metadata.name;

@@ -45,6 +45,13 @@ export const shared = (library: SharedLibrary, options: { subPath?: string; read
 /** A character device of the node. */
 export const device = (path: string): Volume => ({ kind: "device", path });
 
+/** Spec of a claim that one node at a time mounts. */
+export const claimSpec = (storageClassName: pulumi.Input<string>, size: string) => ({
+    accessModes: ["ReadWriteOnce"],
+    storageClassName,
+    resources: { requests: { storage: size } },
+});
+
 /** What a claim needs to know of the workload that owns it. A workload has at most one claim of each kind. */
 export interface ClaimArgs {
     readonly workload: string;
