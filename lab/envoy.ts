@@ -3,9 +3,10 @@ import type { Cilium } from "../components/network/cilium";
 import { CiliumAddressPool, type CiliumAddressPoolArgs } from "../components/network/cilium-pool";
 import type { CertManager } from "../components/edge/cert-manager";
 import { CloudflareTunnel } from "../components/edge/cloudflare-tunnel";
+import { composeEdge } from "../components/edge/edge";
 import { EnvoyGateway, externalGatewayOrigin, GATEWAY_NAMESPACE } from "../components/edge/envoy-gateway";
-import { EnvoyGatewayEdge } from "../components/edge/envoy-gateway-edge";
-import { ExternalDns, externalDnsRows, tunnelTarget } from "../components/edge/external-dns";
+import { envoyGatewayRoutes } from "../components/edge/envoy-gateway-routes";
+import { ExternalDns, externalDnsNames, externalDnsRows, tunnelTarget } from "../components/edge/external-dns";
 import { LetsEncrypt } from "../components/edge/lets-encrypt";
 import { SelfSigned } from "../components/edge/self-signed";
 import type { WorkloadHost } from "../components/platform";
@@ -87,6 +88,7 @@ export function envoyWays(lab: Lab, config: WaysConfig, { host, cilium, certMana
                 cluster,
                 namespace,
                 domain,
+                loadBalancer: cilium.loadBalancer,
                 ...addresses,
                 certificate: certificate.secretName,
                 ...(tunnel === undefined ? {} : { tunnelTarget: tunnelTarget(domain) }),
@@ -95,16 +97,22 @@ export function envoyWays(lab: Lab, config: WaysConfig, { host, cilium, certMana
             lab.after(core, pool, certificate, externalDns),
         ),
     );
-    const edge = new EnvoyGatewayEdge({ gateway, domain, ...addresses, hasTunnel: tunnel !== undefined });
+    const edge = composeEdge({
+        domain,
+        exposures: lab.exposures,
+        loadBalancer: cilium.loadBalancer,
+        routes: envoyGatewayRoutes({ gateway, ...addresses }),
+        names: externalDnsNames(tunnel !== undefined),
+    });
     return {
         pool,
         gateway,
         edge,
         tunnel,
-        /** The records that external-dns keeps; call it when everything is exposed. */
+        /** The records that external-dns keeps; seal the exposures first. */
         records: (): Pick<StackSummary, "dns"> =>
             externalDns === undefined
                 ? {}
-                : { dns: externalDnsRows(edge.exposures, domain, "<tunnel-id>.cfargotunnel.com") },
+                : { dns: externalDnsRows(lab.exposures.rows, domain, "<tunnel-id>.cfargotunnel.com") },
     };
 }

@@ -2,7 +2,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { assertSameCluster, type SeenCluster } from "../components/cluster/identity";
-import type { Exposure } from "../components/edge/edge";
+import { Exposures } from "../components/edge/exposures";
 import { Deliveries } from "../components/gitops/delivery";
 import type { Cluster, Platform } from "../components/platform";
 import { SopsSecretStore } from "../components/secrets/sops";
@@ -32,6 +32,8 @@ export interface MachinesComponent extends pulumi.ComponentResource {
 export class Lab {
     /** Who delivers each app. */
     readonly deliveries: Deliveries;
+    /** Everything that is exposed; a program seals it before it derives anything from it. */
+    readonly exposures = new Exposures();
     readonly root: string;
     readonly #stages: { readonly title: string; readonly component: pulumi.ComponentResource }[] = [];
     #secrets: SopsSecretStore | undefined;
@@ -145,14 +147,10 @@ export class Lab {
     }
 
     /** What the program says of itself when all is declared. */
-    summary(
-        parts: { readonly exposures: readonly Exposure[] } & Omit<
-            StackSummary,
-            "delivery" | "stages" | "exposures" | "kubeconfig"
-        >,
-    ): StackSummary {
+    summary(parts: Omit<StackSummary, "delivery" | "stages" | "exposures" | "kubeconfig">): StackSummary {
         return {
             ...parts,
+            exposures: this.exposures.rows,
             kubeconfig: this.connection.cluster.kubeconfig,
             delivery: this.deliveries.record,
             stages: this.#stages.map(({ title, component }) =>

@@ -1,7 +1,6 @@
 /** The way in from the tailnet, for every recipe: a subnet router to what is exposed, and to the machines for runners. */
 import type * as pulumi from "@pulumi/pulumi";
 import type { Namespaces } from "../components/cluster/namespaces";
-import type { Exposure } from "../components/edge/edge";
 import type { AddressRange } from "../components/network/addresses";
 import { SubnetRouter, type SubnetRouterArgs } from "../components/tailnet/subnet-router";
 import { tailscaleCredentials, type Accounts } from "./accounts";
@@ -15,13 +14,11 @@ export interface TailnetArgs {
     readonly namespaces: Namespaces;
     /** Addresses of the load balancer. */
     readonly pool: AddressRange;
-    /** Everything exposed; declare it before this. */
-    readonly exposures: readonly Exposure[];
     /** What continuous integration speaks to, where the configuration lets it in. */
     readonly machines: NonNullable<SubnetRouterArgs["ci"]>["machines"];
 }
 
-/** The subnet router, where the configuration has a tailnet. */
+/** The subnet router, where the configuration has a tailnet. Seal the exposures first. */
 export function tailnetRouter(
     lab: Lab,
     net: Accounts["tailscale"],
@@ -36,6 +33,7 @@ export function tailnetRouter(
             "tailnet",
             {
                 ...args,
+                exposures: lab.exposures.rows,
                 namespace: namespaces.name(TAILNET_NAMESPACE),
                 tailnet: net.tailnet,
                 oauth: { clientId: oauthClientId, clientSecret: oauthClientSecret },

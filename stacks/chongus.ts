@@ -244,15 +244,14 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
         lab.objectAfter(cilium, gateway),
     );
     lab.deploy(platform);
-    const { exposures } = edge;
-    const tailnet = { cluster, namespaces, pool: cidrRange(network.pool), exposures, machines: ciMachines(config) };
+    const exposures = lab.exposures.seal();
+    const tailnet = { cluster, namespaces, pool: cidrRange(network.pool), machines: ciMachines(config) };
     tailnetRouter(lab, config.tailscale, tailnet, afterCore);
     ways.tunnel?.publish(exposures);
     if (flux !== undefined && lab.deliveries.gitApps.length > 0) {
         new FluxApps("flux-apps", { sync: flux, apps: lab.deliveries.gitApps }, platform.opts);
     }
     return lab.summary({
-        exposures,
         volumes: storage.rows,
         ...(network.announce === "routed" ? { routes: staticRoutes(network.pool, config.nodes) } : {}),
         ...ways.records(),

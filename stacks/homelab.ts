@@ -4,9 +4,10 @@ import { NixosMachines } from "../bootstrap/nixos/machines";
 import { lookAtNode, NixosK3s, type NixosK3sArgs } from "../bootstrap/nixos-k3s";
 import { Namespaces } from "../components/cluster/namespaces";
 import { RELOAD_ANNOTATIONS, Reloader } from "../components/cluster/reloader";
-import { CiliumIngressEdge } from "../components/edge/cilium-ingress";
+import { ciliumIngressRoutes } from "../components/edge/cilium-ingress-routes";
 import { CloudflareDns } from "../components/edge/cloudflare-dns";
 import { CloudflareTunnel } from "../components/edge/cloudflare-tunnel";
+import { composeEdge } from "../components/edge/edge";
 import { ArgoCd } from "../components/gitops/argo-cd";
 import { renderedTree } from "../components/gitops/delivery";
 import { RootApplicationSet } from "../components/gitops/root-application-set";
@@ -84,7 +85,14 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
         "2 LAN addresses",
         new CiliumLoadBalancer("lan", { cluster, cilium, pool, interfaces, ingressAddress }, lab.after(cilium)),
     );
-    const edge = new CiliumIngressEdge(config.domain, ingressAddress, config.cloudflare !== undefined);
+    const edge = composeEdge({
+        domain: config.domain,
+        exposures: lab.exposures,
+        loadBalancer: cilium.loadBalancer,
+        routes: ciliumIngressRoutes(ingressAddress),
+        // The records are made below.
+        names: { tunnel: config.cloudflare !== undefined },
+    });
     const sopsAgeKey =
         keyHash === undefined
             ? undefined
@@ -180,6 +188,7 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
         new PrometheusStack("monitoring", { namespace: "monitoring", ...config.monitoring }, platform),
     );
     lab.deploy(platform);
+    const exposures = lab.exposures.seal();
     tailnetRouter(
         lab,
         config.tailscale,
@@ -187,7 +196,6 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
             cluster,
             namespaces,
             pool,
-            exposures: edge.exposures,
             machines: [{ address: machine.address, ports: [machine.ssh.port, 6443] }],
         },
         lab.after(base),
@@ -203,14 +211,14 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
                 "dns",
                 {
                     zoneId: config.cloudflare.zoneId,
-                    exposures: edge.exposures,
+                    exposures,
                     tunnelHostname: tunnel.hostname,
                     stack: lab.name,
                 },
                 lab.after(tunnel),
             ),
         );
-    tunnel?.publish(edge.exposures);
+    tunnel?.publish(exposures);
     // Git takes over what is not declared here. It does not wait for workloads: a film server that does not start must
     // not keep Argo CD from its own work.
     if (gitops !== undefined && argocd !== undefined) {
@@ -231,7 +239,7 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
             ),
         );
     }
-    return lab.summary({ exposures: edge.exposures, volumes: storage.rows });
+    return lab.summary({ volumes: storage.rows });
 }
 
 /** The machine, and what is asked of it. */

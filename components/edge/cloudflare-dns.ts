@@ -1,6 +1,7 @@
 import * as cloudflare from "@pulumi/cloudflare";
 import * as pulumi from "@pulumi/pulumi";
-import { dnsRows, type Exposure } from "./edge";
+import type { Exposure } from "./edge";
+import { dnsRows } from "./names";
 
 export interface CloudflareDnsArgs {
     zoneId: string;

@@ -8,7 +8,8 @@ import { images } from "../images";
 import type { WorkloadHost } from "../platform";
 import { scratch } from "../storage/volumes";
 import { Workload } from "../workload";
-import { tunnelRules, type Exposure, type TunnelOrigin } from "./edge";
+import type { Exposure } from "./edge";
+import { tunnelRules, type TunnelOrigin } from "./names";
 
 export interface CloudflareTunnelArgs {
     accountId: string;

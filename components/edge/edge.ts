@@ -1,6 +1,9 @@
 /** What it means to be reachable: one declaration from which route, DNS record, tunnel rule and address follow. */
 import type * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
+import type { LoadBalancer } from "../network/load-balancer";
+import type { Exposures } from "./exposures";
+import type { Names } from "./names";
 
 /**
  * How a workload is reached.
@@ -33,16 +36,14 @@ export interface Backend {
     readonly port: number;
 }
 
-/** The way into a cluster: Cilium Ingress, Envoy Gateway, Cilium Gateway API, HAProxy or Istio behind one interface. */
+/** The way into a cluster as whoever is exposed sees it. */
 export interface Edge {
     readonly domain: string;
-    /** URL of a host label as a person opens it, with the scheme that this edge serves. */
+    /** URL of a host label as a person opens it. */
     url(host: string): string;
-    /** Everything exposed so far, in order of declaration. */
-    readonly exposures: readonly Exposure[];
     /**
-     * Records the exposure and makes the route, where the technology has one. Without options it only records: the route
-     * is made elsewhere.
+     * Records the exposure and makes its route, where it has one. Without options it only records: the route is made
+     * elsewhere.
      */
     expose(
         name: string,
@@ -60,53 +61,61 @@ export interface Edge {
     };
 }
 
-export type DnsRow = {
-    readonly name: string;
-    readonly type: "A" | "CNAME";
-    /** `"tunnel"`: the name that Cloudflare gives to the stack's tunnel. */
-    readonly target: { readonly address: string } | "tunnel";
-    readonly access: "external" | "local";
-};
-
-/** The DNS table of a stack with a zone and a tunnel. Without them there are no records: docs/dns.md. */
-export function dnsRows(exposures: readonly Exposure[]): DnsRow[] {
-    return exposures.map((exposure) =>
-        exposure.access === "external"
-            ? { name: exposure.host, type: "CNAME", target: "tunnel", access: "external" }
-            : { name: exposure.host, type: "A", target: { address: exposure.address }, access: "local" },
-    );
+/** How requests by host name come in: Cilium's ingress, Envoy Gateway, Cilium's Gateway API, HAProxy, Istio. */
+export interface Routes {
+    readonly scheme: "http" | "https";
+    /** Port at which people come in. */
+    readonly port: number;
+    /** Address of the entrance for hosts of this access. */
+    address(access: "local" | "external"): string;
+    /** Makes a host's route. */
+    route(name: string, route: Route, opts: pulumi.CustomResourceOptions): pulumi.Resource;
 }
 
-/** Where the tunnel's connector sends requests: the edge, which knows hosts. */
-export interface TunnelOrigin {
-    /** Scheme, host and port inside the cluster. */
-    readonly url: string;
-    /** For an https origin: the name to ask for and to find in its certificate; a Service's name is in none. */
-    readonly serverName?: string;
-    /** False: take any certificate. */
-    readonly verify?: boolean;
+/** A host's route to what stands behind it. */
+export interface Route {
+    /** Fully qualified. */
+    readonly host: string;
+    readonly access: "local" | "external";
+    readonly backend: Backend;
+    /** For whoever keeps the records. */
+    readonly annotations: Readonly<Record<string, string>>;
 }
 
-export interface TunnelRule {
-    readonly hostname?: string;
-    readonly service: string;
-    readonly originRequest?: { readonly originServerName?: string; readonly noTlsVerify?: boolean };
+/** The parts of an edge; each is chosen on its own. */
+export interface EdgeParts {
+    readonly domain: string;
+    /** Where everything exposed is noted. */
+    readonly exposures: Exposures;
+    readonly loadBalancer: LoadBalancer;
+    readonly routes: Routes;
+    readonly names: Names;
 }
 
-/** The tunnel's rules: a rule a host in order of declaration, and 404 for everything else as the last. */
-export function tunnelRules(exposures: readonly Exposure[], origin: string | TunnelOrigin): TunnelRule[] {
-    const { url, serverName, verify }: TunnelOrigin = typeof origin === "string" ? { url: origin } : origin;
-    const request = {
-        ...(serverName === undefined ? {} : { originServerName: serverName }),
-        ...(verify === false ? { noTlsVerify: true } : {}),
+const DEFAULT_PORT = { http: 80, https: 443 } as const;
+
+/** Puts an edge together. */
+export function composeEdge({ domain, exposures, loadBalancer, routes, names }: EdgeParts): Edge {
+    const { scheme, port } = routes;
+    const fqdn = (host: string) => `${host}.${domain}`;
+    return {
+        domain,
+        url: (host) => `${scheme}://${fqdn(host)}${port === DEFAULT_PORT[scheme] ? "" : `:${port}`}`,
+        expose: (name, expose, backend, opts) => {
+            const host = fqdn(expose.host);
+            const { workload } = backend;
+            if (expose.access === "dedicated") {
+                exposures.add({ workload, host, access: "dedicated", address: expose.address, port: backend.port });
+                return undefined;
+            }
+            const access = names.tunnel ? expose.access : "local";
+            exposures.add({ workload, host, access, address: routes.address(access), port });
+            if (opts === undefined) return undefined;
+            return routes.route(name, { host, access, backend, annotations: names.route?.(access) ?? {} }, opts);
+        },
+        dedicatedService: (address, host) => ({
+            annotations: { ...loadBalancer.pin(address), ...names.service?.(fqdn(host)) },
+            spec: { type: "LoadBalancer" },
+        }),
     };
-    const external = exposures.filter(({ access }) => access === "external");
-    return [
-        ...external.map(({ host }) => ({
-            hostname: host,
-            service: url,
-            ...(Object.keys(request).length === 0 ? {} : { originRequest: request }),
-        })),
-        { service: "http_status:404" },
-    ];
 }

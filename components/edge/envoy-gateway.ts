@@ -2,9 +2,10 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { chartArgs, charts } from "../charts";
 import { clusterCommand } from "../cluster/cluster-command";
+import type { LoadBalancer } from "../network/load-balancer";
 import type { Cluster } from "../platform";
-import type { TunnelOrigin } from "./edge";
 import { EXTERNAL_DNS, tunnelTarget } from "./external-dns";
+import type { TunnelOrigin } from "./names";
 
 /** Who may come in by a gateway: LAN and tailnet, or also the internet through the tunnel. */
 export type GatewayName = "internal" | "external";
@@ -26,6 +27,7 @@ export interface EnvoyGatewayArgs {
     /** Namespace of controller, proxies and gateways. */
     namespace: pulumi.Input<string>;
     domain: string;
+    loadBalancer: LoadBalancer;
     /** Address for LAN and tailnet, from the load balancer's pool. */
     internalAddress: string;
     /** Address that the tunnel leads to, from the load balancer's pool. */
@@ -132,7 +134,7 @@ export class EnvoyGateway extends pulumi.ComponentResource {
                 apiVersion: "gateway.envoyproxy.io/v1alpha1",
                 kind: "EnvoyProxy",
                 metadata: { name: gatewayName, namespace },
-                spec: envoyProxySpec(gatewayName, what.address),
+                spec: envoyProxySpec(gatewayName, args.loadBalancer.pin(what.address)),
             },
             { parent: this, dependsOn: what.dependsOn },
         );
@@ -220,7 +222,7 @@ export function envoyGatewayValues() {
 }
 
 /** https://gateway.envoyproxy.io/docs/api/extension_types/#envoyproxyspec */
-export function envoyProxySpec(name: string, address: string) {
+export function envoyProxySpec(name: string, annotations: Readonly<Record<string, string>>) {
     return {
         provider: {
             type: "Kubernetes",
@@ -267,7 +269,7 @@ export function envoyProxySpec(name: string, address: string) {
                     // Else the name ends in a hash, and the tunnel must know it.
                     name,
                     type: "LoadBalancer",
-                    annotations: { "lbipam.cilium.io/ips": address },
+                    annotations,
                     // A static route may lead to a node without a proxy; by DSR the client's address survives the hop.
                     externalTrafficPolicy: "Cluster",
                 },

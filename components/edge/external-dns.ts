@@ -5,8 +5,9 @@ import { clusterCommand } from "../cluster/cluster-command";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import type { Cluster } from "../platform";
 import type { SecretStore } from "../secrets/secret-store";
-import { dnsRows, type Exposure } from "./edge";
+import type { Exposure } from "./edge";
 import { DNS_TOKEN_REF } from "./lets-encrypt";
+import { dnsRows, type Names } from "./names";
 
 /** Annotations that external-dns reads: `target` on Gateways, the others on routes and Services. */
 export const EXTERNAL_DNS = {
@@ -14,6 +15,16 @@ export const EXTERNAL_DNS = {
     hostname: "external-dns.alpha.kubernetes.io/hostname",
     proxied: "external-dns.alpha.kubernetes.io/cloudflare-proxied",
 } as const;
+
+/** Names as external-dns reads them off routes and Services. `tunnel`: whether one leads in. */
+export function externalDnsNames(tunnel: boolean): Names {
+    return {
+        tunnel,
+        // Cloudflare resolves a tunnel's name only for itself.
+        route: (access) => (access === "external" ? { [EXTERNAL_DNS.proxied]: "true" } : {}),
+        service: (host) => ({ [EXTERNAL_DNS.hostname]: host }),
+    };
+}
 
 /** The one name that leads into the tunnel; external hosts are CNAMEs of it. */
 export function tunnelTarget(domain: string): string {

@@ -6,6 +6,7 @@ import { charts, chartArgs } from "../charts";
 import { clusterCommand } from "../cluster/cluster-command";
 import { waitEstablished } from "../cluster/established";
 import type { Cluster } from "../platform";
+import type { LoadBalancer } from "./load-balancer";
 
 interface CommonArgs {
     cluster: Pick<Cluster, "kubeconfig" | "podCidr">;
@@ -42,6 +43,12 @@ type NativeRoutingArgs = Extract<CiliumArgs, { profile: NativeRouting }>;
 /** The API server as every Talos node offers it to itself, whichever control plane node is down. */
 export const KUBE_PRISM = { host: "localhost", port: 7445 } as const;
 
+/** By which annotation each profile pins an address: Cilium reads both, the first is its older spelling. */
+const CILIUM_LOAD_BALANCER: Readonly<Record<"shared-ingress" | "native-routing", LoadBalancer>> = {
+    "shared-ingress": { pin: (address) => ({ "io.cilium/lb-ipam-ips": address }) },
+    "native-routing": { pin: (address) => ({ "lbipam.cilium.io/ips": address }) },
+};
+
 /** CRDs that the rest of the graph uses; the operator registers them some seconds after its pod is up. */
 function neededCrds(args: CiliumArgs): string[] {
     const pools = "ciliumloadbalancerippools.cilium.io";
@@ -71,9 +78,11 @@ export class Cilium extends pulumi.ComponentResource {
     readonly release: k8s.helm.v3.Release;
     /** Done when agents and operator are ready and the CRDs are established. */
     readonly ready: command.local.Command;
+    readonly loadBalancer: LoadBalancer;
 
     constructor(name: string, args: CiliumArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:network:Cilium", name, {}, opts);
+        this.loadBalancer = CILIUM_LOAD_BALANCER[args.profile?.kind ?? "shared-ingress"];
         const values = ciliumValues(args);
         const needed = neededCrds(args);
 
@@ -147,7 +156,7 @@ function sharedIngressValues(args: ValuesArgs<SharedIngressArgs>) {
             enabled: true,
             default: true,
             loadbalancerMode: "shared",
-            service: { annotations: { "io.cilium/lb-ipam-ips": args.ingressAddress } },
+            service: { annotations: CILIUM_LOAD_BALANCER["shared-ingress"].pin(args.ingressAddress) },
         },
         operator: {
             replicas: Math.min(args.nodeCount, 2),

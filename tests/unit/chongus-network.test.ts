@@ -20,22 +20,25 @@ import { BASH } from "../../components/cluster/cluster-command";
 import { CustomResourceDefinitions } from "../../components/cluster/custom-resource-definitions";
 import { crds, pinnedFiles, type CrdBundle } from "../../components/crds";
 import { CertManager, certManagerValues } from "../../components/edge/cert-manager";
-import { tunnelRules, type Exposure } from "../../components/edge/edge";
+import { composeEdge, type Exposure } from "../../components/edge/edge";
 import {
     EnvoyGateway,
     envoyGatewayValues,
     externalGatewayOrigin,
     GATEWAY_NAMESPACE,
 } from "../../components/edge/envoy-gateway";
-import { EnvoyGatewayEdge } from "../../components/edge/envoy-gateway-edge";
+import { envoyGatewayRoutes } from "../../components/edge/envoy-gateway-routes";
+import { Exposures } from "../../components/edge/exposures";
 import {
     ExternalDns,
+    externalDnsNames,
     externalDnsRows,
     externalDnsValues,
     RECORDS_GONE,
     tunnelTarget,
 } from "../../components/edge/external-dns";
 import { LetsEncrypt } from "../../components/edge/lets-encrypt";
+import { tunnelRules } from "../../components/edge/names";
 import { Cilium, ciliumValues, KUBE_PRISM, type Announce } from "../../components/network/cilium";
 import { CiliumAddressPool, staticRoutes, type CiliumAddressPoolArgs } from "../../components/network/cilium-pool";
 import { clusterDnsAddress, CoreDns, coreDnsValues } from "../../components/network/coredns";
@@ -51,6 +54,7 @@ const skipped = existsSync(SHARED) ? "" : " (skipped: ../shared is not here)";
 
 const domain = "rtrox.io";
 const addresses = { internalAddress: "172.22.12.1", externalAddress: "172.22.12.2" };
+const loadBalancer = { pin: (address: string) => ({ "lbipam.cilium.io/ips": address }) };
 const nodes = [{ address: "172.30.11.1" }, { address: "172.30.11.2" }, { address: "172.30.11.3" }];
 const cluster = () => ({ kubeconfig: pulumi.output("kubeconfig"), podCidr: "10.244.0.0/16" });
 const cilium = (announce: Announce = "routed") =>
@@ -486,13 +490,21 @@ describe("gateways", () => {
                     cluster: cluster(),
                     namespace: GATEWAY_NAMESPACE,
                     domain,
+                    loadBalancer,
                     ...addresses,
                     certificate: pulumi.output("rtrox-io-tls"),
                     ...(hasTunnel ? { tunnelTarget: tunnelTarget(domain) } : {}),
                 },
                 { dependsOn: externalDns },
             );
-            const edge = new EnvoyGatewayEdge({ gateway, domain, ...addresses, hasTunnel });
+            const ledger = new Exposures();
+            const edge = composeEdge({
+                domain,
+                exposures: ledger,
+                loadBalancer,
+                routes: envoyGatewayRoutes({ gateway, ...addresses }),
+                names: externalDnsNames(hasTunnel),
+            });
             const backend = (workload: string) => ({ workload, namespace: "apps", service: workload, port: 8080 });
             edge.expose("sonarr", { host: "sonarr", access: "local" }, backend("sonarr"), {});
             edge.expose("echo", { host: "echo-server", access: "external" }, backend("echo"), {});
@@ -502,7 +514,7 @@ describe("gateways", () => {
                 backend("graphite"),
                 {},
             );
-            exposures = edge.exposures;
+            exposures = ledger.seal();
             expect(edge.url("sonarr")).toBe("https://sonarr.rtrox.io");
             dedicated = edge.dedicatedService("172.22.12.3", "graphite");
         });

@@ -6,8 +6,10 @@ import * as cloudflare from "@pulumi/cloudflare";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { Namespaces } from "../../components/cluster/namespaces";
-import { CiliumIngressEdge } from "../../components/edge/cilium-ingress";
+import { ciliumIngressRoutes } from "../../components/edge/cilium-ingress-routes";
 import { CloudflareDns } from "../../components/edge/cloudflare-dns";
+import { composeEdge } from "../../components/edge/edge";
+import { Exposures } from "../../components/edge/exposures";
 import { images } from "../../components/images";
 import type { Platform } from "../../components/platform";
 import { SopsSecretStore } from "../../components/secrets/sops";
@@ -49,7 +51,14 @@ function manyWorkloads(count: number): StackSummary {
         owner: { uid: 1000, gid: 1000 },
         className: pulumi.output("local-path"),
     });
-    const edge = new CiliumIngressEdge("example.org", "192.0.2.1", true);
+    const ledger = new Exposures();
+    const edge = composeEdge({
+        domain: "example.org",
+        exposures: ledger,
+        loadBalancer: { pin: (address) => ({ "lbipam.cilium.io/ips": address }) },
+        routes: ciliumIngressRoutes("192.0.2.1"),
+        names: { tunnel: true },
+    });
     const platform: Platform = {
         cluster: {
             name: STACK,
@@ -86,11 +95,12 @@ function manyWorkloads(count: number): StackSummary {
             platform,
         );
     }
+    const exposures = ledger.seal();
     new CloudflareDns(
         "dns",
         {
             zoneId: "0".repeat(32),
-            exposures: edge.exposures,
+            exposures,
             tunnelHostname: pulumi.output("tunnel.example.org"),
             stack: STACK,
         },
@@ -98,7 +108,7 @@ function manyWorkloads(count: number): StackSummary {
     );
     return {
         kubeconfig: pulumi.secret("-"),
-        exposures: edge.exposures,
+        exposures,
         volumes: storage.rows,
         delivery: {},
         stages: [],

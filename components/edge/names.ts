@@ -1,0 +1,63 @@
+/** How names of hosts become known: records that the program makes, a controller that reads them off objects, a tunnel. */
+import type { Exposure } from "./edge";
+
+/** What objects must say for their names to become known. Records that the program makes itself need nothing of them. */
+export interface Names {
+    /** Whether a tunnel leads in from the internet; without one an external host is a local one. */
+    readonly tunnel: boolean;
+    /** Annotations of the object that is a host's route. */
+    route?(access: "local" | "external"): Readonly<Record<string, string>>;
+    /** Annotations of a Service with an address of its own. `host`: fully qualified. */
+    service?(host: string): Readonly<Record<string, string>>;
+}
+
+export type DnsRow = {
+    readonly name: string;
+    readonly type: "A" | "CNAME";
+    /** `"tunnel"`: the name that Cloudflare gives to the stack's tunnel. */
+    readonly target: { readonly address: string } | "tunnel";
+    readonly access: "external" | "local";
+};
+
+/** The DNS table of a stack with a zone and a tunnel. Without them there are no records: docs/dns.md. */
+export function dnsRows(exposures: readonly Exposure[]): DnsRow[] {
+    return exposures.map((exposure) =>
+        exposure.access === "external"
+            ? { name: exposure.host, type: "CNAME", target: "tunnel", access: "external" }
+            : { name: exposure.host, type: "A", target: { address: exposure.address }, access: "local" },
+    );
+}
+
+/** Where the tunnel's connector sends requests: the edge, which knows hosts. */
+export interface TunnelOrigin {
+    /** Scheme, host and port inside the cluster. */
+    readonly url: string;
+    /** For an https origin: the name to ask for and to find in its certificate; a Service's name is in none. */
+    readonly serverName?: string;
+    /** False: take any certificate. */
+    readonly verify?: boolean;
+}
+
+export interface TunnelRule {
+    readonly hostname?: string;
+    readonly service: string;
+    readonly originRequest?: { readonly originServerName?: string; readonly noTlsVerify?: boolean };
+}
+
+/** The tunnel's rules: a rule a host in order of declaration, and 404 for everything else as the last. */
+export function tunnelRules(exposures: readonly Exposure[], origin: string | TunnelOrigin): TunnelRule[] {
+    const { url, serverName, verify }: TunnelOrigin = typeof origin === "string" ? { url: origin } : origin;
+    const request = {
+        ...(serverName === undefined ? {} : { originServerName: serverName }),
+        ...(verify === false ? { noTlsVerify: true } : {}),
+    };
+    const external = exposures.filter(({ access }) => access === "external");
+    return [
+        ...external.map(({ host }) => ({
+            hostname: host,
+            service: url,
+            ...(Object.keys(request).length === 0 ? {} : { originRequest: request }),
+        })),
+        { service: "http_status:404" },
+    ];
+}
