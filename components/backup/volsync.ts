@@ -1,7 +1,8 @@
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
 import { atEveryUp, clusterCommand } from "../cluster/cluster-command";
+import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
 import type { Cluster } from "../platform";
 import { TAKE_TRIGGERS_BACK } from "./triggers";
@@ -30,10 +31,10 @@ export class VolSync extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: namespace },
         );
-        this.release = new k8s.helm.v3.Release(
+        this.release = helmRelease(
             name,
+            charts.volSync,
             {
-                ...chartArgs(charts.volSync),
                 name: "volsync",
                 namespace: namespace.metadata.name,
                 timeout: 300,

@@ -85,11 +85,13 @@ export function authorityHash(kubeconfig: string): string {
 }
 
 /**
- * A value that holds once a command has run: whoever takes it is made after the command and deleted before it. It is
- * known in a preview, which a value derived from the command's id would not be.
+ * A value that holds once a release or a gate is done: whoever takes it is made after that one and deleted before it. It
+ * is known in a preview, which a value derived from an id or a status would not be.
  */
-export function valueAfter(gate: command.local.Command, value: pulumi.Input<string>): pulumi.Output<string> {
-    return pulumi.all([value, gate.interpreter]).apply(([known]) => known);
+export function valueAfter(gate: pulumi.Resource, value: pulumi.Input<string>): pulumi.Output<string>;
+export function valueAfter(gate: pulumi.Resource, value: number[]): pulumi.Output<number[]>;
+export function valueAfter(gate: pulumi.Resource, value: pulumi.Input<string> | number[]) {
+    return pulumi.all([value, gate.urn]).apply(([known]) => known);
 }
 
 /**

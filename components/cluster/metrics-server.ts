@@ -1,6 +1,6 @@
-import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
+import { helmRelease } from "./helm-release";
 
 /**
  * Metrics for `kubectl top` and autoscalers; https://kubernetes-sigs.github.io/metrics-server/
@@ -12,10 +12,10 @@ import { chartArgs, charts } from "../charts";
 export class MetricsServer extends pulumi.ComponentResource {
     constructor(name: string, _args: Record<string, never>, opts: pulumi.ComponentResourceOptions) {
         super("homelab:cluster:MetricsServer", name, {}, opts);
-        new k8s.helm.v3.Release(
+        helmRelease(
             name,
+            charts.metricsServer,
             {
-                ...chartArgs(charts.metricsServer),
                 name: "metrics-server",
                 namespace: "kube-system",
                 values: metricsServerValues(),

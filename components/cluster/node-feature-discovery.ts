@@ -1,6 +1,7 @@
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
+import { helmRelease } from "./helm-release";
 import { podSecurityNamespace } from "./namespaces";
 
 /**
@@ -14,10 +15,10 @@ export class NodeFeatureDiscovery extends pulumi.ComponentResource {
         super("homelab:cluster:NodeFeatureDiscovery", name, {}, opts);
         // Its workers read the host's /sys, /boot and /etc.
         const namespace = podSecurityNamespace("node-feature-discovery", "privileged", { parent: this });
-        this.release = new k8s.helm.v3.Release(
+        this.release = helmRelease(
             name,
+            charts.nodeFeatureDiscovery,
             {
-                ...chartArgs(charts.nodeFeatureDiscovery),
                 name: "node-feature-discovery",
                 namespace: namespace.metadata.name,
                 timeout: 300,

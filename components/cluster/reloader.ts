@@ -1,6 +1,6 @@
-import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
+import { helmRelease } from "./helm-release";
 
 export interface ReloaderArgs {
     namespace: pulumi.Input<string>;
@@ -15,10 +15,10 @@ export const RELOAD_ANNOTATIONS = { "reloader.stakater.com/auto": "true" } as co
 export class Reloader extends pulumi.ComponentResource {
     constructor(name: string, args: ReloaderArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:cluster:Reloader", name, {}, opts);
-        new k8s.helm.v3.Release(
+        helmRelease(
             name,
+            charts.reloader,
             {
-                ...chartArgs(charts.reloader),
                 name: "reloader",
                 namespace: args.namespace,
                 values: reloaderValues(args.podMonitor),

@@ -1,6 +1,7 @@
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
+import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
 
 /**
@@ -15,20 +16,20 @@ export class CloudNativePg extends pulumi.ComponentResource {
     constructor(name: string, _args: Record<string, never>, opts: pulumi.ComponentResourceOptions) {
         super("homelab:database:CloudNativePg", name, {}, opts);
         const namespace = podSecurityNamespace("cnpg-system", "restricted", { parent: this }).metadata.name;
-        this.release = new k8s.helm.v3.Release(
+        this.release = helmRelease(
             name,
+            charts.cloudNativePg,
             {
-                ...chartArgs(charts.cloudNativePg),
                 name: "cloudnative-pg",
                 namespace,
                 values: cloudNativePgValues(),
             },
             { parent: this },
         );
-        this.plugin = new k8s.helm.v3.Release(
+        this.plugin = helmRelease(
             `${name}-barman-cloud`,
+            charts.barmanCloudPlugin,
             {
-                ...chartArgs(charts.barmanCloudPlugin),
                 name: "plugin-barman-cloud",
                 namespace,
                 values: barmanCloudValues(),

@@ -1,6 +1,7 @@
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
+import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
 
 /** cert-manager: the operator and its CRDs. Helm returns when its webhook has answered once. */
@@ -12,10 +13,10 @@ export class CertManager extends pulumi.ComponentResource {
     constructor(name: string, _args: Record<string, never>, opts: pulumi.ComponentResourceOptions) {
         super("homelab:edge:CertManager", name, {}, opts);
         this.namespace = podSecurityNamespace("cert-manager", "restricted", { parent: this }).metadata.name;
-        this.release = new k8s.helm.v3.Release(
+        this.release = helmRelease(
             name,
+            charts.certManager,
             {
-                ...chartArgs(charts.certManager),
                 name: "cert-manager",
                 namespace: this.namespace,
                 timeout: 600,

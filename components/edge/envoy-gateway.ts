@@ -1,7 +1,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
 import { clusterCommand } from "../cluster/cluster-command";
+import { helmRelease } from "../cluster/helm-release";
 import type { LoadBalancer } from "../network/load-balancer";
 import type { Cluster } from "../platform";
 import { EXTERNAL_DNS, tunnelTarget } from "./external-dns";
@@ -55,10 +56,10 @@ export class EnvoyGateway extends pulumi.ComponentResource {
         super("homelab:edge:EnvoyGateway", name, {}, opts);
         const { namespace } = args;
         this.namespace = pulumi.output(namespace);
-        this.release = new k8s.helm.v3.Release(
+        this.release = helmRelease(
             name,
+            charts.envoyGateway,
             {
-                ...chartArgs(charts.envoyGateway),
                 name: "envoy-gateway",
                 namespace,
                 timeout: 600,

@@ -1,7 +1,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
 import { clusterCommand } from "../cluster/cluster-command";
+import { helmRelease } from "../cluster/helm-release";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import type { Cluster } from "../platform";
 import type { SecretStore } from "../secrets/secret-store";
@@ -60,10 +61,10 @@ export class ExternalDns extends pulumi.ComponentResource {
             { name: "external-dns-cloudflare", namespace, data: { token: DNS_TOKEN_REF } },
             { parent: this },
         );
-        this.release = new k8s.helm.v3.Release(
+        this.release = helmRelease(
             name,
+            charts.externalDns,
             {
-                ...chartArgs(charts.externalDns),
                 name: "external-dns",
                 namespace,
                 timeout: 600,

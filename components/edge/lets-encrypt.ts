@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { clusterCommand } from "../cluster/cluster-command";
+import { clusterCommand, valueAfter } from "../cluster/cluster-command";
 import type { Cluster } from "../platform";
 import type { SecretStore } from "../secrets/secret-store";
 import type { CertManager } from "./cert-manager";
@@ -102,7 +102,7 @@ export class LetsEncrypt extends pulumi.ComponentResource {
                 customTimeouts: { create: "20m" },
             },
         );
-        this.secretName = certificate.metadata.apply(() => secretName);
+        this.secretName = valueAfter(certificate, secretName);
         this.registerOutputs({ secretName: this.secretName });
     }
 }

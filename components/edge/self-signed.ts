@@ -1,5 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { valueAfter } from "../cluster/cluster-command";
 import type { CertManager } from "./cert-manager";
 
 export interface SelfSignedArgs {
@@ -71,7 +72,7 @@ export class SelfSigned extends pulumi.ComponentResource {
             },
             [issuer],
         );
-        this.secretName = certificate.metadata.apply(() => secretName);
+        this.secretName = valueAfter(certificate, secretName);
         this.registerOutputs({ secretName: this.secretName });
     }
 }

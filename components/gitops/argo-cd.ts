@@ -1,6 +1,8 @@
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
+import { valueAfter } from "../cluster/cluster-command";
+import { helmRelease } from "../cluster/helm-release";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import type { Edge } from "../edge/edge";
 import { imageReference, images } from "../images";
@@ -22,10 +24,10 @@ export class ArgoCd extends pulumi.ComponentResource {
 
     constructor(name: string, args: ArgoCdArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:gitops:ArgoCd", name, {}, opts);
-        this.release = new k8s.helm.v3.Release(
+        this.release = helmRelease(
             name,
+            charts.argoCd,
             {
-                ...chartArgs(charts.argoCd),
                 name: "argocd",
                 namespace: args.namespace.metadata.name,
                 values: argoCdValues(`${args.host}.${args.edge.domain}`),
@@ -33,8 +35,8 @@ export class ArgoCd extends pulumi.ComponentResource {
             },
             { parent: this },
         );
-        // Through the release's output, so that the route waits for the Service and goes before it.
-        this.namespace = this.release.status.namespace.apply((namespace) => namespace ?? SOPS_AGE_KEY.namespace);
+        // The route waits for the Service and goes before it.
+        this.namespace = valueAfter(this.release, SOPS_AGE_KEY.namespace);
         args.edge.expose(
             `${name}-server`,
             { host: args.host, access: "local" },

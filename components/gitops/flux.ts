@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
+import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
 import type { Cluster } from "../platform";
 import { deliverFluxAgeKey, FLUX_AGE_KEY, type FluxAgeKey } from "../secrets/flux-age-key";
@@ -15,10 +16,10 @@ export class FluxOperator extends pulumi.ComponentResource {
     constructor(name: string, _args: Record<string, never>, opts: pulumi.ComponentResourceOptions) {
         super("homelab:gitops:FluxOperator", name, {}, opts);
         this.namespace = podSecurityNamespace("flux-system", "restricted", { parent: this }).metadata.name;
-        this.release = new k8s.helm.v3.Release(
+        this.release = helmRelease(
             name,
+            charts.fluxOperator,
             {
-                ...chartArgs(charts.fluxOperator),
                 name: "flux-operator",
                 namespace: this.namespace,
                 values: fluxOperatorValues(),

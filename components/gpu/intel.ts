@@ -1,7 +1,7 @@
-import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
-import { clusterCommand } from "../cluster/cluster-command";
+import { charts } from "../charts";
+import { clusterCommand, valueAfter } from "../cluster/cluster-command";
+import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
 import { NodeFeatureDiscovery } from "../cluster/node-feature-discovery";
 import type { Cluster, Gpu } from "../platform";
@@ -34,10 +34,10 @@ export class IntelGpus extends pulumi.ComponentResource {
         const features = new NodeFeatureDiscovery("node-feature-discovery", {}, { parent: this });
         // The plugin's pods mount /dev/dri and the kubelet's sockets from the host.
         const namespace = podSecurityNamespace("intel-gpu", "privileged", { parent: this }).metadata.name;
-        const operator = new k8s.helm.v3.Release(
+        const operator = helmRelease(
             `${name}-operator`,
+            charts.intelDevicePluginsOperator,
             {
-                ...chartArgs(charts.intelDevicePluginsOperator),
                 name: "intel-device-plugins-operator",
                 namespace,
                 timeout: 600,
@@ -52,10 +52,10 @@ export class IntelGpus extends pulumi.ComponentResource {
             { create: WEBHOOK_ANSWERS, environment: { PROBE: JSON.stringify(PROBE) } },
             { parent: this, dependsOn: operator },
         );
-        const plugin = new k8s.helm.v3.Release(
+        const plugin = helmRelease(
             name,
+            charts.intelDevicePluginsGpu,
             {
-                ...chartArgs(charts.intelDevicePluginsGpu),
                 name: "intel-device-plugins-gpu",
                 namespace,
                 timeout: 300,
@@ -80,9 +80,8 @@ export class IntelGpus extends pulumi.ComponentResource {
         );
         this.gpu = {
             resource: RESOURCE,
-            // Known once the nodes offer it: a pod that asks earlier stays Pending for no fault of its own. Through an
-            // output that repeats an input, so that a preview shows the group.
-            groups: offered.interpreter.apply(() => [renderGroup]),
+            // Known once the nodes offer it: a pod that asks earlier stays Pending for no fault of its own.
+            groups: valueAfter(offered, [renderGroup]),
         };
         this.registerOutputs({});
     }

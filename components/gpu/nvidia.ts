@@ -1,6 +1,8 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
+import { valueAfter } from "../cluster/cluster-command";
+import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
 import type { Gpu } from "../platform";
 
@@ -24,10 +26,10 @@ export class NvidiaGpus extends pulumi.ComponentResource {
             { metadata: { name: "nvidia" }, handler: "nvidia" },
             child,
         );
-        const plugin = new k8s.helm.v3.Release(
+        const plugin = helmRelease(
             name,
+            charts.nvidiaDevicePlugin,
             {
-                ...chartArgs(charts.nvidiaDevicePlugin),
                 name: "nvidia-device-plugin",
                 namespace,
                 values: nvidiaDevicePluginValues(runtimeClass.metadata.name),
@@ -37,7 +39,7 @@ export class NvidiaGpus extends pulumi.ComponentResource {
         this.gpu = {
             resource: "nvidia.com/gpu",
             // Known once the plugin runs: a pod that asks earlier stays Pending for no fault of its own.
-            runtimeClass: pulumi.all([runtimeClass.metadata.name, plugin.status]).apply(([className]) => className),
+            runtimeClass: valueAfter(plugin, runtimeClass.metadata.name),
         };
         this.registerOutputs({});
     }

@@ -1,6 +1,6 @@
-import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
+import { helmRelease } from "../cluster/helm-release";
 import { LOKI } from "./loki";
 import { chartResources } from "./resources";
 
@@ -12,9 +12,10 @@ export interface AlloyArgs {
 export class Alloy extends pulumi.ComponentResource {
     constructor(name: string, args: AlloyArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:monitoring:Alloy", name, {}, opts);
-        new k8s.helm.v3.Release(
+        helmRelease(
             name,
-            { ...chartArgs(charts.alloy), name: "alloy", namespace: args.namespace, values: alloyValues() },
+            charts.alloy,
+            { name: "alloy", namespace: args.namespace, values: alloyValues() },
             { parent: this },
         );
         this.registerOutputs({});

@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
+import { helmRelease } from "../cluster/helm-release";
 import { chartResources } from "./resources";
 
 export interface BlackboxArgs {
@@ -16,10 +17,10 @@ const NAME = "prometheus-blackbox-exporter";
 export class Blackbox extends pulumi.ComponentResource {
     constructor(name: string, args: BlackboxArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:monitoring:Blackbox", name, {}, opts);
-        const release = new k8s.helm.v3.Release(
+        const release = helmRelease(
             name,
+            charts.blackboxExporter,
             {
-                ...chartArgs(charts.blackboxExporter),
                 name: NAME,
                 namespace: args.namespace,
                 values: blackboxValues(),

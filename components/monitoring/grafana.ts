@@ -1,6 +1,7 @@
-import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
+import { valueAfter } from "../cluster/cluster-command";
+import { helmRelease } from "../cluster/helm-release";
 import type { Platform } from "../platform";
 import { LOKI } from "./loki";
 import { chartResources } from "./resources";
@@ -32,10 +33,10 @@ export class Grafana extends pulumi.ComponentResource {
             { name: "grafana-admin", namespace, data: GRAFANA_SECRETS },
             { parent: this },
         );
-        const release = new k8s.helm.v3.Release(
+        const release = helmRelease(
             name,
+            charts.grafana,
             {
-                ...chartArgs(charts.grafana),
                 name: "grafana",
                 namespace,
                 timeout: 600,
@@ -53,7 +54,7 @@ export class Grafana extends pulumi.ComponentResource {
             { host: args.host, access: "local" },
             {
                 workload: "grafana",
-                namespace: release.status.namespace.apply((given) => given ?? args.namespace),
+                namespace: valueAfter(release, args.namespace),
                 service: "grafana",
                 port: 80,
             },

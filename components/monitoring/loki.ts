@@ -1,6 +1,7 @@
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
+import { helmRelease } from "../cluster/helm-release";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import type { SecretStore } from "../secrets/secret-store";
 import { chartResources } from "./resources";
@@ -34,10 +35,10 @@ export class Loki extends pulumi.ComponentResource {
             },
             { parent: this },
         );
-        this.release = new k8s.helm.v3.Release(
+        this.release = helmRelease(
             name,
+            charts.loki,
             {
-                ...chartArgs(charts.loki),
                 name: "loki",
                 namespace: args.namespace,
                 timeout: 600,

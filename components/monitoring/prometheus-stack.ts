@@ -1,10 +1,11 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
-import { clusterCommand } from "../cluster/cluster-command";
+import { clusterCommand, valueAfter } from "../cluster/cluster-command";
 import { contentHash } from "../cluster/content-hash";
+import { helmRelease } from "../cluster/helm-release";
 import type { Platform } from "../platform";
 import { ciliumMonitors } from "./cilium-monitors";
 import { alertmanagerConfiguration, alertReceivers, type Receiver } from "./receivers";
@@ -33,9 +34,10 @@ export class PrometheusStack extends pulumi.ComponentResource {
         const child = { parent: this };
         const namespace = platform.namespaces.name(args.namespace);
 
-        const crds = new k8s.helm.v3.Release(
+        const crds = helmRelease(
             `${name}-crds`,
-            { ...chartArgs(charts.prometheusOperatorCrds), name: "prometheus-operator-crds", namespace },
+            charts.prometheusOperatorCrds,
+            { name: "prometheus-operator-crds", namespace },
             child,
         );
         const password = new random.RandomPassword(`${name}-grafana-admin`, { length: 32, special: false }, child)
@@ -61,10 +63,10 @@ export class PrometheusStack extends pulumi.ComponentResource {
             rootUrl: platform.edge.url(args.host),
             ...(told === undefined ? {} : { alertReceivers: told }),
         });
-        const release = new k8s.helm.v3.Release(
+        const release = helmRelease(
             name,
+            charts.kubePrometheusStack,
             {
-                ...chartArgs(charts.kubePrometheusStack),
                 name: "kube-prometheus-stack",
                 namespace,
                 timeout: 600,
@@ -88,7 +90,7 @@ export class PrometheusStack extends pulumi.ComponentResource {
             { host: args.host, access: "local" },
             {
                 workload: "grafana",
-                namespace: release.status.namespace.apply((given) => given ?? args.namespace),
+                namespace: valueAfter(release, args.namespace),
                 service: "kube-prometheus-stack-grafana",
                 port: 80,
             },

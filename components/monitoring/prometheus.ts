@@ -1,8 +1,9 @@
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
-import { clusterCommand } from "../cluster/cluster-command";
+import { charts } from "../charts";
+import { clusterCommand, valueAfter } from "../cluster/cluster-command";
 import { contentHash } from "../cluster/content-hash";
+import { helmRelease } from "../cluster/helm-release";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import type { Platform } from "../platform";
 import { SELECT_EVERYWHERE } from "./prometheus-stack";
@@ -62,10 +63,10 @@ export class Prometheus extends pulumi.ComponentResource {
             child,
         );
         const values = prometheusValues(args, this.objectStore, told);
-        this.release = new k8s.helm.v3.Release(
+        this.release = helmRelease(
             name,
+            charts.kubePrometheusStack,
             {
-                ...chartArgs(charts.kubePrometheusStack),
                 name: "kube-prometheus-stack",
                 namespace,
                 timeout: 600,
@@ -83,7 +84,7 @@ export class Prometheus extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: this.release },
         );
-        const released = this.release.status.namespace.apply((given) => given ?? args.namespace);
+        const released = valueAfter(this.release, args.namespace);
         const afterRelease = { parent: this, dependsOn: this.release };
         for (const [service, port] of [
             ["prometheus", 9090],

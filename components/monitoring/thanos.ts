@@ -1,6 +1,6 @@
-import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
+import { helmRelease } from "../cluster/helm-release";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import { THANOS_OBJECT_STORE, THANOS_SIDECARS } from "./prometheus";
 import { chartResources } from "./resources";
@@ -21,10 +21,10 @@ export const THANOS_QUERY = { service: "thanos-query", port: 10902 } as const;
 export class Thanos extends pulumi.ComponentResource {
     constructor(name: string, args: ThanosArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:monitoring:Thanos", name, {}, opts);
-        new k8s.helm.v3.Release(
+        helmRelease(
             name,
+            charts.thanos,
             {
-                ...chartArgs(charts.thanos),
                 name: "thanos",
                 namespace: args.namespace,
                 timeout: 600,

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import * as command from "@pulumi/command";
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { charts, chartArgs } from "../charts";
+import { charts } from "../charts";
 import { clusterCommand } from "../cluster/cluster-command";
 import { waitEstablished } from "../cluster/established";
+import { helmRelease } from "../cluster/helm-release";
 import type { Cluster } from "../platform";
 import type { LoadBalancer } from "./load-balancer";
 
@@ -99,10 +100,10 @@ export class Cilium extends pulumi.ComponentResource {
             },
             { parent: this },
         );
-        this.release = new k8s.helm.v3.Release(
+        this.release = helmRelease(
             name,
+            charts.cilium,
             {
-                ...chartArgs(charts.cilium),
                 name: "cilium",
                 namespace: "kube-system",
                 values,

@@ -1,6 +1,7 @@
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
+import { helmRelease } from "../cluster/helm-release";
 import { cidrRange, toAddress, toNumber } from "./addresses";
 
 export interface CoreDnsArgs {
@@ -13,10 +14,10 @@ export class CoreDns extends pulumi.ComponentResource {
 
     constructor(name: string, args: CoreDnsArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:network:CoreDns", name, {}, opts);
-        this.release = new k8s.helm.v3.Release(
+        this.release = helmRelease(
             name,
+            charts.coreDns,
             {
-                ...chartArgs(charts.coreDns),
                 name: "coredns",
                 namespace: "kube-system",
                 timeout: 600,

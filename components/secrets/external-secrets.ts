@@ -1,6 +1,7 @@
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
+import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
 
 /** The External Secrets operator. Its CRDs are a layer below; https://external-secrets.io/latest/ */
@@ -11,10 +12,10 @@ export class ExternalSecrets extends pulumi.ComponentResource {
     constructor(name: string, _args: Record<string, never>, opts: pulumi.ComponentResourceOptions) {
         super("homelab:secrets:ExternalSecrets", name, {}, opts);
         this.namespace = podSecurityNamespace("external-secrets", "restricted", { parent: this }).metadata.name;
-        this.release = new k8s.helm.v3.Release(
+        this.release = helmRelease(
             name,
+            charts.externalSecrets,
             {
-                ...chartArgs(charts.externalSecrets),
                 name: "external-secrets",
                 namespace: this.namespace,
                 timeout: 600,

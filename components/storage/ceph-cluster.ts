@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type * as command from "@pulumi/command";
-import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
 import { clusterCommand, valueAfter } from "../cluster/cluster-command";
+import { helmRelease } from "../cluster/helm-release";
 import type { Cluster } from "../platform";
 import { cephIdentity, FORGET_IDENTITY, SAVE_IDENTITY } from "./ceph-identity";
 import { drainScript } from "./drain";
@@ -56,10 +56,10 @@ export class CephCluster extends pulumi.ComponentResource {
     constructor(name: string, args: CephClusterArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:storage:CephCluster", name, {}, opts);
         const { namespace } = args.operator;
-        const drivers = new k8s.helm.v3.Release(
+        const drivers = helmRelease(
             `${name}-csi-drivers`,
+            charts.cephCsiDrivers,
             {
-                ...chartArgs(charts.cephCsiDrivers),
                 name: "ceph-csi-drivers",
                 namespace,
                 timeout: 300,
@@ -82,10 +82,10 @@ export class CephCluster extends pulumi.ComponentResource {
             { parent: this, dependsOn: [args.operator, drivers] },
         );
         const values = cephClusterValues({ ...args, monitoring: args.operator.monitoring });
-        const release = new k8s.helm.v3.Release(
+        const release = helmRelease(
             name,
+            charts.rookCephCluster,
             {
-                ...chartArgs(charts.rookCephCluster),
                 name: "rook-ceph-cluster",
                 namespace,
                 // The toolbox is ready once the monitors are.

@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { podSecurityNamespace } from "../cluster/namespaces";
-import { clusterCommand } from "../cluster/cluster-command";
+import { clusterCommand, valueAfter } from "../cluster/cluster-command";
 import { imageReference, images } from "../images";
 import type { Cluster } from "../platform";
 
@@ -63,7 +63,7 @@ export class LocalPathStorage extends pulumi.ComponentResource {
             },
             { parent: this },
         );
-        return found.id.apply(() => args.className);
+        return valueAfter(found, args.className);
     }
 
     private managed(name: string, args: LocalPathStorageArgs): pulumi.Output<string> {

@@ -1,7 +1,7 @@
-import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
+import { charts } from "../charts";
 import { clusterCommand, valueAfter } from "../cluster/cluster-command";
+import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
 import type { Cluster } from "../platform";
 import { drainScript } from "./drain";
@@ -29,10 +29,10 @@ export class OpenEbs extends pulumi.ComponentResource {
         super("homelab:storage:OpenEbs", name, {}, opts);
         // Its helper pods mount host paths.
         const namespace = podSecurityNamespace("openebs", "privileged", { parent: this }).metadata.name;
-        const release = new k8s.helm.v3.Release(
+        const release = helmRelease(
             name,
+            charts.localPvProvisioner,
             {
-                ...chartArgs(charts.localPvProvisioner),
                 name: "openebs",
                 namespace,
                 timeout: 300,

@@ -1,7 +1,7 @@
-import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { chartArgs, charts } from "../charts";
-import { clusterCommand } from "../cluster/cluster-command";
+import { charts } from "../charts";
+import { clusterCommand, valueAfter } from "../cluster/cluster-command";
+import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
 import type { Cluster } from "../platform";
 
@@ -41,10 +41,10 @@ export class RookOperator extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: namespace },
         );
-        const release = new k8s.helm.v3.Release(
+        const release = helmRelease(
             name,
+            charts.rookCeph,
             {
-                ...chartArgs(charts.rookCeph),
                 name: "rook-ceph",
                 namespace: namespace.metadata.name,
                 timeout: 600,
@@ -52,7 +52,7 @@ export class RookOperator extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: cleanup },
         );
-        this.namespace = release.namespace.apply(() => ROOK_NAMESPACE);
+        this.namespace = valueAfter(release, ROOK_NAMESPACE);
         this.registerOutputs({ namespace: this.namespace });
     }
 }

@@ -22,7 +22,7 @@ const helmRepository: Rule = {
     description:
         "Every application carries its own chart source: no HelmRepository object, and no release that relies on a repository which somebody added to helm on this machine.",
     sources: ["C-GITOPS-21", "C-GITOPS-33"],
-    fix: "Spread `chartArgs(charts.x)` into the Release, which names repository and version; in Git use an OCIRepository an application.",
+    fix: "Make it with helmRelease(name, charts.x, ...), which names repository and version; in Git use an OCIRepository an application.",
     scope: "resource",
     check: (resource) => {
         if (isKind(resource, "source.toolkit.fluxcd.io", "HelmRepository")) {
