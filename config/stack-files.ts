@@ -74,8 +74,8 @@ export function recipeIn(root: string, stack: string): string {
     return typeof recipe === "string" ? recipe : stack;
 }
 
-/** A file that `pulumi stack init` left has a salt and no facts. */
+/** A file that `pulumi stack init` left has a salt and no facts. A workflow puts names into commands: no other characters. */
 function stackOf(root: string, file: string): string[] {
-    const name = /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1];
+    const name = /^Pulumi\.([A-Za-z0-9][\w.-]*)\.yaml$/.exec(file)?.[1];
     return name !== undefined && readFileSync(join(root, file), "utf8").includes(`:${CONFIG_KEY}:`) ? [name] : [];
 }

@@ -7,8 +7,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { crdFiles, type PinnedFiles } from "../components/crd-files";
 import { crdFolder, crds, type CrdBundle } from "../components/crds";
-import { ROOT } from "./stack-file";
-import { runMain, UserError } from "./user-error";
+import { ROOT } from "../stacks/stack-file";
+import { runMain, UserError } from "../lib/user-error";
 
 const FILE = join(ROOT, "components", "crd-files.ts");
 

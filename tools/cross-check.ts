@@ -1,7 +1,7 @@
 /** What the clusters take from each other, told beside a command's own answer. */
 import { crossCheck } from "../config/cross-checks";
 import { stacks as registry } from "../stacks";
-import { PROJECT } from "./stack-file";
+import { PROJECT } from "../stacks/stack-file";
 
 /**
  * Says on standard error what concerns the stacks: conflicts, and files that could not be compared.

@@ -1,5 +1,5 @@
 /** `npm run tools`: gets every tool the sandbox needs and says where each came from. */
-import { runMain } from "./user-error";
+import { runMain } from "../lib/user-error";
 import { resolveTools } from "../lib/toolchain";
 
 runMain(async () => {

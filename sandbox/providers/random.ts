@@ -1,5 +1,4 @@
 import { randomBytes, randomInt, randomUUID } from "node:crypto";
-import { bcrypt } from "./bcrypt";
 import { diffProps } from "./diff";
 import { unsupported, type CheckFailure, type Plugin, type Session } from "./plugin";
 import { revealProps, secret, UNKNOWN, type Json, type Props } from "./values";
@@ -26,13 +25,14 @@ const STRING_DEFAULTS: Props = {
 
 const KINDS: Record<string, Kind> = {
     "random:index/randomPassword:RandomPassword": {
-        outputs: ["result", "bcryptHash"],
-        secrets: ["result", "bcryptHash"],
+        // The hash that the real provider gives besides is read by nothing here.
+        outputs: ["result"],
+        secrets: ["result"],
         defaults: STRING_DEFAULTS,
         check: checkString,
         make: (inputs) => {
             const result = randomString(inputs);
-            return { id: "none", outputs: { result, bcryptHash: bcrypt(result) } };
+            return { id: "none", outputs: { result } };
         },
     },
     "random:index/randomString:RandomString": {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { talosCalls } from "../../sandbox/machines/talos";
 import type { Step } from "../../tools/move/steps";
 import { planStack, type Plan } from "../../tools/plan/plan";
-import { readStackValue, ROOT, TYPESCRIPT } from "../../tools/stack-file";
+import { readStackValue, ROOT, TYPESCRIPT } from "../../stacks/stack-file";
 import { expectSuccess, named, SandboxHarness } from "./harness";
 
 jest.setTimeout(15 * 60_000);

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { parseDocument } from "yaml";
 import { planStack } from "../../tools/plan/plan";
 import { renderedApps } from "../../tools/render/objects";
-import { PROJECT, readStackValue, ROOT, stackFile } from "../../tools/stack-file";
+import { PROJECT, readStackValue, ROOT, stackFile } from "../../stacks/stack-file";
 import { CONFIG_KEY } from "../../config/parse";
 import { expectSuccess, SandboxHarness } from "./harness";
 

@@ -9,7 +9,7 @@ import { parseAllDocuments } from "yaml";
 import { sandboxOptions } from "../../sandbox/options";
 import { isBuiltIn } from "../../sandbox/providers/kubernetes/kinds";
 import { planStack } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { expectSuccess, named, SandboxHarness, type CliResult } from "./harness";
 
 jest.setTimeout(5 * 60_000);

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Fault } from "../../sandbox/clouds/faults";
-import { ROOT, TYPESCRIPT } from "../../tools/stack-file";
+import { ROOT, TYPESCRIPT } from "../../stacks/stack-file";
 
 type Cloud = "cloudflare" | "tailscale";
 

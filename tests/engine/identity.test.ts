@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseDocument } from "yaml";
 import { CONFIG_KEY } from "../../config/parse";
-import { PROJECT, ROOT, stackFile } from "../../tools/stack-file";
+import { PROJECT, ROOT, stackFile } from "../../stacks/stack-file";
 import { expectSuccess, named, SandboxHarness, type CliResult } from "./harness";
 
 jest.setTimeout(10 * 60_000);

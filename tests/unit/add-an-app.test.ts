@@ -4,7 +4,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Plan } from "../../tools/plan/plan";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 
 const PROJECT = [
     "index.ts",

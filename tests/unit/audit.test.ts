@@ -21,7 +21,7 @@ import { kubeReader, type ListableKind, type ObjectMeta } from "../../tools/live
 import { readState } from "../../tools/live/state";
 import { tailscaleReader } from "../../tools/live/tailscale";
 import { planStack, type Plan } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 
 let homelab: Plan;
 let chongus: Plan;

@@ -6,7 +6,7 @@ import { fastestFresh, KEPT_START } from "../../tools/bench/starts";
 import { growth, median, pairRatios, spread } from "../../tools/bench/statistics";
 import { waitSeconds } from "../../tools/bench/waits";
 import { planStack } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 
 describe("statistics", () => {
     test("the median is the middle value, or the mean of the middle two", () => {

@@ -6,7 +6,7 @@ import { parse } from "yaml";
 import { charts } from "../../components/charts";
 import { stackNames } from "../../stacks";
 import { planStack } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 
 const SHARED = join(ROOT, "..", "shared", "charts");
 const here = existsSync(SHARED) ? test : test.skip;

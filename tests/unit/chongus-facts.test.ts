@@ -10,7 +10,7 @@ import { tagOnlyImages } from "../../components/images";
 import { cidrRange, contains } from "../../components/network/addresses";
 import { stackNames } from "../../stacks";
 import { planStack, type Plan, type PlannedResource } from "../../tools/plan/plan";
-import { PROJECT, readStackValue, ROOT } from "../../tools/stack-file";
+import { PROJECT, readStackValue, ROOT } from "../../stacks/stack-file";
 import { dig, lookInto, type Inputs } from "./planned";
 
 jest.setTimeout(120_000);

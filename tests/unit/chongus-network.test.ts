@@ -44,7 +44,7 @@ import { CiliumAddressPool, staticRoutes, type CiliumAddressPoolArgs } from "../
 import { clusterDnsAddress, CoreDns, coreDnsValues } from "../../components/network/coredns";
 import type { SecretStore } from "../../components/secrets/secret-store";
 import type { PlannedResource } from "../../tools/plan/plan";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 import { planComponent } from "./component-plan";
 import { dig, lookInto, type Inputs } from "./planned";
 

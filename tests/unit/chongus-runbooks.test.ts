@@ -4,7 +4,7 @@ import { join, posix } from "node:path";
 import { parse } from "yaml";
 import { acceptCluster } from "../../tools/accept/accept";
 import { planStack, type Plan } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { dig, lookInto } from "./planned";
 

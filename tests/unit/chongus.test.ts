@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
 import { openStack } from "../../stacks";
 import { planStack, type Plan, type PlannedResource } from "../../tools/plan/plan";
-import { PROJECT, readStackValue, ROOT } from "../../tools/stack-file";
+import { PROJECT, readStackValue, ROOT } from "../../stacks/stack-file";
 import { planComponent } from "./component-plan";
 import { dig, lookInto } from "./planned";
 

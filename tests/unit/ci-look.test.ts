@@ -8,7 +8,7 @@ import { parseFacts } from "../../bootstrap/node-facts";
 import { shellQuote } from "../../components/cluster/shell";
 import { installMachineCommands, prepareMachine } from "../../sandbox/machines/nixos-k3s";
 import { openStack } from "../../stacks";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 
 const nix = readFileSync(join(ROOT, "bootstrap", "nixos", "k3s.nix"), "utf8");
 const folder = mkdtempSync(join(tmpdir(), "ci-look-"));

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { chongusDefaults, chongusSchema } from "../../stacks/chongus.schema";
 import { homelabDefaults, homelabSchema } from "../../stacks/homelab.schema";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 
 /** Facts, a place (`*`: each item of a list) and what stands there by the seed. */
 type Row = readonly [facts: string, path: string, seed: unknown];

@@ -5,8 +5,8 @@ import { openStack, recipes, stacks } from "../../stacks";
 import { crossCheck } from "../../config/cross-checks";
 import { ConfigError, describeFaults, didYouMean, type Fault } from "../../config/parse";
 import { parseStackFile } from "../../config/stack-files";
-import { PROJECT, readStackValue, ROOT } from "../../tools/stack-file";
-import { UserError } from "../../tools/user-error";
+import { PROJECT, readStackValue, ROOT } from "../../stacks/stack-file";
+import { UserError } from "../../lib/user-error";
 import { invalidBase, invalidFixtures, valueOf } from "./invalid-fixtures";
 
 const FIXTURES = join(__dirname, "..", "fixtures");

@@ -9,7 +9,7 @@ import { parseConfig } from "../../config/parse";
 import { chongusClaims, chongusDefaults, chongusRules, chongusSchema } from "../../stacks/chongus.schema";
 import { stacks } from "../../stacks";
 import { sayCrossChecks } from "../../tools/cross-check";
-import { PROJECT, readStackValue, ROOT } from "../../tools/stack-file";
+import { PROJECT, readStackValue, ROOT } from "../../stacks/stack-file";
 
 const withDefaults = () => chongusDefaults(readStackValue(ROOT, "chongus") as Record<string, unknown>);
 

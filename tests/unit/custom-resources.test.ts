@@ -1,7 +1,7 @@
 /** Custom resources of every stack against the real CRDs: an API server drops an unknown field without a word. */
 import { stackNames } from "../../stacks";
 import { planStack } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { dig } from "./planned";
 

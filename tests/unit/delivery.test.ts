@@ -13,7 +13,7 @@ import { renderText } from "../../tools/plan-diff/text";
 import { planStack, type Plan } from "../../tools/plan/plan";
 import { renderedApps } from "../../tools/render/objects";
 import { differences, renderedFiles, secretsFileOf, writeFiles, type RenderedFile } from "../../tools/render/render";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { newAgeKey, secretsDocument, type AgeKey } from "../../sandbox/secrets-file";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { dig, lookInto } from "./planned";

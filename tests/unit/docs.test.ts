@@ -5,7 +5,7 @@ import { markdownTable } from "../../tools/docs/markdown";
 import { blocks } from "../../tools/docs/tables";
 import { text } from "../../tools/docs/text";
 import { planStack, type Plan, type PlannedResource } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 
 let homelab: Plan;
 beforeAll(async () => {

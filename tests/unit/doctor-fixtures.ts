@@ -19,7 +19,7 @@ import { judgeNode, judgePlugins, judgeTool, toolWishes, type ToolFact } from ".
 import { extensionsFor, schematic } from "../../bootstrap/talos/schematic";
 import type { Told } from "../../lib/told";
 import type { State } from "../../tools/live/state";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 
 export interface Fixture {
     readonly name: string;

@@ -21,7 +21,7 @@ import { lookAtTool } from "../../tools/doctor/tools";
 import { shell } from "../../bootstrap/ssh";
 import { commonOptions } from "../../tools/live/options";
 import { planStack, type Plan } from "../../tools/plan/plan";
-import { readStackValue, ROOT, TYPESCRIPT } from "../../tools/stack-file";
+import { readStackValue, ROOT, TYPESCRIPT } from "../../stacks/stack-file";
 import { chongus, healthy, homelab, ill, refused } from "./doctor-fixtures";
 
 const said = (findings: readonly Finding[]) => findings.map(({ verdict, check }) => `${verdict} ${check}`);

@@ -6,8 +6,8 @@ import { cover, DEVIATIONS_FILE, FACTS_FILE, readCoverage } from "../../tools/fa
 import { readDeviations } from "../../tools/facts/deviations";
 import { namedIds, readFacts, type Fact, type FactClass } from "../../tools/facts/facts";
 import { testTitles } from "../../tools/facts/titles";
-import { ROOT } from "../../tools/stack-file";
-import { UserError } from "../../tools/user-error";
+import { ROOT } from "../../stacks/stack-file";
+import { UserError } from "../../lib/user-error";
 
 const absent = !existsSync(join(ROOT, FACTS_FILE));
 const whenThere = absent ? test.skip : test;

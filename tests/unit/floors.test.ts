@@ -2,7 +2,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Linter, type Rule } from "eslint";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 
 const { FLOORS, rule } = require("../../tools/lint/floors.cjs") as { FLOORS: readonly string[]; rule: Rule.RuleModule };
 
@@ -25,7 +25,7 @@ const faults = (file: string, code: string) =>
         .map(({ message }) => message);
 
 test.each([
-    ["sandbox/layout.ts", 'import { ROOT } from "../tools/stack-file";'],
+    ["sandbox/layout.ts", 'import { planStack } from "../tools/plan/plan";'],
     ["sandbox/charts/assemble.ts", 'export * from "../../tools/render/render";'],
     ["lib/process.ts", 'import "../components/images";'],
     ["policy/start.cjs", 'require("../tools/start");'],

@@ -7,7 +7,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { FluxOperator, fluxOperatorValues, FluxSync } from "../../components/gitops/flux";
 import { chooseIdentity, findIdentity, recipientsOf } from "../../components/secrets/age-identity/choose";
 import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 import { planComponent } from "./component-plan";
 import { dig, lookInto, type Inputs } from "./planned";
 

@@ -1,6 +1,6 @@
 /** Gates: what looks, after a release or an object is there, whether it came to anything. They look again after every change. */
 import { planStack, type Plan } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { dig, lookInto } from "./planned";
 
 jest.setTimeout(120_000);

@@ -9,7 +9,7 @@ import { charts } from "../../components/charts";
 import { recipientsFor } from "../../components/secrets/sops-rules";
 import { openStack, stackNames } from "../../stacks";
 import { planStack, type Plan, type PlannedResource } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { dig, lookInto, type Inputs } from "./planned";
 
 let plan: Plan;

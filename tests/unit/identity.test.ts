@@ -9,7 +9,7 @@ import { assertSameCluster } from "../../components/cluster/identity";
 import { stackNames } from "../../stacks";
 import { acceptCluster } from "../../tools/accept/accept";
 import { planStack, type PlannedResource } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 
 const OURS = "11111111-1111-4111-8111-111111111111";
 const OTHER = "22222222-2222-4222-8222-222222222222";

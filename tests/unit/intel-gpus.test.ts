@@ -7,7 +7,7 @@ import { CONFIG_KEY } from "../../config/parse";
 import { podOf } from "../../policy/rules/kubernetes";
 import { assembleCharts } from "../../sandbox/charts/assemble";
 import { planStack, type Plan } from "../../tools/plan/plan";
-import { PROJECT, ROOT } from "../../tools/stack-file";
+import { PROJECT, ROOT } from "../../stacks/stack-file";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { builtInFaults, haveOpenApi } from "./kubernetes-schema";
 import { dig, lookInto, type Inputs } from "./planned";

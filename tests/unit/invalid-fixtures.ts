@@ -12,7 +12,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
-import { PROJECT } from "../../tools/stack-file";
+import { PROJECT } from "../../stacks/stack-file";
 
 /** A configuration that trips exactly one rule. */
 export interface InvalidFixture {

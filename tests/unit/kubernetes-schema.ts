@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 import { refsIn, schemaFaults, type Schema } from "./json-schema";
 
 /** Go's cache of modules; the version is that of tools/go/kubernetes. */

@@ -2,7 +2,7 @@
 import { kubernetesSupport, unsupportedPairs } from "../../components/kubernetes-support";
 import { planStack } from "../../tools/plan/plan";
 import { renderPlan } from "../../tools/plan/render";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 
 jest.setTimeout(120_000);
 

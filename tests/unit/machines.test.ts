@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { MachinesOfKind } from "../../bootstrap/machines";
 import { PLAYED } from "../../sandbox/machines";
 import { openStack } from "../../stacks";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 
 const homelab = openStack("homelab", readStackValue(ROOT, "homelab"));
 const chongus = openStack("chongus", readStackValue(ROOT, "chongus"));

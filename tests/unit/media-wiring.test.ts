@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { WiringPlan } from "../../components/media/wiring-plan";
 import { appSecrets, appsSchema } from "../../lab/apps";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 import { planComponent } from "./component-plan";
 import { dig, lookInto, type Inputs } from "./planned";
 import { deploy, testPlatform, type TestPlatform } from "./test-platform";

@@ -4,7 +4,7 @@ import { observe, silent } from "../../tools/move/observe";
 import { renderChecklist } from "../../tools/move/render";
 import { sideOf, type DataVolume, type Side } from "../../tools/move/sides";
 import { checklist, type Move, type Seen, type Step } from "../../tools/move/steps";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 
 const backedUp = (stack: string): DataVolume => ({
     workload: "paperless",

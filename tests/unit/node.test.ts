@@ -19,7 +19,7 @@ import { BASH, runCommand, whatItSaid } from "../../components/cluster/cluster-c
 import { shellQuote } from "../../components/cluster/shell";
 import { localAgeKey, SopsAgeKey } from "../../components/secrets/sops-age-key";
 import { installMachineCommands, prepareMachine } from "../../sandbox/machines/nixos-k3s";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 import { planComponent } from "./component-plan";
 
 const flags = (list: readonly { flag: string }[]) => list.map(({ flag }) => flag);

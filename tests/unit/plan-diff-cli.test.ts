@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { reportSchema } from "../../tools/plan-diff/difference";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 
 const CODE = "apps bootstrap clusters components config k8s lab lib policy sandbox stacks tools".split(" ");
 const FILES = /^(Pulumi.*\.yaml|package.*\.json|tsconfig\.json|\.sops\.yaml|index\.ts)$/;

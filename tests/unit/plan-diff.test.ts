@@ -11,7 +11,7 @@ import { parsePlans } from "../../tools/plan-diff/revision";
 import { renderText } from "../../tools/plan-diff/text";
 import type { Json } from "../../tools/plan/monitor";
 import { planStack, type Plan } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { cases } from "../immutable-cases";
 import { planComponent } from "./component-plan";
 import { fixtures, object, plan, resource, urn } from "./plan-diff-fixtures";

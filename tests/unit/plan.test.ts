@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { planStack, type Plan } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { dig, lookInto, type Inputs } from "./planned";
 
 let plan: Plan;

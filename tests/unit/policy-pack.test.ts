@@ -13,7 +13,7 @@ import { rules } from "../../policy/rules";
 import type { Subject } from "../../policy/rules/rule";
 import { recipePolicies, severityOf } from "../../policy/stacks";
 import { planStack } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { fixtures, resource, type Fixture } from "./policy-fixtures";
 
 /** Wire forms of an unknown value and of a secret one. */

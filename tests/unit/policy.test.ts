@@ -11,7 +11,7 @@ import type { Context } from "../../policy/rules/rule";
 import { recipePolicies, severityOf, type StackPolicy } from "../../policy/stacks";
 import { recipes, stackNames } from "../../stacks";
 import { planStack } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { fixtures, resource, type Fixture } from "./policy-fixtures";
 
 const EVERY_RULE = Object.fromEntries(rules.map(({ id }) => [id, "mandatory" as const]));

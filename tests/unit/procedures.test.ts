@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { recipientsFor } from "../../components/secrets/sops-rules";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 const migration = read("docs/migration.md");

@@ -6,7 +6,7 @@ import { parse } from "../../sandbox/providers/hujson";
 import type { Host, Plugin, Session } from "../../sandbox/providers/plugin";
 import { tailscalePlugin } from "../../sandbox/providers/tailscale";
 import { planStack } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { isSecret, secret, UNKNOWN, type Props } from "../../sandbox/providers/values";
 
 interface Seen {

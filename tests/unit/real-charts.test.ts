@@ -14,7 +14,7 @@ import { assembleCharts } from "../../sandbox/charts/assemble";
 import { recipePolicies, severityOf } from "../../policy/stacks";
 import { openStack, stackNames } from "../../stacks";
 import { planStack, type Plan } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { TOOLS } from "../../lib/toolchain";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { builtInFaults, haveOpenApi } from "./kubernetes-schema";

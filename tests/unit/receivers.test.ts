@@ -10,7 +10,7 @@ import { PrometheusStack, prometheusStackValues } from "../../components/monitor
 import { alertmanagerConfig, receiverRefs, receiverSecret, type Receiver } from "../../components/monitoring/receivers";
 import { receivers as schema } from "../../config/receivers";
 import { openStack } from "../../stacks";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { cacheFolder } from "../../lib/toolchain";
 import { planComponent } from "./component-plan";
 import { crdFaults, haveCrds } from "./crd-schema";

@@ -5,7 +5,7 @@ import { catalogue } from "../../apps";
 import { ConfigError } from "../../config/parse";
 import { openStack } from "../../stacks";
 import { planStack, type Plan } from "../../tools/plan/plan";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 import { valueOf } from "./invalid-fixtures";
 import { dig } from "./planned";
 

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { parse } from "yaml";
 import type { Json } from "../../tools/plan/monitor";
 import type { Plan, PlannedResource } from "../../tools/plan/plan";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 import { findTool } from "../../lib/toolchain";
 import { dig } from "./planned";
 

@@ -6,7 +6,7 @@ import { charts } from "../../components/charts";
 import { crds } from "../../components/crds";
 import { images, tagOnlyImages, type Image } from "../../components/images";
 import { stackNames } from "../../stacks";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 import { TOOLS } from "../../lib/toolchain";
 
 interface Manager {

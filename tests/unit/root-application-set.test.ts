@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { applicationSetSpec } from "../../components/gitops/root-application-set";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 
 const GROUPS = ["infra", "apps", "media"];
 const { template } = applicationSetSpec({

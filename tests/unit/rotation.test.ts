@@ -2,7 +2,7 @@
 import { reloaderValues } from "../../components/cluster/reloader";
 import type * as Crds from "../../components/crds";
 import { planStack, type Plan } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 
 // As if another cluster's bundle had been added.
 jest.mock("../../components/crds", () => {

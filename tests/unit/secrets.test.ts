@@ -7,7 +7,7 @@ import { readSopsFile, SopsSecretStore } from "../../components/secrets/sops";
 import { openSops } from "../../components/secrets/sops-file";
 import { recipientFault, recipientsFor } from "../../components/secrets/sops-rules";
 import { openStack, stackNames } from "../../stacks";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
 import { ENCRYPTED } from "../../tools/render/seal";
 import { sopsDocument } from "../../lib/sops-document";

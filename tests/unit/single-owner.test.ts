@@ -6,7 +6,7 @@ import { parseAllDocuments, stringify } from "yaml";
 import { namesOfPulumi, type FluxPatch } from "../../components/gitops/flux-tree";
 import { planStack, type Plan } from "../../tools/plan/plan";
 import { appsSchema } from "../../lab/apps";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { findOnPath } from "../../lib/toolchain";
 import { DOCUMENTED, NOT_PULUMIS, writeDocumentedTree } from "./flux-tree";
 import { dig, lookInto, type Inputs } from "./planned";

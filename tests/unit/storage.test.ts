@@ -25,7 +25,7 @@ import type { Session } from "../../sandbox/providers/plugin";
 import { Processes } from "../../sandbox/providers/process";
 import type { Props } from "../../sandbox/providers/values";
 import type { PlannedResource } from "../../tools/plan/plan";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 import { planComponent } from "./component-plan";
 
 const disks = (node: string) =>

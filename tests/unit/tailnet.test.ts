@@ -18,7 +18,7 @@ import { policyFragment } from "../../components/tailnet/subnet-router";
 import { type LoopbackTailscale, startTailscale } from "../../sandbox/clouds";
 import { parseHuJson as strict } from "../../sandbox/clouds/tailscale/hujson";
 import { planStack } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../tools/stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 
 type Tree = Record<string, unknown>;
 const ADMIN = ["autogroup:admin"];

@@ -7,7 +7,7 @@ import { madeUpTalosSecrets } from "../../sandbox/machines/talos";
 import { generate, type Tree } from "../../sandbox/machines/talosctl/config";
 import { openStack, stackNames } from "../../stacks";
 import { CONFIG_KEY } from "../../config/parse";
-import { PROJECT, readStackValue, ROOT } from "../../tools/stack-file";
+import { PROJECT, readStackValue, ROOT } from "../../stacks/stack-file";
 import { refsIn, schemaFaults, type Schema } from "./json-schema";
 import { dig } from "./planned";
 

@@ -17,7 +17,7 @@ import { recipientsFor } from "../../components/secrets/sops-rules";
 import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
 import { installTalosctl, madeUpTalosSecrets, talosCalls } from "../../sandbox/machines/talos";
 import { Machines } from "../../sandbox/machines/talosctl/machines";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 import type { PlannedResource } from "../../tools/plan/plan";
 import { planComponent } from "./component-plan";
 

@@ -6,7 +6,7 @@ import { runInNewContext } from "node:vm";
 import { parse } from "yaml";
 import { ENVIRONMENTS } from "../../tools/github/stacks";
 import { DRIFT_BRANCH, DRIFT_WORKFLOW, driftJob, STACKS_JOB } from "../../tools/github/unseen";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 import { findOnPath, TOOLS } from "../../lib/toolchain";
 
 interface Step {

@@ -2,7 +2,7 @@
 import { NO_CLUSTER } from "../../components/cluster/cluster-uid";
 import { CLUSTER_OUTPUT } from "../../lab/delivered";
 import { isRecord, records, textOf } from "../live/get";
-import { UserError } from "../user-error";
+import { UserError } from "../../lib/user-error";
 
 /**
  * What lived in the cluster or was done to its machines: objects, releases, commands that count as done. And the key by

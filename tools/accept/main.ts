@@ -8,8 +8,8 @@ import { join } from "node:path";
 import { NO_CLUSTER } from "../../components/cluster/cluster-uid";
 import { stackNames } from "../../stacks";
 import { run } from "../../lib/process";
-import { ROOT } from "../stack-file";
-import { runMain, UserError } from "../user-error";
+import { ROOT } from "../../stacks/stack-file";
+import { runMain, UserError } from "../../lib/user-error";
 import { acceptCluster } from "./accept";
 
 const USAGE = `usage: npm run accept -- ${stackNames(ROOT).join("|")} <UID of namespace kube-system>|${NO_CLUSTER} [--root DIR]`;

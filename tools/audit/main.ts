@@ -5,8 +5,8 @@
 import { writeFileSync } from "node:fs";
 import { stackNames } from "../../stacks";
 import { commonOptions } from "../live/options";
-import { readStackValue, ROOT } from "../stack-file";
-import { runMain, UserError } from "../user-error";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
+import { runMain, UserError } from "../../lib/user-error";
 import { auditStack, type Audited } from "./audit";
 import { adoptDeclared, adoptUndeclared, type Adoption } from "./import-file";
 import { matching } from "./pattern";

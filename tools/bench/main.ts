@@ -1,7 +1,7 @@
 /** `npm run bench -- [section ...] [--quick] [--json]`: the project's benchmarks; docs/benchmarks.md says what they mean. */
 import { cpus, loadavg } from "node:os";
 import { didYouMean } from "../../config/parse";
-import { runMain, UserError } from "../user-error";
+import { runMain, UserError } from "../../lib/user-error";
 import { measureGrowth } from "./growth";
 import { measureMakespan } from "./makespan";
 import { measureOverhead, recordHomelab, type OverheadResult } from "./overhead";

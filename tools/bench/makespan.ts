@@ -1,6 +1,6 @@
 /** How well `up` of homelab uses the time that its resources take: wall time against the plan's longest chain of waits. */
 import { planStack } from "../plan/plan";
-import { readStackValue, ROOT } from "../stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { criticalPath } from "./critical-path";
 import { STACK, type BenchSession } from "./session";
 import { waitSeconds } from "./waits";

@@ -7,7 +7,7 @@ import { crdDirectory, type ChartDirectories, type Substitutes } from "../../san
 import { Engine, type Operation, type Program } from "../../sandbox/engine";
 import type { SandboxLayout } from "../../sandbox/layout";
 import type { SandboxOptions } from "../../sandbox/options";
-import { runMain, UserError } from "../user-error";
+import { runMain, UserError } from "../../lib/user-error";
 import type { Recordings } from "./flat-program";
 import { startRecording } from "./recording";
 

@@ -14,8 +14,8 @@ import { choosePlugins, pluginVersions, PROVIDERS, type Plugins } from "../../sa
 import { startProviders } from "../../sandbox/providers";
 import { Sandbox } from "../../sandbox/sandbox";
 import { run } from "../../lib/process";
-import { ROOT, TYPESCRIPT } from "../stack-file";
-import { UserError } from "../user-error";
+import { ROOT, TYPESCRIPT } from "../../stacks/stack-file";
+import { UserError } from "../../lib/user-error";
 import { startNullProviders, type NullProviders } from "./null-providers";
 import type { Job, JobResult } from "./run-program";
 

@@ -18,7 +18,7 @@ import { data, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
 import type { StackSummary } from "../../lab/context";
 import { planProgram } from "../plan/plan";
-import { runMain, UserError } from "../user-error";
+import { runMain, UserError } from "../../lib/user-error";
 
 export interface WorkloadsResult {
     readonly workloads: number;

@@ -3,8 +3,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stackNames } from "../../stacks";
 import { planStack, type Plan } from "../plan/plan";
-import { readStackValue } from "../stack-file";
-import { UserError } from "../user-error";
+import { readStackValue } from "../../stacks/stack-file";
+import { UserError } from "../../lib/user-error";
 import { drawPlan } from "./picture";
 import { blocks, picturePath } from "./tables";
 

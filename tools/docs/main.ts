@@ -1,8 +1,8 @@
 /** `npm run docs [-- --check]`: draws the pictures and fills the generated blocks of README and docs from the plans. */
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "../stack-file";
-import { runMain, UserError } from "../user-error";
+import { ROOT } from "../../stacks/stack-file";
+import { runMain, UserError } from "../../lib/user-error";
 import { staleDocuments } from "./documents";
 
 runMain(async () => {

@@ -1,8 +1,8 @@
 /** `npm run doctor -- <stack> [--json]`: looks at tools, machines, keys and tokens before Pulumi does, and changes nothing. */
 import { stackNames } from "../../stacks";
 import { commonOptions } from "../live/options";
-import { readStackValue, ROOT } from "../stack-file";
-import { runMain } from "../user-error";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
+import { runMain } from "../../lib/user-error";
 import { examine } from "./doctor";
 import { hasFailure } from "../../lib/finding";
 import { renderFindings } from "./render";

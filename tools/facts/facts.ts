@@ -1,5 +1,5 @@
 /** The seeds' facts as a table of rows, and how their ids are written: `H-STOR-01`, or `H-STOR-01..04` for a run of them. */
-import { UserError } from "../user-error";
+import { UserError } from "../../lib/user-error";
 
 export const FACT_CLASSES = ["requirement", "lesson", "procedure", "preference", "context", "superseded"] as const;
 export type FactClass = (typeof FACT_CLASSES)[number];

@@ -2,8 +2,8 @@
 import { stackNames } from "../../stacks";
 import { didYouMean } from "../../config/parse";
 import { table } from "../../lib/table";
-import { ROOT } from "../stack-file";
-import { runMain, UserError } from "../user-error";
+import { ROOT } from "../../stacks/stack-file";
+import { runMain, UserError } from "../../lib/user-error";
 import { DEVIATIONS_FILE, FACTS_FILE, readCoverage, type Coverage, type StackCoverage } from "./coverage";
 import { OWED_CLASSES } from "./facts";
 

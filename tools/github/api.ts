@@ -1,5 +1,5 @@
 /** The few calls of GitHub's REST API that the workflows need. */
-import { UserError } from "../user-error";
+import { UserError } from "../../lib/user-error";
 
 export interface GitHubOptions {
     /** `owner/name`. */

@@ -1,7 +1,7 @@
 /** The event that started a workflow, from the file that GitHub writes for each step. */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { UserError } from "../user-error";
+import { UserError } from "../../lib/user-error";
 
 const workflowRun = z.object({
     workflow_run: z.object({

@@ -4,9 +4,9 @@
  */
 import { appendFileSync, writeFileSync } from "node:fs";
 import type { MachinesOfKind } from "../../bootstrap/machines";
-import { openStack } from "../../stacks";
-import { readStackValue, ROOT } from "../stack-file";
-import { runMain, UserError } from "../user-error";
+import { openStack, stackNames } from "../../stacks";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
+import { runMain, UserError } from "../../lib/user-error";
 import { GitHub } from "./api";
 import { drift } from "./drift";
 import { workflowRunEvent } from "./event";
@@ -15,7 +15,7 @@ import { preview } from "./preview";
 import { commentPreviews } from "./preview-comment";
 import { runPulumi } from "./pulumi";
 import { endpoints, reachable, reachableSoon } from "./reachable";
-import { ENVIRONMENTS, matrixStacks, protectionFault, stackFiles, type Looking } from "./stacks";
+import { ENVIRONMENTS, matrixStacks, protectionFault, type Looking } from "./stacks";
 import { unseen } from "./unseen";
 
 const USAGE = `usage: node tools/run.cjs tools/github/main.ts COMMAND
@@ -36,7 +36,7 @@ const commands: Readonly<Record<string, readonly [number, (...words: string[]) =
     "preview-comment": [
         1,
         async (folder) => {
-            log(await commentPreviews(GitHub.fromEnvironment(env), workflowRunEvent(env), folder, stackFiles(ROOT)));
+            log(await commentPreviews(GitHub.fromEnvironment(env), workflowRunEvent(env), folder, stackNames(ROOT)));
         },
     ],
     comment: [

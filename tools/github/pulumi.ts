@@ -1,7 +1,7 @@
 /** Runs the engine for a workflow and makes what it says fit for a page. */
 import { spawn } from "node:child_process";
 import { plain } from "../plan-diff/text";
-import { UserError } from "../user-error";
+import { UserError } from "../../lib/user-error";
 import { BODY_LIMIT } from "./api";
 
 /** The engine's exit code for changes where none were expected; the version is pinned in the workflows. */

@@ -2,7 +2,7 @@
 import { request } from "node:https";
 import { setTimeout as delay } from "node:timers/promises";
 import { openStack } from "../../stacks";
-import { readStackValue } from "../stack-file";
+import { readStackValue } from "../../stacks/stack-file";
 
 /** Port of the API server on every cluster. */
 const API_PORT = 6443;

@@ -1,8 +1,8 @@
 /** `stacks preview|drift`: the stacks that a workflow looks at, as its matrix, and whether it may: from the files that are there. */
-import { readdirSync } from "node:fs";
 import { z } from "zod";
-import { readStackValue } from "../stack-file";
-import { UserError } from "../user-error";
+import { stackNamesIn } from "../../config/stack-files";
+import { readStackValue } from "../../stacks/stack-file";
+import { UserError } from "../../lib/user-error";
 import type { EnvironmentProtection } from "./api";
 
 /** A job of the matrix. */
@@ -16,16 +16,9 @@ const way = z.object({
     tailscale: z.object({ ci: z.object({ tag: z.string().default("ci") }).optional() }).optional(),
 });
 
-/** Names of the stacks whose Pulumi.<stack>.yaml stands in `root`. */
-export function stackFiles(root: string): string[] {
-    return readdirSync(root)
-        .flatMap((file) => /^Pulumi\.([A-Za-z0-9][\w-]*)\.yaml$/.exec(file)?.[1] ?? [])
-        .sort();
-}
-
 /** Throws a `UserError` for a file that cannot be read as far as `tailscale.ci`. */
 export function matrixStacks(root: string): MatrixStack[] {
-    return stackFiles(root).map((stack) => {
+    return stackNamesIn(root).map((stack) => {
         const read = way.safeParse(readStackValue(root, stack));
         if (!read.success) {
             throw new UserError(

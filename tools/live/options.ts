@@ -1,5 +1,5 @@
 /** The command lines of doctor and audit. */
-import { UserError } from "../user-error";
+import { UserError } from "../../lib/user-error";
 
 export interface CommonOptions {
     readonly stack: string;

@@ -1,5 +1,5 @@
 /** The words behind `npm run plan:diff --`. */
-import { UserError } from "../user-error";
+import { UserError } from "../../lib/user-error";
 
 export interface DiffOptions {
     /** Revision to compare with; absent: where HEAD left main. */

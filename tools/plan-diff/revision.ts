@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Plan } from "../plan/plan";
 import { run } from "../../lib/process";
-import { TYPESCRIPT } from "../stack-file";
-import { UserError } from "../user-error";
+import { TYPESCRIPT } from "../../stacks/stack-file";
+import { UserError } from "../../lib/user-error";
 
 export interface Base {
     readonly commit: string;

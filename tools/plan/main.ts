@@ -1,8 +1,8 @@
 /** `npm run plan -- [stack ...] [--json]`: what a stack consists of, without engine, cluster, account or secret. */
 import { stackNames } from "../../stacks";
-import { readStackValue, ROOT } from "../stack-file";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { sayCrossChecks } from "../cross-check";
-import { runMain, UserError } from "../user-error";
+import { runMain, UserError } from "../../lib/user-error";
 import { planStack } from "./plan";
 import { renderPlan } from "./render";
 

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { unsupportedPairs, type SupportFinding } from "../../components/kubernetes-support";
 import { openStack, type OpenStack } from "../../stacks";
 import type { Stage, StackContext, StackSummary } from "../../lab/context";
-import { PROJECT } from "../stack-file";
+import { PROJECT } from "../../stacks/stack-file";
 import { isObject, PlanMonitor, readable, type Json, type Registration } from "./monitor";
 
 export interface PlannedResource {

@@ -2,8 +2,8 @@
 import { stackNames } from "../../stacks";
 import { sayCrossChecks } from "../cross-check";
 import { planStack } from "../plan/plan";
-import { readStackValue, ROOT } from "../stack-file";
-import { runMain, UserError } from "../user-error";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
+import { runMain, UserError } from "../../lib/user-error";
 import { evaluate, policyFaults } from "../../policy/evaluate";
 import { renderViolations } from "../../policy/report";
 import { rules } from "../../policy/rules";

@@ -5,8 +5,8 @@ import { parseArgs } from "node:util";
 import { readSopsFile } from "../../components/secrets/sops";
 import { stackNames } from "../../stacks";
 import { planStack } from "../plan/plan";
-import { readStackValue, ROOT } from "../stack-file";
-import { runMain, UserError } from "../user-error";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
+import { runMain, UserError } from "../../lib/user-error";
 import { differences, renderedFiles, secretsFileOf, writeFiles } from "./render";
 
 const USAGE = "usage: npm run render -- [stack ...] [--check]";

@@ -6,7 +6,7 @@ import type { SopsReader } from "../../components/secrets/sops";
 import { recipientsFor } from "../../components/secrets/sops-rules";
 import { openStack } from "../../stacks";
 import type { Plan } from "../plan/plan";
-import { UserError } from "../user-error";
+import { UserError } from "../../lib/user-error";
 import { renderedApps } from "./objects";
 import { outline, seal, staleness, type Outline } from "./seal";
 

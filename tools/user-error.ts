@@ -1,2 +1,0 @@
-/** How the command lines end. */
-export { runMain, UserError } from "../lib/user-error";
