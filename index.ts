@@ -11,7 +11,8 @@ export = async () => {
     const root = pulumi.runtime.getRootDirectory();
     for (const gap of assertNoConflict(root, pulumi.getProject(), stack.name, stacks)) await pulumi.log.warn(gap);
     const lastUp = await readLastUp();
-    const { exposures, delivery, stages, cluster } = await stack.run({ root, readSops: readSopsFile, ...lastUp });
+    const outside = { root, readSops: readSopsFile, environment: process.env };
+    const { exposures, delivery, stages, cluster } = await stack.run({ ...outside, ...lastUp });
     return {
         /** What is reachable where. */
         reachable: exposures.map(({ host, address, port, access }) => ({ host, address, port, access })),

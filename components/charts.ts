@@ -67,6 +67,12 @@ export const charts = {
         repository: "https://charts.external-secrets.io",
         version: "2.9.0",
     },
+    // Of the operator's chart it is a part, too; the two must be of versions that go together.
+    bitwardenSdkServer: {
+        name: "bitwarden-sdk-server",
+        repository: "oci://ghcr.io/external-secrets/charts",
+        version: "v0.6.0",
+    },
     externalDns: {
         name: "external-dns",
         repository: "https://kubernetes-sigs.github.io/external-dns/",

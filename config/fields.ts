@@ -139,6 +139,18 @@ export const duration = pattern(
 /** Cloudflare account or zone id. */
 export const cloudflareId = pattern(/^[0-9a-f]{32}$/, "32 hexadecimal characters (dashboard: Overview, API)");
 
+/** An ID of Bitwarden: of an organization, of a project. */
+export const bitwardenId = pattern(
+    /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
+    "an ID as in the address of Bitwarden's pages, such as 7c0d21ec-10d9-4972-bdf8-ec52df99cc86",
+);
+
+/** Base URL of an API, without a path's last slash. */
+export const httpsApi = pattern(
+    new RegExp(`^https://${HOST}(?:/[A-Za-z0-9._~-]+)*$`),
+    "an https URL such as https://api.bitwarden.com, without a slash at its end",
+);
+
 /** Git remote that is read without credentials. */
 export const httpsRepository = pattern(
     new RegExp(`^https://${HOST}(?:/[A-Za-z0-9._~+-]+)+/?$`),

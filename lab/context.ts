@@ -13,6 +13,8 @@ export interface StackContext {
     readonly root: string;
     /** Opens the stack's secrets file. A plan gives placeholders instead. */
     readonly readSops: SopsReader;
+    /** Variables in which a person may hand over values of secrets files; absent in a plan, which asks for none. */
+    readonly environment?: Readonly<Record<string, string | undefined>>;
     /** Where the last `up` left each app; absent: nothing is there yet. */
     readonly delivered?: Delivered;
     /** UID of the cluster that the last `up` built; absent: nothing is there yet. */
@@ -50,6 +52,8 @@ export interface SecretsFile {
     readonly refs: readonly string[];
     /** How values are written, where something decodes them: keys and certificates are base64. */
     readonly encoding?: "base64";
+    /** Variables of the environment that take the place of a value, by its path: what is exported need not be in the file. */
+    readonly environment?: Readonly<Record<SecretRef, string>>;
 }
 
 /** The cloud accounts a stack speaks to, as far as its configuration names them. Credentials are places in its secrets files. */
@@ -61,6 +65,14 @@ export interface CloudAccounts {
         readonly apiToken: SecretRef;
     };
     readonly tailscale?: { readonly tailnet: string; readonly clientId: SecretRef; readonly clientSecret: SecretRef };
+    readonly bitwarden?: {
+        readonly organizationId: string;
+        readonly projectId: string;
+        readonly identityUrl: string;
+        readonly accessToken: SecretRef;
+        /** Every value that the stack asks of the project. */
+        readonly keys: readonly SecretRef[];
+    };
     readonly doppler?: { readonly project: string; readonly config: string; readonly serviceToken: SecretRef };
 }
 

@@ -5,6 +5,7 @@ import { assertSameCluster, type SeenCluster } from "../components/cluster/ident
 import { Exposures } from "../components/edge/exposures";
 import { Deliveries } from "../components/gitops/delivery";
 import type { Cluster, Platform } from "../components/platform";
+import { exportedValues } from "../components/secrets/exported";
 import { SopsSecretStore } from "../components/secrets/sops";
 import { deliveryChoices } from "../config/fields";
 import { accountProviders, type Accounts } from "./accounts";
@@ -69,10 +70,20 @@ export class Lab {
      */
     async look<T extends { readonly cluster: string }>(looking: Promise<T>, machines: LookedAt): Promise<T> {
         looking.catch(() => undefined);
-        const { path, refs } = this.secretsFile;
+        const { path, refs, environment = {} } = this.secretsFile;
+        const given = exportedValues(environment, this.context.environment);
+        const wanted = refs.filter((ref) => given(ref) === undefined);
         // Without a value to read the file need not be there.
-        const values = refs.length === 0 ? () => undefined : await this.context.readSops(this.root, path);
-        const secrets = new SopsSecretStore(path, values);
+        const values =
+            wanted.length === 0
+                ? () => undefined
+                : await this.context.readSops(this.root, path).catch((error: unknown) => {
+                      throw withVariables(
+                          error,
+                          wanted.flatMap((ref) => environment[ref] ?? []),
+                      );
+                  });
+        const secrets = new SopsSecretStore(path, (ref) => given(ref) ?? values(ref), environment);
         secrets.check(refs);
         this.#secrets = secrets;
         const facts = await looking;
@@ -158,4 +169,12 @@ export class Lab {
             ),
         };
     }
+}
+
+/** A file that cannot be opened is not the only place of what can be exported. */
+function withVariables(error: unknown, variables: readonly string[]): unknown {
+    if (variables.length === 0 || !(error instanceof pulumi.RunError)) return error;
+    return new pulumi.RunError(
+        `${error.message}\n  Or export ${variables.join(" and ")}, which need${variables.length === 1 ? "s" : ""} no file.`,
+    );
 }

@@ -51,6 +51,14 @@ const configSchema = z.strictObject({
             }),
         })
         .optional(),
+    bitwarden: z
+        .strictObject({
+            accessToken: z.string(),
+            organizationId: z.string(),
+            projectId: z.string(),
+            keys: z.array(z.string()),
+        })
+        .optional(),
     nodes: z.array(nodeSchema),
     /** Pause between two passes of the controllers. */
     intervalMs: z.int().min(100).default(1000),
@@ -98,6 +106,7 @@ async function run(file: string): Promise<void> {
             outside: config.stateDir,
             cloudflare,
             tailscale,
+            bitwarden: config.bitwarden,
             log,
         });
         const running = runControllers(kube, controllers, { intervalMs: config.intervalMs, log });

@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync,
 import { delimiter, dirname, join } from "node:path";
 import { parse, stringify } from "yaml";
 import { openStack, stackNames, type OpenStack } from "../stacks";
+import { storeKey } from "../components/secrets/external-secret-store";
 import { CONFIG_KEY } from "../config/parse";
 import { PROJECT, readStackValue, ROOT, stackFile } from "../stacks/stack-file";
 import { CONTROL_PLANE_TOOLS, startTools, type ToolName } from "../lib/toolchain";
@@ -34,7 +35,7 @@ const KNOWN_SECRETS: Readonly<Record<string, string>> = CLOUD_SECRETS;
 const UNSAID_CAPACITY = { cpu: "16", memory: "64Gi" };
 
 /** The user's own accounts and clusters must not be reachable from a sandbox by accident. */
-const FOREIGN_VARIABLES = /^(PULUMI_|CLOUDFLARE_|CF_|TAILSCALE_|TS_|KUBE|HELM_|SOPS_|AGE_|DOPPLER_)/;
+const FOREIGN_VARIABLES = /^(PULUMI_|CLOUDFLARE_|CF_|TAILSCALE_|TS_|KUBE|HELM_|SOPS_|AGE_|DOPPLER_|BWS_)/;
 
 export class Sandbox {
     readonly layout: SandboxLayout;
@@ -165,7 +166,7 @@ export class Sandbox {
     }
 
     private daemonConfig(record: SandboxRecord): DaemonConfig {
-        const { cloudflare, tailscale } = this.stack.clouds;
+        const { cloudflare, tailscale, bitwarden } = this.stack.clouds;
         return {
             kubeconfig: this.layout.kubeconfig,
             stateDir: this.layout.daemon,
@@ -189,6 +190,16 @@ export class Sandbox {
                     ],
                 },
             },
+            ...(bitwarden === undefined
+                ? {}
+                : {
+                      bitwarden: {
+                          accessToken: CLOUD_SECRETS["bitwarden.accessToken"],
+                          organizationId: bitwarden.organizationId,
+                          projectId: bitwarden.projectId,
+                          keys: bitwarden.keys.map(storeKey),
+                      },
+                  }),
             nodes: this.stack.nodes.map(({ labels, capacity, hardware: _hardware, ...node }) => ({
                 ...node,
                 labels: { ...labels },

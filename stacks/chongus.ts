@@ -24,7 +24,8 @@ import { Cilium, KUBE_PRISM } from "../components/network/cilium";
 import { staticRoutes } from "../components/network/cilium-pool";
 import { CoreDns } from "../components/network/coredns";
 import type { Platform } from "../components/platform";
-import { Doppler, DopplerSecretStore } from "../components/secrets/doppler";
+import { Doppler } from "../components/secrets/doppler";
+import { ExternalSecretStore } from "../components/secrets/external-secret-store";
 import { ExternalSecrets } from "../components/secrets/external-secrets";
 import { lookForFluxAgeKey } from "../components/secrets/flux-age-key";
 import { RookOperator } from "../components/storage/rook-operator";
@@ -147,7 +148,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
         : undefined;
     // The one secret that comes from outside, and the store that brings all others.
     const doppler = config.secrets.doppler && storeOf(lab, config.secrets.doppler, rook ?? cnpg ?? certManager);
-    const secrets = doppler === undefined ? lab.secrets : new DopplerSecretStore(doppler);
+    const secrets = doppler === undefined ? lab.secrets : new ExternalSecretStore(doppler);
     const core = doppler ?? rook ?? cnpg ?? certManager;
     // Git takes over what is not declared here.
     const flux =

@@ -1,7 +1,6 @@
-import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { valueAfter } from "../cluster/cluster-command";
 import type { CertManager } from "./cert-manager";
+import { OwnAuthority } from "./own-authority";
 
 export interface SelfSignedArgs {
     operator: CertManager;
@@ -15,7 +14,7 @@ export const HOUSE_AUTHORITY = "house-authority";
 
 /**
  * One certificate for the domain and everything below it, by an authority of the cluster's own: for a house whose zone
- * nobody can prove. Browsers warn until they are told to trust the authority. https://cert-manager.io/docs/configuration/ca/
+ * nobody can prove. Browsers warn until they are told to trust the authority.
  */
 export class SelfSigned extends pulumi.ComponentResource {
     /** The Secret with the certificate, known once it is issued. */
@@ -23,56 +22,24 @@ export class SelfSigned extends pulumi.ComponentResource {
 
     constructor(name: string, args: SelfSignedArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:edge:SelfSigned", name, {}, opts);
-        const { namespace } = args;
-        const make = (part: string, kind: string, objectName: string, spec: object, dependsOn: pulumi.Resource[]) =>
-            new k8s.apiextensions.CustomResource(
-                part,
-                {
-                    apiVersion: "cert-manager.io/v1",
-                    kind,
-                    metadata: {
-                        name: objectName,
-                        namespace,
-                        annotations: { "pulumi.com/waitFor": "condition=Ready" },
-                    },
-                    spec,
-                },
-                { parent: this, dependsOn },
-            );
-        const issuerRef = (issuer: string) => ({ group: "cert-manager.io", kind: "Issuer", name: issuer });
-        const own = make(`${name}-own`, "Issuer", "self-signed", { selfSigned: {} }, [args.operator.release]);
-        const authority = make(
-            `${name}-authority`,
-            "Certificate",
-            HOUSE_AUTHORITY,
-            {
-                secretName: HOUSE_AUTHORITY,
-                issuerRef: issuerRef("self-signed"),
-                isCA: true,
-                commonName: `${args.domain} authority`,
-                // Ten years: each device that trusts it was told so by hand.
-                duration: "87600h",
-                privateKey: { algorithm: "ECDSA", size: 256, rotationPolicy: "Never" },
-            },
-            [own],
-        );
-        const issuer = make(`${name}-issuer`, "Issuer", "house", { ca: { secretName: HOUSE_AUTHORITY } }, [authority]);
-        const certificateName = args.domain.replaceAll(".", "-");
-        const secretName = `${certificateName}-tls`;
-        const certificate = make(
+        const authority = new OwnAuthority(
             name,
-            "Certificate",
-            certificateName,
             {
-                secretName,
-                issuerRef: issuerRef("house"),
-                commonName: args.domain,
-                dnsNames: [args.domain, `*.${args.domain}`],
-                privateKey: { algorithm: "ECDSA", size: 256, rotationPolicy: "Always" },
+                operator: args.operator,
+                namespace: args.namespace,
+                authority: HOUSE_AUTHORITY,
+                commonName: `${args.domain} authority`,
+                issuer: "house",
             },
-            [issuer],
+            this,
         );
-        this.secretName = valueAfter(certificate, secretName);
+        const certificate = args.domain.replaceAll(".", "-");
+        this.secretName = authority.sign(name, {
+            name: certificate,
+            secretName: `${certificate}-tls`,
+            commonName: args.domain,
+            dnsNames: [args.domain, `*.${args.domain}`],
+        });
         this.registerOutputs({ secretName: this.secretName });
     }
 }

@@ -24,6 +24,8 @@ export class SopsSecretStore implements SecretStore {
         /** Path for messages, as the user wrote it. */
         private readonly path: string,
         private readonly values: SecretValues,
+        /** Variables of the environment that take the place of a value, by its path; for messages. */
+        private readonly variables: Readonly<Record<SecretRef, string>> = {},
     ) {}
 
     /** One value as a secret Output, e.g. for a provider's token. Throws what `check` throws when there is none. */
@@ -69,7 +71,13 @@ export class SopsSecretStore implements SecretStore {
         return new pulumi.RunError(
             `${this.path} lacks ${refs.length === 1 ? "a value" : `${refs.length} values`}${consequence}.\n` +
                 refs
-                    .map((ref) => `  ${ref}: set it with  sops set ${this.path} '${keyPath(ref)}' '"<value>"'`)
+                    .map((ref) => {
+                        const variable = this.variables[ref];
+                        return (
+                            `  ${ref}: ${variable === undefined ? "" : `export ${variable}, or `}` +
+                            `set it with  sops set ${this.path} '${keyPath(ref)}' '"<value>"'`
+                        );
+                    })
                     .join("\n"),
         );
     }

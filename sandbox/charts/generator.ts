@@ -73,6 +73,8 @@ export interface WorkloadOf {
     readonly when?: string;
     /** Whether it needs a namespace of that level, as upstream's does; otherwise its pods pass the strictest. */
     readonly privileged?: boolean;
+    /** Secrets that its pods mount, by their names in the chart's own words. */
+    readonly secrets?: readonly string[];
     /** A volume of each pod (of a StatefulSet), or a claim by name. */
     readonly storage?: { readonly values: string; readonly classKey: string; readonly mode: string };
 }
@@ -126,6 +128,9 @@ export function workload(of: WorkloadOf): ChartObject[] {
                                     }),
                                 },
                             ],
+                            ...(of.secrets !== undefined && {
+                                volumes: of.secrets.map((secretName) => ({ name: secretName, secret: { secretName } })),
+                            }),
                         },
                     },
                     ...(of.storage !== undefined && { volumeClaimTemplates: value(claims(of.storage)) }),

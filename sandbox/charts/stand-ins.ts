@@ -646,6 +646,31 @@ spec:
             service({ name: `${full}-metrics`, labels: labels("volsync"), ports: { https: 8443 } }),
         ],
     },
+    "bitwarden-sdk-server": {
+        values: {
+            replicaCount: 1,
+            // The chart calls itself so whatever the release is called.
+            fullnameOverride: "bitwarden-sdk-server",
+            image: { tls: { enabled: true, secretName: "bitwarden-tls-certs" } },
+            service: { type: "ClusterIP", port: 9998 },
+            resources: {},
+        },
+        objects: [
+            served(
+                {
+                    name: full,
+                    labels: labels("bitwarden-sdk-server"),
+                    image: "ghcr.io/external-secrets/bitwarden-sdk-server",
+                    ports: { http: value("service.port") },
+                    replicas: "replicaCount",
+                    resources: "resources",
+                    secrets: ["{{ .Values.image.tls.secretName }}"],
+                },
+                { http: value("service.port") },
+                { type: "{{ .Values.service.type }}" },
+            ),
+        ],
+    },
     "external-secrets": {
         values: {
             installCRDs: true,

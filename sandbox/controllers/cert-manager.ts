@@ -21,6 +21,7 @@ interface IssuerSpec {
         readonly solvers?: readonly unknown[];
     };
     readonly ca?: { readonly secretName: string };
+    readonly selfSigned?: object;
 }
 
 interface CertificateSpec {
@@ -130,6 +131,8 @@ function certificateActions(
             `Issuing certificate: the solver's Secret ${missing.name} has no key ${missing.key}`,
         );
     }
+    const own = pem("CERTIFICATE");
+    const authority = authorityOf(issuer?.spec, own, (name) => secrets.get(`${inCluster ? home : namespace}/${name}`));
     const issued = certificate.status?.["notBefore"] !== undefined && secrets.has(`${namespace}/${secretName}`);
     const at = (days: number) => timestamp(view.now + days * DAY);
     return [
@@ -139,7 +142,11 @@ function certificateActions(
                   newSecret(
                       { name: secretName, namespace },
                       "kubernetes.io/tls",
-                      { "tls.crt": pem("CERTIFICATE"), "tls.key": pem("PRIVATE KEY") },
+                      {
+                          "tls.crt": own,
+                          "tls.key": pem("PRIVATE KEY"),
+                          ...(authority !== undefined && { "ca.crt": authority }),
+                      },
                       {
                           "cert-manager.io/certificate-name": name,
                           "cert-manager.io/issuer-name": issuerRef.name,
@@ -164,6 +171,17 @@ function certificateActions(
             ],
         ),
     ];
+}
+
+/** The authority's certificate, which cert-manager puts beside the one it issued where it knows it. */
+function authorityOf(
+    spec: IssuerSpec | undefined,
+    own: string,
+    secret: (name: string) => Secret | undefined,
+): string | undefined {
+    if (spec?.selfSigned !== undefined) return own;
+    const signer = spec?.ca && secret(spec.ca.secretName)?.data?.["tls.crt"];
+    return signer === undefined ? undefined : Buffer.from(signer, "base64").toString("utf8");
 }
 
 function newSecret(

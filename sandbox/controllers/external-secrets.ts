@@ -1,5 +1,10 @@
-/** External Secrets: a store is ready when its credentials are there; every key that is asked of it has a made-up value. */
-import { type Action, collections, type Controller, resources, type View } from "./controller";
+/**
+ * External Secrets: a store is ready when its credentials are there. What Bitwarden has and whom it lets in is known; of other
+ * stores every key that is asked has a made-up value.
+ */
+import { type BitwardenAccount, refusal } from "../clouds/bitwarden";
+import { bitwardenOf, secretText, serverFault } from "./bitwarden-sdk-server";
+import { type Action, collections, type Controller, resources, type View, warning } from "./controller";
 import {
     type CustomResource,
     ensure,
@@ -39,9 +44,9 @@ const stores = resources("external-secrets.io", "v1", "secretstores");
 const clusterStores = resources("external-secrets.io", "v1", "clustersecretstores");
 const externalSecrets = resources("external-secrets.io", "v1", "externalsecrets");
 
-export const externalSecretsOperator: Controller = {
+export const externalSecretsOperator = (bitwarden?: BitwardenAccount): Controller => ({
     name: "external-secrets",
-    lists: [collections.deployments, collections.secrets, stores, clusterStores, externalSecrets],
+    lists: [collections.deployments, collections.services, collections.secrets, stores, clusterStores, externalSecrets],
     reconcile(view) {
         if (running(view, labelled({ "app.kubernetes.io/name": "external-secrets" })) === undefined) return [];
         const secrets = new Map(view.list<Secret>(collections.secrets).map((secret) => [keyOf(secret), secret]));
@@ -52,10 +57,10 @@ export const externalSecretsOperator: Controller = {
             ...view
                 .list<ExternalSecret>(externalSecrets)
                 .filter((one) => !isLeaving(one))
-                .flatMap((one) => secretActions(view, one, secrets)),
+                .flatMap((one) => secretActions(view, one, secrets, bitwarden)),
         ];
     },
-};
+});
 
 function storeActions(
     list: string,
@@ -63,10 +68,10 @@ function storeActions(
     secrets: ReadonlyMap<string, Secret>,
     now: number,
 ): Action[] {
-    const missing = secretReferences(store.spec["provider"]).find(({ name, key, namespace }) => {
-        const found = secrets.get(`${namespace ?? store.metadata.namespace ?? ""}/${name}`);
-        return (found?.data?.[key] ?? "") === "";
-    });
+    const missing = secretReferences(store.spec["provider"]).find(
+        ({ name, key, namespace = store.metadata.namespace ?? "" }) =>
+            secretText(secrets, { namespace, name, key }) === undefined,
+    );
     return missing === undefined
         ? statusOf(list, store, now, { capabilities: "ReadWrite" }, [
               { type: "Ready", status: "True", reason: "Valid", message: "store validated" },
@@ -81,7 +86,12 @@ function storeActions(
           ]);
 }
 
-function secretActions(view: View, one: ExternalSecret, secrets: ReadonlyMap<string, Secret>): Action[] {
+function secretActions(
+    view: View,
+    one: ExternalSecret,
+    secrets: ReadonlyMap<string, Secret>,
+    bitwarden: BitwardenAccount | undefined,
+): Action[] {
     const { namespace = "", name } = one.metadata;
     const { secretStoreRef: reference, target = {} } = one.spec;
     const inCluster = reference?.kind === "ClusterSecretStore";
@@ -100,6 +110,22 @@ function secretActions(view: View, one: ExternalSecret, secrets: ReadonlyMap<str
                 message: `could not get secret data from provider: store ${reference?.name ?? ""} is not ready`,
             },
         ]);
+    }
+    const fault = refused(view, one, store, secrets, bitwarden);
+    if (fault !== undefined) {
+        const { uid } = one.metadata;
+        const involved = { kind: "ExternalSecret", namespace, name, ...(uid !== undefined && { uid }) };
+        return [
+            warning(involved, "UpdateFailed", fault, "external-secrets", view.now),
+            ...statusOf(externalSecrets, one, view.now, {}, [
+                {
+                    type: "Ready",
+                    status: "False",
+                    reason: "SecretSyncedError",
+                    message: "could not get secret data from provider",
+                },
+            ]),
+        ];
     }
     const { creationPolicy = "Owner", template } = target;
     const metadata = {
@@ -139,6 +165,31 @@ function secretActions(view: View, one: ExternalSecret, secrets: ReadonlyMap<str
             [{ type: "Ready", status: "True", reason: "SecretSynced", message: "secret synced" }],
         ),
     ];
+}
+
+/** What the provider says when one of the values cannot be had. */
+function refused(
+    view: View,
+    { spec }: ExternalSecret,
+    store: CustomResource | undefined,
+    secrets: ReadonlyMap<string, Secret>,
+    account: BitwardenAccount | undefined,
+): string | undefined {
+    const provider = store && bitwardenOf(store);
+    if (provider === undefined) return undefined;
+    const { organizationID: organizationId, projectID: projectId, auth } = provider;
+    const { credentials } = auth.secretRef;
+    const accessToken = secretText(secrets, { namespace: store?.metadata.namespace ?? "", ...credentials }) ?? "";
+    const unreachable = serverFault(view, provider, secrets);
+    return (spec.data ?? [])
+        .map(({ remoteRef: { key } }, place) => {
+            const why =
+                unreachable === undefined
+                    ? refusal(account, { accessToken, organizationId, projectId, key })
+                    : `failed to get secret: failed to get all secrets: failed to list secrets: failed to do request: ${unreachable}`;
+            return why && `error processing spec.data[${place}] (key: ${key}), err: ${why}`;
+        })
+        .find((fault) => fault !== undefined);
 }
 
 /** Items of a list say neither kind nor version. */

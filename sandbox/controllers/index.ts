@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { standInCrds } from "../charts/crds";
 import type { LoopbackCloudflare, LoopbackTailscale } from "../clouds";
+import type { BitwardenAccount } from "../clouds/bitwarden";
 import type { Controller } from "./controller";
 import { readObjects } from "./files";
 import { cephVolumes } from "./ceph-volumes";
@@ -34,6 +35,7 @@ export interface ControllerSettings {
     readonly outside?: string | undefined;
     readonly cloudflare?: LoopbackCloudflare | undefined;
     readonly tailscale?: LoopbackTailscale | undefined;
+    readonly bitwarden?: BitwardenAccount | undefined;
     readonly log?: ((line: string) => void) | undefined;
 }
 
@@ -44,6 +46,7 @@ export function allControllers({
     outside,
     cloudflare,
     tailscale,
+    bitwarden,
     log = console.log,
 }: ControllerSettings): Controller[] {
     const load = crdLoader(crds);
@@ -60,7 +63,7 @@ export function allControllers({
         rook(kept("ceph-machines.json")),
         cephVolumes,
         certManager,
-        externalSecretsOperator,
+        externalSecretsOperator(bitwarden),
         envoyGateway,
         volSync(kept("restic.json")),
         cloudNativePg(kept("postgres-archives.json")),

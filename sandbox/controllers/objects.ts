@@ -43,7 +43,10 @@ export interface Deployment extends KubeObject {
         readonly replicas?: number;
         readonly template: {
             readonly metadata?: { readonly labels?: Record<string, string> };
-            readonly spec?: { readonly containers: readonly Container[] };
+            readonly spec?: {
+                readonly containers: readonly Container[];
+                readonly volumes?: readonly { readonly secret?: { readonly secretName: string } }[];
+            };
         };
     };
     readonly status?: {

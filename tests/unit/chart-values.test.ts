@@ -20,6 +20,8 @@ const WITHOUT_VALUES: Record<string, string> = {
 
 /** Directories of values that are not called after the chart: `loki` is the retired one of Grafana itself. */
 const DIRECTORIES: Record<string, string> = {
+    base: "istio-base",
+    gateway: "istio-gateway",
     loki: "loki-community",
     "intel-device-plugins-gpu": "intel-gpu-device-plugin",
     "intel-device-plugins-operator": "intel-device-plugin-operator",
@@ -36,7 +38,10 @@ const SUBCHARTS: Record<string, Record<string, string>> = {
 };
 
 /** Charts of which only the whole archive is at hand. */
-const ARCHIVES: Record<string, string> = { "ceph-csi-operator": "ceph-csi-operator-1.0.4.tgz" };
+const ARCHIVES: Record<string, string> = {
+    "bitwarden-sdk-server": "bitwarden-sdk-server-v0.6.0.tgz",
+    "ceph-csi-operator": "ceph-csi-operator-1.0.4.tgz",
+};
 
 /** Maps whose keys are the application's own settings, not the chart's. */
 const FREE_MAPS = [
@@ -70,7 +75,12 @@ function valuesFile(chart: string): string {
     if (status !== 0) throw new Error(stderr);
     return stdout;
 }
-const upstream = (chart: string) => parse(valuesFile(chart), { merge: true }) as Tree;
+/** Istio's charts have their defaults below a key of their own, and take values without it. */
+function upstream(chart: string): Tree {
+    const values = parse(valuesFile(chart), { merge: true }) as Tree;
+    const wrapped = values["_internal_defaults_do_not_set"];
+    return isTree(wrapped) ? wrapped : values;
+}
 
 function merged(below: Tree, above: Tree): Tree {
     const both = { ...below };
@@ -166,6 +176,8 @@ here(`pinned versions are those the facts were taken from${skipped}`, () => {
         effectiveVersion: string;
     }[];
     const known = new Set(facts.map(({ chart, effectiveVersion }) => `${chart} ${effectiveVersion}`));
-    const strange = Object.values(charts).filter(({ name, version }) => !known.has(`${name} ${version}`));
+    const strange = Object.values(charts).filter(
+        ({ name, version }) => !known.has(`${name} ${version}`) && ARCHIVES[name] !== `${name}-${version}.tgz`,
+    );
     expect(strange.map(({ name }) => name).sort()).toEqual(Object.keys(WITHOUT_VALUES).sort());
 });

@@ -154,30 +154,30 @@ describe("External Secrets", () => {
 
     test("a store is ready once its credentials are there", async () => {
         const path = `${stores}/doppler/status`;
-        expect(bodyAt(await run(externalSecretsOperator, lists(undefined, [])), path)).toMatchObject({
+        expect(bodyAt(await run(externalSecretsOperator(), lists(undefined, [])), path)).toMatchObject({
             status: { conditions: [{ status: "False", reason: "InvalidProviderConfig" }] },
         });
         const token = secret("es", "t", { k: "dp.st.x" });
-        expect(bodyAt(await run(externalSecretsOperator, lists(undefined, [token])), path)).toMatchObject({
+        expect(bodyAt(await run(externalSecretsOperator(), lists(undefined, [token])), path)).toMatchObject({
             status: { conditions: [{ status: "True", reason: "Valid" }] },
         });
     });
 
     test("a secret has the template's keys, belongs to the ExternalSecret, and is the same the next time", async () => {
         const token = secret("es", "t", { k: "dp.st.x" });
-        const actions = await run(externalSecretsOperator, lists(ready(), [token]));
+        const actions = await run(externalSecretsOperator(), lists(ready(), [token]));
         const made = bodyAt(actions, "/api/v1/namespaces/media/secrets/app");
         expect(made).toMatchObject({
             type: "Opaque",
             metadata: { ownerReferences: [{ kind: "ExternalSecret", name: "app", uid: "u1" }] },
             data: { URL: Buffer.from("s3:sandbox-bucket/x").toString("base64") },
         });
-        const again = await run(externalSecretsOperator, lists(ready(), [token, made ?? {}]));
+        const again = await run(externalSecretsOperator(), lists(ready(), [token, made ?? {}]));
         expect(told(again)).not.toContain("apply /api/v1/namespaces/media/secrets/app");
     });
 
     test("while the store is not ready there is no secret", async () => {
-        const actions = await run(externalSecretsOperator, lists(undefined, []));
+        const actions = await run(externalSecretsOperator(), lists(undefined, []));
         expect(told(actions).filter((line) => line.startsWith("apply"))).toEqual([]);
     });
 

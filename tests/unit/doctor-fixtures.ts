@@ -268,7 +268,7 @@ export const ill: readonly Fixture[] = [
         check: "file",
         found: /does not exist/,
         fix: /sops secrets\.enc\.yaml/,
-        findings: () => secrets({ there: false }),
+        findings: () => secrets({ there: false, opened: refused(0, "the secrets file does not exist") }),
     },
     {
         name: "a secrets file in plain text",

@@ -1,6 +1,7 @@
 /** Secrets of chongus: the operator, the one token, the store, and what is asked of it. */
 import * as pulumi from "@pulumi/pulumi";
-import { Doppler, dopplerKey, DopplerSecretStore } from "../../components/secrets/doppler";
+import { Doppler } from "../../components/secrets/doppler";
+import { ExternalSecretStore, storeKey } from "../../components/secrets/external-secret-store";
 import { ExternalSecrets, externalSecretsValues } from "../../components/secrets/external-secrets";
 import { SopsSecretStore } from "../../components/secrets/sops";
 import type { SecretArgs } from "../../components/secrets/secret-store";
@@ -14,7 +15,7 @@ async function deliver(args: Partial<SecretArgs>) {
         const operator = new ExternalSecrets("external-secrets", {}, {});
         const token = pulumi.secret("dp.st.chongus.word");
         const doppler = new Doppler("doppler", { token, project: "home-ops", config: "chongus", operator }, {});
-        new DopplerSecretStore(doppler).deliver(
+        new ExternalSecretStore(doppler).deliver(
             "paperless",
             { name: "paperless", namespace: "productivity", data: {}, ...args },
             {},
@@ -159,7 +160,7 @@ describe("External Secrets and Doppler", () => {
         ["postgres.my-appPassword", "POSTGRES_MY_APP_PASSWORD"],
         ["volsync.b2AccessKey", "VOLSYNC_B2_ACCESS_KEY"],
     ])("%s is %s in Doppler", (ref, key) => {
-        expect(dopplerKey(ref)).toBe(key);
+        expect(storeKey(ref)).toBe(key);
     });
 });
 

@@ -173,7 +173,7 @@ interface Looked {
 
 async function lookAtEverything(stack: OpenStack, { root, env, timeout }: Surroundings): Promise<Looked> {
     const { cloudflare, tailscale } = stack.clouds;
-    const secrets = await openSecrets(stack, root);
+    const secrets = await openSecrets(stack, root, env);
     const nothing: Told<Live[]> = { ok: true, value: [] };
     const api = (): Told<ReturnType<typeof cloudflareReader>> => {
         const token = credential(stack, secrets, cloudflare?.apiToken ?? "");

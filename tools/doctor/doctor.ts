@@ -34,7 +34,7 @@ export async function examine(name: string, value: unknown, around: Surroundings
     // The plan first: it has the SDK of this process for itself.
     const plan = await planStack(name, value, around.root);
     const { machines } = stack;
-    const secrets = openSecrets(stack, around.root);
+    const secrets = openSecrets(stack, around.root, around.env);
     const kubeconfig = machines.kubeconfig(around);
     const examined = machines.examine(around, nodePaths(plan));
     // Whoever waits for it last must still find the reason.

@@ -1,4 +1,5 @@
 /** How doctor and audit open what a stack declares: by its own secrets file. */
+import { exportedValues } from "../../components/secrets/exported";
 import { readSopsFile, type SecretValues } from "../../components/secrets/sops";
 import type { Told } from "../../lib/told";
 import type { OpenStack } from "../../stacks";
@@ -7,11 +8,15 @@ import type { OpenStack } from "../../stacks";
 export async function openSecrets(
     stack: Pick<OpenStack, "secrets">,
     root: string,
+    env: NodeJS.ProcessEnv = {},
 ): Promise<Map<string, Told<SecretValues>>> {
     const opened = await Promise.all(
-        stack.secrets.map(async ({ path }): Promise<[string, Told<SecretValues>]> => {
+        stack.secrets.map(async ({ path, refs, environment }): Promise<[string, Told<SecretValues>]> => {
+            const exported = exportedValues(environment, env);
             try {
-                return [path, { ok: true, value: await readSopsFile(root, path) }];
+                const all = refs.length > 0 && refs.every((ref) => exported(ref) !== undefined);
+                const file = all ? () => undefined : await readSopsFile(root, path);
+                return [path, { ok: true, value: (ref) => exported(ref) ?? file(ref) }];
             } catch (error) {
                 const reason = error instanceof Error ? error.message : String(error);
                 return [path, { ok: false, status: 0, reason: reason.replace("; nothing was touched", "") }];

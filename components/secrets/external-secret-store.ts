@@ -1,0 +1,81 @@
+import * as k8s from "@pulumi/kubernetes";
+import type * as pulumi from "@pulumi/pulumi";
+import type { SecretArgs, SecretRef, SecretStore } from "./secret-store";
+
+/**
+ * Secrets by ExternalSecret: the program names them and never sees a value. A change in the store arrives with the next
+ * refresh, and Reloader restarts what reads it. With the ExternalSecret its Secret goes too.
+ */
+export class ExternalSecretStore implements SecretStore {
+    /** `place`: the component that has the ClusterSecretStore. */
+    constructor(private readonly place: { readonly store: k8s.apiextensions.CustomResource }) {}
+
+    deliver(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
+        const used = new Set<string>();
+        const value = (ref: SecretRef) => {
+            const key = storeKey(ref);
+            used.add(key);
+            return `{{ .${key} }}`;
+        };
+        const data = {
+            ...mapValues(args.literals ?? {}, verbatim),
+            ...mapValues(args.templates ?? {}, (template) => template(value)),
+            ...mapValues(args.data, value),
+        };
+        const secret = new k8s.apiextensions.CustomResource(
+            name,
+            {
+                apiVersion: "external-secrets.io/v1",
+                kind: "ExternalSecret",
+                metadata: {
+                    name: args.name,
+                    namespace: args.namespace,
+                    annotations: { "pulumi.com/waitFor": "condition=Ready" },
+                },
+                spec: {
+                    refreshInterval: "1h",
+                    secretStoreRef: { kind: "ClusterSecretStore", name: this.place.store.metadata.name },
+                    target: {
+                        name: args.name,
+                        creationPolicy: "Owner",
+                        template: {
+                            engineVersion: "v2",
+                            type: args.type ?? "Opaque",
+                            ...(args.labels === undefined ? {} : { metadata: { labels: args.labels } }),
+                            data,
+                        },
+                    },
+                    data: [...used].map((key) => ({ secretKey: key, remoteRef: { key } })),
+                },
+            },
+            opts,
+        );
+        // The Secret has the ExternalSecret's name, and is there once that is ready.
+        return secret.metadata.name.apply((metadataName) => metadataName ?? args.name);
+    }
+
+    /** An ExternalSecret has no value in it. */
+    refer(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
+        return this.deliver(name, args, opts);
+    }
+}
+
+/**
+ * `transmission.openvpnUsername` as the stores' own tools spell names, which are those of environment variables:
+ * TRANSMISSION_OPENVPN_USERNAME.
+ */
+export function storeKey(ref: SecretRef): string {
+    return ref
+        .replaceAll(/([a-z0-9])([A-Z])/g, "$1_$2")
+        .replaceAll(/[^A-Za-z0-9]+/g, "_")
+        .toUpperCase();
+}
+
+/** Text that stays as it is where External Secrets looks for templates in it. */
+function verbatim(text: string): string {
+    return text.replaceAll("{{", '{{ "{{" }}');
+}
+
+function mapValues<T, U>(record: Readonly<Record<string, T>>, change: (value: T) => U): Record<string, U> {
+    return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
+}
