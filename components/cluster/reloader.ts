@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { byDigest, chartImages } from "../chart-images";
 import { charts } from "../charts";
 import { helmRelease } from "./helm-release";
 
@@ -33,6 +34,7 @@ export class Reloader extends pulumi.ComponentResource {
 export function reloaderValues(podMonitor = true) {
     return {
         fullnameOverride: "reloader",
+        image: byDigest(chartImages.reloader),
         reloader: {
             readOnlyRootFileSystem: true,
             // Annotations in place of an environment variable: Pulumi must not see its Deployments changed.

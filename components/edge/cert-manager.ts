@@ -1,5 +1,6 @@
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { byDigest, chartImages } from "../chart-images";
 import { charts } from "../charts";
 import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
@@ -36,10 +37,15 @@ export function certManagerValues() {
         // The self check must see what Let's Encrypt sees, not what the LAN's resolver says of its own domain.
         dns01RecursiveNameservers: "https://1.1.1.1:443/dns-query,https://1.0.0.1:443/dns-query",
         dns01RecursiveNameserversOnly: true,
+        image: byDigest(chartImages.certManagerController),
         resources: limited("64Mi", "256Mi"),
-        webhook: { resources: limited("32Mi", "128Mi") },
-        cainjector: { resources: limited("64Mi", "512Mi") },
-        startupapicheck: { resources: limited("32Mi", "128Mi") },
+        webhook: { image: byDigest(chartImages.certManagerWebhook), resources: limited("32Mi", "128Mi") },
+        cainjector: { image: byDigest(chartImages.certManagerCainjector), resources: limited("64Mi", "512Mi") },
+        startupapicheck: {
+            image: byDigest(chartImages.certManagerStartupapicheck),
+            resources: limited("32Mi", "128Mi"),
+        },
+        acmesolver: { image: byDigest(chartImages.certManagerAcmesolver) },
         prometheus: { enabled: true, servicemonitor: { enabled: true } },
     };
 }

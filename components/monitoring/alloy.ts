@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { byDigest, chartImages } from "../chart-images";
 import { charts } from "../charts";
 import { helmRelease } from "../cluster/helm-release";
 import { LOKI } from "./loki";
@@ -27,6 +28,7 @@ export function alloyValues() {
     return {
         // Its PodLogs kind is not used.
         crds: { create: false },
+        image: byDigest(chartImages.alloy),
         alloy: {
             configMap: { content: LOGS_OF_PODS },
             enableReporting: false,

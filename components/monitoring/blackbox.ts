@@ -1,5 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { byDigest, chartImages } from "../chart-images";
 import { charts } from "../charts";
 import { helmRelease } from "../cluster/helm-release";
 import { chartResources } from "./resources";
@@ -51,6 +52,7 @@ export class Blackbox extends pulumi.ComponentResource {
 /** Values for the chart in components/charts.ts. */
 export function blackboxValues() {
     return {
+        image: byDigest(chartImages.blackboxExporter),
         serviceMonitor: { selfMonitor: { enabled: true } },
         resources: chartResources("16Mi", "64Mi", "10m"),
     };

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { bySha, chartImages } from "../chart-images";
 import { charts } from "../charts";
 import { valueAfter } from "../cluster/cluster-command";
 import { helmRelease } from "../cluster/helm-release";
@@ -73,6 +74,7 @@ interface GrafanaValuesArgs extends Pick<GrafanaArgs, "metrics" | "logs"> {
 /** Values for the chart in components/charts.ts. */
 export function grafanaValues({ adminSecret, rootUrl, annotations, metrics, logs }: GrafanaValuesArgs) {
     return {
+        image: bySha(chartImages.grafana),
         annotations,
         admin: { existingSecret: adminSecret, userKey: "admin-user", passwordKey: "admin-password" },
         "grafana.ini": {
@@ -111,6 +113,7 @@ export function grafanaValues({ adminSecret, rootUrl, annotations, metrics, logs
             },
         },
         sidecar: {
+            image: bySha(chartImages.grafanaSidecar),
             dashboards: { enabled: true, searchNamespace: "ALL" },
             resources: chartResources("64Mi", "256Mi"),
         },

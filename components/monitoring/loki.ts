@@ -1,5 +1,6 @@
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { byDigest, chartImages } from "../chart-images";
 import { charts } from "../charts";
 import { helmRelease } from "../cluster/helm-release";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
@@ -58,6 +59,7 @@ export function lokiValues(
     return {
         deploymentMode: "Monolithic",
         loki: {
+            image: byDigest(chartImages.loki),
             auth_enabled: false,
             commonConfig: { replication_factor: 1 },
             storage: {

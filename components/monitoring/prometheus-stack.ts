@@ -1,6 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { byDigest, bySha, chartImages } from "../chart-images";
 import { charts } from "../charts";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import { clusterCommand, valueAfter } from "../cluster/cluster-command";
@@ -109,6 +110,20 @@ export const SELECT_EVERYWHERE = {
     scrapeConfigSelectorNilUsesHelmValues: false,
 } as const;
 
+/** By digest what the chart has a value for. Its webhook's certificate is made by an image without a known one. */
+export const PROMETHEUS_IMAGES = {
+    operator: {
+        image: bySha(chartImages.prometheusOperator),
+        thanosImage: bySha(chartImages.thanos),
+    },
+    configReloader: { image: bySha(chartImages.prometheusConfigReloader) },
+    prometheus: { image: bySha(chartImages.prometheus) },
+    alertmanager: { image: bySha(chartImages.alertmanager) },
+    // Called sha, and a digest.
+    kubeStateMetrics: { image: { sha: chartImages.kubeStateMetrics.digest } },
+    nodeExporter: { image: byDigest(chartImages.nodeExporter) },
+} as const;
+
 interface PrometheusStackValuesArgs extends Omit<PrometheusStackArgs, "namespace" | "host" | "receivers"> {
     /** Name of the AlertmanagerConfig, where there are receivers. */
     alertReceivers?: pulumi.Input<string>;
@@ -130,10 +145,15 @@ export function prometheusStackValues(args: PrometheusStackValuesArgs) {
         kubeScheduler: { enabled: false },
         kubeEtcd: { enabled: false },
         kubeProxy: { enabled: false },
-        prometheusOperator: { resources: resources("64Mi", "256Mi") },
+        prometheusOperator: {
+            ...PROMETHEUS_IMAGES.operator,
+            prometheusConfigReloader: PROMETHEUS_IMAGES.configReloader,
+            resources: resources("64Mi", "256Mi"),
+        },
         prometheus: {
             prometheusSpec: {
                 ...SELECT_EVERYWHERE,
+                ...PROMETHEUS_IMAGES.prometheus,
                 retention: args.retention,
                 resources: resources("1Gi", "3Gi"),
                 storageSpec: {
@@ -151,23 +171,29 @@ export function prometheusStackValues(args: PrometheusStackValuesArgs) {
         alertmanager: {
             enabled: true,
             alertmanagerSpec: {
+                ...PROMETHEUS_IMAGES.alertmanager,
                 resources: resources("32Mi", "128Mi"),
                 ...alertmanagerConfiguration(args.alertReceivers),
             },
         },
         grafana: {
             enabled: true,
+            image: bySha(chartImages.grafana),
             annotations: RELOAD_ANNOTATIONS,
             defaultDashboardsEnabled: true,
             admin: { existingSecret: args.adminSecret, userKey: "admin-user", passwordKey: "admin-password" },
             "grafana.ini": { server: { root_url: args.rootUrl } },
             // Cilium's chart leaves its dashboards, Hubble's among them, in kube-system.
-            sidecar: { dashboards: { enabled: true, searchNamespace: "ALL" }, resources: resources("64Mi", "256Mi") },
+            sidecar: {
+                image: bySha(chartImages.grafanaSidecar),
+                dashboards: { enabled: true, searchNamespace: "ALL" },
+                resources: resources("64Mi", "256Mi"),
+            },
             resources: resources("128Mi", "512Mi"),
             // The chart's test pod is of no use outside `helm test`.
             testFramework: { enabled: false },
         },
-        "kube-state-metrics": { resources: resources("32Mi", "256Mi") },
-        "prometheus-node-exporter": { resources: resources("16Mi", "64Mi") },
+        "kube-state-metrics": { ...PROMETHEUS_IMAGES.kubeStateMetrics, resources: resources("32Mi", "256Mi") },
+        "prometheus-node-exporter": { ...PROMETHEUS_IMAGES.nodeExporter, resources: resources("16Mi", "64Mi") },
     };
 }

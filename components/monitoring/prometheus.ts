@@ -6,7 +6,7 @@ import { contentHash } from "../cluster/content-hash";
 import { helmRelease } from "../cluster/helm-release";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import type { Platform } from "../platform";
-import { SELECT_EVERYWHERE } from "./prometheus-stack";
+import { PROMETHEUS_IMAGES, SELECT_EVERYWHERE } from "./prometheus-stack";
 import { alertmanagerConfiguration, alertReceivers, type Receiver } from "./receivers";
 import { chartResources } from "./resources";
 import { MONITORING_S3, type Bucket } from "./s3";
@@ -137,13 +137,18 @@ export function prometheusValues(
         kubeEtcd: { enabled: false },
         kubeProxy: { enabled: false },
         prometheusOperator: {
+            ...PROMETHEUS_IMAGES.operator,
             resources: chartResources("64Mi", "256Mi"),
-            prometheusConfigReloader: { resources: chartResources("32Mi", "64Mi", "10m") },
+            prometheusConfigReloader: {
+                ...PROMETHEUS_IMAGES.configReloader,
+                resources: chartResources("32Mi", "64Mi", "10m"),
+            },
             admissionWebhooks: { patch: { resources: chartResources("16Mi", "64Mi", "10m") } },
         },
         prometheus: {
             prometheusSpec: {
                 ...SELECT_EVERYWHERE,
+                ...PROMETHEUS_IMAGES.prometheus,
                 retention: args.retention,
                 scrapeInterval: "1m",
                 walCompression: true,
@@ -174,13 +179,14 @@ export function prometheusValues(
             config: { global: { resolve_timeout: "5m" } },
             // No limits: seed 002, "Resource Quotas and Limits".
             alertmanagerSpec: {
+                ...PROMETHEUS_IMAGES.alertmanager,
                 storage: claim(args.storageClass, "1Gi"),
                 ...alertmanagerConfiguration(alertReceivers),
             },
         },
         // Its dashboards are for the Grafana beside it.
         grafana: { enabled: false, forceDeployDashboards: true },
-        "kube-state-metrics": { resources: chartResources("64Mi", "512Mi") },
-        "prometheus-node-exporter": { resources: chartResources("32Mi", "128Mi") },
+        "kube-state-metrics": { ...PROMETHEUS_IMAGES.kubeStateMetrics, resources: chartResources("64Mi", "512Mi") },
+        "prometheus-node-exporter": { ...PROMETHEUS_IMAGES.nodeExporter, resources: chartResources("32Mi", "128Mi") },
     };
 }

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { byDigest, chartImages } from "../chart-images";
 import { charts } from "../charts";
 import { helmRelease } from "../cluster/helm-release";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
@@ -42,6 +43,7 @@ export function thanosValues({ namespaceName, objectStore, storageClass }: Omit<
     const podAnnotations = RELOAD_ANNOTATIONS;
     const persistence = { enabled: true, storageClass, size: "20Gi", retainDeleted: false };
     return {
+        image: byDigest(chartImages.thanos),
         objstoreConfig: { create: false, name: objectStore, key: THANOS_OBJECT_STORE.key },
         serviceMonitor: { enabled: true },
         additionalEndpoints: [`dnssrv+_grpc._tcp.${THANOS_SIDECARS}.${namespaceName}.svc.cluster.local`],

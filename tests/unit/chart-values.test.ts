@@ -61,6 +61,14 @@ const COMMENTED: Record<string, Record<string, string>> = {
         "loadBalancer.algorithm": "  # algorithm: random\n",
         "loadBalancer.mode": "  # mode: snat\n",
     },
+    // Of all five parts of cert-manager; their templates go through one helper.
+    "cert-manager": Object.fromEntries(
+        ["", "webhook.", "cainjector.", "startupapicheck.", "acmesolver."].map((part) => [
+            `${part}image.digest`,
+            `${part === "" ? "" : "  "}  # digest: sha256:0e072dddd1f7f8fc8909a2ca6f65e76c5f0d2fcfb8be47935ae3457e8bbceb20\n`,
+        ]),
+    ),
+    reloader: { "image.digest": "  # digest: sha256:1234567\n" },
     grafana: { annotations: "## Deployment annotations\n# annotations: {}\n" },
     loki: { "loki.storage.bucketNames": "    # bucketNames:\n    #   chunks: FIXME\n    #   ruler: FIXME\n" },
 };

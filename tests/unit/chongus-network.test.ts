@@ -839,11 +839,11 @@ describe("against upstream", () => {
     const isTree = (value: unknown): value is Tree =>
         typeof value === "object" && value !== null && !Array.isArray(value);
     /** Knobs that the chart's values.yaml only mentions in comments. */
-    const COMMENTED = ["loadBalancer.algorithm", "loadBalancer.mode"];
+    const COMMENTED = /^loadBalancer\.(algorithm|mode)$|(^|\.)image\.digest$/;
     const strangers = (own: Tree, known: Tree, path: string[] = []): string[] =>
         Object.entries(own).flatMap(([key, value]) => {
             const here = [...path, key];
-            if (!(key in known)) return COMMENTED.includes(here.join(".")) ? [] : [here.join(".")];
+            if (!(key in known)) return COMMENTED.test(here.join(".")) ? [] : [here.join(".")];
             const below = known[key];
             return isTree(value) && isTree(below) && Object.keys(below).length > 0 ? strangers(value, below, here) : [];
         });

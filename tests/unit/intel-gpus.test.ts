@@ -7,11 +7,12 @@ import { CONFIG_KEY } from "../../config/parse";
 import { podOf } from "../../policy/rules/kubernetes";
 import { assembleCharts } from "../../sandbox/charts/assemble";
 import { planStack, type Plan } from "../../tools/plan/plan";
+import type { RenderedObject } from "../../tools/plan/rendered";
 import { PROJECT, ROOT } from "../../stacks/stack-file";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { builtInFaults, haveOpenApi } from "./kubernetes-schema";
 import { dig, lookInto, type Inputs } from "./planned";
-import { cannotRender, renderReleases, type RenderedObject } from "./rendered-charts";
+import { cannotRender, renderReleases } from "./rendered-charts";
 
 jest.setTimeout(120_000);
 

@@ -31,7 +31,7 @@ test("the plan of chongus names its pair", async () => {
             verdict: expect.stringContaining("tested, not supported"),
         },
     ]);
-    expect(renderPlan(plan)).toMatch(
+    expect(renderPlan(plan, [])).toMatch(
         /Versions that their projects do not support together\n.*\n.*\n {2}CloudNativePG 1\.30 /,
     );
 });

@@ -8,6 +8,7 @@ import { graphiteMapping } from "../../components/monitoring/graphite-mapping";
 import { Grafana, grafanaValues } from "../../components/monitoring/grafana";
 import { Loki, LOKI, lokiValues } from "../../components/monitoring/loki";
 import { Prometheus, THANOS_SIDECARS } from "../../components/monitoring/prometheus";
+import { PROMETHEUS_IMAGES } from "../../components/monitoring/prometheus-stack";
 import { chartResources } from "../../components/monitoring/resources";
 import { Thanos, THANOS_QUERY, thanosValues } from "../../components/monitoring/thanos";
 import { planComponent } from "./component-plan";
@@ -145,6 +146,7 @@ describe("Prometheus", () => {
             enabled: true,
             config: { global: { resolve_timeout: "5m" } },
             alertmanagerSpec: {
+                ...PROMETHEUS_IMAGES.alertmanager,
                 storage: {
                     volumeClaimTemplate: {
                         spec: {
@@ -160,8 +162,14 @@ describe("Prometheus", () => {
 
     test("node-exporter and kube-state-metrics are not switched off, and limited (C-MON-15, C-MON-16)", () => {
         const values = look.values("prometheus");
-        expect(values["kube-state-metrics"]).toEqual({ resources: chartResources("64Mi", "512Mi") });
-        expect(values["prometheus-node-exporter"]).toEqual({ resources: chartResources("32Mi", "128Mi") });
+        expect(values["kube-state-metrics"]).toEqual({
+            ...PROMETHEUS_IMAGES.kubeStateMetrics,
+            resources: chartResources("64Mi", "512Mi"),
+        });
+        expect(values["prometheus-node-exporter"]).toEqual({
+            ...PROMETHEUS_IMAGES.nodeExporter,
+            resources: chartResources("32Mi", "128Mi"),
+        });
         expect(values).not.toHaveProperty("nodeExporter");
         expect(values).not.toHaveProperty("kubeStateMetrics");
     });
@@ -174,8 +182,12 @@ describe("Prometheus", () => {
     test("every other container is limited, the jobs of the admission webhook too", () => {
         const { prometheusOperator } = look.values("prometheus");
         expect(prometheusOperator).toEqual({
+            ...PROMETHEUS_IMAGES.operator,
             resources: chartResources("64Mi", "256Mi"),
-            prometheusConfigReloader: { resources: chartResources("32Mi", "64Mi", "10m") },
+            prometheusConfigReloader: {
+                ...PROMETHEUS_IMAGES.configReloader,
+                resources: chartResources("32Mi", "64Mi", "10m"),
+            },
             admissionWebhooks: { patch: { resources: chartResources("16Mi", "64Mi", "10m") } },
         });
         expect(dig(spec(), "thanos", "resources")).toEqual(chartResources("64Mi", "512Mi"));

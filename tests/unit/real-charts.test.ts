@@ -14,12 +14,13 @@ import { assembleCharts } from "../../sandbox/charts/assemble";
 import { recipePolicies, severityOf } from "../../policy/stacks";
 import { openStack, stackNames } from "../../stacks";
 import { planStack, type Plan } from "../../tools/plan/plan";
+import type { RenderedObject } from "../../tools/plan/rendered";
 import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { TOOLS } from "../../lib/toolchain";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { builtInFaults, haveOpenApi } from "./kubernetes-schema";
 import { dig, lookInto } from "./planned";
-import { cannotRender, renderReleases, type RenderedObject, type RenderedRelease } from "./rendered-charts";
+import { cannotRender, renderReleases, type RenderedRelease } from "./rendered-charts";
 
 jest.setTimeout(300_000);
 

@@ -9,7 +9,7 @@ runMain(async () => {
     const words = process.argv.slice(2);
     const unknown = words.find((word) => word !== "--check");
     if (unknown !== undefined) throw new UserError(`unknown option ${unknown}; usage: npm run docs [-- --check]`);
-    const stale = await staleDocuments(ROOT);
+    const stale = await staleDocuments(ROOT, (line) => console.error(`skipped: ${line}`));
     if (words.includes("--check")) {
         for (const { path, wanted } of stale) {
             console.error(

@@ -1,4 +1,5 @@
 /** What stands between the markers of README and docs: Markdown made from plans. */
+import type { ReleaseImages } from "../plan/chart-images";
 import type { Plan } from "../plan/plan";
 import { dangerRules } from "../plan-diff/dangers";
 import { markdownTable } from "./markdown";
@@ -7,14 +8,23 @@ import { policyExemptions, policyRules } from "./policy";
 /** Path of a stack's picture, seen from the project's root. */
 export const picturePath = (stack: string) => `docs/graph-${stack}.svg`;
 
-/** Blocks by name; plans are in the order of the registry. */
-export const blocks: Readonly<Record<string, (plans: readonly Plan[]) => string>> = {
+/** Images of the charts of each stack, by its name. */
+export type ChartImages = Readonly<Record<string, readonly ReleaseImages[]>>;
+
+/**
+ * Blocks by name; plans are in the order of the registry. Undefined: what the block says cannot be known here, so what it
+ * says stays.
+ */
+export const blocks: Readonly<
+    Record<string, (plans: readonly Plan[], chartImages?: ChartImages) => string | undefined>
+> = {
     clusters: clusterTable,
     pictures: (plans) =>
         perStack(plans, (plan) => `![The ${plan.stack} stack in bootstrap order](${picturePath(plan.stack)})`),
     reachable: (plans) => perStack(plans, reachable),
     dns: (plans) => perStack(plans, dns),
     "images-by-tag": imagesByTag,
+    "chart-images": chartImageTable,
     "policy-rules": policyRules,
     "policy-exemptions": policyExemptions,
     dangers: () =>
@@ -79,6 +89,25 @@ function imagesByTag(plans: readonly Plan[]): string {
         [...users]
             .sort(([a], [b]) => (a < b ? -1 : 1))
             .map(([image, names]) => [`\`${image}\``, [...names].sort().join(", ")]),
+    );
+}
+
+/** Undefined where the images of any chart are not known. */
+function chartImageTable(plans: readonly Plan[], chartImages?: ChartImages): string | undefined {
+    const known = (stack: string) => chartImages?.[stack]?.every(({ images }) => images !== null) === true;
+    if (chartImages === undefined || !plans.every(({ stack }) => known(stack))) return undefined;
+    return perStack(plans, ({ stack }) =>
+        markdownTable(
+            ["release", "chart", "image", "by"],
+            (chartImages[stack] ?? []).flatMap(({ release, chart, version, images }) =>
+                (images ?? []).map(({ image, pinned }) => [
+                    release,
+                    `${chart} ${version}`,
+                    `\`${image.replace(/@sha256:.*/, "")}\``,
+                    pinned ? "digest" : "tag",
+                ]),
+            ),
+        ),
     );
 }
 

@@ -3,6 +3,7 @@ import { stackNames } from "../../stacks";
 import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { sayCrossChecks } from "../cross-check";
 import { runMain, UserError } from "../../lib/user-error";
+import { atHand, chartImages } from "./chart-images";
 import { planStack } from "./plan";
 import { renderPlan } from "./render";
 
@@ -13,9 +14,15 @@ runMain(async () => {
         throw new UserError(`unknown option ${unknown}; usage: npm run plan -- [stack ...] [--json]`);
     const named = words.filter((word) => !word.startsWith("-"));
     const stacks = named.length === 0 ? stackNames(ROOT) : named;
+    const charts = await atHand();
     for (const stack of stacks) {
         const plan = await planStack(stack, readStackValue(ROOT, stack), ROOT);
-        process.stdout.write(words.includes("--json") ? `${JSON.stringify(plan, null, 2)}\n` : `${renderPlan(plan)}\n`);
+        const images = await chartImages(plan, ROOT, charts);
+        process.stdout.write(
+            words.includes("--json")
+                ? `${JSON.stringify({ ...plan, chartImages: images }, null, 2)}\n`
+                : `${renderPlan(plan, images)}\n`,
+        );
     }
     return sayCrossChecks(ROOT, stacks) ? 0 : 1;
 });

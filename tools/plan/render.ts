@@ -1,8 +1,9 @@
 /** A plan as text: the tree of resources in bootstrap order and the derived tables. */
 import { table } from "../../lib/table";
+import type { ReleaseImages } from "./chart-images";
 import type { Plan, PlannedResource } from "./plan";
 
-export function renderPlan(plan: Plan): string {
+export function renderPlan(plan: Plan, chartImages: readonly ReleaseImages[]): string {
     return [
         `Plan of ${plan.stack}: ${plan.resources.length} resources, in bootstrap order`,
         "",
@@ -45,11 +46,16 @@ export function renderPlan(plan: Plan): string {
         table(
             "Images",
             ["image", "pinned", "used by"],
-            plan.images.map((row) => [
-                row.image.replace(/@sha256:([0-9a-f]{12})[0-9a-f]*/, "@sha256:$1..."),
-                row.pinned ? "digest" : "tag only",
-                row.usedBy.join(", "),
-            ]),
+            plan.images.map((row) => [shortDigest(row.image), pinned(row), row.usedBy.join(", ")]),
+        ),
+        table(
+            "Images of charts",
+            ["release", "chart", "image", "pinned"],
+            chartImages.flatMap(({ release, chart, version, images, unknown }) =>
+                images === null
+                    ? [[release, `${chart} ${version}`, `not known: ${unknown ?? ""}`, ""]]
+                    : images.map((row) => [release, `${chart} ${version}`, shortDigest(row.image), pinned(row)]),
+            ),
         ),
         ...(plan.unsupported.length === 0
             ? []
@@ -62,6 +68,9 @@ export function renderPlan(plan: Plan): string {
               ]),
     ].join("\n");
 }
+
+const shortDigest = (image: string) => image.replace(/@sha256:([0-9a-f]{12})[0-9a-f]*/, "@sha256:$1...");
+const pinned = (row: { readonly pinned: boolean }) => (row.pinned ? "digest" : "tag only");
 
 function renderTree(plan: Plan): string {
     const position = new Map(plan.order.map((urn, index) => [urn, index]));
