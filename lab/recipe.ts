@@ -15,8 +15,8 @@ import { isRecord } from "./parts";
 /** A recipe's whole definition. `C`: its parsed configuration. */
 export interface RecipeDefinition<C extends LabConfig & { readonly domain: string }> {
     readonly name: string;
-    /** What is special about it, for the table of clusters. */
-    readonly special: string;
+    /** What is special about it, or about a cluster of it, for the table of clusters. */
+    readonly special: string | ((config: C) => string);
     /** The shape of the configuration of a stack of this name. */
     schema(stack: string): z.ZodType<C>;
     /** The value with defaults that follow from other keys of it; before the schema reads it. */
@@ -82,7 +82,7 @@ export function defineStack<C extends LabConfig & { readonly domain: string }>(
             return {
                 name: stack,
                 recipe: definition.name,
-                special: definition.special,
+                special: typeof definition.special === "string" ? definition.special : definition.special(config),
                 machinesText: definition.machinesText(config),
                 nodes: machines.nodes,
                 secrets,

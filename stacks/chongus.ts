@@ -69,8 +69,20 @@ const DOPPLER_TOKEN = "doppler.serviceToken";
 
 export const chongus = defineStack<ChongusConfig>({
     name: "chongus",
-    special:
-        "Rook-Ceph, Envoy Gateway, Doppler with External Secrets, VolSync, CloudNativePG, Flux, Prometheus with Thanos",
+    special: (config) =>
+        [
+            hasCeph(config) ? "Rook-Ceph" : "no Ceph: data on local disks",
+            "Envoy Gateway",
+            config.secrets.doppler && "Doppler with External Secrets",
+            config.backups && "VolSync",
+            config.postgres && "CloudNativePG",
+            config.gitops && "Flux",
+            hasGpu(config, "intel") && "Intel GPUs",
+            config.monitoring.thanos === undefined ? "Prometheus" : "Prometheus with Thanos",
+            config.phaseOut && `being phased out to ${config.phaseOut.to}`,
+        ]
+            .filter((part) => typeof part === "string")
+            .join(", "),
     schema: chongusSchema,
     defaults: chongusDefaults,
     rules: chongusRules,
@@ -147,9 +159,11 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
           )
         : undefined;
     // The one secret that comes from outside, and the store that brings all others.
-    const doppler = config.secrets.doppler && storeOf(lab, config.secrets.doppler, rook ?? cnpg ?? certManager);
+    // Whatever there is of them: what comes later goes before it on the way down.
+    const operators = rook ?? cnpg ?? fluxOperator ?? certManager;
+    const doppler = config.secrets.doppler && storeOf(lab, config.secrets.doppler, operators);
     const secrets = doppler === undefined ? lab.secrets : new ExternalSecretStore(doppler);
-    const core = doppler ?? rook ?? cnpg ?? certManager;
+    const core = doppler ?? operators;
     // Git takes over what is not declared here.
     const flux =
         gitops &&
@@ -301,7 +315,7 @@ function sharedNamespaces(config: ChongusConfig): string[] {
 
 const platformNamespaces = (config: ChongusConfig) => [
     ...PLATFORM_NAMESPACES,
-    ...(hasGpu(config, "intel") ? ["intel-gpu", "node-feature-discovery"] : []),
+    ...(hasGpu(config, "intel") ? ["intel", "nfd"] : []),
 ];
 
 const hasGpu = ({ nodes }: ChongusConfig, maker: "nvidia" | "intel") => nodes.some(({ gpus }) => gpus[maker] > 0);

@@ -14,7 +14,7 @@ export class NodeFeatureDiscovery extends pulumi.ComponentResource {
     constructor(name: string, _args: Record<string, never>, opts: pulumi.ComponentResourceOptions) {
         super("homelab:cluster:NodeFeatureDiscovery", name, {}, opts);
         // Its workers read the host's /sys, /boot and /etc.
-        const namespace = podSecurityNamespace("node-feature-discovery", "privileged", { parent: this });
+        const namespace = podSecurityNamespace("nfd", "privileged", { parent: this });
         this.release = helmRelease(
             name,
             charts.nodeFeatureDiscovery,

@@ -33,7 +33,7 @@ export class IntelGpus extends pulumi.ComponentResource {
         const { sharedDevNum = 1, renderGroup } = args;
         const features = new NodeFeatureDiscovery("node-feature-discovery", {}, { parent: this });
         // The plugin's pods mount /dev/dri and the kubelet's sockets from the host.
-        const namespace = podSecurityNamespace("intel-gpu", "privileged", { parent: this }).metadata.name;
+        const namespace = podSecurityNamespace("intel", "privileged", { parent: this }).metadata.name;
         const operator = helmRelease(
             `${name}-operator`,
             charts.intelDevicePluginsOperator,
@@ -123,7 +123,7 @@ for attempt in $(seq 1 60); do
   sleep 2
 done
 echo "the webhook of Intel's operator refuses a GpuDevicePlugin after two minutes: $said
-Look at  kubectl get certificate,pod --namespace intel-gpu" >&2
+Look at  kubectl get certificate,pod --namespace intel" >&2
 exit 1
 `.trim();
 
@@ -136,7 +136,7 @@ for wanted in $WANTED; do
     has=$(kubectl get "node/$node" --output "jsonpath=$path")
     echo "node $node offers \${has:-no} $RESOURCE, $count wanted: $said
 Is the GPU on (BIOS), is  nodes[].gpus.intel  right, is the driver there ( talosctl -n <node-ip> list /dev/dri )?
-Then  kubectl get pod --namespace intel-gpu  and  kubectl logs --namespace node-feature-discovery deploy/node-feature-discovery-master" >&2
+Then  kubectl get pod --namespace intel  and  kubectl logs --namespace nfd deploy/node-feature-discovery-master" >&2
     exit 1
   fi
 done

@@ -137,7 +137,7 @@ describe("Intel", () => {
         expect(look.find(":Release", "intel-gpus").inputs).toMatchObject({
             chart: "intel-device-plugins-gpu",
             repositoryOpts: { repo: "https://intel.github.io/helm-charts" },
-            namespace: "intel-gpu",
+            namespace: "intel",
             values: { sharedDevNum: 3 },
         });
         expect(intelOperatorValues().manager.devices).toEqual({ gpu: true });
@@ -157,7 +157,7 @@ describe("Intel", () => {
         for (const release of ["node-feature-discovery", "intel-gpus-operator"]) {
             expect(look.find(":Release", release).inputs).toMatchObject({ skipCrds: true });
         }
-        for (const namespace of ["node-feature-discovery", "intel-gpu"]) {
+        for (const namespace of ["nfd", "intel"]) {
             expect(dig(look.find(":Namespace", namespace).inputs, "metadata", "labels")).toMatchObject({
                 "pod-security.kubernetes.io/enforce": "privileged",
             });

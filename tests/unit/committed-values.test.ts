@@ -90,6 +90,25 @@ const CHONGUS_OWN = [
     ...["apps.recyclarr", "apps.paperless", "apps.ollama"],
 ];
 
+const BITTY: readonly Row[] = [
+    ["B-HW-02", "nodes.*.address", ["172.30.21.1", "172.30.21.2", "172.30.21.3"]],
+    ["B-HW-03", "nodes.*.systemDisk", Array(3).fill(expect.stringMatching(/^\/dev\/disk\/by-id\/nvme-/))],
+    ["B-HW-04", "nodes.*.gpus", Array(3).fill({ nvidia: 0, intel: 1 })],
+    ["B-BOOT-01", "talos.version", "v1.10.1"],
+    ["B-BOOT-02", "talos.kubernetes", "1.33.0"],
+    ["B-OPS-01 B-OPS-02", "phaseOut.to", "chongus"],
+    ["B-POL-01 B-APP-03", "phaseOut.apps", ["echo-server", "jellyfin"]],
+    ["B-APP-01", "apps.jellyfin", expect.objectContaining({ host: "jellyfin" })],
+    ["B-GITOPS-01 B-GITOPS-09", "gitops.path", "cluster-apps/bitty"],
+    ["B-SEC-03", "secrets.doppler.config", "bitty"],
+];
+
+const BITTY_OWN = [
+    ...["recipe", "domain", "timezone", "nodes.*.name", "nodes.*.mac", "nodes.*.capacity"],
+    ...["talos.vip", "talos.gateway", "network.pool", "secrets.doppler.project", "storage.nfs"],
+    ...["backups.b2", "backups.minio", "gitops.repository", "apps.echo-server"],
+];
+
 function at(value: unknown, [key, ...rest]: readonly string[]): unknown {
     if (key === undefined) return value;
     if (key === "*") return Array.isArray(value) ? value.map((item: unknown) => at(item, rest)) : undefined;
@@ -148,5 +167,20 @@ describe("Pulumi.chongus.yaml (C-DNS-01, C-HW-02, C-HW-05, C-HW-06, C-BOOT-02, C
 
     test("has no value that is neither the seed's nor the house's own", () => {
         expect(unexplained("chongus", CHONGUS, CHONGUS_OWN)).toEqual([]);
+    });
+});
+
+describe("Pulumi.bitty.yaml (B-HW-02, B-HW-03, B-HW-04, B-BOOT-01, B-BOOT-02, B-OPS-01, B-OPS-02, B-POL-01, B-APP-01, B-APP-03, B-GITOPS-01, B-GITOPS-09, B-SEC-03)", () => {
+    const config = () => {
+        const { recipe, ...facts } = raw("bitty");
+        expect(recipe).toBe("chongus");
+        return chongusSchema("bitty").parse(chongusDefaults(facts));
+    };
+    test.each(BITTY)("%s: %s is the seed's", (_, path, seed) => {
+        expect(at(config(), path.split("."))).toEqual(seed);
+    });
+
+    test("has no value that is neither the seed's nor the house's own", () => {
+        expect(unexplained("bitty", BITTY, BITTY_OWN)).toEqual([]);
     });
 });

@@ -3,7 +3,7 @@ import { planStack } from "../../tools/plan/plan";
 import { observe, silent } from "../../tools/move/observe";
 import { renderChecklist } from "../../tools/move/render";
 import { sideOf, type DataVolume, type Side } from "../../tools/move/sides";
-import { checklist, type Move, type Seen, type Step } from "../../tools/move/steps";
+import { checklist, PARTS, type Move, type Seen, type Step } from "../../tools/move/steps";
 import { readStackValue, ROOT } from "../../stacks/stack-file";
 
 const backedUp = (stack: string): DataVolume => ({
@@ -23,10 +23,14 @@ const ROUTE = "/apis/gateway.networking.k8s.io/v1/namespaces/productivity/httpro
 const sideAt = (stack: string, changes: Partial<Side> = {}): Side => ({
     stack,
     declared: true,
+    settings: {},
+    frozen: false,
     byGit: false,
-    workloads: [{ namespace: "productivity", name: "paperless", replicas: 1 }],
+    workloads: [{ namespace: "productivity", name: "paperless", replicas: 1, devices: [] }],
     data: [backedUp(stack)],
     databases: [],
+    secrets: [{ namespace: "productivity", name: "paperless", keys: ["PAPERLESS_KEY"] }],
+    namespaces: ["productivity"],
     routes: [{ host: `paperless.${stack}.example`, address: "10.0.0.1", access: "local", object: ROUTE }],
     ...changes,
 });
@@ -47,7 +51,7 @@ const RESTORED = {
     successful: true,
     logs: "restoring snapshot 0ff74383 of [/data] at 2026-03-01 11:00:40.858799017 +0100 CET by root@volsync to .",
 };
-const nothing: Seen = { workloads: {}, sources: {}, destinations: {}, routes: {} };
+const nothing: Seen = { workloads: {}, sources: {}, destinations: {}, routes: {}, secrets: {}, tree: {} };
 const moved: { from: Seen; to: Seen } = {
     from: { ...nothing, workloads: { paperless: STOPPED }, sources: { "paperless-minio": BACKED_UP } },
     to: {
@@ -55,6 +59,7 @@ const moved: { from: Seen; to: Seen } = {
         workloads: { paperless: RUNS },
         destinations: { "paperless-dst": RESTORED },
         routes: { [ROUTE]: true },
+        secrets: { paperless: true },
     },
 };
 
@@ -71,7 +76,10 @@ const step = (title: RegExp, given: Move): Step => {
     expect(found).toHaveLength(1);
     return found[0] as Step;
 };
-const verdicts = (given: Move) => checklist(given).map(({ title, verdict }) => `${verdict}: ${title}`);
+const verdicts = (given: Move, first = 1) =>
+    checklist(given)
+        .filter(({ part }) => part >= first)
+        .map(({ title, verdict }) => `${verdict}: ${title}`);
 
 test("from the first look to the end, in order", () => {
     const atFirst = move({
@@ -85,6 +93,12 @@ test("from the first look to the end, in order", () => {
         },
     });
     expect(verdicts({ ...atFirst, seen: { ...atFirst.seen, to: nothing } })).toEqual([
+        "done: paperless is declared on chongus as it was on bitty",
+        "done: paperless has its way in on chongus, and no Ingress beside it",
+        "done: no shared HelmRepository delivers paperless",
+        "unseen: the store of chongus has the secrets of paperless",
+        "done: nothing is substituted into paperless from a Secret",
+        "done: paperless has its namespace and its backed-up volumes on chongus",
         "todo: paperless is stopped on bitty",
         "todo: the data of paperless is backed up since",
         "unseen: the data of paperless is where chongus looks for it",
@@ -105,10 +119,10 @@ test("from the first look to the end, in order", () => {
 test("people read what to do next, and not yet what comes after", () => {
     const given = move({ to: { declared: false }, seen: { from: { workloads: { paperless: RUNS } } } });
     const text = renderChecklist(given, checklist(given));
-    expect(text).toContain("[ ] 1. paperless is stopped on bitty: paperless runs\n");
+    expect(text).toContain("\n7. Deploy\n  [ ] paperless is stopped on bitty: paperless runs\n");
     expect(text).toContain("kubectl --namespace productivity scale deployment paperless --replicas=0");
     expect(text).not.toContain("pulumi preview --stack chongus");
-    expect(text).toMatch(/\d to do, the next is 1\. Then run this again\./);
+    expect(text).toMatch(/\d to do, the next is: paperless is stopped on bitty\. Then run this again\./);
 });
 
 describe("each step is judged by what was seen", () => {
@@ -211,7 +225,7 @@ describe("each step is judged by what was seen", () => {
     });
 
     test("what Git delivers is Pulumi's first", () => {
-        const [first] = checklist(move({ from: { byGit: true } }));
+        const first = checklist(move({ from: { byGit: true } })).find(({ part }) => part === 7);
         expect(first).toMatchObject({ title: "Pulumi delivers paperless on bitty", verdict: "todo" });
     });
 
@@ -233,13 +247,17 @@ describe("each step is judged by what was seen", () => {
                 to: silent("chongus was not looked at: timeout"),
             },
         };
-        expect(verdicts(dark).filter((line) => line.startsWith("done"))).toEqual([]);
+        expect(verdicts(dark, 7).filter((line) => line.startsWith("done"))).toEqual([]);
+        expect(verdicts(dark).filter((line) => line.startsWith("done"))).toEqual([
+            "done: paperless is declared on chongus as it was on bitty",
+            "done: paperless has its namespace and its backed-up volumes on chongus",
+        ]);
     });
 
     test("data without a place on the new cluster stops the move", () => {
-        expect(step(/has a place/, move({ to: { data: [] } }))).toMatchObject({
+        expect(step(/backed-up volumes/, move({ to: { data: [] } }))).toMatchObject({
             verdict: "todo",
-            found: "chongus has no data volume for paperless",
+            found: "no data volume for paperless: without it the data would stay behind",
         });
     });
 
@@ -253,16 +271,156 @@ describe("each step is judged by what was seen", () => {
     });
 });
 
+describe("the nine steps of the seed", () => {
+    test("are the parts of the list, each there and in order, for every app (B-OPS-06, B-EDGE-03, B-GITOPS-06, B-SEC-04, B-SEC-05, B-GITOPS-07, B-OPS-07, B-OPS-08, B-OPS-09)", () => {
+        const given = move();
+        const parts = checklist(given).map(({ part }) => part);
+        expect([...new Set(parts)]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        expect(parts).toEqual([...parts].sort((a, b) => a - b));
+        const headings = renderChecklist(given, checklist(given)).match(/^\d\. .*$/gm);
+        expect(headings).toEqual(PARTS.map((title, index) => `${index + 1}. ${title}`));
+    });
+
+    test("1: a setting or a device that differs is for a person to judge (B-OPS-06)", () => {
+        const workload = { namespace: "productivity", name: "paperless", replicas: 1 };
+        const given = move({
+            from: { settings: { memory: "2Gi" }, workloads: [{ ...workload, devices: ["gpu.intel.com/i915"] }] },
+            to: { workloads: [{ ...workload, devices: ["nvidia.com/gpu"] }] },
+        });
+        expect(step(/is declared on/, given)).toMatchObject({
+            verdict: "unseen",
+            fix: [
+                '  memory: "2Gi" on bitty, the default on chongus',
+                "  paperless had gpu.intel.com/i915 and gets nvidia.com/gpu",
+            ],
+        });
+    });
+
+    const at = (path: string) => `/apis/${path.replace("NS", "namespaces/productivity")}`;
+    test.each([
+        [
+            "2: an Ingress of the old tree (B-EDGE-03)",
+            /no Ingress beside it/,
+            at("networking.k8s.io/v1/NS/ingresses/paperless"),
+            {},
+            "the old way is still there: productivity/ingresses/paperless on bitty",
+        ],
+        [
+            "3: a chart from a shared HelmRepository (B-GITOPS-06)",
+            /no shared HelmRepository/,
+            at("helm.toolkit.fluxcd.io/v2/NS/helmreleases/paperless"),
+            { helmRepository: "bjw-s" },
+            "productivity/helmreleases/paperless on bitty takes its chart from HelmRepository bjw-s",
+        ],
+        [
+            "5: substitution from a Secret (B-SEC-05)",
+            /nothing is substituted/,
+            at("kustomize.toolkit.fluxcd.io/v1/NS/kustomizations/paperless"),
+            { substitutes: ["cluster-secrets"] },
+            "productivity/kustomizations/paperless on bitty substitutes from Secret cluster-secrets",
+        ],
+    ])("%s is to do", (_title, title, path, leftover, found) => {
+        expect(step(title, move({ seen: { from: { tree: { [path]: leftover } } } }))).toMatchObject({
+            verdict: "todo",
+            found,
+        });
+        expect(step(title, move({ seen: { from: { tree: { [path]: null } } } })).verdict).toBe("done");
+    });
+
+    test("2: an app that had a way in must not lose it (B-EDGE-03)", () => {
+        expect(step(/has its way in/, move({ to: { routes: [] } }))).toMatchObject({
+            verdict: "todo",
+            found: "paperless.bitty.example would lead nowhere: chongus has no route for it",
+        });
+    });
+
+    test("3: a chart with an OCIRepository, and a release of the tree without, are told apart (B-GITOPS-06)", () => {
+        const path = at("helm.toolkit.fluxcd.io/v2/NS/helmreleases/paperless");
+        expect(step(/no shared HelmRepository/, move({ seen: { from: { tree: { [path]: {} } } } })).verdict).toBe(
+            "done",
+        );
+    });
+
+    test("4: the store is asked by ExternalSecrets, and what it lacks is said (B-SEC-04)", () => {
+        expect(step(/the store of chongus/, move())).toMatchObject({ verdict: "done", found: "PAPERLESS_KEY arrived" });
+        expect(step(/the store of chongus/, move({ seen: { to: { secrets: { paperless: false } } } }))).toMatchObject({
+            verdict: "todo",
+            found: "not filled: ExternalSecret productivity/paperless",
+            fix: [expect.stringContaining("the store must hold PAPERLESS_KEY")],
+        });
+        expect(step(/the store of chongus/, move({ to: { secrets: [] } })).verdict).toBe("done");
+    });
+
+    test("6: a smaller volume and a namespace that nobody makes are told (B-GITOPS-07)", () => {
+        const small = { ...backedUp("chongus"), size: "512Mi" };
+        const found = step(/backed-up volumes/, move({ to: { data: [small], namespaces: [] } }));
+        expect([found.verdict, found.found]).toEqual([
+            "todo",
+            "512Mi for paperless, which has 20Gi on bitty: a restore may not fit; nobody makes the namespace productivity",
+        ]);
+        expect(step(/backed-up volumes/, move()).found).toBe(
+            "namespace productivity; 20Gi for paperless, backed up to b2 and minio",
+        );
+    });
+
+    test("9: what left a cluster that is phased out leaves the list of those that may stay (B-OPS-09)", () => {
+        const given = move({ from: { declared: false, frozen: true }, seen: { from: { workloads: {} } } });
+        expect(step(/gone from bitty/, given)).toMatchObject({
+            verdict: "todo",
+            fix: ["take paperless out of phaseOut.apps"],
+        });
+        expect(step(/gone from bitty/, move({ from: { frozen: true } })).fix[0]).toContain("out of phaseOut.apps");
+    });
+});
+
+describe("what the plans say of jellyfin on a cluster without Ceph", () => {
+    test("it is restored in place, and has Intel's GPU", async () => {
+        const plan = await planStack("bitty", readStackValue(ROOT, "bitty"), ROOT);
+        const { data, workloads } = sideOf(plan, "jellyfin", DECLARED);
+        expect(workloads.map(({ devices }) => devices)).toEqual([["gpu.intel.com/i915"]]);
+        expect(data).toEqual([
+            {
+                workload: "jellyfin",
+                namespace: "media",
+                size: "50Gi",
+                kept: {
+                    by: "volsync",
+                    claim: "jellyfin",
+                    sources: { b2: "jellyfin-b2", minio: "jellyfin-minio" },
+                    restoreFrom: "minio",
+                    repositories: {
+                        b2: expect.stringMatching(/^s3:https:\/\/.*\/rtrox-volsync-bitty\/jellyfin$/),
+                        minio: expect.stringMatching(/^s3:https:\/\/.*\/volsync-bitty\/jellyfin$/),
+                    },
+                },
+            },
+        ]);
+    });
+
+    test("where a claim was restored in place nothing is left to tell from what", () => {
+        const { destination: _none, ...kept } = backedUp("chongus").kept as Extract<
+            DataVolume["kept"],
+            { by: "volsync" }
+        >;
+        const there: DataVolume = { ...backedUp("chongus"), kept };
+        expect(step(/restored/, move({ to: { data: [there] } })).verdict).toBe("unseen");
+    });
+});
+
+const DECLARED = { declared: true, settings: {}, frozen: false };
+
 describe("what the plans say of sonarr", () => {
     const sonarr = async (stack: string) =>
-        sideOf(await planStack(stack, readStackValue(ROOT, stack), ROOT), "sonarr", true);
+        sideOf(await planStack(stack, readStackValue(ROOT, stack), ROOT), "sonarr", DECLARED);
 
     test("on homelab its data is a directory of the node", async () => {
         expect(await sonarr("homelab")).toEqual({
             stack: "homelab",
-            declared: true,
+            ...DECLARED,
             byGit: false,
-            workloads: [{ namespace: "media", name: "sonarr", replicas: 1 }],
+            workloads: [{ namespace: "media", name: "sonarr", replicas: 1, devices: [] }],
+            secrets: [],
+            namespaces: ["media"],
             data: [
                 {
                     workload: "sonarr",
@@ -310,7 +468,7 @@ describe("what the plans say of sonarr", () => {
 
     test("paperless has a database on the shared server", async () => {
         const plan = await planStack("chongus", readStackValue(ROOT, "chongus"), ROOT);
-        const { databases, data, workloads } = sideOf(plan, "paperless", true);
+        const { databases, data, workloads } = sideOf(plan, "paperless", DECLARED);
         expect(databases).toEqual([
             { name: "paperless", owner: "paperless", namespace: "database", service: "postgres-rw" },
         ]);
@@ -364,6 +522,22 @@ test("objects are read one by one, and only read", async () => {
             },
         },
         [ROUTE]: { status: { parents: [{ conditions: [{ type: "Accepted", status: "True" }] }] } },
+        "/apis/external-secrets.io/v1/namespaces/productivity/externalsecrets/paperless": {
+            status: { conditions: [{ type: "Ready", status: "True" }] },
+        },
+        "/apis/helm.toolkit.fluxcd.io/v2/namespaces/productivity/helmreleases/paperless": {
+            spec: { chart: { spec: { sourceRef: { kind: "HelmRepository", name: "bjw-s" } } } },
+        },
+        "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations/paperless": {
+            spec: {
+                postBuild: {
+                    substituteFrom: [
+                        { kind: "ConfigMap", name: "cluster-settings" },
+                        { kind: "Secret", name: "cluster-secrets" },
+                    ],
+                },
+            },
+        },
     };
     const one = (path: string) =>
         Promise.resolve(
@@ -385,6 +559,17 @@ test("objects are read one by one, and only read", async () => {
         },
         destinations: { "paperless-dst": null },
         routes: { [ROUTE]: true },
+        secrets: { paperless: true },
+        tree: {
+            "/apis/networking.k8s.io/v1/namespaces/productivity/ingresses/paperless": null,
+            "/apis/helm.toolkit.fluxcd.io/v2/namespaces/productivity/helmreleases/paperless": {
+                helmRepository: "bjw-s",
+            },
+            "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations/paperless": {
+                substitutes: ["cluster-secrets"],
+            },
+            "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/productivity/kustomizations/paperless": null,
+        },
     });
     await expect(
         observe({ one: () => Promise.resolve({ ok: false, status: 403, reason: "403, forbidden" }) }, sideAt("bitty")),

@@ -9,7 +9,7 @@ import { rules } from "../../policy/rules";
 import { chartContainers } from "../../policy/rules/containers";
 import type { Context } from "../../policy/rules/rule";
 import { recipePolicies, severityOf, type StackPolicy } from "../../policy/stacks";
-import { recipes, stackNames } from "../../stacks";
+import { openStack, recipes, stackNames } from "../../stacks";
 import { planStack } from "../../tools/plan/plan";
 import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { fixtures, resource, type Fixture } from "./policy-fixtures";
@@ -151,14 +151,15 @@ describe("severity and exemptions", () => {
 
 describe.each(stackNames(ROOT))("%s", (stack) => {
     let plan: Context;
-    const policy = recipePolicies[stack] ?? STRICT;
+    const { recipe: recipeOfStack } = openStack(stack, readStackValue(ROOT, stack));
+    const policy = recipePolicies[recipeOfStack] ?? STRICT;
     beforeAll(async () => {
         const { recipe, resources, exposures } = await planStack(stack, readStackValue(ROOT, stack), ROOT);
         plan = { stack, recipe, resources, exposures };
     });
 
     test("has a policy without a fault", () => {
-        expect(recipePolicies).toHaveProperty(stack);
+        expect(recipePolicies).toHaveProperty(recipeOfStack);
         expect(policyFaults(rules, plan, policy)).toEqual([]);
     });
 

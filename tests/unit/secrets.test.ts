@@ -186,9 +186,14 @@ describe(".sops.yaml", () => {
                 path_regex: "clusters/chongus/(talos|bootstrap)/[^/]+\\.enc\\.(yaml|json)$",
                 key_groups: [{ age: [keys[1]] }],
             },
+            {
+                path_regex: "clusters/bitty/(talos|bootstrap)/[^/]+\\.enc\\.(yaml|json)$",
+                key_groups: [{ age: [keys[2]] }],
+            },
         ]);
         expect(committed).toMatch(/^ *- &chongus age1\S+$/m);
-        expect(new Set(keys).size).toBe(2);
+        expect(committed).toMatch(/^ *- &bitty age1\S+$/m);
+        expect(new Set(keys).size).toBe(keys.length);
         expect(recipientsFor(committed, path)).toHaveLength(1);
         expect(recipientsFor(committed, "stacks/homelab.ts")).toBeUndefined();
     });

@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { machineConfig, machineConfigYaml } from "../../bootstrap/talos/machine-config";
 import { madeUpTalosSecrets } from "../../sandbox/machines/talos";
 import { generate, type Tree } from "../../sandbox/machines/talosctl/config";
-import { openStack, stackNames } from "../../stacks";
+import { openStack, recipes, stackNames } from "../../stacks";
 import { CONFIG_KEY } from "../../config/parse";
 import { PROJECT, readStackValue, ROOT } from "../../stacks/stack-file";
 import { refsIn, schemaFaults, type Schema } from "./json-schema";
@@ -64,7 +64,7 @@ function faults({ node, release, kubernetes, patch }: MachineConfiguration): str
 const committed = stackNames(ROOT).map(
     (stack) => [`the committed ${stack}`, stack, () => readStackValue(ROOT, stack)] as const,
 );
-const fixtures = stackNames(ROOT).flatMap((stack) =>
+const fixtures = recipes.flatMap(({ name: stack }) =>
     readdirSync(join(FIXTURES, stack)).map(
         (file) =>
             [

@@ -23,8 +23,8 @@ const USAGE =
 runMain(async () => {
     const { app, stacks, root, kubeconfigs, timeout, json } = options();
     // One after the other: a process has one monitor of resources.
-    const from = await side(stacks.from, app, root);
-    const to = await side(stacks.to, app, root);
+    const from = await side(stacks.from, app, root, false);
+    const to = await side(stacks.to, app, root, true);
     if (!from.declared && !to.declared) {
         throw new UserError(
             `neither Pulumi.${stacks.from}.yaml nor Pulumi.${stacks.to}.yaml declares ${app}: is that its name below apps?`,
@@ -45,11 +45,32 @@ runMain(async () => {
     return [seenFrom, seenTo].some(({ silent: reason }) => reason !== undefined) ? 3 : 0;
 });
 
+/** What of a stack's file the move reads itself; the rest is the plan's. */
+interface StackValue {
+    readonly apps?: Readonly<Record<string, Record<string, unknown>>>;
+    readonly phaseOut?: { readonly to?: string; readonly apps?: readonly string[] };
+}
+
 /** The app as the stack's file declares it, or as it would be if the file did. */
-async function side(stack: string, app: string, root: string): Promise<Side> {
-    const value = readStackValue(root, stack) as { apps?: Record<string, unknown> };
-    const declared = value.apps?.[app] !== undefined;
-    const supposed = declared ? value : { ...value, apps: { ...value.apps, [app]: {} } };
+async function side(stack: string, app: string, root: string, into: boolean): Promise<Side> {
+    const value = readStackValue(root, stack) as StackValue;
+    const { phaseOut } = value;
+    if (into && phaseOut?.to !== undefined) {
+        throw new UserError(
+            `${stack} is being phased out: apps move from it to ${phaseOut.to}, never to it (phaseOut in Pulumi.${stack}.yaml)`,
+        );
+    }
+    const settings = value.apps?.[app];
+    const declared = settings !== undefined;
+    const { to = "", apps: frozen = [] } = phaseOut ?? {};
+    const supposed = declared
+        ? value
+        : {
+              ...value,
+              apps: { ...value.apps, [app]: {} },
+              // One that has left may be looked at as though it had not.
+              ...(phaseOut === undefined ? {} : { phaseOut: { to, apps: [...frozen, app] } }),
+          };
     try {
         openStack(stack, supposed);
     } catch (error) {
@@ -66,7 +87,8 @@ async function side(stack: string, app: string, root: string): Promise<Side> {
             `the program has no ${app} for ${stack}${hint === undefined ? "" : ` (${hint})`}; declared there are ${known.join(", ")}. docs/day-2.md says how an app is added`,
         );
     }
-    return sideOf(await planStack(stack, supposed, root), app, declared);
+    const declaration = { declared, settings: settings ?? {}, frozen: frozen.includes(app) };
+    return sideOf(await planStack(stack, supposed, root), app, declaration);
 }
 
 async function look(of: Side, root: string, file: string | undefined, timeout: number): Promise<Seen> {

@@ -3,7 +3,7 @@ import { isRecord, records, textOf, Unreachable } from "../live/get";
 import type { Told } from "../../lib/told";
 import type { KubeReader } from "../live/kube";
 import type { Side } from "./sides";
-import type { Seen, Sync, Workload } from "./steps";
+import type { Leftover, Seen, Sync, Workload } from "./steps";
 
 export const silent = (reason: string): Seen => ({
     silent: reason,
@@ -11,6 +11,8 @@ export const silent = (reason: string): Seen => ({
     sources: {},
     destinations: {},
     routes: {},
+    secrets: {},
+    tree: {},
 });
 
 /** Throws `Unreachable` when the API server does not answer. */
@@ -31,7 +33,7 @@ export async function observe(kube: Pick<KubeReader, "one">, side: Side): Promis
     const backedUp = side.data.flatMap(({ namespace, kept }) =>
         kept.by === "volsync" ? [{ namespace, ...kept }] : [],
     );
-    const [workloads, sources, destinations, routes] = await Promise.all([
+    const [workloads, sources, destinations, routes, secrets, tree] = await Promise.all([
         all(
             side.workloads.map(({ namespace, name }) => [
                 name,
@@ -46,15 +48,58 @@ export async function observe(kube: Pick<KubeReader, "one">, side: Side): Promis
             syncOf,
         ),
         all(
-            backedUp.map(({ namespace, destination }) => volsync("replicationdestinations", namespace, destination)),
+            backedUp.flatMap(({ namespace, destination }) =>
+                destination === undefined ? [] : [volsync("replicationdestinations", namespace, destination)],
+            ),
             syncOf,
         ),
         all(
             side.routes.flatMap(({ object }) => (object === undefined ? [] : [[object, object] as const])),
             isTaken,
         ),
+        all(
+            side.secrets.map(({ namespace, name }) => [
+                name,
+                `/apis/external-secrets.io/v1/namespaces/${namespace}/externalsecrets/${name}`,
+            ]),
+            isFilled,
+        ),
+        all(
+            treePaths(side).map((path) => [path, path]),
+            leftoverOf,
+        ),
     ]);
-    return { workloads, sources, destinations, routes };
+    return { workloads, sources, destinations, routes, secrets, tree };
+}
+
+/** Where the old tree in Git keeps an app, by the names that seed 002 gives its objects. */
+function treePaths({ workloads, routes }: Side): string[] {
+    const own = new Set(routes.map(({ object }) => object));
+    return workloads
+        .flatMap(({ namespace, name }) => [
+            `/apis/networking.k8s.io/v1/namespaces/${namespace}/ingresses/${name}`,
+            `/apis/helm.toolkit.fluxcd.io/v2/namespaces/${namespace}/helmreleases/${name}`,
+            ...["flux-system", namespace].map(
+                (where) => `/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/${where}/kustomizations/${name}`,
+            ),
+        ])
+        .filter((path) => !own.has(path));
+}
+
+/** https://external-secrets.io/latest/api/externalsecret/ */
+const isFilled = (object: unknown): boolean =>
+    records(fieldOf(object, "status", "conditions")).some(({ type, status }) => type === "Ready" && status === "True");
+
+/** What of the old pattern an object of the tree has. */
+function leftoverOf(object: unknown): Leftover {
+    const chart = fieldOf(object, "spec", "chart", "spec", "sourceRef");
+    const secrets = records(fieldOf(object, "spec", "postBuild", "substituteFrom"))
+        .filter(({ kind }) => kind === "Secret")
+        .map(({ name }) => String(name));
+    return {
+        ...(textOf(chart, "kind") === "HelmRepository" ? { helmRepository: textOf(chart, "name") } : {}),
+        ...(secrets.length === 0 ? {} : { substitutes: secrets }),
+    };
 }
 
 function workloadOf(object: unknown): Workload {

@@ -1,14 +1,15 @@
 /** The checklist for people. */
-import type { Move, Step } from "./steps";
+import { PARTS, type Move, type Step } from "./steps";
 
 const MARKS: Readonly<Record<Step["verdict"], string>> = { done: "[x]", todo: "[ ]", unseen: "[?]" };
 
 /** Every step; what to do stands below the first that is not done, and below what only a person can see before it. */
 export function renderChecklist({ app, from, to }: Pick<Move, "app" | "from" | "to">, steps: readonly Step[]): string {
     const next = steps.findIndex(({ verdict }) => verdict === "todo");
-    const lines = steps.flatMap(({ title, verdict, found, fix, back = [] }, index) => [
-        `${MARKS[verdict]} ${index + 1}. ${title}: ${found}`,
-        ...(next === -1 || index <= next ? [...fix, ...back].map((line) => `       ${line}`) : []),
+    const lines = steps.flatMap(({ part, title, verdict, found, fix, back = [] }, index) => [
+        ...(part === steps[index - 1]?.part ? [] : [`${part}. ${PARTS[part - 1] ?? ""}`]),
+        `  ${MARKS[verdict]} ${title}: ${found}`,
+        ...(next === -1 || index <= next ? [...fix, ...back].map((line) => `         ${line}`) : []),
     ]);
     const open = steps.filter(({ verdict }) => verdict === "todo").length;
     const unseen = steps.filter(({ verdict }) => verdict === "unseen").length;
@@ -18,7 +19,7 @@ export function renderChecklist({ app, from, to }: Pick<Move, "app" | "from" | "
         ...lines,
         "",
         open > 0
-            ? `${open} to do, the next is ${next + 1}. Then run this again.`
+            ? `${open} to do, the next is: ${steps[next]?.title ?? ""}. Then run this again.`
             : unseen > 0
               ? `done as far as it can be seen; ${unseen} not looked at: [?] is for you to look`
               : "done",

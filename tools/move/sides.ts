@@ -16,8 +16,8 @@ export interface DataVolume {
               readonly claim: string;
               /** ReplicationSource by backend. */
               readonly sources: Readonly<Record<string, string>>;
-              /** ReplicationDestination that fills a new claim. */
-              readonly destination: string;
+              /** ReplicationDestination that fills a new claim; absent: one that goes again once it has restored in place. */
+              readonly destination?: string;
               /** Backend that it restores from. */
               readonly restoreFrom: string;
               /** restic repository by backend. */
@@ -42,22 +42,50 @@ export interface SharedDatabase {
     readonly service: string;
 }
 
-export interface Side {
-    readonly stack: string;
+/** A Secret of the app that a store fills. */
+export interface StoredSecret {
+    readonly namespace: string;
+    /** Of the ExternalSecret. */
+    readonly name: string;
+    /** Keys in the store. */
+    readonly keys: readonly string[];
+}
+
+/** What a stack's file says of an app. */
+export interface Declaration {
     /** False: the plan was made as though the stack's file declared the app. */
     readonly declared: boolean;
+    /** The app's block in the file, as it stands there. */
+    readonly settings: Readonly<Record<string, unknown>>;
+    /** True where the stack is phased out and lists the app among those that may stay. */
+    readonly frozen: boolean;
+}
+
+export interface Side extends Declaration {
+    readonly stack: string;
     /** True when Git delivers it: then scaling by hand does not last. */
     readonly byGit: boolean;
-    readonly workloads: readonly { readonly namespace: string; readonly name: string; readonly replicas: number }[];
+    readonly workloads: readonly PlannedWorkload[];
     readonly data: readonly DataVolume[];
     readonly databases: readonly SharedDatabase[];
     readonly routes: readonly Route[];
+    readonly secrets: readonly StoredSecret[];
+    /** Namespaces of the workloads that the program makes. */
+    readonly namespaces: readonly string[];
+}
+
+export interface PlannedWorkload {
+    readonly namespace: string;
+    readonly name: string;
+    readonly replicas: number;
+    /** Devices that its first container gets, e.g. gpu.intel.com/i915. */
+    readonly devices: readonly string[];
 }
 
 /** Workloads are named after their app: the app's own name, and what goes before it with a dash. */
 const belongsTo = (app: string) => (name: string) => name === app || name.startsWith(`${app}-`);
 
-export function sideOf(plan: Plan, app: string, declared: boolean): Side {
+export function sideOf(plan: Plan, app: string, declaration: Declaration): Side {
     const own = belongsTo(app);
     const inputs = (resource: PlannedResource) => resource.inputs;
     const ofType = (type: string) => plan.resources.filter((resource) => resource.type.endsWith(type));
@@ -69,6 +97,7 @@ export function sideOf(plan: Plan, app: string, declared: boolean): Side {
         namespace: text(object, "metadata", "namespace"),
         name: text(object, "metadata", "name"),
         replicas: Number(at(object, "spec", "replicas") ?? 1),
+        devices: devicesOf(at(object, "spec", "template", "spec", "containers", 0, "resources", "limits")),
     }));
     const data = workloads.flatMap(({ namespace, name }): DataVolume[] => {
         const claim = claimOf(plan, namespace, name);
@@ -99,9 +128,29 @@ export function sideOf(plan: Plan, app: string, declared: boolean): Side {
             namespace: text(object, "metadata", "namespace"),
             service: `${text(object, "spec", "cluster", "name")}-rw`,
         }));
+    const secrets = ofType(":ExternalSecret")
+        .map(inputs)
+        .filter((object) => own(text(object, "metadata", "name")))
+        .map((object) => ({
+            namespace: text(object, "metadata", "namespace"),
+            name: text(object, "metadata", "name"),
+            keys: listOf(at(object, "spec", "data"))
+                .map((item) => text(item, "remoteRef", "key"))
+                .sort(),
+        }));
+    const made = ofType("core/v1:Namespace").map(({ inputs: object }) => text(object, "metadata", "name"));
+    const namespaces = [...new Set(workloads.map(({ namespace }) => namespace))].filter((name) => made.includes(name));
     const byGit = deployments.some(({ urn }) => git.has(urn));
-    return { stack: plan.stack, declared, byGit, workloads, data, databases, routes };
+    return {
+        stack: plan.stack,
+        ...declaration,
+        ...{ byGit, workloads, data, databases, routes, secrets, namespaces },
+    };
 }
+
+/** Extended resources have a domain in their name. */
+const devicesOf = (limits: Json | undefined) =>
+    isObject(limits) ? Object.keys(limits).filter((name) => name.includes("/")) : [];
 
 /** The claim of a workload's data volume: the one that is filled from a backup or bound to a directory. */
 function claimOf(plan: Plan, namespace: string, workload: string): Json | undefined {
@@ -124,42 +173,45 @@ function keptBy(plan: Plan, namespace: string, claim: Json): DataVolume["kept"] 
             .filter(({ type }) => type.endsWith(`:${kind}`))
             .map(({ inputs }) => inputs)
             .filter((object) => kind === "PersistentVolume" || text(object, "metadata", "namespace") === namespace);
-    const destination = text(claim, "spec", "dataSourceRef", "name");
-    if (destination === "") {
-        const volume = objects("PersistentVolume").find((one) => text(one, "spec", "claimRef", "name") === name);
-        const terms =
-            volume === undefined
-                ? undefined
-                : at(
-                      volume,
-                      "spec",
-                      "nodeAffinity",
-                      "required",
-                      "nodeSelectorTerms",
-                      0,
-                      "matchExpressions",
-                      0,
-                      "values",
-                      0,
-                  );
-        return { by: "directory", node: String(terms ?? ""), path: text(volume, "spec", "hostPath", "path") };
-    }
     const sources = objects("ReplicationSource").filter((one) => text(one, "spec", "sourcePVC") === name);
+    if (sources.length === 0) {
+        const volume = objects("PersistentVolume").find((one) => text(one, "spec", "claimRef", "name") === name);
+        const node = ["spec", "nodeAffinity", "required", "nodeSelectorTerms", 0, "matchExpressions", 0, "values", 0];
+        return {
+            by: "directory",
+            node: String(at(volume, ...node) ?? ""),
+            path: text(volume, "spec", "hostPath", "path"),
+        };
+    }
+    const destination = text(claim, "spec", "dataSourceRef", "name");
     const backendOf = (secret: string) => secret.replace(`${name}-volsync-`, "");
     const repository = (secret: string) => {
         const found = objects("ExternalSecret").find((one) => text(one, "metadata", "name") === secret);
         return text(found, "spec", "target", "template", "data", "RESTIC_REPOSITORY");
     };
     const secretOf = (one: Json | undefined) => text(one, "spec", "restic", "repository");
-    const restorer = objects("ReplicationDestination").find((one) => text(one, "metadata", "name") === destination);
+    const restorer =
+        destination === ""
+            ? inPlace(plan, namespace, name)
+            : objects("ReplicationDestination").find((one) => text(one, "metadata", "name") === destination);
     return {
         by: "volsync",
         claim: name,
         sources: Object.fromEntries(sources.map((one) => [backendOf(secretOf(one)), text(one, "metadata", "name")])),
-        destination,
+        ...(destination === "" ? {} : { destination }),
         restoreFrom: backendOf(secretOf(restorer)),
         repositories: Object.fromEntries(sources.map((one) => [backendOf(secretOf(one)), repository(secretOf(one))])),
     };
+}
+
+/** The ReplicationDestination that a command makes and takes away again (components/backup/backed-up-volume.ts). */
+function inPlace(plan: Plan, namespace: string, claim: string): Json | undefined {
+    const environment = plan.resources
+        .filter(({ type }) => type.endsWith(":Command"))
+        .map(({ inputs }) => at(inputs, "environment"))
+        .find((one) => text(one, "CLAIM") === claim && text(one, "NAMESPACE") === namespace);
+    const object = text(environment, "DESTINATION");
+    return object === "" ? undefined : (JSON.parse(object) as Json);
 }
 
 /** API path of the Ingress or HTTPRoute of a workload. */
@@ -182,6 +234,8 @@ function at(value: Json | undefined, ...path: (string | number)[]): Json | undef
         return isObject(node) ? node[part] : undefined;
     }, value);
 }
+
+const listOf = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : []);
 
 function text(value: Json | undefined, ...path: string[]): string {
     const found = at(value, ...path);

@@ -1,4 +1,5 @@
 /** The checklist of a move, judged by what is declared and what was seen. Nothing is remembered between runs. */
+import { conversion } from "./conversion";
 import type { DataVolume, Route, SharedDatabase, Side } from "./sides";
 
 /** What was seen of one cluster; null for an object that is not there. */
@@ -10,6 +11,18 @@ export interface Seen {
     readonly destinations: Readonly<Record<string, Sync | null>>;
     /** Whether the controller of the edge has taken the route up, by API path. */
     readonly routes: Readonly<Record<string, boolean | null>>;
+    /** Whether the store has filled the app's ExternalSecrets, by name. */
+    readonly secrets: Readonly<Record<string, boolean | null>>;
+    /** What a tree in Git delivers under the app's name, by API path. */
+    readonly tree: Readonly<Record<string, Leftover | null>>;
+}
+
+/** What an object of the tree has of the pattern that the cluster is to lose. */
+export interface Leftover {
+    /** HelmRepository that its chart comes from. */
+    readonly helmRepository?: string;
+    /** Secrets whose values are substituted into what it applies. */
+    readonly substitutes?: readonly string[];
 }
 
 export interface Workload {
@@ -33,7 +46,22 @@ export interface Sync {
 /** `unseen` is for what cannot be looked at: never `done`. */
 export type Verdict = "done" | "todo" | "unseen";
 
+/** The steps of seed 002, Migrating App from Bitty to Chongus. */
+export const PARTS = [
+    "Review the configuration",
+    "The route",
+    "The chart's source",
+    "Secrets",
+    "No substitution",
+    "Namespace and volumes",
+    "Deploy",
+    "Test",
+    "Remove",
+] as const;
+
 export interface Step {
+    /** Which of `PARTS` it belongs to, from 1. */
+    readonly part: number;
     readonly title: string;
     readonly verdict: Verdict;
     readonly found: string;
@@ -57,29 +85,37 @@ export function checklist(move: Move): Step[] {
         const there = to.data.find(({ workload }) => workload === volume.workload);
         return there === undefined ? [] : [{ volume, there }];
     });
-    const lost = from.data.filter(({ workload }) => !to.data.some((there) => there.workload === workload));
-    const removal = removed(move);
-    return [
+    const deploy = [
         ...[from, to].filter(({ byGit }) => byGit).map(byPulumi(move)),
         stopped(move),
-        ...lost.map(nowhere(to)),
         ...data.map(({ volume }) => backedUp(move, volume)),
         ...data.flatMap(({ volume, there }) => copied(move, volume, there)),
         ...from.databases.map((database) => dumped(move, database)),
-        // Two clusters must not have one name: the checks between clusters would refuse it.
-        ...(taken.length > 0 ? [removal] : []),
-        running(move),
+    ];
+    const test = [
         ...data.map(({ volume, there }) => restored(move, volume, there)),
         ...from.databases.map((database) => loaded(move, database)),
         ...to.routes.map((route) => reachable(move, route)),
-        ...(taken.length > 0 ? [] : [removal]),
+    ];
+    const removal = [{ part: 9, ...removed(move) }];
+    // Two clusters must not have one name: the checks between clusters would refuse it.
+    const [early, late] = taken.length > 0 ? [removal, []] : [[], removal];
+    return [
+        ...conversion(move),
+        ...deploy.map((step) => ({ part: 7, ...step })),
+        ...early,
+        { part: 7, ...running(move) },
+        ...test.map((step) => ({ part: 8, ...step })),
+        ...late,
     ];
 }
+
+type Finding = Omit<Step, "part">;
 
 /** Argo CD and Flux undo what is scaled by hand, and the app would write its files while they are copied. */
 const byPulumi =
     ({ app }: Move) =>
-    ({ stack }: Side): Step => ({
+    ({ stack }: Side): Finding => ({
         title: `Pulumi delivers ${app} on ${stack}`,
         verdict: "todo",
         found: "Git does, and would undo what is scaled by hand",
@@ -87,7 +123,7 @@ const byPulumi =
     });
 
 /** Its files must not change while they are copied. */
-function stopped({ app, from, to, seen }: Move): Step {
+function stopped({ app, from, to, seen }: Move): Finding {
     const title = `${app} is stopped on ${from.stack}`;
     if (seen.from.silent !== undefined) return { title, verdict: "unseen", found: seen.from.silent, fix: [] };
     const running = from.workloads.filter(({ name }) => {
@@ -122,20 +158,11 @@ function stopped({ app, from, to, seen }: Move): Step {
     };
 }
 
-const nowhere =
-    (to: Side) =>
-    (volume: DataVolume): Step => ({
-        title: `the data of ${volume.workload} has a place on ${to.stack}`,
-        verdict: "todo",
-        found: `${to.stack} has no data volume for ${volume.workload}`,
-        fix: [`declare one where the app is declared for ${to.stack}; without it the data would stay behind`],
-    });
-
 /** Made by hand after the stop: the name of the trigger tells which stop it belongs to. */
 const trigger = (to: Side, workload: Workload | null | undefined) =>
     `move-to-${to.stack}-${workload == null ? "removed" : workload.generation}`;
 
-function backedUp({ from, to, seen }: Move, { workload, namespace, kept }: DataVolume): Step {
+function backedUp({ from, to, seen }: Move, { workload, namespace, kept }: DataVolume): Finding {
     const title = `the data of ${workload} is backed up since`;
     if (kept.by === "directory") {
         return {
@@ -176,7 +203,7 @@ const restic = (repository: string, mount: string) =>
     `-v ${mount.startsWith("/") ? "" : "./"}${mount} -w ${mount.split(":")[1] ?? "/data"} docker.io/restic/restic:0.18.1`;
 
 /** From where the data is to where the new cluster looks for it. */
-function copied(move: Move, { workload, kept }: DataVolume, there: DataVolume): Step[] {
+function copied(move: Move, { workload, kept }: DataVolume, there: DataVolume): Finding[] {
     const { from, to } = move;
     const title = `the data of ${workload} is where ${to.stack} looks for it`;
     const target = there.kept;
@@ -245,7 +272,7 @@ const inDatabase = ({ namespace, service }: SharedDatabase, input: boolean) =>
     `kubectl --namespace ${namespace} exec ${input ? "--stdin " : ""}service/${service} --container postgres --`;
 
 /** What is in a database only the app can tell: the step is never ticked. */
-function dumped({ from }: Move, database: SharedDatabase): Step {
+function dumped({ from }: Move, database: SharedDatabase): Finding {
     return {
         title: `the database ${database.name} is dumped`,
         verdict: "unseen",
@@ -257,7 +284,7 @@ function dumped({ from }: Move, database: SharedDatabase): Step {
     };
 }
 
-function loaded({ app, to }: Move, database: SharedDatabase): Step {
+function loaded({ app, to }: Move, database: SharedDatabase): Finding {
     const title = `the database ${database.name} is loaded on ${to.stack}`;
     const there = to.databases.find(({ name }) => name === database.name);
     if (there === undefined) {
@@ -287,7 +314,7 @@ function loaded({ app, to }: Move, database: SharedDatabase): Step {
     };
 }
 
-function running({ app, to, seen }: Move): Step {
+function running({ app, to, seen }: Move): Finding {
     const title = `${app} runs on ${to.stack}`;
     const declare = [
         `in Pulumi.${to.stack}.yaml, below apps, with what else it needs (docs/configuration.md):`,
@@ -310,7 +337,7 @@ function running({ app, to, seen }: Move): Step {
 const RESTORED =
     /restoring\s+<?snapshot\s+(\S+)\s+of\s+\[[^\]]*\]\s+at\s+(\d{4}-\d\d-\d\d)\s+(\d\d:\d\d:\d\d)(?:\.\d+)?\s+([+-]\d{2})(\d{2})/i;
 
-function restored({ to, from, seen }: Move, volume: DataVolume, there: DataVolume): Step {
+function restored({ to, from, seen }: Move, volume: DataVolume, there: DataVolume): Finding {
     const { workload, namespace, kept: target } = there;
     const title = `the data of ${workload} is restored on ${to.stack}`;
     if (target.by === "directory") {
@@ -322,6 +349,10 @@ function restored({ to, from, seen }: Move, volume: DataVolume, there: DataVolum
         };
     }
     if (seen.to.silent !== undefined) return { title, verdict: "unseen", found: seen.to.silent, fix: [] };
+    if (target.destination === undefined) {
+        const found = "restored in place, and the mover's words went with it: open the app and look";
+        return { title, verdict: "unseen", found, fix: [] };
+    }
     const sync = seen.to.destinations[target.destination];
     const goal = target.repositories[target.restoreFrom] ?? "";
     // The empty volume is backed up too, at once and before it goes, and would then be the newest.
@@ -389,7 +420,7 @@ function startOf(finished: string, seconds = 0): Date {
     return new Date(Date.parse(finished) - seconds * 1_000 - 1_000);
 }
 
-function reachable({ to, seen }: Move, { host, address, access, object }: Route): Step {
+function reachable({ to, seen }: Move, { host, address, access, object }: Route): Finding {
     const title = `${host} leads to ${to.stack}`;
     if (seen.to.silent !== undefined) return { title, verdict: "unseen", found: seen.to.silent, fix: [] };
     const where = access === "external" ? "through the tunnel" : `at ${address}`;
@@ -408,7 +439,7 @@ function reachable({ to, seen }: Move, { host, address, access, object }: Route)
     };
 }
 
-function removed({ app, from, seen }: Move): Step {
+function removed({ app, from, seen }: Move): Finding {
     const title = `${app} is gone from ${from.stack}`;
     const left = from.data
         .map(({ kept }) =>
@@ -417,10 +448,14 @@ function removed({ app, from, seen }: Move): Step {
         .join("; ");
     const kept = left === "" ? "" : `; kept: ${left}`;
     const fix = [
-        `take ${app} out of Pulumi.${from.stack}.yaml, with what only it needed`,
+        `take ${app} out of Pulumi.${from.stack}.yaml, with what only it needed${from.frozen ? ", and out of phaseOut.apps" : ""}`,
         `  pulumi preview --stack ${from.stack}; pulumi up --stack ${from.stack}`,
     ];
     if (from.declared) return { title, verdict: "todo", found: `Pulumi.${from.stack}.yaml declares it`, fix };
+    if (from.frozen) {
+        const found = `Pulumi.${from.stack}.yaml still lists it under phaseOut.apps: it could come back`;
+        return { title, verdict: "todo", found, fix: [`take ${app} out of phaseOut.apps`] };
+    }
     if (seen.from.silent !== undefined)
         return { title, verdict: "unseen", found: `${seen.from.silent}${kept}`, fix: [] };
     const there = from.workloads.filter(({ name }) => seen.from.workloads[name] != null);
