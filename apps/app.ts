@@ -4,17 +4,18 @@
  * secrets and sums, and what a cluster must have for it.
  */
 import { z } from "zod";
-import { bytes, delivery, ipv4, label } from "../config/fields";
+import { bytes, delivery, interfaceAddress, ipv4, label, macAddress } from "../config/fields";
 import type { PodSecurity } from "../components/cluster/namespaces";
 import type { Expose } from "../components/edge/edge";
 import type { DeliveryChoice } from "../components/gitops/delivery";
 import type { GpuKind, Platform } from "../components/platform";
+import type { NetworkWish } from "../components/network/networks";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SharedLibrary } from "../components/storage/volumes";
 import type { WorkloadArgs } from "../components/workload";
 
 /** What an app does for others: who asks for a role gets every app of the cluster that has it. */
-export type Role = "indexers" | "downloads" | "series" | "films" | "requests" | "plex";
+export type Role = "indexers" | "downloads" | "series" | "films" | "requests" | "plex" | "mqtt";
 
 /** An app as those who ask it see it. */
 export interface Partner {
@@ -49,8 +50,12 @@ export interface AppConfig {
     readonly memory: string;
     /** Host label; of every app that is reached. */
     readonly host?: string;
-    /** Address of its own; of every app whose reach is `dedicated`. */
-    readonly address?: string;
+    /** Address of its own; of every app whose reach is `dedicated`, where the cluster has addresses to give. */
+    readonly address?: string | undefined;
+    /** `sqlite`: does without the server that the app asks for by default. */
+    readonly database?: "postgres" | "sqlite";
+    /** A second network card. */
+    readonly network?: NetworkWish | undefined;
     readonly gpu?: GpuWish | undefined;
     readonly delivery?: DeliveryChoice | undefined;
     /** False: not built, although others imply it; of every app that is implied. */
@@ -65,7 +70,7 @@ export interface Given {
     /** What its declaration and configuration say of its main workload, as that one's arguments. */
     readonly main: Pick<
         WorkloadArgs,
-        "namespace" | "group" | "ports" | "expose" | "cpu" | "memory" | "connects" | "gpu"
+        "namespace" | "group" | "ports" | "expose" | "cpu" | "memory" | "connects" | "gpu" | "network"
     >;
     /** Every app of a role that this one asks, in the catalogue's order. */
     partners(role: Role): readonly Partner[];
@@ -89,9 +94,11 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly reach?: Expose["access"];
     readonly provides?: Role;
     readonly asks?: readonly Asks[];
+    /** Why a configuration of it builds nothing, for a warning; undefined: it is built. */
+    readonly leftOut?: (config: C) => string | undefined;
     /** It is there of itself where an app of one of these roles is, unless its block says `enabled: false`. */
     readonly impliedBy?: readonly Role[];
-    /** Place of its API key in the secret store, where it can be given one. */
+    /** Place of its API key, or of the password in its place, in the secret store, where it can be given one. */
     readonly apiKey?: SecretRef;
     /** Values of the secret store that it reads, API keys aside. */
     readonly secrets?: readonly SecretRef[];
@@ -99,8 +106,8 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly gpu?: "needed" | "optional";
     readonly database?: "postgres";
     readonly libraries?: readonly SharedLibrary[];
-    /** Character devices of the node. */
-    readonly devices?: readonly string[];
+    /** Character devices of the node that a configuration asks for. */
+    readonly devices?: (config: C) => readonly string[];
     /** True: it makes kinds of Prometheus' operator. */
     readonly monitored?: boolean;
     /** Workloads of it that have a data volume, which outlives the cluster. */
@@ -138,8 +145,20 @@ export function block<M extends z.ZodRawShape>(memory: string, more: M) {
 /** Size of the data volume. */
 export const storage = (size: string) => bytes.default(size);
 
-/** Address of its own from the cluster's pool. */
-export const address = ipv4;
+/** Address of its own from the cluster's pool; a rule says where it must stand. */
+export const address = ipv4.optional();
+
+/** A second network card; absent: none. */
+export const network = z
+    .strictObject({
+        /** One of the cluster's networks. */
+        name: label,
+        mac: macAddress.optional(),
+        /** Where the network has no DHCP: address and length of the prefix, e.g. 192.168.1.60/24. */
+        address: interfaceAddress.optional(),
+    })
+    .transform(({ name, ...rest }) => ({ network: name, ...rest }))
+    .optional();
 
 /** A GPU's maker; absent: of whatever maker the cluster has one. */
 export const gpu = z.enum(["nvidia", "intel", "amd", "none"], { error: "nvidia, intel, amd or none" }).optional();

@@ -1,11 +1,15 @@
 /** The catalogue: every app that may stand under `apps:` of a stack. An app is its file and its line here. */
 import type { AnyApp } from "./app";
 import { ollama } from "./ai/ollama";
+import { homeAssistant } from "./home-automation/home-assistant";
+import { mosquitto } from "./home-automation/mosquitto";
+import { zigbee2mqtt } from "./home-automation/zigbee2mqtt";
 import { jellyfin } from "./media/jellyfin";
 import { mediaWiring } from "./media/media-wiring";
 import { overseerr } from "./media/overseerr";
 import { plex } from "./media/plex";
 import { prowlarr } from "./media/prowlarr";
+import { qbittorrent } from "./media/qbittorrent";
 import { radarr } from "./media/radarr";
 import { recyclarr } from "./media/recyclarr";
 import { sabnzbd } from "./media/sabnzbd";
@@ -24,11 +28,15 @@ export const catalogue: readonly AnyApp[] = [
     prowlarr,
     overseerr,
     transmission,
+    qbittorrent,
     jellyfin,
     sabnzbd,
     recyclarr,
     mediaWiring,
     paperless,
+    mosquitto,
+    zigbee2mqtt,
+    homeAssistant,
     ollama,
     awair,
     graphiteExporter,

@@ -137,6 +137,33 @@ const pinned = {
         digest: "sha256:d1ab1b095eb81ce689abc8b8094badc4c4ea657051749014a631f8cca876a620",
     },
     // docker-library/repo-info, repos/busybox/remote/1.37.0.md at 01a70542: the index.
+    // 62086230549: from the top-level digest of the multi-platform image.
+    qbittorrent: {
+        repository: "lscr.io/linuxserver/qbittorrent",
+        tag: "5.2.3_v2.0.14-ls473",
+        digest: "sha256:304b19cf94bf4fda534e0b086cab9c5f1a9e139a8180c05c0ad7d2ba1526fa99",
+    },
+    homeAssistant: {
+        repository: "ghcr.io/home-operations/home-assistant",
+        tag: "2026.8.3",
+        digest: "sha256:16ca445e58fa71d4f7ff287d4e9793ea690ccae932a5e200852371425cd7abb0",
+    },
+    mosquitto: {
+        repository: "docker.io/library/eclipse-mosquitto",
+        tag: "2.0.22",
+        digest: "sha256:212f89e1eaeb2c322d6441b64396e3346026674db8fa9c27beac293405c32b3c",
+    },
+    zigbee2mqtt: {
+        repository: "ghcr.io/koenkk/zigbee2mqtt",
+        tag: "2.13.0",
+        digest: "sha256:4fb4db4d49a217bed6d0204f454ce809febc565bbe051b85c556ee2bcef73d8c",
+    },
+    // The reference plugins of CNI. 70977466546, which mirrors tag and digest.
+    cniPlugins: {
+        repository: "docker.io/rancher/hardened-cni-plugins",
+        tag: "v1.9.1-build20260903",
+        digest: "sha256:cfc3c7284882f1931ddb3d881651f81a7728542401aa294c6c058b67f71c70b8",
+    },
     localPathHelper: {
         repository: "docker.io/library/busybox",
         tag: "1.37.0",
@@ -147,6 +174,8 @@ const pinned = {
 /** Images for which no digest with a named source was found. The one list of exceptions to "always by digest". */
 export const tagOnlyImages = {
     transmission: { repository: "haugene/transmission-openvpn", tag: "5.4.1" },
+    // Public files name digests of the thick plugin only, which does not run on a node that is a container.
+    multus: { repository: "ghcr.io/k8snetworkplumbingwg/multus-cni", tag: "v4.2.4" },
 } as const satisfies Record<string, Image>;
 
 export const images = { ...pinned, ...tagOnlyImages };

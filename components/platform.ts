@@ -8,6 +8,7 @@ import type { Databases } from "./database/databases";
 import type { Edge } from "./edge/edge";
 import type { AppDelivery } from "./gitops/delivery";
 import type { Namespaces } from "./cluster/namespaces";
+import type { Networks } from "./network/networks";
 import type { SecretStore } from "./secrets/secret-store";
 import type { Storage } from "./storage/volumes";
 
@@ -51,6 +52,10 @@ export interface Platform {
     readonly databases?: Databases;
     /** GPUs by maker; a workload that asks for one that is not here is an error. */
     readonly gpus?: Readonly<Partial<Record<GpuKind, Gpu>>>;
+    /** Node that has the devices which workloads ask for; absent: there is but one that could. */
+    readonly deviceNode?: string;
+    /** Networks besides the pod network; absent: there are none. */
+    readonly networks?: Networks;
     /** Annotations on every controller of a workload that reads a Secret or ConfigMap, e.g. Reloader's. */
     readonly reloadAnnotations?: Readonly<Record<string, string>>;
     /** How the app at hand reaches the cluster; absent: by Pulumi. */

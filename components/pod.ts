@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { imageReference, type Image } from "./images";
+import type { NetworkWish } from "./network/networks";
 import type { GpuKind, WorkloadHost } from "./platform";
 import type { SecretRef } from "./secrets/secret-store";
 import { volumeName, type Volume } from "./storage/volumes";
@@ -10,15 +11,28 @@ import { volumeName, type Volume } from "./storage/volumes";
 /**
  * Who a container runs as.
  * - `owner`: user and group of the household's files (the cluster's Storage names them), root file system read-only;
- * - `{ user }`: another non-root user, likewise confined; `writableRoot` for images that write beside their volumes;
+ * - `{ user }`: another non-root user, or the owner, likewise confined; `writableRoot` for images that write beside their volumes;
  * - `startsAsRoot`: images (s6-overlay and the like) whose init is root and drops to PUID/PGID itself;
- * - `vpn`: starts as root and configures the network: NET_ADMIN on top.
+ * - `vpn`: starts as root and configures the network: NET_ADMIN on top;
+ * - `devices`: the owner, with the node's devices open: the runtime lets only a privileged container at a device that no device plugin gives out.
  */
 export type Security =
     | "owner"
+    | "devices"
     | "startsAsRoot"
     | "vpn"
-    | { readonly user: number; readonly group?: number; readonly writableRoot?: boolean };
+    | { readonly user: number | "owner"; readonly group?: number; readonly writableRoot?: boolean };
+
+/** A container that runs to its end before the workload's own one starts, with the same environment and files. */
+export interface InitStep {
+    /** Default: the workload's own. */
+    image?: Image;
+    command: readonly string[];
+    /** Its mount path to the mount path of a volume of the workload. */
+    mounts: Readonly<Record<string, string>>;
+    /** True: it alone is root, for what nobody else may do, such as apt-get and chown. Otherwise it is who the workload is. */
+    asRoot?: boolean;
+}
 
 export interface PodArgs {
     /** A namespace that the stack declared. */
@@ -41,6 +55,12 @@ export interface PodArgs {
     cpu: string;
     memory: { readonly request: string; readonly limit: string };
     security: Security;
+    /** Groups besides its own, e.g. that of a device. */
+    groups?: readonly number[];
+    /** What runs before, by name, in this order. */
+    init?: Readonly<Record<string, InitStep>>;
+    /** A card in another network besides the pod network. */
+    network?: NetworkWish | undefined;
     /** One GPU of this maker. */
     gpu?: GpuKind;
     /** Annotations of the pods; a change rolls them. */
@@ -94,7 +114,17 @@ export function workloadPod(
     volumesApart(name, volumes, args.files);
     const files = configFiles(name, args.files, namespace, labels, options.objects);
     const gpu = graphics(name, args.gpu, platform);
-    const annotations = { ...args.podAnnotations, ...files?.annotations };
+    const annotations = {
+        ...args.podAnnotations,
+        ...files?.annotations,
+        ...networkCard(name, args.network, platform),
+    };
+    const groups = [
+        ...(gpu?.groups === undefined ? [] : [gpu.groups]),
+        ...(args.groups === undefined ? [] : [[...args.groups]]),
+    ];
+    const env = environment(args, platform, secret);
+    const mounts = [...volumes.map(mount), ...(files?.mounts ?? [])];
 
     return {
         namespace,
@@ -110,9 +140,21 @@ export function workloadPod(
                 enableServiceLinks: false,
                 securityContext: {
                     ...podSecurity(args.security, platform),
-                    ...(gpu?.groups === undefined ? {} : { supplementalGroups: gpu.groups }),
+                    ...(groups.length === 0
+                        ? {}
+                        : { supplementalGroups: pulumi.all(groups).apply((all) => all.flat()) }),
                 },
                 ...spec,
+                ...(platform.deviceNode !== undefined && volumes.some(([, { kind }]) => kind === "device")
+                    ? { nodeSelector: { "kubernetes.io/hostname": platform.deviceNode } }
+                    : {}),
+                ...(args.init === undefined
+                    ? {}
+                    : {
+                          initContainers: Object.entries(args.init).map((step) =>
+                              initContainer(name, args, env, files?.mounts ?? [], step),
+                          ),
+                      }),
                 ...(gpu?.runtimeClass === undefined ? {} : { runtimeClassName: gpu.runtimeClass }),
                 containers: [
                     {
@@ -120,7 +162,7 @@ export function workloadPod(
                         image: imageReference(args.image),
                         ...(args.command === undefined ? {} : { command: [...args.command] }),
                         ...(args.args === undefined ? {} : { args: [...args.args] }),
-                        env: environment(args, platform, secret),
+                        env,
                         resources: {
                             requests: { cpu: args.cpu, memory: args.memory.request },
                             limits: {
@@ -130,7 +172,7 @@ export function workloadPod(
                         },
                         ...container,
                         securityContext: containerSecurity(args.security),
-                        volumeMounts: [...volumes.map(mount), ...(files?.mounts ?? [])],
+                        volumeMounts: mounts,
                         ...args.patch?.container,
                     },
                 ],
@@ -139,6 +181,55 @@ export function workloadPod(
             },
         },
     };
+}
+
+function initContainer(
+    name: string,
+    args: PodArgs,
+    env: k8s.types.input.core.v1.EnvVar[],
+    files: k8s.types.input.core.v1.VolumeMount[],
+    [step, { image, command, mounts, asRoot }]: readonly [string, InitStep],
+): k8s.types.input.core.v1.Container {
+    const volumeMounts = Object.entries(mounts).map(([path, of]) => {
+        const volume = args.volumes?.[of];
+        if (volume === undefined) {
+            throw new pulumi.RunError(
+                `workload ${name}: its step ${step} mounts the volume of ${of}, and there is none; ` +
+                    `it has ${Object.keys(args.volumes ?? {}).join(", ")}`,
+            );
+        }
+        return { ...mount([of, volume]), mountPath: path };
+    });
+    return {
+        name: step,
+        image: imageReference(image ?? args.image),
+        command: [...command],
+        env,
+        resources: {
+            requests: { cpu: "10m", memory: "32Mi" },
+            limits: { memory: args.memory.limit },
+        },
+        securityContext:
+            asRoot === true
+                ? { runAsUser: 0, runAsGroup: 0, runAsNonRoot: false, allowPrivilegeEscalation: false }
+                : containerSecurity(args.security),
+        volumeMounts: [...volumeMounts, ...files],
+    };
+}
+
+/** Annotation that asks for the card. */
+function networkCard(
+    name: string,
+    wish: NetworkWish | undefined,
+    { networks }: WorkloadHost,
+): Readonly<Record<string, pulumi.Input<string>>> {
+    if (wish === undefined) return {};
+    if (networks === undefined) {
+        throw new pulumi.RunError(
+            `workload ${name} asks for a card in the network ${wish.network}, and this cluster has the pod network only`,
+        );
+    }
+    return networks.card(name, wish);
 }
 
 function secretOf(
@@ -287,14 +378,17 @@ function podSecurity(security: Security, platform: WorkloadHost): k8s.types.inpu
         case "vpn":
             return { ...fsGroup, seccompProfile };
         case "owner":
+        case "devices":
             return { ...fsGroup, seccompProfile, runAsNonRoot: true, runAsUser: uid, runAsGroup: gid };
         default:
-            return {
-                seccompProfile,
-                runAsNonRoot: true,
-                runAsUser: security.user,
-                runAsGroup: security.group ?? security.user,
-            };
+            return security.user === "owner"
+                ? podSecurity("owner", platform)
+                : {
+                      seccompProfile,
+                      runAsNonRoot: true,
+                      runAsUser: security.user,
+                      runAsGroup: security.group ?? security.user,
+                  };
     }
 }
 
@@ -305,6 +399,8 @@ function containerSecurity(security: Security): k8s.types.input.core.v1.Security
             return { allowPrivilegeEscalation: false };
         case "vpn":
             return { allowPrivilegeEscalation: false, capabilities: { add: ["NET_ADMIN"] } };
+        case "devices":
+            return { privileged: true, readOnlyRootFilesystem: true };
         default:
             return {
                 allowPrivilegeEscalation: false,

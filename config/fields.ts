@@ -19,6 +19,24 @@ export const ipv4 = text("an IPv4 address such as 192.168.0.10").refine(isIpv4, 
     error: "an IPv4 address such as 192.168.0.10",
 });
 
+/** Hardware address of one network card: no group address (lowest bit of the first octet), in lower case. */
+export const macAddress = pattern(
+    /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/,
+    "a hardware address in lower case such as 24:6e:96:00:00:01",
+);
+
+/** A device file of a machine. */
+export const devicePath = pattern(
+    /^\/dev(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._:+-]+)+$/,
+    "a device of the machine such as /dev/ttyUSB0 or /dev/serial/by-id/usb-...",
+);
+
+/** Address of an interface with the length of its network's prefix. */
+export const interfaceAddress = text("an address with its prefix such as 192.168.1.60/24").refine(
+    (value) => isCidr(value) && /\/([89]|[12]\d|30)$/.test(value) && !isCanonicalCidr(value),
+    { error: "an address with its prefix such as 192.168.1.60/24, not the network's own" },
+);
+
 /** True for an IPv4 network, with or without host bits. */
 export const isCidr = (value: string): boolean => {
     try {

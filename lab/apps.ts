@@ -5,6 +5,7 @@ import type { AnyApp, App, AppConfig, Asks, Given, Partner, Role } from "../apps
 import type { PodSecurity } from "../components/cluster/namespaces";
 import type { Expose } from "../components/edge/edge";
 import type { GpuKind, Platform } from "../components/platform";
+import type { NetworkWish } from "../components/network/networks";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SharedLibrary } from "../components/storage/volumes";
 import { show, type CrossRule, type Fault } from "../config/parse";
@@ -56,8 +57,14 @@ export interface Offers {
     readonly libraries: readonly SharedLibrary[];
     /** True: a workload can be given a device of the machine. */
     readonly devices: boolean;
+    /** False: a workload can be given no address of its own, and is reached as every other. */
+    readonly addresses: boolean;
+    /** Networks besides the pod network that pods can have a card in. */
+    readonly networks?: readonly string[];
     /** What would give the cluster what it lacks, for the person who reads the fault. */
-    readonly mend: Readonly<Record<"gpu" | "postgres" | "prometheus" | "library" | "device", string>>;
+    readonly mend: Readonly<
+        Record<"gpu" | "postgres" | "prometheus" | "library" | "device" | "address" | "network", string>
+    >;
 }
 
 /** The declared apps, each after those it asks, otherwise in the catalogue's order. */
@@ -76,7 +83,7 @@ export function declaredApps(apps: Apps): Declared[] {
 function inCatalogueOrder(apps: Apps): Declared[] {
     return catalogue.flatMap((app): Declared[] => {
         const config = apps[app.name];
-        return config === undefined ? [] : [{ app, config }];
+        return config === undefined || app.leftOut?.(config as never) !== undefined ? [] : [{ app, config }];
     });
 }
 
@@ -141,14 +148,26 @@ export function appsWithData(apps: Apps): string[] {
     return inCatalogueOrder(apps).flatMap(({ app }) => app.keeps ?? []);
 }
 
+/** Whether it has a database on the cluster's server. */
+const asksDatabase = ({ app, config }: Declared): boolean => app.database !== undefined && config.database !== "sqlite";
+
 /** Databases on the shared server. */
 export function appDatabases(apps: Apps): string[] {
-    return declaredApps(apps).flatMap(({ app }) => (app.database === undefined ? [] : [app.name]));
+    return declaredApps(apps).flatMap((one) => (asksDatabase(one) ? [one.app.name] : []));
+}
+
+const devicesOf = ({ app, config }: Declared): readonly string[] => app.devices?.(config as never) ?? [];
+
+/** Second network cards with the network that each is in. */
+export function appCards(apps: Apps): { readonly app: string; readonly wish: NetworkWish }[] {
+    return declaredApps(apps).flatMap(({ app, config }) =>
+        config.network === undefined ? [] : [{ app: app.name, wish: config.network }],
+    );
 }
 
 /** Devices of the machine that apps ask for. */
 export function appDevices(apps: Apps): string[] {
-    return [...new Set(declaredApps(apps).flatMap(({ app }) => app.devices ?? []))];
+    return [...new Set(declaredApps(apps).flatMap(devicesOf))];
 }
 
 /** GPUs handed out: app to maker, and those for whom there was none. */
@@ -187,6 +206,7 @@ export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) 
     return [
         ({ apps }) => partnersMissing(declaredApps(apps)),
         (config) => needsMissing(declaredApps(config.apps), offers(config)),
+        (config) => addressesMissing(declaredApps(config.apps), offers(config)),
         ({ apps }) => limitsBelowRequests(declaredApps(apps)),
         (config) => limitsExceeded(declaredApps(config.apps), offers(config)),
         (config) => requestsExceeded(declaredApps(config.apps), offers(config)),
@@ -221,27 +241,49 @@ function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
     });
     const { refused } = shareGpus(declared, offers.gpus);
     return [
-        ...declared.flatMap(({ app }): Fault[] => [
-            ...(app.database === undefined || offers.postgres
-                ? []
-                : [fault(app, "a PostgreSQL server", "none", offers.mend.postgres)]),
-            ...(app.monitored !== true || offers.prometheus
-                ? []
-                : [fault(app, "Prometheus", "none", offers.mend.prometheus)]),
-            ...((app.devices ?? []).length === 0 || offers.devices
-                ? []
-                : [fault(app, `the device ${app.devices?.join(", ")}`, "none to hand out", offers.mend.device)]),
-            ...(app.libraries ?? [])
-                .filter((library) => !offers.libraries.includes(library))
-                .map((library) =>
-                    fault(
-                        app,
-                        `the library "${library}"`,
-                        offers.libraries.length === 0 ? "none" : offers.libraries.join(", "),
-                        offers.mend.library.replaceAll("<library>", library),
+        ...declared.flatMap((one): Fault[] => {
+            const { app, config } = one;
+            return [
+                ...(!asksDatabase(one) || offers.postgres
+                    ? []
+                    : [
+                          fault(
+                              app,
+                              "a PostgreSQL server",
+                              "none",
+                              config.database === undefined
+                                  ? offers.mend.postgres
+                                  : `${offers.mend.postgres}, or apps.${app.name}.database: sqlite to do without`,
+                          ),
+                      ]),
+                ...(app.monitored !== true || offers.prometheus
+                    ? []
+                    : [fault(app, "Prometheus", "none", offers.mend.prometheus)]),
+                ...(devicesOf(one).length === 0 || offers.devices
+                    ? []
+                    : [fault(app, `the device ${devicesOf(one).join(", ")}`, "none to hand out", offers.mend.device)]),
+                ...(config.network === undefined || offers.networks?.includes(config.network.network) === true
+                    ? []
+                    : [
+                          fault(
+                              app,
+                              `a card in the network "${config.network.network}"`,
+                              (offers.networks ?? []).join(", ") || "the pod network only",
+                              offers.mend.network,
+                          ),
+                      ]),
+                ...(app.libraries ?? [])
+                    .filter((library) => !offers.libraries.includes(library))
+                    .map((library) =>
+                        fault(
+                            app,
+                            `the library "${library}"`,
+                            offers.libraries.length === 0 ? "none" : offers.libraries.join(", "),
+                            offers.mend.library.replaceAll("<library>", library),
+                        ),
                     ),
-                ),
-        ]),
+            ];
+        }),
         ...refused.map(({ declared: { app, config }, why }) =>
             why === "none"
                 ? fault(
@@ -259,6 +301,18 @@ function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
                   },
         ),
     ];
+}
+
+/** Where there are addresses to give, an app that is reached by its own must have one. */
+function addressesMissing(declared: readonly Declared[], offers: Offers): Fault[] {
+    return declared
+        .filter(({ app, config }) => app.reach === "dedicated" && offers.addresses && config.address === undefined)
+        .map(({ app }): Fault => ({
+            rule: "required",
+            path: `apps.${app.name}.address`,
+            got: "nothing",
+            allowed: "an IPv4 address such as 192.168.0.10, of the cluster's pool (required)",
+        }));
 }
 
 function gpuText(gpus: Offers["gpus"]): string {
@@ -330,6 +384,15 @@ function requestsExceeded(declared: readonly Declared[], offers: Offers): Fault[
     ];
 }
 
+/** Apps that stand in the configuration and are not built, each with the reason. */
+export function leftOutApps(apps: Apps): { readonly app: string; readonly why: string }[] {
+    return catalogue.flatMap((app) => {
+        const config = apps[app.name];
+        const why = config === undefined ? undefined : app.leftOut?.(config as never);
+        return why === undefined ? [] : [{ app: app.name, why }];
+    });
+}
+
 /** Builds every declared app. `on`: the platform as one app sees it. */
 export function deployApps(apps: Apps, gpus: Offers["gpus"], on: (app: string) => Platform): void {
     const declared = declaredApps(apps);
@@ -347,6 +410,7 @@ export function deployApps(apps: Apps, gpus: Offers["gpus"], on: (app: string) =
             memory: { request: app.requests.memory, limit: config.memory },
             ...(expose === undefined ? {} : { expose }),
             ...(gpu === undefined ? {} : { gpu }),
+            ...(config.network === undefined ? {} : { network: config.network }),
             ...(app.asks === undefined
                 ? {}
                 : { connects: app.asks.flatMap(({ role }) => partners(role)).map(({ url }) => url) }),
@@ -362,7 +426,7 @@ export function deployApps(apps: Apps, gpus: Offers["gpus"], on: (app: string) =
 function exposeOf({ app, config: { host, address } }: Declared): Expose | undefined {
     if (app.reach === undefined || host === undefined) return undefined;
     if (app.reach !== "dedicated") return { host, access: app.reach };
-    return address === undefined ? undefined : { host, access: "dedicated", address };
+    return address === undefined ? { host, access: "local" } : { host, access: "dedicated", address };
 }
 
 function partner(one: Declared, declared: readonly Declared[]): Partner {

@@ -9,7 +9,7 @@ import { exportedValues } from "../components/secrets/exported";
 import { SopsSecretStore } from "../components/secrets/sops";
 import { deliveryChoices } from "../config/fields";
 import { accountProviders, type Accounts } from "./accounts";
-import { deployApps, type Apps, type Offers } from "./apps";
+import { deployApps, leftOutApps, type Apps, type Offers } from "./apps";
 import type { SecretsFile, Stage, StackContext, StackSummary } from "./context";
 
 /** The part of a configuration that every recipe has. */
@@ -154,6 +154,7 @@ export class Lab {
 
     /** Builds every app of the configuration, each after those it asks. */
     deploy(platform: Platform): void {
+        for (const { app, why } of leftOutApps(this.config.apps)) void pulumi.log.warn(`${app} is left out: ${why}`);
         deployApps(this.config.apps, this.offers.gpus, (app) => this.deliveries.platform(app, platform));
     }
 

@@ -58,11 +58,6 @@ const homelab: StackPolicy = {
         })),
         {
             rule: "non-root",
-            match: { name: "plex" },
-            reason: "The image's init (s6) starts as root and drops to PUID and PGID.",
-        },
-        {
-            rule: "non-root",
             match: { name: "transmission" },
             reason: "It makes the VPN's device and routes, and then drops to PUID and PGID.",
         },
@@ -87,11 +82,6 @@ const chongus: StackPolicy = {
             match: { name },
             reason: "Seed 002, Resource Quotas and Limits: Rook-Ceph has none, it is system-critical.",
         })),
-        {
-            rule: "non-root",
-            match: { name: "paperless" },
-            reason: "The image's init (s6) starts as root and drops to USERMAP_UID and USERMAP_GID.",
-        },
         ...["cert-manager", "cnpg-system", "external-secrets", "flux-system", "rook-ceph", "volsync-system"].map(
             (name): Exemption => ({
                 rule: "namespace-name",

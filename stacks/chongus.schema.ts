@@ -31,6 +31,7 @@ import {
     ipv4,
     isCidr,
     label,
+    macAddress,
     owner,
     protectData,
     relativePath,
@@ -54,7 +55,7 @@ const node = z.strictObject({
     name: label,
     address: ipv4,
     /** Hardware address of the interface that has the address; a server has several, and Talos must take this one. */
-    mac: version("a hardware address in lower case such as 24:6e:96:00:00:01", /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/),
+    mac: macAddress,
     /** Disk that Talos is installed on; it is wiped at the first installation. */
     systemDisk: diskById,
     /** Disks that Ceph takes whole, two a node in the seed. None on any node: there is no Ceph, and data is on local disks. */
@@ -264,6 +265,7 @@ export function chongusOffers({ nodes, storage: disks, postgres: databases }: Ch
         postgres: databases !== undefined,
         prometheus: true,
         devices: false,
+        addresses: true,
         libraries: LIBRARIES.filter((library) => disks.nfs?.[library] !== undefined),
         mend: {
             gpu: "say under nodes[].gpus how many a machine has",
@@ -271,6 +273,8 @@ export function chongusOffers({ nodes, storage: disks, postgres: databases }: Ch
             prometheus: "it is always there",
             library: "set storage.nfs.<library>, an export of the file server",
             device: "put it on a cluster of one machine, such as one of the recipe homelab",
+            address: "take it out",
+            network: "put it on a cluster of the recipe truenas, with networks",
         },
     };
 }

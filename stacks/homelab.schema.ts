@@ -163,6 +163,7 @@ export function homelabOffers({ node: machine, storage: s }: HomelabConfig): Off
         postgres: false,
         prometheus: true,
         devices: true,
+        addresses: true,
         libraries: ["media", "downloads", ...(s.inbox === undefined ? [] : (["inbox"] as const))],
         mend: {
             gpu: "put it on a cluster of the recipe chongus, whose nodes may have GPUs",
@@ -170,6 +171,8 @@ export function homelabOffers({ node: machine, storage: s }: HomelabConfig): Off
             prometheus: "it is always there",
             library: "set storage.<library>, a directory of the node",
             device: "it is always there",
+            address: "take it out",
+            network: "put it on a cluster of the recipe truenas, with networks",
         },
     };
 }

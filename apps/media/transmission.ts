@@ -30,7 +30,7 @@ export const transmission = app({
     provides: "downloads",
     secrets: Object.values(SECRETS),
     libraries: ["downloads"],
-    devices: [TUN],
+    devices: () => [TUN],
     keeps: ["transmission"],
     requests: { cpu: "100m", memory: "256Mi" },
     // The VPN's device and routes.

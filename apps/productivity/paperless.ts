@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
 import { app, storage, webApp, type Given } from "../app";
 import { images } from "../../components/images";
 import type { Platform } from "../../components/platform";
@@ -32,7 +33,22 @@ export const paperless = app({
     ...common,
     name: "paperless",
     title: "documents, scanned, read and found again",
-    config: webApp({ host: "paperless", memory: "4Gi" }, { storage: storage("20Gi") }),
+    config: webApp(
+        { host: "paperless", memory: "4Gi" },
+        {
+            storage: storage("20Gi"),
+            /** `sqlite`: a file in its data volume instead of the cluster's server. */
+            database: z.enum(["postgres", "sqlite"], { error: "postgres or sqlite" }).default("postgres"),
+            /** What documents are written in, as tesseract calls its packages, e.g. deu, chi-sim; empty: English. */
+            languages: z
+                .array(
+                    z.string().regex(/^[a-z]{3}(-[a-z]+)*$/, {
+                        error: "a language as tesseract calls it: eng, deu, chi-sim",
+                    }),
+                )
+                .default([]),
+        },
+    ),
     ports: { http: 8000 },
     reach: "local",
     secrets: Object.values(SECRETS),
@@ -41,24 +57,53 @@ export const paperless = app({
     keeps: ["paperless"],
     requests: { cpu: "10m", memory: "1Gi" },
     helpers,
-    // The image's init is root.
+    // Steps before it are root.
     podSecurity: "baseline",
     build: (platform, config, { main }) => build(platform, config, main),
 });
 
-function build(
-    platform: Platform,
-    config: { readonly host: string; readonly storage: string },
-    main: Given["main"],
-): Workload {
+const TESSDATA = "/data/tessdata";
+
+/**
+ * Language data, once: kept in the data volume, so that a start needs no internet. The image installs languages itself
+ * only when all of it runs as root.
+ */
+function languagesScript(languages: readonly string[]): string {
+    const files = languages.map((language) => `${TESSDATA}/${language.replaceAll("-", "_")}.traineddata`);
+    return [
+        `missing=; for file in ${files.join(" ")}; do test -e "$file" || missing=yes; done`,
+        'test -n "$missing" || exit 0',
+        "apt-get --quiet update",
+        `apt-get --quiet --yes --no-install-recommends install ${languages.map((one) => `tesseract-ocr-${one}`).join(" ")}`,
+        'image=$(dirname "$(find /usr/share/tesseract-ocr -name eng.traineddata | head -n 1)")',
+        `mkdir -p ${TESSDATA}`,
+        `cp -R "$image"/. ${TESSDATA}/`,
+        `chmod -R a+rX ${TESSDATA}`,
+    ].join("\n");
+}
+
+function postgres(platform: Platform) {
     if (platform.databases === undefined) {
         throw new pulumi.RunError("paperless needs a PostgreSQL server, and this cluster has none");
     }
-    const database = platform.databases.postgres(
+    return platform.databases.postgres(
         "paperless",
         { database: "paperless", namespace: platform.namespaces.name(common.namespace) },
         platform.opts,
     );
+}
+
+function build(
+    platform: Platform,
+    config: {
+        readonly host: string;
+        readonly storage: string;
+        readonly database: "postgres" | "sqlite";
+        readonly languages: readonly string[];
+    },
+    main: Given["main"],
+): Workload {
+    const database = config.database === "sqlite" ? undefined : postgres(platform);
     const broker = new Workload(
         "paperless-redis",
         {
@@ -109,12 +154,17 @@ function build(
             env: {
                 PAPERLESS_URL: platform.edge.url(config.host),
                 PAPERLESS_PORT: "8000",
+                HOME: "/usr/src/paperless",
                 PAPERLESS_TIME_ZONE: platform.cluster.timezone,
-                PAPERLESS_DBENGINE: "postgresql",
-                PAPERLESS_DBHOST: database.host,
-                PAPERLESS_DBPORT: String(database.port),
-                PAPERLESS_DBNAME: database.name,
-                PAPERLESS_DBUSER: database.user,
+                ...(database === undefined
+                    ? { PAPERLESS_DBENGINE: "sqlite" }
+                    : {
+                          PAPERLESS_DBENGINE: "postgresql",
+                          PAPERLESS_DBHOST: database.host,
+                          PAPERLESS_DBPORT: String(database.port),
+                          PAPERLESS_DBNAME: database.name,
+                          PAPERLESS_DBUSER: database.user,
+                      }),
                 PAPERLESS_REDIS: broker.url.replace("http:", "redis:"),
                 PAPERLESS_TIKA_ENABLED: "true",
                 PAPERLESS_TIKA_ENDPOINT: tika.url,
@@ -126,17 +176,43 @@ function build(
                 PAPERLESS_CONSUMER_POLLING_INTERVAL: "60",
                 PAPERLESS_CONSUMER_RECURSIVE: "true",
                 PAPERLESS_CONSUMER_SUBDIRS_AS_TAGS: "true",
-                // The image's init is root and drops to these.
-                USERMAP_UID: String(uid),
-                USERMAP_GID: String(gid),
+                ...(config.languages.length === 0
+                    ? {}
+                    : {
+                          PAPERLESS_OCR_LANGUAGE: config.languages.join("+").replaceAll("-", "_"),
+                          TESSDATA_PREFIX: TESSDATA,
+                      }),
             },
             secrets: SECRETS,
-            secretEnv: { PAPERLESS_DBPASS: database.password },
-            volumes: { "/data": data(config.storage), [inbox]: shared("inbox"), "/tmp": scratch("4Gi") },
+            ...(database === undefined ? {} : { secretEnv: { PAPERLESS_DBPASS: database.password } }),
+            volumes: {
+                "/data": data(config.storage),
+                [inbox]: shared("inbox"),
+                "/tmp": scratch("4Gi"),
+                "/run": scratch("64Mi"),
+            },
+            init: {
+                // s6 wants it to be the user's own, and only root can give it away.
+                "run-directory": {
+                    command: ["chown", `${uid}:${gid}`, "/run-of-paperless"],
+                    mounts: { "/run-of-paperless": "/run" },
+                    asRoot: true,
+                },
+                ...(config.languages.length === 0
+                    ? {}
+                    : {
+                          "tesseract-langs": {
+                              command: ["/bin/bash", "-euc", languagesScript(config.languages)],
+                              mounts: { "/data": "/data" },
+                              asRoot: true,
+                          },
+                      }),
+            },
             // Every page but this one asks for a login and answers with a redirect.
             health: { http: "/accounts/login/" },
             connects: [broker.url, tika.url, gotenberg.url],
-            security: "startsAsRoot",
+            // Its home directory and s6 write beside the volumes.
+            security: { user: "owner", writableRoot: true },
         },
         platform,
     );

@@ -187,7 +187,9 @@ const downloadClient = (app, client) =>
         name: client.name,
         kind: client.name,
         address: { host: host(client), port: port(client) },
-        key: keyOf(client),
+        ...(client.name === "qbittorrent"
+            ? { values: { username: "admin", password: keyOf(client) } }
+            : { key: keyOf(client) }),
         fresh: { enable: true },
     });
 

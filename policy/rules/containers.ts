@@ -32,6 +32,7 @@ export const chartContainers: Readonly<Record<string, readonly string[]>> = {
     "cloudnative-pg": ["resources"],
     coredns: ["resources", "autoscaler.resources?"],
     "external-dns": ["resources"],
+    "bitwarden-sdk-server": ["resources"],
     "external-secrets": ["resources", "webhook.resources", "certController.resources"],
     "flux-operator": ["resources"],
     "gateway-helm": ["deployment.envoyGateway.resources", "certgen.job.resources"],

@@ -180,8 +180,7 @@ describe("paperless", () => {
         const { look, platform } = await documents();
         expect(env(look.container("paperless"))).toEqual({
             TZ: "America/Los_Angeles",
-            PUID: "1000",
-            PGID: "1001",
+            HOME: "/usr/src/paperless",
             PAPERLESS_URL: "https://app.example.net",
             PAPERLESS_PORT: "8000",
             PAPERLESS_TIME_ZONE: "America/Los_Angeles",
@@ -201,8 +200,6 @@ describe("paperless", () => {
             PAPERLESS_CONSUMER_POLLING_INTERVAL: "60",
             PAPERLESS_CONSUMER_RECURSIVE: "true",
             PAPERLESS_CONSUMER_SUBDIRS_AS_TAGS: "true",
-            USERMAP_UID: "1000",
-            USERMAP_GID: "1001",
             PAPERLESS_SECRET_KEY: { name: "paperless", key: "PAPERLESS_SECRET_KEY" },
             PAPERLESS_ADMIN_USER: { name: "paperless", key: "PAPERLESS_ADMIN_USER" },
             PAPERLESS_ADMIN_PASSWORD: { name: "paperless", key: "PAPERLESS_ADMIN_PASSWORD" },

@@ -39,6 +39,35 @@ const podSpec = (containers: Fields[], rest: Fields = {}): Fields => ({
     ...rest,
 });
 
+/** A pod with an image of LinuxServer. */
+const s6Pod = (securityContext: Fields, changes: Fields = {}): Fields => ({
+    securityContext,
+    containers: [container({ image: `lscr.io/linuxserver/plex:1@${DIGEST}`, ...changes })],
+});
+
+const claimPod = (securityContext: Fields): Fields => ({
+    securityContext,
+    containers: [container({ securityContext: { runAsNonRoot: true } })],
+    volumes: [{ name: "data", persistentVolumeClaim: { claimName: "data" } }],
+});
+
+/** A workload with a second network card. */
+const card = (name: string, networks: string) =>
+    object(
+        "apps/v1",
+        "Deployment",
+        name,
+        {
+            spec: {
+                template: {
+                    metadata: { labels, annotations: { "k8s.v1.cni.cncf.io/networks": networks } },
+                    spec: podSpec([container()]),
+                },
+            },
+        },
+        { labels },
+    );
+
 const deployment = (spec: Fields, name = "app") =>
     object("apps/v1", "Deployment", name, { spec: { template: { metadata: { labels }, spec } } }, { labels });
 
@@ -298,6 +327,14 @@ export const fixtures: Readonly<Record<string, RuleFixtures>> = {
         },
         breaks: {
             "nobody says it": { resources: [deployment({ containers: [container()] })], parts: ["app"] },
+            "root by its own word, and no step": {
+                resources: [
+                    deployment(
+                        podSpec([container({ securityContext: { runAsUser: 0, runAsGroup: 0, runAsNonRoot: false } })]),
+                    ),
+                ],
+                parts: ["app"],
+            },
             "a container takes it back": {
                 resources: [
                     deployment(
@@ -316,6 +353,118 @@ export const fixtures: Readonly<Record<string, RuleFixtures>> = {
             "Helm makes it": {
                 resources: [release("volsync", { resources: limits }, { createNamespace: true })],
                 parts: ["createNamespace"],
+            },
+        },
+    },
+    "supervised-image": {
+        keeps: {
+            "a group alone": {
+                resources: [deployment(s6Pod({ fsGroup: 1000, fsGroupChangePolicy: "OnRootMismatch" }))],
+            },
+            "another image may say its user": { resources: [deployment(podSpec([container()]))] },
+        },
+        breaks: {
+            "the pod's user": {
+                resources: [
+                    deployment(
+                        s6Pod({
+                            runAsUser: 1000,
+                            runAsGroup: 1000,
+                            fsGroup: 1000,
+                            fsGroupChangePolicy: "OnRootMismatch",
+                        }),
+                    ),
+                ],
+                parts: ["app", "app"],
+            },
+            "the container's": {
+                resources: [
+                    deployment(
+                        s6Pod(
+                            { fsGroup: 1000, fsGroupChangePolicy: "OnRootMismatch" },
+                            { securityContext: { runAsNonRoot: true } },
+                        ),
+                    ),
+                ],
+                parts: ["app"],
+            },
+            "no group, or one that is set anew at each start": {
+                resources: [deployment(s6Pod({})), deployment(s6Pod({ fsGroup: 1000 }), "second")],
+                parts: ["app", "app"],
+            },
+        },
+    },
+    "root-step": {
+        keeps: {
+            "all three by itself": {
+                resources: [
+                    deployment(
+                        podSpec([container()], {
+                            initContainers: [
+                                container({ securityContext: { runAsUser: 0, runAsGroup: 0, runAsNonRoot: false } }),
+                            ],
+                        }),
+                    ),
+                ],
+            },
+            "a step like its pod": {
+                resources: [deployment(podSpec([container()], { initContainers: [container()] }))],
+            },
+        },
+        breaks: {
+            "not all three": {
+                resources: [
+                    deployment(
+                        podSpec([container()], {
+                            initContainers: [container({ name: "setup", securityContext: { runAsUser: 0 } })],
+                        }),
+                    ),
+                ],
+                parts: ["setup"],
+            },
+            "by the pod's word": {
+                resources: [
+                    deployment({
+                        securityContext: { runAsUser: 0, runAsGroup: 0 },
+                        containers: [container({ securityContext: { runAsNonRoot: true } })],
+                        initContainers: [container({ name: "setup", securityContext: { runAsNonRoot: true } })],
+                    }),
+                ],
+                parts: ["setup"],
+            },
+        },
+    },
+    "volume-owner": {
+        keeps: {
+            "a user, or a group": {
+                resources: [
+                    deployment(claimPod({ runAsUser: 1000, runAsNonRoot: true })),
+                    deployment(claimPod({ fsGroup: 1000 }), "second"),
+                ],
+            },
+            "no claim": { resources: [deployment(podSpec([container()]))] },
+        },
+        breaks: {
+            "nobody in particular": { resources: [deployment(claimPod({ runAsNonRoot: true }))], parts: ["app"] },
+        },
+    },
+    "unique-mac": {
+        keeps: {
+            "one each, and the short form": {
+                resources: [
+                    card("a", '[{"name":"iot","mac":"02:00:00:00:00:01"}]'),
+                    card("b", "iot"),
+                    card("c", "[null]"),
+                ],
+            },
+        },
+        breaks: {
+            "the same in two spellings": {
+                resources: [
+                    card("a", '[{"name":"iot","mac":"02:00:00:00:00:0A"}]'),
+                    card("b", '[{"name":"iot","mac":"02:00:00:00:00:0a"}]'),
+                ],
+                parts: ["02:00:00:00:00:0a", "02:00:00:00:00:0a"],
             },
         },
     },

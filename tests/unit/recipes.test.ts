@@ -155,6 +155,7 @@ describe("each declaration says what is built", () => {
         "graphite-exporter": { address: "192.168.7.242" },
         awair: { rooms: { office: "192.168.7.50" } },
         ollama: { gpu: "none" },
+        zigbee2mqtt: { device: "/dev/ttyUSB0" },
     };
     /** The one machine takes every app but those that need a server it has not. */
     const onHomelab = catalogue.filter(({ database }) => database === undefined);
@@ -163,6 +164,18 @@ describe("each declaration says what is built", () => {
         const apps = Object.fromEntries(onHomelab.map(({ name }) => [name, everything[name] ?? {}]));
         const value = { ...fixture("homelab", "smallest"), apps };
         plan = await planStack("cabin", value, ROOT);
+    });
+
+    test("an app without the device that its configuration would name is left out", async () => {
+        const value = { ...fixture("homelab", "smallest"), apps: { mosquitto: {}, zigbee2mqtt: {} } };
+        const warn = jest.spyOn(console, "warn").mockImplementation(() => undefined);
+        const { resources, exposures, volumes } = await planStack("cabin", value, ROOT);
+        expect(warn.mock.calls.join("\n")).toMatch(
+            /zigbee2mqtt is left out: apps\.zigbee2mqtt\.device names no coordinator/,
+        );
+        warn.mockRestore();
+        expect(resources.filter(({ name }) => name.startsWith("zigbee2mqtt"))).toEqual([]);
+        expect([...exposures, ...volumes].filter(({ workload }) => workload === "zigbee2mqtt")).toEqual([]);
     });
 
     test.each(onHomelab.map((app) => [app.name, app] as const))(

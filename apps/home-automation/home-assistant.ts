@@ -1,0 +1,58 @@
+import { app, network, storage, webApp } from "../app";
+import { images } from "../../components/images";
+import { data, scratch } from "../../components/storage/volumes";
+import { Workload } from "../../components/workload";
+
+/** A first configuration. Without the two lines below http it answers 400 to what comes through the edge. */
+const firstConfiguration = (podCidr: string) => `default_config:
+http:
+  use_x_forwarded_for: true
+  trusted_proxies:
+    - ${podCidr}
+`;
+
+/** The house, seen and steered from one place. https://www.home-assistant.io/docs/configuration/ */
+export const homeAssistant = app({
+    name: "home-assistant",
+    title: "the house, seen and steered from one place",
+    namespace: "home-automation",
+    group: "apps",
+    config: webApp(
+        { host: "home-assistant", memory: "2Gi" },
+        {
+            storage: storage("10Gi"),
+            /** Devices that announce themselves are found in their own network only. */
+            network,
+        },
+    ),
+    ports: { http: 8123 },
+    reach: "local",
+    asks: [{ role: "mqtt", optional: true }],
+    keeps: ["home-assistant"],
+    requests: { cpu: "50m", memory: "512Mi" },
+    podSecurity: "restricted",
+    build: (platform, config, { main }) =>
+        new Workload(
+            "home-assistant",
+            {
+                ...main,
+                image: images.homeAssistant,
+                files: { "/etc/homelab/configuration.yaml": firstConfiguration(platform.cluster.podCidr) },
+                volumes: { "/config": data(config.storage), "/tmp": scratch() },
+                init: {
+                    // Afterwards the file is the person's.
+                    configuration: {
+                        command: [
+                            "/bin/sh",
+                            "-ec",
+                            "test -e /config/configuration.yaml || cp /etc/homelab/configuration.yaml /config/configuration.yaml",
+                        ],
+                        mounts: { "/config": "/config" },
+                    },
+                },
+                health: { tcp: true },
+                security: "owner",
+            },
+            platform,
+        ),
+});

@@ -1,0 +1,65 @@
+import { app, block, network, storage } from "../app";
+import { images } from "../../components/images";
+import { data, scratch } from "../../components/storage/volumes";
+import { Workload } from "../../components/workload";
+
+/** Who may publish and subscribe: one user for the household's programs. */
+export const MQTT_USER = "household";
+
+const PASSWORD = "mosquitto.password";
+const PASSWORDS = "/mosquitto/secret";
+
+/** https://mosquitto.org/man/mosquitto-conf-5.html */
+const CONFIGURATION = `listener 1883
+allow_anonymous false
+password_file ${PASSWORDS}/passwords
+persistence true
+persistence_location /mosquitto/data/
+log_dest stdout
+`;
+
+/** Messages between the house's devices and programs. */
+export const mosquitto = app({
+    name: "mosquitto",
+    title: "messages between the devices of the house (MQTT)",
+    namespace: "home-automation",
+    group: "apps",
+    config: block("128Mi", {
+        storage: storage("1Gi"),
+        /** Devices of the house reach it by a card in their network. */
+        network,
+    }),
+    ports: { mqtt: 1883 },
+    provides: "mqtt",
+    apiKey: PASSWORD,
+    secrets: [PASSWORD],
+    keeps: ["mosquitto"],
+    requests: { cpu: "10m", memory: "16Mi" },
+    podSecurity: "restricted",
+    build: (platform, config, { main }) =>
+        new Workload(
+            "mosquitto",
+            {
+                ...main,
+                image: images.mosquitto,
+                command: ["mosquitto", "-c", "/mosquitto/config/mosquitto.conf"],
+                secrets: { MQTT_PASSWORD: PASSWORD },
+                files: { "/mosquitto/config/mosquitto.conf": CONFIGURATION },
+                volumes: { "/mosquitto/data": data(config.storage), [PASSWORDS]: scratch("1Mi") },
+                init: {
+                    // Hashed in place: the password stands in no list of processes.
+                    passwords: {
+                        command: [
+                            "/bin/sh",
+                            "-ec",
+                            `umask 077; file=${PASSWORDS}/passwords; printf '${MQTT_USER}:%s\\n' "$MQTT_PASSWORD" > "$file"; mosquitto_passwd -U "$file"`,
+                        ],
+                        mounts: { [PASSWORDS]: PASSWORDS },
+                    },
+                },
+                health: { tcp: true },
+                security: "owner",
+            },
+            platform,
+        ),
+});
