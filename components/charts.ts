@@ -61,6 +61,12 @@ export const charts = {
         repository: "https://openebs.github.io/dynamic-localpv-provisioner",
         version: "4.0.0",
     },
+    // Pushed by the project's own workflow at each release: .github/workflows/helm-release.yml
+    localPathProvisioner: {
+        name: "local-path-provisioner",
+        repository: "oci://ghcr.io/rancher/local-path-provisioner/charts",
+        version: "0.0.37",
+    },
     volSync: { name: "volsync", repository: "https://backube.github.io/helm-charts/", version: "0.16.0" },
     externalSecrets: {
         name: "external-secrets",

@@ -109,7 +109,7 @@ export function workloadPod(
     const selector = { "app.kubernetes.io/name": name };
     const labels = { ...selector, "app.kubernetes.io/part-of": args.group };
     const volumes = Object.entries(args.volumes ?? {});
-    const claims = claimVolumes(name, volumes, namespace, platform, options.claims);
+    const claims = claimVolumes(name, args.namespace, volumes, namespace, platform, options.claims);
     const secret = args.secrets === undefined ? undefined : secretOf(name, args.secrets, namespace, platform, options);
     volumesApart(name, volumes, args.files);
     const files = configFiles(name, args.files, namespace, labels, options.objects);
@@ -145,9 +145,7 @@ export function workloadPod(
                         : { supplementalGroups: pulumi.all(groups).apply((all) => all.flat()) }),
                 },
                 ...spec,
-                ...(platform.deviceNode !== undefined && volumes.some(([, { kind }]) => kind === "device")
-                    ? { nodeSelector: { "kubernetes.io/hostname": platform.deviceNode } }
-                    : {}),
+                ...nodeOf(volumes, platform),
                 ...(args.init === undefined
                     ? {}
                     : {
@@ -246,6 +244,7 @@ function secretOf(
 
 function claimVolumes(
     name: string,
+    namespaceName: string,
     volumes: readonly [mountPath: string, volume: Volume][],
     namespace: pulumi.Output<string>,
     platform: WorkloadHost,
@@ -254,7 +253,7 @@ function claimVolumes(
     const claims = new Map<string, pulumi.Output<string>>();
     const seen = new Set<Volume["kind"]>();
     for (const [mountPath, volume] of volumes) {
-        platform.storage.record(name, mountPath, volume);
+        platform.storage.record(name, mountPath, volume, namespaceName);
         if (volume.kind !== "data" && volume.kind !== "cache") continue;
         if (seen.has(volume.kind)) {
             throw new pulumi.RunError(
@@ -271,6 +270,19 @@ function claimVolumes(
         );
     }
     return claims;
+}
+
+/** A claim's volume knows its node; a directory or device that is mounted past any claim does not. */
+function nodeOf(
+    volumes: readonly [mountPath: string, volume: Volume][],
+    { storage, deviceNode }: WorkloadHost,
+): Pick<k8s.types.input.core.v1.PodSpec, "nodeSelector"> {
+    const has = (...kinds: Volume["kind"][]) => volumes.some(([, { kind }]) => kinds.includes(kind));
+    const nodeSelector = {
+        ...(has("shared", "device") ? storage.nodeSelector : {}),
+        ...(has("device") && deviceNode !== undefined ? { "kubernetes.io/hostname": deviceNode } : {}),
+    };
+    return Object.keys(nodeSelector).length === 0 ? {} : { nodeSelector };
 }
 
 /** Two paths whose volumes got one name would share one volume, and the API server refuses what is no name. */

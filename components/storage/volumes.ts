@@ -73,8 +73,10 @@ export interface VolumeRow {
 export interface Storage {
     /** Claims declared so far. */
     readonly rows: readonly VolumeRow[];
+    /** Labels of the nodes that have libraries and devices, for pods with one; absent: every node has them. */
+    readonly nodeSelector?: Readonly<Record<string, string>>;
     /** Notes a volume for the table. */
-    record(workload: string, mountPath: string, volume: Volume): void;
+    record(workload: string, mountPath: string, volume: Volume, namespace: string): void;
     /** A claim that finds the workload's earlier data again, where there is any. Returns the claim's name. */
     claim(name: string, args: ClaimArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string>;
     /** A claim that starts empty in a new cluster. Returns the claim's name. */

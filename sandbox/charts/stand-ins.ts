@@ -109,6 +109,34 @@ const lokiCache = (key: string, name: string): readonly ChartObject[] =>
         { "memcached-client": [11211, "client"] },
     );
 
+/** A class for each of several, or the one that the values themselves describe. */
+const LOCAL_PATH_CLASSES = `{{- $provisioner := .Values.storageClass.provisionerName | default (printf "cluster.local/%s" (include "fullname" .)) }}
+{{- $classes := .Values.storageClassConfigs | default (dict .Values.storageClass.name .Values) }}
+{{- range $name, $config := $classes }}
+{{- with $config.storageClass }}
+{{- if .create }}
+---
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata:
+  name: {{ $name }}
+  annotations: {{ merge (dict "storageclass.kubernetes.io/is-default-class" (toString .defaultClass) "defaultVolumeType" .defaultVolumeType) (.annotations | default dict) | toJson }}
+provisioner: {{ $provisioner }}
+volumeBindingMode: {{ .volumeBindingMode }}
+reclaimPolicy: {{ .reclaimPolicy }}
+allowVolumeExpansion: true
+{{- with .allowedTopologies }}
+allowedTopologies: {{ toJson . }}
+{{- end }}
+{{- if .pathPattern }}
+parameters:
+  pathPattern: {{ .pathPattern | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+`;
+
 export const STAND_INS: Readonly<Record<string, StandIn>> = {
     ...CORE_STAND_INS,
     "cert-manager": {
@@ -645,6 +673,40 @@ spec:
             }),
             service({ name: `${full}-metrics`, labels: labels("volsync"), ports: { https: 8443 } }),
         ],
+    },
+    "local-path-provisioner": {
+        values: {
+            replicaCount: 1,
+            nodePathMap: [{ node: "DEFAULT_PATH_FOR_NON_LISTED_NODES", paths: ["/opt/local-path-provisioner"] }],
+            storageClass: {
+                create: true,
+                defaultClass: false,
+                defaultVolumeType: "hostPath",
+                name: "local-path",
+                reclaimPolicy: "Delete",
+                volumeBindingMode: "WaitForFirstConsumer",
+            },
+            configmap: { name: "local-path-config" },
+            resources: {},
+            ...UNPLACED,
+        },
+        objects: [
+            workload({
+                name: full,
+                labels: labels("local-path-provisioner"),
+                image: "docker.io/rancher/local-path-provisioner",
+                ports: { health: 8080 },
+                replicas: "replicaCount",
+                resources: "resources",
+                pod: PLACEMENT,
+            }),
+            configMap("{{ .Values.configmap.name }}", {
+                "config.json": value(
+                    "(dict `nodePathMap` .Values.nodePathMap `storageClassConfigs` (.Values.storageClassConfigs | default dict) | toJson)",
+                ),
+            }),
+        ],
+        text: LOCAL_PATH_CLASSES,
     },
     "bitwarden-sdk-server": {
         values: {

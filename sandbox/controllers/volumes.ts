@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import { type Action, collections, type Controller, corePath, type View, warning } from "./controller";
+import { BUNDLED, type LocalPathConfig, place, type Placed, readConfig } from "./local-path";
 import {
     type ConfigMap,
     type Deployment,
@@ -16,8 +17,13 @@ export interface Provisioner {
     readonly app: string;
     /** A volume of it lives on one node's disk: it needs a node chosen by the scheduler and takes one writer node only. */
     readonly local: boolean;
-    /** Where it puts a volume, when its StorageClass alone says so. */
-    readonly place?: (storageClass: StorageClass, volume: string) => string;
+    /** Where it puts a claim's volume on a node, or why it does not. */
+    readonly place: (
+        storageClass: StorageClass,
+        claim: PersistentVolumeClaim,
+        node: string,
+        config: LocalPathConfig | undefined,
+    ) => Placed;
 }
 
 /** local-path-provisioner, whatever namespace it runs in. */
@@ -25,6 +31,7 @@ export const localPath: Provisioner = {
     provisioner: "rancher.io/local-path",
     app: "local-path-provisioner",
     local: true,
+    place: (storageClass, claim, node, config) => place(config, storageClass, claim, node),
 };
 
 /** OpenEBS' hostpath volumes: the class's annotation holds the directory. */
@@ -32,16 +39,15 @@ export const openEbsHostpath: Provisioner = {
     provisioner: "openebs.io/local",
     app: "localpv-provisioner",
     local: true,
-    place: (storageClass, volume) => {
+    place: (storageClass, { metadata: { uid = "" } }) => {
         const config = storageClass.metadata.annotations?.["cas.openebs.io/config"] ?? "";
         const base = /name:\s*BasePath\s+value:\s*"?([^"\s]+)/.exec(config)?.[1] ?? "/var/openebs/local";
-        return posix.join(base, volume);
+        return { path: posix.join(base, `pvc-${uid}`) };
     },
 };
 
 export const PROVISIONED_BY = "pv.kubernetes.io/provisioned-by";
 const SELECTED_NODE = "volume.kubernetes.io/selected-node";
-const DEFAULT_PATH = "/opt/local-path-provisioner";
 
 /** Dynamic provisioning: makes a hostPath volume for each pending claim, deletes released ones. Binding is Kubernetes' own. */
 export function volumes(provisioners: readonly Provisioner[] = [localPath, openEbsHostpath]): Controller {
@@ -54,8 +60,8 @@ export function volumes(provisioners: readonly Provisioner[] = [localPath, openE
             for (const provisioner of provisioners) {
                 const deployment = deployments.find((candidate) => isNamed(candidate, provisioner.app));
                 if (deployment !== undefined && isRolledOut(deployment)) {
-                    const paths = await pathsOf(view, deployment.metadata.namespace ?? "");
-                    actions.push(...provision(view, provisioner, paths), ...reclaim(view, provisioner));
+                    const config = await configOf(view, deployment.metadata.namespace ?? "");
+                    actions.push(...provision(view, provisioner, config), ...reclaim(view, provisioner));
                 }
             }
             return actions;
@@ -68,32 +74,13 @@ function isNamed(deployment: Deployment, app: string): boolean {
     return labels["app"] === app || labels["app.kubernetes.io/name"] === app;
 }
 
-/** Where volumes go on a node: the provisioner's own configuration, ConfigMap `local-path-config`. */
-type NodePaths = (node: string) => string;
-
-async function pathsOf(view: View, namespace: string): Promise<NodePaths> {
-    const config = await view.get<ConfigMap>(corePath("configmaps", namespace, "local-path-config"));
-    const map = nodePathMap(config?.data?.["config.json"]);
-    return (node) => map.get(node) ?? map.get("DEFAULT_PATH_FOR_NON_LISTED_NODES") ?? DEFAULT_PATH;
+/** The provisioner's own configuration, ConfigMap `local-path-config`. */
+async function configOf(view: View, namespace: string): Promise<LocalPathConfig | undefined> {
+    const map = await view.get<ConfigMap>(corePath("configmaps", namespace, "local-path-config"));
+    return map === undefined ? BUNDLED : readConfig(map.data?.["config.json"]);
 }
 
-/** First path of each node in local-path-provisioner's `config.json`; empty when there is none or it is broken. */
-export function nodePathMap(text: string | undefined): Map<string, string> {
-    try {
-        const { nodePathMap: rows = [] } = JSON.parse(text ?? "{}") as {
-            nodePathMap?: { node?: string; paths?: string[] }[];
-        };
-        return new Map(
-            rows.flatMap(({ node, paths }) =>
-                node !== undefined && paths?.[0] !== undefined ? [[node, paths[0]]] : [],
-            ),
-        );
-    } catch {
-        return new Map();
-    }
-}
-
-function provision(view: View, provisioner: Provisioner, paths: NodePaths): Action[] {
+function provision(view: View, provisioner: Provisioner, config: LocalPathConfig | undefined): Action[] {
     const classes = new Map(
         view
             .list<StorageClass>(collections.storageClasses)
@@ -111,13 +98,15 @@ function provision(view: View, provisioner: Provisioner, paths: NodePaths): Acti
             return [];
         }
         const fault = faultOf(claim, provisioner, node);
-        if (fault !== undefined) {
+        const placed: Placed =
+            fault === undefined ? provisioner.place(storageClass, claim, node ?? "", config) : { fault };
+        if ("fault" in placed) {
             const { namespace = "", name, uid } = claim.metadata;
             const involved = { kind: "PersistentVolumeClaim", namespace, name, ...(uid !== undefined && { uid }) };
-            const message = `failed to provision volume with StorageClass "${storageClass.metadata.name}": ${fault}`;
+            const message = `failed to provision volume with StorageClass "${storageClass.metadata.name}": ${placed.fault}`;
             return [warning(involved, "ProvisioningFailed", message, provisioner.provisioner, view.now)];
         }
-        const body = volumeFor(claim, storageClass, node, paths, provisioner.place);
+        const body = volumeFor(claim, storageClass, node, placed.path);
         return [{ verb: "create", path: collections.volumes, body }];
     });
 }
@@ -145,14 +134,10 @@ export function volumeFor(
     claim: PersistentVolumeClaim,
     storageClass: StorageClass,
     node: string | undefined,
-    paths: NodePaths,
-    place: Provisioner["place"] = undefined,
+    path: string,
 ): object {
     const { namespace = "", name, uid = "", resourceVersion } = claim.metadata;
     const volume = `pvc-${uid}`;
-    const folder = folderOf(storageClass, { volume, namespace, name });
-    const root = storageClass.parameters?.["nodePath"] ?? paths(node ?? "");
-    const path = place === undefined ? posix.join(root, folder) : place(storageClass, volume);
     return {
         apiVersion: "v1",
         kind: "PersistentVolume",
@@ -164,7 +149,7 @@ export function volumeFor(
             storageClassName: storageClass.metadata.name,
             persistentVolumeReclaimPolicy: storageClass.reclaimPolicy ?? "Delete",
             claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name, uid, resourceVersion },
-            hostPath: { path, type: "DirectoryOrCreate" },
+            ...source(claim, storageClass, path),
             ...(node !== undefined && {
                 nodeAffinity: {
                     required: {
@@ -178,15 +163,10 @@ export function volumeFor(
     };
 }
 
-/** The volume's folder: the class's `pathPattern` with its three usual variables, or local-path's own naming. */
-function folderOf(storageClass: StorageClass, of: { volume: string; namespace: string; name: string }): string {
-    const pattern = storageClass.parameters?.["pathPattern"];
-    return pattern === undefined
-        ? `${of.volume}_${of.namespace}_${of.name}`
-        : pattern
-              .replace(/\{\{\s*\.PVC\.Namespace\s*\}\}/g, of.namespace)
-              .replace(/\{\{\s*\.PVC\.Name\s*\}\}/g, of.name)
-              .replace(/\{\{\s*\.PVName\s*\}\}/g, of.volume);
+/** local-path-provisioner's two kinds of volume. */
+function source(claim: PersistentVolumeClaim, storageClass: StorageClass, path: string): object {
+    const kind = claim.metadata.annotations?.["volumeType"] ?? storageClass.metadata.annotations?.["defaultVolumeType"];
+    return kind?.toLowerCase() === "local" ? { local: { path } } : { hostPath: { path, type: "DirectoryOrCreate" } };
 }
 
 /** Deletes released volumes of a provisioner, as far as their policy lets it. */

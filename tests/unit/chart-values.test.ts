@@ -69,6 +69,10 @@ const COMMENTED: Record<string, Record<string, string>> = {
         ]),
     ),
     reloader: { "image.digest": "  # digest: sha256:1234567\n" },
+    "local-path-provisioner": {
+        "storageClass.provisionerName": "  # provisionerName: rancher.io/local-path\n",
+        storageClassConfigs: "# storageClassConfigs: {}\n",
+    },
     grafana: { annotations: "## Deployment annotations\n# annotations: {}\n" },
     loki: { "loki.storage.bucketNames": "    # bucketNames:\n    #   chunks: FIXME\n    #   ruler: FIXME\n" },
 };
@@ -159,7 +163,9 @@ describe.each(stackNames(ROOT))("stack %s", (stack) => {
 
 here(`exceptions are needed, and the comment that proves each stands in the chart${skipped}`, () => {
     const all = Object.values(releases).flat();
-    for (const [chart, paths] of Object.entries(COMMENTED)) {
+    // A chart that only other stacks than the committed ones have is set by nobody here.
+    const used = Object.entries(COMMENTED).filter(([name]) => all.some(({ chart }) => chart === name));
+    for (const [chart, paths] of used) {
         for (const [path, line] of Object.entries(paths)) {
             expect([chart, path, valuesFile(chart).includes(line)]).toEqual([chart, path, true]);
             const set = all.some(

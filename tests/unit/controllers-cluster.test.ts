@@ -8,7 +8,7 @@ import { type Crd, operators } from "../../sandbox/controllers/operators";
 import { type Stage, stages } from "../../sandbox/controllers/stages";
 import { tailnet } from "../../sandbox/controllers/tailnet";
 import { parseToken, tunnels } from "../../sandbox/controllers/tunnels";
-import { nodePathMap, volumes } from "../../sandbox/controllers/volumes";
+import { volumes } from "../../sandbox/controllers/volumes";
 
 const T0 = Date.parse("2026-01-01T00:00:00Z");
 
@@ -136,15 +136,50 @@ describe("volumes", () => {
                     '{"nodePathMap":[{"node":"DEFAULT_PATH_FOR_NON_LISTED_NODES","paths":["/var/data/configs"]}]}',
             },
         };
-        const [action] = await reconcile(
-            {
-                claim: claim(),
-                class: storageClass({ parameters: { pathPattern: "{{ .PVC.Namespace }}/{{ .PVC.Name }}" } }),
-            },
-            { "/api/v1/namespaces/kube-system/configmaps/local-path-config": config },
-        );
-        expect(action).toMatchObject({ body: { spec: { hostPath: { path: "/var/data/configs/media/config" } } } });
-        expect(nodePathMap("not json").size).toBe(0);
+        const made = async (pathPattern: string, annotations?: object) => {
+            const metadata = { name: "local-path", ...(annotations && { annotations }) };
+            const [action] = await reconcile(
+                { claim: claim(), class: storageClass({ metadata, parameters: { pathPattern } }) },
+                { [CONFIG]: config },
+            );
+            return action !== undefined && "body" in action ? action.body : undefined;
+        };
+        const within = "{{ .PVC.Namespace }}/{{ .PVC.Name }}";
+        await expect(made(`${within}/data`)).resolves.toMatchObject({
+            spec: { hostPath: { path: "/var/data/configs/media/config/data" } },
+        });
+        // Without a slash it might be the beginning of another claim's name.
+        await expect(made(within)).resolves.toMatchObject({
+            message: expect.stringMatching(/pathPattern must start with .*\/: media\/config$/),
+        });
+        await expect(made(`${within}/../../..`)).resolves.toMatchObject({
+            message: expect.stringMatching(/invalid references/),
+        });
+        await expect(
+            made(within, { allowUnsafePathPattern: "true", defaultVolumeType: "local" }),
+        ).resolves.toMatchObject({ spec: { local: { path: "/var/data/configs/media/config" } } });
+    });
+
+    const CONFIG = "/api/v1/namespaces/kube-system/configmaps/local-path-config";
+
+    test.each([
+        [
+            "a class that its configuration does not know",
+            { storageClassConfigs: { other: {} } },
+            /unexpected storage class/,
+        ],
+        [
+            "a node that its configuration does not know",
+            { nodePathMap: [{ node: "n2", paths: ["/data"] }] },
+            /doesn't contain node n1, and no DEFAULT_PATH_FOR_NON_LISTED_NODES/,
+        ],
+        ["no directory", { nodePathMap: [{ node: "n1", paths: [] }] }, /no local path available on node n1/],
+        ["no configuration", "not json", /no valid config/],
+    ])("%s is refused", async (_, config, message) => {
+        const text = typeof config === "string" ? config : JSON.stringify(config);
+        expect(await reconcile({ claim: claim() }, { [CONFIG]: { data: { "config.json": text } } })).toMatchObject([
+            { body: { reason: "ProvisioningFailed", message: expect.stringMatching(message) } },
+        ]);
     });
 
     test("a released volume of a deleting class is deleted, a retained one stays", async () => {
