@@ -1,6 +1,7 @@
 /** Every kind of machine that there is. */
+import type { K3dMachines } from "./k3d/machines";
 import type { NixosMachines } from "./nixos/machines";
 import type { TalosMachines } from "./talos/machines";
 
-export type Machines = NixosMachines | TalosMachines;
+export type Machines = K3dMachines | NixosMachines | TalosMachines;
 export type MachineKind = Machines["kind"];

@@ -25,6 +25,12 @@ export interface NodeInfo {
     readonly kubeletVersion?: string;
     /** Operating system it reports, such as "Talos (v1.10.6)". */
     readonly osImage?: string;
+    /** What keeps pods off it that do not say that they tolerate it. */
+    readonly taints?: readonly {
+        readonly key: string;
+        readonly value: string;
+        readonly effect: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
+    }[];
     /** What a machine that is looked into (Talos) has: its disks by id, the system's first, and a network card. */
     readonly hardware?: { readonly disks: readonly string[]; readonly mac: string };
 }

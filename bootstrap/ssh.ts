@@ -5,27 +5,32 @@ import type { Ran, Run } from "../lib/run-program";
 export interface SshTarget {
     readonly address: string;
     readonly user: string;
-    readonly port: number;
+    /** Absent: as the user's own configuration says, else 22. */
+    readonly port?: number;
 }
 
 /**
- * A local command that runs a POSIX shell script on the machine, the script taken from standard input.
- * BatchMode makes a missing key an error instead of a prompt that nobody answers.
+ * A missing key is an error instead of a prompt that nobody answers, and a machine that falls silent (its power, its
+ * network) ends the command within a minute; without that it would wait for hours.
  */
-export function sshShell({ address, user, port }: SshTarget): string {
-    return sshCommand({ address, user, port }, "sh -s");
+export const SSH_OPTIONS = [
+    ...["-o", "BatchMode=yes", "-o", "ConnectTimeout=10"],
+    ...["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3"],
+] as const;
+
+/** A local command that runs a POSIX shell script on the machine, the script taken from standard input. */
+export function sshShell(target: SshTarget): string {
+    return sshCommand(target, "sh -s");
 }
 
-/**
- * A local command that runs one remote command line. A machine that falls silent (its power, its network) ends it within
- * a minute; without that it would wait for hours.
- */
-export function sshCommand({ address, user, port }: SshTarget, remote: string): string {
-    const options = [
-        ...["-o", "BatchMode=yes", "-o", "ConnectTimeout=10"],
-        ...["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=3", "-p", String(port)],
-    ];
-    return ["ssh", ...options, `${user}@${address}`, shellQuote(remote)].join(" ");
+/** A local command that runs one remote command line. */
+export function sshCommand(target: SshTarget, remote: string): string {
+    return ["ssh", ...sshArguments(target, remote).map(shellQuote)].join(" ");
+}
+
+/** The same for a program that is started without a shell. */
+export function sshArguments({ address, user, port }: SshTarget, remote: string): string[] {
+    return [...SSH_OPTIONS, ...(port === undefined ? [] : ["-p", String(port)]), `${user}@${address}`, remote];
 }
 
 /** First lines of a remote script: `$SUDO` is empty for root and asks no password otherwise. */

@@ -127,6 +127,41 @@ export const talosDirectory = pattern(
     "a directory below /var/mnt, the one place of Talos for mounts of one's own, such as /var/mnt/local-hostpath",
 );
 
+/** Device file that a container gets under the same path. */
+export const deviceFile = pattern(
+    new RegExp(`^/dev(?:/${PART})+$`),
+    "a device file such as /dev/ttyUSB0 or /dev/serial/by-id/..., without a colon in it: Docker divides source and target by one",
+);
+
+/** `user@host` or `user@host:port` of a Docker host that is reached over SSH, by name or IPv4 address. */
+export const SSH_TARGET =
+    /^(?<user>[A-Za-z_][A-Za-z0-9_.-]{0,31})@(?<host>[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*)(?::(?<port>[1-9][0-9]{0,4}))?$/;
+
+const SSH_TARGET_ALLOWED =
+    "user@host such as root@truenas.local or root@192.168.1.254, with :port after it where it is not 22";
+
+/** See `SSH_TARGET`. */
+export const sshTarget = text(SSH_TARGET_ALLOWED).refine(
+    (value) => {
+        const { host = "", port = "22" } = SSH_TARGET.exec(value)?.groups ?? {};
+        // A name of digits and dots alone is a mistaken address.
+        return host !== "" && Number(port) <= 65535 && (!/^[0-9.]+$/.test(host) || isIpv4(host));
+    },
+    { error: SSH_TARGET_ALLOWED },
+);
+
+/** k3d puts `k3d-` before it and, for a node, `-server-0` after it: with those it must be a host name of 64 characters. */
+export const k3dClusterName = pattern(
+    /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/,
+    "k3d's name of the cluster: lower-case letters, digits and inner dashes, at most 32",
+);
+
+/** Release of k3s as k3s itself writes it; the tag of its image has a dash in place of the plus. */
+export const k3sRelease = pattern(
+    /^v1\.[0-9]{1,3}\.[0-9]{1,3}(?:-rc[0-9]{1,2})?\+k3s[0-9]{1,2}$/,
+    "a release of k3s such as v1.33.6+k3s1",
+);
+
 /** Path inside a repository: relative, no leading or trailing slash, no `.` or `..`. */
 export const relativePath = pattern(
     new RegExp(`^${PART}(?:/${PART})*$`),

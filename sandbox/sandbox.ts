@@ -35,7 +35,7 @@ const KNOWN_SECRETS: Readonly<Record<string, string>> = CLOUD_SECRETS;
 const UNSAID_CAPACITY = { cpu: "16", memory: "64Gi" };
 
 /** The user's own accounts and clusters must not be reachable from a sandbox by accident. */
-const FOREIGN_VARIABLES = /^(PULUMI_|CLOUDFLARE_|CF_|TAILSCALE_|TS_|KUBE|HELM_|SOPS_|AGE_|DOPPLER_|BWS_)/;
+const FOREIGN_VARIABLES = /^(PULUMI_|CLOUDFLARE_|CF_|TAILSCALE_|TS_|KUBE|HELM_|SOPS_|AGE_|DOPPLER_|BWS_|DOCKER_|K3D_)/;
 
 export class Sandbox {
     readonly layout: SandboxLayout;
@@ -200,8 +200,9 @@ export class Sandbox {
                           keys: bitwarden.keys.map(storeKey),
                       },
                   }),
-            nodes: this.stack.nodes.map(({ labels, capacity, hardware: _hardware, ...node }) => ({
+            nodes: this.stack.nodes.map(({ labels, capacity, taints, hardware: _hardware, ...node }) => ({
                 ...node,
+                ...(taints === undefined ? {} : { taints: taints.map((taint) => ({ ...taint })) }),
                 labels: { ...labels },
                 capacity: { ...(capacity ?? UNSAID_CAPACITY) },
             })),

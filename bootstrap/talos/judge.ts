@@ -2,9 +2,10 @@
 import { UNKNOWN_CLUSTER } from "../../components/cluster/cluster-uid";
 import { findingsOf, type Finding } from "../../lib/finding";
 import { lastLine, runProgram, type Run } from "../../lib/run-program";
+import { PrivateDirectory } from "../private-directory";
 import { look, type LookAnswer } from "./look";
 import { extensionsFor, schematic } from "./schematic";
-import { openSecretsBundle, PrivateDirectory } from "./secrets-bundle";
+import { openSecretsBundle } from "./secrets-bundle";
 import { lookRequest, type TalosClusterArgs } from "./talos-cluster";
 import { Talosctl, type Surroundings } from "./talosctl";
 

@@ -3,12 +3,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runProgram } from "../../lib/run-program";
+import { PrivateDirectory } from "../private-directory";
+import { readSpec } from "../read-spec";
 import { look, type LookRequest } from "./look";
-import { openSecretsBundle, PrivateDirectory } from "./secrets-bundle";
+import { openSecretsBundle } from "./secrets-bundle";
 import {
     NODE_SPEC,
     NODES_SPEC,
-    readSpec,
     type ClusterSpec,
     type NodeSpec,
     type NodesSpec,

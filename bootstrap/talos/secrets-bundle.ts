@@ -1,11 +1,10 @@
 /** The secrets bundle of a Talos cluster: decrypted in this process, handed on in private files only. */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { findIdentities } from "../../components/secrets/age-identities";
 import { cannotOpen, openSops, SopsFault, valueAt, type SopsValue } from "../../components/secrets/sops-file";
-import { privateDirectory } from "../../components/cluster/private-files";
 
 /** What `talosctl gen secrets` writes, by dotted path. Every one of them is needed to make a configuration. */
 export const TALOS_SECRETS = [
@@ -68,29 +67,4 @@ export async function openSecretsBundle(root: string, path: string): Promise<Sec
         hash: createHash("sha256").update(JSON.stringify(values)).digest("hex"),
         redact: (said) => values.reduce((rest, value) => rest.replaceAll(value, "[secret]"), said),
     };
-}
-
-/**
- * A directory that only this user can read, and that ends with this process, by whatever signal it is asked to end. After
- * a SIGKILL the next one removes it.
- */
-export class PrivateDirectory {
-    readonly path: string;
-
-    constructor(env: NodeJS.ProcessEnv = process.env) {
-        this.path = privateDirectory(env);
-        process.once("exit", () => this.remove());
-        for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(130));
-    }
-
-    /** Writes a file that only this user can read; returns its path. */
-    write(name: string, content: string): string {
-        const path = join(this.path, name);
-        writeFileSync(path, content, { mode: 0o600 });
-        return path;
-    }
-
-    remove(): void {
-        rmSync(this.path, { recursive: true, force: true });
-    }
 }

@@ -3,7 +3,7 @@ import { stringify } from "yaml";
 import { lastLine, type Run } from "../../lib/run-program";
 import type { NodeSpec, NodesSpec, SchematicSpec } from "./spec";
 import { type Talosctl } from "./talosctl";
-import { NotYet, waitFor } from "./wait";
+import { NotYet, waitFor } from "../wait";
 
 /** A boot of a big server takes minutes; its firmware alone can take five. */
 const BOOT_MINUTES = 30;

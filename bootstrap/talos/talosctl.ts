@@ -1,7 +1,9 @@
 /** talosctl and kubectl as the steps use them: every flag that is sent, and how the answers are read. */
 import { parseAllDocuments } from "yaml";
 import { lastLine, type Ran, type Run, type RunOptions } from "../../lib/run-program";
-import type { PrivateDirectory, SecretsBundle } from "./secrets-bundle";
+import type { PrivateDirectory } from "../private-directory";
+import type { Clock } from "../wait";
+import type { SecretsBundle } from "./secrets-bundle";
 import type { ClusterSpec } from "./spec";
 
 const SECOND = 1000;
@@ -24,13 +26,9 @@ export interface KubernetesImages {
 }
 
 /** What the steps take from outside, so that a test can give them other programs and another clock. */
-export interface Surroundings {
+export interface Surroundings extends Clock {
     readonly run: Run;
     readonly directory: Pick<PrivateDirectory, "path" | "write">;
-    /** Tells the person what is going on. */
-    readonly say: (line: string) => void;
-    readonly sleep: (milliseconds: number) => Promise<void>;
-    readonly now: () => number;
 }
 
 export class Talosctl {

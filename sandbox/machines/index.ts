@@ -1,10 +1,12 @@
 /** By kind; one without its play does not compile. */
 import type { MachineKind } from "../../bootstrap/kinds";
+import { k3dMachines } from "./k3d";
 import type { PlayedMachines } from "./machines";
 import { nixosMachine } from "./nixos-k3s";
 import { talosMachines } from "./talos";
 
 export const PLAYED: Readonly<Record<MachineKind, PlayedMachines>> = {
+    k3d: k3dMachines,
     "nixos-k3s": nixosMachine,
     talos: talosMachines,
 };

@@ -12,7 +12,7 @@ import type { NodeSpec } from "../../bootstrap/talos/spec";
 import { cephFaults, convergeNode } from "../../bootstrap/talos/steps";
 import { Talosctl } from "../../bootstrap/talos/talosctl";
 import { halfYear, lookAtTalos, TalosCluster, type TalosClusterArgs } from "../../bootstrap/talos/talos-cluster";
-import { NotYet, waitFor } from "../../bootstrap/talos/wait";
+import { NotYet, waitFor } from "../../bootstrap/wait";
 import { recipientsFor } from "../../components/secrets/sops-rules";
 import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
 import { installTalosctl, madeUpTalosSecrets, talosCalls } from "../../sandbox/machines/talos";

@@ -1,7 +1,14 @@
 /** Waiting for a condition, with the reason of the wait told once each time it changes. */
-import type { Surroundings } from "./talosctl";
 
 const MINUTE = 60_000;
+
+/** What waiting takes from outside. */
+export interface Clock {
+    /** Tells the person what is going on. */
+    readonly say: (line: string) => void;
+    readonly sleep: (milliseconds: number) => Promise<void>;
+    readonly now: () => number;
+}
 
 /** A reason to wait on, as opposed to a value that was waited for. */
 export class NotYet {
@@ -13,7 +20,7 @@ export class NotYet {
  * refuse connections. Rejects after `minutes` with the last reason.
  */
 export async function waitFor<T>(
-    { say, sleep, now }: Pick<Surroundings, "say" | "sleep" | "now">,
+    { say, sleep, now }: Clock,
     what: string,
     minutes: number,
     question: () => Promise<T | NotYet>,

@@ -1,0 +1,168 @@
+import { join } from "node:path";
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { BASH, runCommand, valueAfter } from "../../components/cluster/cluster-command";
+import { IN_PROJECT } from "../../components/cluster/in-project";
+import { shellQuote } from "../../components/cluster/shell";
+import {
+    assumedFacts,
+    configHash,
+    configYaml,
+    fixedConfig,
+    k3dConfig,
+    k3dNames,
+    type K3dClusterArgs,
+    type K3dHostFacts,
+} from "./cluster-config";
+import { sentence, type LookAnswer } from "./look";
+import type { AddressSpec, ClusterSpec, HostSpec, Step } from "./spec";
+
+/** What `lookAtDockerHost` found out. */
+export interface DockerHostFacts extends K3dHostFacts {
+    /** UID of namespace kube-system; `NO_CLUSTER`: there is no such k3d cluster; `UNKNOWN_CLUSTER`. */
+    readonly cluster: string;
+    /** Quarter of a year in which the kubeconfig was fetched: k3s renews its certificate in the last months of its year. */
+    readonly kubeconfigPeriod: string;
+}
+
+/**
+ * Looks at tools and Docker host and verifies what it found. Awaited by the stack before its first resource, at every
+ * preview and up. Rejects with a `RunError` that lists all faults: a program that is missing here, a host without an
+ * address or with several, SSH or Docker that does not answer, a directory that is missing, a device that an app asks
+ * for and that is not there, a port that is taken, a k3d cluster of that name that is not this stack's. Warns of a
+ * cluster that was made otherwise than it is wanted, or stopped, or half made, and of an absent device that no app asks for.
+ * In a plan nothing is looked at: the facts are what the configuration alone says.
+ */
+export async function lookAtDockerHost(args: K3dClusterArgs): Promise<DockerHostFacts> {
+    const where = `the Docker host ${args.ssh}`;
+    const stdout = await runCommand(`${where} cannot be looked at`, {
+        command: `node ${shellQuote(join(__dirname, "run.cjs"))} look`,
+        stdin: JSON.stringify(args),
+        // Each question has a limit of its own; this is for what hangs elsewhere.
+        limitSeconds: 300,
+    });
+    if (stdout === undefined) return { ...assumedFacts(args), cluster: "", kubeconfigPeriod: "" };
+    const { faults, warnings, address, devices, cluster } = JSON.parse(stdout) as LookAnswer;
+    if (faults.length > 0) {
+        throw new pulumi.RunError(
+            `${where} is not ready; nothing was touched.\n${faults.map((fault) => `  - ${sentence(fault)}`).join("\n")}`,
+        );
+    }
+    for (const warning of warnings) await pulumi.log.warn(sentence(warning));
+    return { address, devices, cluster, kubeconfigPeriod: quarter(new Date()) };
+}
+
+/** E.g. "2025-3". */
+export function quarter(date: Date): string {
+    return `${date.getUTCFullYear()}-${Math.floor(date.getUTCMonth() / 3) + 1}`;
+}
+
+/**
+ * Layer 0: k3s in containers of a remote Docker host, by k3d: one server for the control plane, one agent that has the
+ * host's directories and devices and carries the work. One command a step, one after the other.
+ *
+ * What k3d fixes when it makes a cluster is the trigger of the command that makes it: a change deletes the cluster, after
+ * all that is in it, and makes another. Directories of the host are mounted, so what is in them stays.
+ */
+export class K3dCluster extends pulumi.ComponentResource {
+    /** Admin kubeconfig, context `k3d-<cluster>`, server the host's address; secret. */
+    readonly kubeconfig: pulumi.Output<string>;
+    /** Changes when the cluster is made anew, and is known in a preview: what is in the cluster is made anew with it. */
+    readonly generation: pulumi.Output<string>;
+    /** IPv4 address of the Docker host; in a plan its name, where that is all that is known. */
+    readonly address: string;
+    /** Name of the node that carries the work, e.g. `k3d-homelab-agent-0`. */
+    readonly agent: string;
+
+    constructor(
+        name: string,
+        args: K3dClusterArgs,
+        facts: DockerHostFacts,
+        opts: pulumi.ComponentResourceOptions = {},
+    ) {
+        super("homelab:bootstrap:K3dCluster", name, {}, opts);
+        const host: HostSpec = { STACK: args.stack, DOCKER_HOST_SSH: args.ssh };
+        const cluster: ClusterSpec = { ...host, CLUSTER_NAME: args.clusterName };
+        const given: AddressSpec = {
+            ...host,
+            ADDRESS: facts.address,
+            ADDRESS_GIVEN: args.address === undefined ? "no" : "yes",
+        };
+        const fixed = fixedConfig(args, facts);
+
+        const address = this.step(`${name}-address`, { environment: { ...given }, create: "address" });
+        const context = this.step(
+            `${name}-docker-context`,
+            { environment: { ...host }, create: "context", delete: "uncontext" },
+            { dependsOn: address },
+        );
+        const preflight = this.step(
+            `${name}-preflight`,
+            { environment: { ...host }, create: "preflight", stdin: JSON.stringify(args) },
+            { dependsOn: context },
+        );
+        const made = this.step(
+            `${name}-k3d`,
+            {
+                environment: { ...cluster },
+                create: "create",
+                update: "verify",
+                delete: "delete",
+                stdin: configYaml(k3dConfig(args, fixed)),
+                triggers: [configYaml(fixed)],
+            },
+            // Two of one name cannot be.
+            { dependsOn: preflight, deleteBeforeReplace: true },
+        );
+        this.generation = valueAfter(made, configHash(fixed));
+        const kubeconfig = this.step(
+            `${name}-kubeconfig`,
+            {
+                environment: { ...cluster, KUBECONFIG_PERIOD: facts.kubeconfigPeriod },
+                create: "kubeconfig",
+                triggers: [this.generation],
+            },
+            { dependsOn: made, additionalSecretOutputs: ["stdout"] },
+        );
+        this.kubeconfig = pulumi.secret(kubeconfig.stdout);
+        this.address = facts.address;
+        this.agent = k3dNames(args.clusterName).agent;
+        this.registerOutputs({});
+    }
+
+    /**
+     * One step; without `update` a change of its inputs runs `create` again. The text of the command is the same in every
+     * checkout, so that no path of this computer gets into the state.
+     */
+    private step(
+        name: string,
+        steps: {
+            readonly create: Step;
+            readonly update?: Step;
+            readonly delete?: Step;
+            readonly environment: Readonly<Record<string, string>>;
+            readonly stdin?: string;
+            readonly triggers?: pulumi.Input<string>[];
+        },
+        opts: pulumi.CustomResourceOptions = {},
+    ): command.local.Command {
+        const script = (step: Step) => `${IN_PROJECT}\nexec node bootstrap/k3d/run.cjs ${step}`;
+        const { environment, stdin, triggers } = steps;
+        return new command.local.Command(
+            name,
+            {
+                interpreter: BASH,
+                create: script(steps.create),
+                ...(steps.update === undefined ? {} : { update: script(steps.update) }),
+                ...(steps.delete === undefined ? {} : { delete: script(steps.delete) }),
+                ...(stdin === undefined ? {} : { stdin }),
+                ...(triggers === undefined ? {} : { triggers }),
+                environment,
+                // Every step looks for itself; what an earlier run printed must not reach it.
+                addPreviousOutputInEnv: false,
+                logging: "stderr",
+            },
+            { ...opts, parent: this },
+        );
+    }
+}

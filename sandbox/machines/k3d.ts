@@ -1,0 +1,55 @@
+/**
+ * A Docker host for the sandbox: `ssh`, `docker` and `k3d` on the engine's PATH answer from files (sandbox/machines/k3d/).
+ * The program under test speaks to them as to real ones: same commands, same answers, same refusals.
+ */
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { isIpv4 } from "../../components/network/addresses";
+import { DockerHostState, type PlayedHost } from "./k3d/state";
+import type { PlayedMachines } from "./machines";
+
+/** Of a host that the configuration names only: an address for documentation, RFC 5737. */
+const SOME_ADDRESS = "192.0.2.10";
+
+export const k3dMachines: PlayedMachines = {
+    install(bin, { node, kubeconfig, kwok, stack }, nodes) {
+        const named = nodes[0]?.address ?? "";
+        installDockerHost(bin, {
+            root: node,
+            kubeconfig,
+            address: isIpv4(named) ? named : SOME_ADDRESS,
+            controlPlane: join(kwok, "clusters", stack),
+        });
+    },
+};
+
+/** Directories that the seed's host has, and its coordinator. */
+const DIRECTORIES = ["mnt/spool/appdata", "mnt/dpool/media", "mnt/dpool/kopia-repo"];
+const DEVICES = ["dev/ttyUSB0"];
+
+/** Writes `ssh`, `docker` and `k3d` into `bin`, and makes the host where there is none yet. */
+export function installDockerHost(bin: string, host: PlayedHost): void {
+    mkdirSync(host.root, { recursive: true });
+    new DockerHostState(host.root).install(host, DIRECTORIES, DEVICES);
+    // Bundled once: a cluster's bring-up is many calls, and a TypeScript loader takes half a second for each.
+    const program = join(host.root, "docker-host.cjs");
+    execFileSync(require.resolve("esbuild/bin/esbuild"), [
+        join(__dirname, "k3d", "program.ts"),
+        ...["--bundle", "--platform=node", "--format=cjs", "--log-level=error", `--outfile=${program}`],
+    ]);
+    for (const name of ["ssh", "docker", "k3d"]) {
+        script(join(bin, name), `exec '${process.execPath}' '${program}' '${host.root}' '${bin}' ${name} "$@"`);
+    }
+    // Paths in answers are the host's own.
+    script(
+        join(host.root, "bin", "base64"),
+        `sed 's#${join(host.root, "host")}/#/#g' | PATH=/usr/local/bin:/usr/bin:/bin base64`,
+    );
+}
+
+function script(path: string, body: string): void {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, `#!/bin/sh\n${body}\n`);
+    chmodSync(path, 0o755);
+}
