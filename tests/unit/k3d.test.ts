@@ -32,7 +32,7 @@ import { deviceFile, k3dClusterName, k3sRelease, sshTarget } from "../../config/
 import { installDockerHost } from "../../sandbox/machines/k3d";
 import { DockerHostState } from "../../sandbox/machines/k3d/state";
 import type { PlannedResource } from "../../tools/plan/plan";
-import { ROOT } from "../../tools/stack-file";
+import { ROOT } from "../../stacks/stack-file";
 import { planComponent } from "./component-plan";
 import { refsIn, schemaFaults, type Schema } from "./json-schema";
 
