@@ -5,7 +5,8 @@ import { stackNames } from "../../stacks";
 import { cover, DEVIATIONS_FILE, FACTS_FILE, readCoverage } from "../../tools/facts/coverage";
 import { readDeviations } from "../../tools/facts/deviations";
 import { namedIds, readFacts, type Fact, type FactClass } from "../../tools/facts/facts";
-import { testTitles } from "../../tools/facts/titles";
+import { Tests, type Kind } from "../../tools/facts/kinds";
+import { testTitles, type TestTitle } from "../../tools/facts/titles";
 import { ROOT } from "../../stacks/stack-file";
 import { UserError } from "../../lib/user-error";
 
@@ -19,6 +20,15 @@ describe("the seeds", () => {
         const found = readCoverage(ROOT)?.stacks.find((coverage) => coverage.stack === stack);
         expect(found?.missing.map(({ id, fact }) => `${id} ${fact}`)).toEqual([]);
         expect(found?.asserted.length).toBeGreaterThan(10);
+    });
+
+    whenThere.each(stackNames(ROOT))(`every asserted fact of %s is held over what is committed${skipped}`, (stack) => {
+        const found = readCoverage(ROOT)?.stacks.find((coverage) => coverage.stack === stack);
+        expect(
+            found?.unheld.map(
+                ({ fact, titles }) => `${fact.id} ${titles.map(({ file, line }) => `${file}:${line}`).join(" ")}`,
+            ),
+        ).toEqual([]);
     });
 
     whenThere(`titles and ${DEVIATIONS_FILE} name facts that exist, in full, with reasons${skipped}`, () => {
@@ -144,7 +154,7 @@ describe("titles of tests", () => {
     });
 
     test("carry file and line", () => {
-        expect(testTitles('\n\ntest("one", () => expect(1).toBe(1));', "tests/a.test.ts")).toEqual([
+        expect(testTitles('\n\ntest("one", () => expect(1).toBe(1));', "tests/a.test.ts")).toMatchObject([
             { text: "one", file: "tests/a.test.ts", line: 3 },
         ]);
     });
@@ -165,6 +175,75 @@ describe("titles of tests", () => {
         ["test by another name", 'const here = test.skip; here("X-NET-01", () => expect(1).toBe(1));'],
     ])("do not stand in a %s", (_place, source) => {
         expect(titles(source)).toEqual([]);
+    });
+});
+
+describe("what a test looks at", () => {
+    const kinds = (source: string, file = "tests/unit/a.test.ts") =>
+        testTitles(source, file).map(({ kinds: found }) => [...found].sort().join(" "));
+    const READ = 'import { readStackValue, ROOT } from "../../stacks/stack-file";\n';
+
+    test.each([
+        [
+            "through a variable that another call fills",
+            "let plan; beforeAll(() => { plan = planStack('x', readStackValue(ROOT, 'x')); });",
+            "plan.dns",
+        ],
+        [
+            "through a function",
+            "const { find } = lookInto(() => value);\nconst value = readStackValue(ROOT, 'x');",
+            "find('a')",
+        ],
+        [
+            "through a table that is filled",
+            "const plans = new Map(); beforeAll(() => plans.set('x', readStackValue(ROOT, 'x')));",
+            "plans.get('x')",
+        ],
+        [
+            "through a loop",
+            "const all = [readStackValue(ROOT, 'x')];",
+            "(() => { for (const one of all) return one; })()",
+        ],
+    ])("a committed stack, %s", (_, before, looked) => {
+        expect(kinds(`${READ}${before}\ntest("one", () => expect(${looked}).toBe(1));`)).toEqual(["stack"]);
+    });
+
+    test("a committed stack, through a helper beside the test", () => {
+        const helpers = new Map<string, Tests>();
+        Tests.read(
+            ROOT,
+            "tests/unit/planned.ts",
+            `${READ}export const plan = () => readStackValue(ROOT, "x");`,
+            helpers,
+        );
+        const source = 'import { plan } from "./planned";\ntest("one", () => expect(plan()).toBe(1));';
+        const [title] = testTitles(source, "tests/unit/a.test.ts", helpers);
+        expect([...(title?.kinds ?? [])]).toEqual(["stack"]);
+    });
+
+    test("files and pages of the project, by a path or the parts of one; a fixture is the test's own", () => {
+        const test = (text: string) => kinds(`import { ROOT } from "x";\ntest("one", () => expect(${text}).toBe(1));`);
+        expect(test('read("bootstrap/nixos/k3s.nix")')).toEqual(["project"]);
+        expect(test('join(ROOT, ".github", "workflows")')).toEqual(["project"]);
+        expect(test('read("docs/storage.md")')).toEqual(["document"]);
+        expect(test('join(ROOT, "docs", "storage.md")')).toEqual(["document"]);
+        expect(test('join(ROOT, "tests", "fixtures", "valid")')).toEqual(["own"]);
+        expect(test('read("docs/no-such-page.md")')).toEqual(["own"]);
+    });
+
+    test("its own values, whatever stands elsewhere in the file under the same name", () => {
+        const source = `${READ}
+            describe("a", () => { const plan = readStackValue(ROOT, "x"); test("one", () => expect(plan).toBe(1)); });
+            describe("b", () => { const plan = planComponent(); test("two", () => expect(plan).toBe(1)); });
+            test("three", () => expect({ plan: 1 }.plan).toBe(1));
+        `;
+        expect(kinds(source)).toEqual(["stack", "stack", "own", "own", "own"]);
+    });
+
+    test("a group looks at what any of its tests does; engine tests at the engine's work", () => {
+        const source = `${READ}describe("a", () => { test("one", () => f(readStackValue(ROOT, "x"))); test("two", () => f(1)); });`;
+        expect(kinds(source)).toEqual(["stack", "stack", "own"]);
+        expect(kinds('test("one", () => up());', "tests/engine/a.test.ts")).toEqual(["engine"]);
     });
 });
 
@@ -214,7 +293,10 @@ describe("coverage", () => {
         fact: "It holds.",
         check: "look",
     });
-    const title = (text: string) => ({ text, file: "tests/a.test.ts", line: 1 });
+    const title = (text: string, ...kinds: Kind[]): TestTitle => ({
+        ...{ text, file: "tests/a.test.ts", line: 1 },
+        kinds: new Set(kinds.length === 0 ? ["stack"] : kinds),
+    });
 
     test("each owed fact is asserted, answered or missing; the other classes owe nothing", () => {
         const facts = [
@@ -245,6 +327,29 @@ describe("coverage", () => {
             },
             { stack: "other", asserted: [], answered: [], missing: ["Y-NET-01"] },
         ]);
+    });
+
+    test("a test that looks at its own values, or at a page, holds nothing; a page is enough for a procedure", () => {
+        const facts = [
+            fact("X-NET-01"),
+            fact("X-NET-02", "lesson"),
+            fact("X-NET-03", "procedure"),
+            fact("X-NET-04", "procedure"),
+            fact("X-NET-05"),
+            fact("X-NET-06"),
+        ];
+        const titles = [
+            title("of a component (X-NET-01, X-NET-04, X-NET-05)", "own"),
+            title("of a sample (X-NET-02, X-NET-03)", "document"),
+            title("of a stack (X-NET-05)", "stack", "document"),
+        ];
+        const [lab] = cover(facts, titles, "| X-NET-06 | a | because |").stacks;
+        expect(lab?.asserted.map(({ fact: { id }, kinds }) => [id, [...kinds].sort()])).toEqual([
+            ["X-NET-03", ["document"]],
+            ["X-NET-05", ["document", "own", "stack"]],
+        ]);
+        expect(lab?.unheld.map(({ fact: { id } }) => id)).toEqual(["X-NET-01", "X-NET-02", "X-NET-04"]);
+        expect([lab?.answered.length, lab?.missing.length]).toEqual([1, 0]);
     });
 
     test("an id that the table lacks is a fault of the title or row that names it", () => {

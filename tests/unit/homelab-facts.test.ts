@@ -387,6 +387,18 @@ describe("storage", () => {
         ]);
     });
 
+    test("what Plex knows of the films outlives the cluster, where the backup of it is put back (H-BKP-02)", () => {
+        const [config, ...others] = plan.volumes.filter(
+            ({ workload, mountPath }) => workload === "plex" && mountPath === "/config",
+        );
+        expect(others).toEqual([]);
+        expect(config).toMatchObject({ kind: "data", source: "/var/data/configs/plex", survivesDestroy: true });
+        expect(dig(find(":PersistentVolume", "plex").inputs, "spec")).toMatchObject({
+            persistentVolumeReclaimPolicy: "Retain",
+            claimRef: { name: "plex-config", namespace: "media" },
+        });
+    });
+
     test("downloads are complete or incomplete (H-STOR-03)", () => {
         for (const folder of ["complete", "incomplete"]) {
             expect(madeOnNode()).toContain(`-m 0775 /var/data/torrents/${folder}\n`);
@@ -544,7 +556,7 @@ describe("monitoring", () => {
         expect(alertmanager["enabled"]).toBe(true);
         // The chart's own configuration has the one receiver "null".
         expect(Object.keys(alertmanager).sort()).toEqual(["alertmanagerSpec", "enabled"]);
-        expect(Object.keys(alertmanager["alertmanagerSpec"] as Inputs)).toEqual(["resources"]);
+        expect(Object.keys(alertmanager["alertmanagerSpec"] as Inputs).sort()).toEqual(["image", "resources"]);
         expect(all(":AlertmanagerConfig")).toEqual([]);
     });
 });

@@ -164,9 +164,20 @@ describe("the look before anything else", () => {
         expect(warn).not.toHaveBeenCalled();
     });
 
+    /** What the machine's k3s is started with, by the module that is shipped. */
+    const shipped = () =>
+        [...readFileSync(join(ROOT, "bootstrap", "nixos", "k3s.nix"), "utf8").matchAll(/"(--[\w=-]+)"/g)].map(
+            ([, flag = ""]) => flag,
+        );
+
     test.each(["--flannel-backend=none", "--disable-network-policy"])(
-        "ends the run when k3s lacks %s (H-BOOT-13)",
+        "ends the run when k3s lacks %s of the shipped flags (H-BOOT-13)",
         async (flag) => {
+            const commandLine = `k3s server ${shipped().join(" ")}`;
+            expect(nodeFaults(needs, { ...healthy, commandLine })).toEqual([]);
+            expect(nodeFaults(needs, { ...healthy, commandLine: commandLine.replace(flag, "") })).toEqual([
+                expect.stringContaining(`k3s runs without ${flag}`),
+            ]);
             await expect(lookWithout(flag)).rejects.toThrow(
                 new RegExp(`is not ready; nothing was touched.\\n {2}- k3s runs without ${flag}`),
             );

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readDeviations } from "./deviations";
 import { namedIds, OWED_CLASSES, readFacts, type Fact } from "./facts";
+import { holds, type Kind, type Tests } from "./kinds";
 import { testTitles, type TestTitle } from "./titles";
 
 /** Table of facts, seen from the project's root. It is not part of the project: a checkout may be without it. */
@@ -12,6 +13,8 @@ export const DEVIATIONS_FILE = "docs/deviations.md";
 export interface AssertedFact {
     readonly fact: Fact;
     readonly titles: readonly TestTitle[];
+    /** What the tests of these titles look at. */
+    readonly kinds: ReadonlySet<Kind>;
 }
 
 export interface AnsweredFact {
@@ -21,11 +24,13 @@ export interface AnsweredFact {
     readonly titles: readonly TestTitle[];
 }
 
-/** The rows of one stack that are owed an assertion or an answer. Each is in one of the three lists. */
+/** The rows of one stack that are owed an assertion or an answer. Each is in one of the four lists. */
 export interface StackCoverage {
     readonly stack: string;
     readonly asserted: readonly AssertedFact[];
     readonly answered: readonly AnsweredFact[];
+    /** Named by tests only that would pass whatever is committed: see `holds`. */
+    readonly unheld: readonly AssertedFact[];
     readonly missing: readonly Fact[];
 }
 
@@ -60,15 +65,21 @@ export function cover(facts: readonly Fact[], titles: readonly TestTitle[], devi
     const stacks = [...new Set(facts.map(({ stack }) => stack))].map((stack): StackCoverage => {
         const owed = facts.filter((fact) => fact.stack === stack && OWED_CLASSES.includes(fact.class));
         const titlesFor = ({ id }: Fact) => titlesOf.get(id) ?? [];
+        const named = owed
+            .filter((fact) => !reasons.has(fact.id) && titlesFor(fact).length > 0)
+            .map((fact): AssertedFact => {
+                const by = titlesFor(fact);
+                return { fact, titles: by, kinds: new Set(by.flatMap(({ kinds }) => [...kinds])) };
+            });
+        const held = ({ fact, kinds }: AssertedFact) => holds(kinds, fact.class);
         return {
             stack,
             answered: owed.flatMap((fact) => {
                 const reason = reasons.get(fact.id);
                 return reason === undefined ? [] : [{ fact, reason, titles: titlesFor(fact) }];
             }),
-            asserted: owed
-                .filter((fact) => !reasons.has(fact.id) && titlesFor(fact).length > 0)
-                .map((fact) => ({ fact, titles: titlesFor(fact) })),
+            asserted: named.filter(held),
+            unheld: named.filter((one) => !held(one)),
             missing: owed.filter((fact) => !reasons.has(fact.id) && titlesFor(fact).length === 0),
         };
     });
@@ -83,11 +94,12 @@ export function readCoverage(root: string): Coverage | undefined {
     const table = join(root, FACTS_FILE);
     if (!existsSync(table)) return undefined;
     const facts = readFacts(readFileSync(table, "utf8"), FACTS_FILE);
+    const helpers = new Map<string, Tests>();
     const titles = readdirSync(join(root, "tests"), { recursive: true, encoding: "utf8" })
         .map((path) => `tests/${path}`)
         .filter((path) => path.endsWith(".test.ts"))
         .sort()
-        .flatMap((path) => testTitles(readFileSync(join(root, path), "utf8"), path));
+        .flatMap((path) => testTitles(readFileSync(join(root, path), "utf8"), path, helpers));
     const deviations = join(root, DEVIATIONS_FILE);
     return cover(facts, titles, existsSync(deviations) ? readFileSync(deviations, "utf8") : "");
 }

@@ -1,11 +1,15 @@
 /** Titles of the tests in a source file, read from its syntax tree: what stands in comments or other strings is no title. */
 import ts from "typescript";
+import { ROOT } from "../../stacks/stack-file";
+import { Tests, type Kind } from "./kinds";
 
 export interface TestTitle {
     readonly text: string;
     /** Seen from the project's root. */
     readonly file: string;
     readonly line: number;
+    /** What the test looks at; of a group what any of its tests does. */
+    readonly kinds: ReadonlySet<Kind>;
 }
 
 const NAMES: Readonly<Record<string, "test" | "group">> = { test: "test", it: "test", fit: "test", describe: "group" };
@@ -17,8 +21,9 @@ const IDLE = ["skip", "todo", "failing"];
  * Left out are skipped, planned and failing tests, tests with an empty body, groups without a test, and calls by another
  * name, such as a `test` that is chosen by what is there: what may not run asserts nothing.
  */
-export function testTitles(source: string, file: string): TestTitle[] {
-    const tree = ts.createSourceFile(file, source, ts.ScriptTarget.Latest, false, ts.ScriptKind.TS);
+export function testTitles(source: string, file: string, helpers?: Map<string, Tests>): TestTitle[] {
+    const tests = Tests.read(ROOT, file, source, helpers);
+    const { tree } = tests;
     const titles: TestTitle[] = [];
     /** Collects titles at and below a node; true when a test runs there. */
     const visit = (node: ts.Node): boolean => {
@@ -29,7 +34,7 @@ export function testTitles(source: string, file: string): TestTitle[] {
         const runs = call.kind === "test" ? hasBody(call.callback) : visitChildren(call.callback);
         if (runs && call.title !== undefined) {
             const line = tree.getLineAndCharacterOfPosition(call.title.getStart(tree)).line + 1;
-            titles.splice(position, 0, { text: literalText(call.title), file, line });
+            titles.splice(position, 0, { text: literalText(call.title), file, line, kinds: tests.kinds(node) });
         }
         return runs;
     };
