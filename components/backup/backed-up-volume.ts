@@ -109,8 +109,8 @@ export class BackedUpVolume extends pulumi.ComponentResource {
                 ),
             ]),
         );
-        // Its `delete` says what is to be done either way: one that came and went would take or leave the triggers with
-        // it, and a command that is replaced for that runs the `delete` of before.
+        // Always with a `delete`, whose script decides whether a backup is taken: a `delete` that comes or goes makes the
+        // plugin replace the command, and a replaced command runs the old `delete`.
         const lastBackup = clusterCommand(
             `${name}-last-backup`,
             args.cluster,

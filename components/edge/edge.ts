@@ -51,7 +51,7 @@ export interface Edge {
         backend: Backend,
         opts: pulumi.CustomResourceOptions | undefined,
     ): pulumi.Resource | undefined;
-    /** What a Service needs to get an address of its own from the cluster's load balancer, and its host label a record. */
+    /** Type and annotations of a Service that gets this address from the load balancer, and its host label a DNS record. */
     dedicatedService(
         address: string,
         host: string,

@@ -152,7 +152,7 @@ export class Deliveries {
                 // Until the next up has ended well a change of mind must not delete what Git still has.
                 "taking-over": { parent: workload, retainOnDelete: true },
                 "handing-over": { parent: workload, retainOnDelete: true },
-                // Not below the workload: what waits for that one does not wait for these.
+                // No children of the workload: a resource that depends on the workload must not wait for what Git applies.
                 gitops: shown ? { parent: new GitObjects(name, { app, namespace }, shared) } : undefined,
             }[delivery],
             references: shown,

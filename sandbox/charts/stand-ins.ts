@@ -1,7 +1,7 @@
 /**
- * The charts that stand in for the published ones: workloads, services, accounts,
- * CRDs and classes by upstream's names, labels and switches. Metrics objects, RBAC, probes and security settings of
- * the real ones are left out; nothing in a sandbox runs.
+ * Charts that the sandbox installs where the published ones are not at hand. They make the Deployments, Services,
+ * ServiceAccounts, CRDs and classes that the program or another chart refers to, with upstream's names, labels and
+ * values. ServiceMonitors, RBAC, probes and security settings are left out: no container of a sandbox runs.
  */
 import { CORE_STAND_INS } from "./core-stand-ins";
 import {

@@ -58,7 +58,7 @@ export function conditionsNow(
         ...wanted.map((condition) => {
             const old = present.find(({ type }) => type === condition.type);
             const same = old?.status === condition.status && old.lastTransitionTime !== undefined;
-            // What was written without effect the kind does not know.
+            // A condition that stands without it shows that the CRD has no such field: the API server dropped it.
             const observes = old === undefined || old.observedGeneration !== undefined;
             return {
                 ...condition,

@@ -183,6 +183,14 @@ test("the checklist of a move sees what is so, and what it says to do is what ta
     sandbox.kubectl("-n", "media", "rollout", "status", "deployment", "sonarr", "--timeout=60s");
 });
 
+test("the state of an earlier main loses nothing (docs/upgrading.md)", async () => {
+    const { replaced, deleted } = await sandbox.previewFromEarlier();
+    expect({ replaced, deleted }).toEqual({
+        replaced: ["tailscale:index:TailnetKey tailnet"],
+        deleted: ["tailscale:index:Acl tailnet-policy"],
+    });
+});
+
 test("a second up changes nothing, and refresh finds nothing to correct", async () => {
     expectSuccess(await sandbox.run("up", "chongus", "--expect-no-changes"));
     expectSuccess(await sandbox.run("refresh", "chongus", "--expect-no-changes"));

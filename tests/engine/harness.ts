@@ -1,10 +1,11 @@
 /** Runs the sandbox's command line as a person would, in a folder of the test's own. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Fault } from "../../sandbox/clouds/faults";
-import { ROOT, TYPESCRIPT } from "../../stacks/stack-file";
+import { PROJECT, ROOT, TYPESCRIPT } from "../../stacks/stack-file";
+import { earlierState, lost, readEarlier, type Lost, type StateFile } from "./earlier-state";
 
 type Cloud = "cloudflare" | "tailscale";
 
@@ -152,6 +153,29 @@ export class SandboxHarness {
     /** State of a loopback cloud. */
     cloud<T>(name: Cloud): T {
         return JSON.parse(readFileSync(join(this.home, "daemon", `${name}.json`), "utf8")) as T;
+    }
+
+    /** Gives the engine another state for a while, e.g. that of an earlier program. */
+    async withState<T>(change: (state: StateFile) => StateFile, then: () => Promise<T>): Promise<T> {
+        const path = join(this.home, "state", ".pulumi", "stacks", PROJECT, `${this.stack}.json`);
+        const now = readFileSync(path, "utf8");
+        writeFileSync(path, JSON.stringify(change(JSON.parse(now) as StateFile)));
+        try {
+            return await then();
+        } finally {
+            writeFileSync(path, now);
+        }
+    }
+
+    /** What a preview with the state of an earlier main (tests/fixtures/earlier) replaces or deletes. */
+    async previewFromEarlier(): Promise<Lost> {
+        const earlier = readEarlier(this.stack);
+        const { code, stdout, stderr } = await this.withState(
+            (state) => earlierState(state, earlier),
+            () => this.run("preview", this.stack),
+        );
+        expectSuccess({ code, stdout, stderr });
+        return lost(stdout, earlier);
     }
 
     /** Path on the simulated machine. */

@@ -96,6 +96,14 @@ test("a second up changes nothing", async () => {
     expectSuccess(await sandbox.run("up", "homelab", "--expect-no-changes"));
 });
 
+test("the state of an earlier main loses nothing (docs/upgrading.md)", async () => {
+    const { replaced, deleted } = await sandbox.previewFromEarlier();
+    expect({ replaced, deleted }).toEqual({
+        replaced: ["tailscale:index:TailnetKey tailnet"],
+        deleted: ["tailscale:index:Acl tailnet-policy"],
+    });
+});
+
 test("refresh finds nothing to correct", async () => {
     expectSuccess(await sandbox.run("refresh", "homelab"));
     expectSuccess(await sandbox.run("preview", "homelab", "--expect-no-changes"));

@@ -7,7 +7,7 @@ import { readStackValue } from "../../stacks/stack-file";
 /** Port of the API server on every cluster. */
 const API_PORT = 6443;
 
-/** What an API server says to a stranger who asks for its health. */
+/** HTTP status of an API server that is asked for its health without credentials: healthy, or a refusal to say. */
 const API_SERVER = new Set([200, 401, 403]);
 
 export interface Endpoint {

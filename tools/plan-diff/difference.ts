@@ -109,7 +109,7 @@ const differenceSchema = z.object({
 });
 
 export const reportSchema = z.object({
-    /** The revision compared with, as a commit, and in the words of the person. */
+    /** The older revision: its full commit hash, and the name it was asked for by (`main`, `HEAD~1`). */
     base: z.object({ commit: z.string(), name: z.string() }),
     stacks: z.array(differenceSchema),
 });

@@ -207,7 +207,7 @@ function previewOutputs(type: string, name: string, inputs: Json): { id: string;
     }
 }
 
-/** Outputs that are secret whatever their value: known to be so although the value is not known. */
+/** Outputs that the provider marks as secret. A plan does not know their values, but must show them as secrets. */
 function secretOutputs(names: readonly string[]): { [key: string]: Json } {
     return Object.fromEntries(names.map((name) => [name, { [SIGNATURE]: SECRET, value: "[secret]" }]));
 }
