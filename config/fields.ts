@@ -14,6 +14,10 @@ function pattern(regex: RegExp, allowed: string) {
     return text(allowed).regex(regex, { error: allowed });
 }
 
+/** Text that a regular expression describes. */
+export const spelled = (allowed: string, expression: RegExp) =>
+    z.string({ error: allowed }).regex(expression, { error: allowed });
+
 /** IPv4 address as a dotted quad. */
 export const ipv4 = text("an IPv4 address such as 192.168.0.10").refine(isIpv4, {
     error: "an IPv4 address such as 192.168.0.10",

@@ -110,7 +110,15 @@ export function networkEdges(addresses: readonly Claim[], networkPath: string, n
 }
 
 /** A bucket as its server sees it: hosts have no case, https has a port, and a slash at the end says nothing. */
-export function bucketAddress({ endpoint, bucket }: { readonly endpoint: string; readonly bucket: string }): string {
+function bucketAddress({ endpoint, bucket }: { readonly endpoint: string; readonly bucket: string }): string {
     const { origin, pathname } = new URL(endpoint);
     return `${origin}${pathname.replace(/\/$/, "")}/${bucket}`;
 }
+
+/** Buckets by the key that names each, as far as they are given. */
+export const bucketClaims = (
+    buckets: Readonly<Record<string, { readonly endpoint: string; readonly bucket: string } | undefined>>,
+): Claim[] =>
+    Object.entries(buckets).flatMap(([path, bucket]): Claim[] =>
+        bucket === undefined ? [] : [[`${path}.bucket`, bucketAddress(bucket)]],
+    );

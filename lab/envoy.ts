@@ -11,15 +11,57 @@ import { LetsEncrypt } from "../components/edge/lets-encrypt";
 import { SelfSigned } from "../components/edge/self-signed";
 import type { WorkloadHost } from "../components/platform";
 import type * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { cidrRange, toAddress, toNumber } from "../components/network/addresses";
+import { ipv4, isCidr } from "../config/fields";
+import type { Claim } from "../config/rules";
 import { ACCOUNT_SECRETS, type Accounts } from "./accounts";
+import { isNear } from "./announced-pool";
 import type { StackSummary } from "./context";
 import type { Lab } from "./lab";
+
+/** Keys of a schema's `network`, beside those of the pool. */
+export const gatewayKeys = {
+    /** Address of the gateway for LAN and tailnet; default: the pool's second. */
+    internalGateway: ipv4,
+    /** Address of the gateway that the Cloudflare tunnel leads to; default: the pool's third. */
+    externalGateway: ipv4,
+};
+
+/** `certificates` of a schema. */
+export const certificateKeys = z.strictObject({
+    /** Contact for Let's Encrypt. */
+    email: z.email({ error: "an e-mail address" }),
+    server: z.enum(["production", "staging"]).default("production"),
+});
+
+/** `network` with gateways in the pool, and a pool that is near announced by ARP, where the file says nothing else. */
+export function gatewayDefaults(
+    network: Readonly<Record<string, unknown>>,
+    lan: unknown,
+): Readonly<Record<string, unknown>> {
+    const { pool } = network;
+    if (typeof pool !== "string" || !isCidr(pool)) return network;
+    const first = toNumber(cidrRange(pool).first);
+    return {
+        ...(isNear(pool, lan) ? { announce: "l2" } : {}),
+        internalGateway: toAddress(first + 1),
+        externalGateway: toAddress(first + 2),
+        ...network,
+    };
+}
+
+/** The gateways' addresses with their places. */
+export const gatewayClaims = (network: {
+    readonly internalGateway: string;
+    readonly externalGateway: string;
+}): Claim[] => (["internalGateway", "externalGateway"] as const).map((key): Claim => [`network.${key}`, network[key]]);
 
 /** What of a configuration concerns the ways in. */
 export interface WaysConfig extends Accounts {
     readonly domain: string;
     /** Absent: by an authority of the cluster's own. */
-    readonly certificates?: { readonly email: string; readonly server: "production" | "staging" } | undefined;
+    readonly certificates?: z.output<typeof certificateKeys> | undefined;
     readonly network: Pick<CiliumAddressPoolArgs, "pool" | "announce"> & {
         readonly bgp?: CiliumAddressPoolArgs["bgp"] | undefined;
         readonly internalGateway: string;

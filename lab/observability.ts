@@ -14,7 +14,7 @@ import { Thanos } from "../components/monitoring/thanos";
 import type { Platform } from "../components/platform";
 import { bytes, duration, label, probeUrl, s3 } from "../config/fields";
 import { receivers } from "../config/receivers";
-import type { Claim } from "../config/rules";
+import { bucketClaims, type Claim } from "../config/rules";
 import type { Lab } from "./lab";
 
 /** Namespace of everything that watches. */
@@ -45,6 +45,9 @@ export const observabilityHosts = (config: ObservabilityConfig): Claim[] =>
         `monitoring.${key}`,
         config[key],
     ]);
+
+export const observabilityBuckets = ({ thanos, loki }: ObservabilityConfig): Claim[] =>
+    bucketClaims({ "monitoring.thanos": thanos, "monitoring.loki": loki });
 
 /** Values of the secret store that it reads. */
 export function observabilitySecrets({ thanos, loki, receivers: told }: ObservabilityConfig): string[] {

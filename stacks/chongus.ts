@@ -1,9 +1,7 @@
 /** Machines with Talos, top to bottom in bootstrap order (seed 002); Talos itself: docs/talos.md. */
-import type * as pulumi from "@pulumi/pulumi";
 import { RENDER_GROUP } from "../bootstrap/talos/machine-config";
-import { TalosMachines } from "../bootstrap/talos/machines";
 import { TALOS_SECRETS } from "../bootstrap/talos/secrets-bundle";
-import { lookAtTalos, TalosCluster, type TalosClusterArgs } from "../bootstrap/talos/talos-cluster";
+import { lookAtTalos, TalosCluster } from "../bootstrap/talos/talos-cluster";
 import { CustomResourceDefinitions } from "../components/cluster/custom-resource-definitions";
 import { MetricsServer } from "../components/cluster/metrics-server";
 import { Namespaces } from "../components/cluster/namespaces";
@@ -12,7 +10,6 @@ import { crds } from "../components/crds";
 import { CloudNativePg } from "../components/database/cloudnative-pg";
 import { POSTGRES_SECRETS, PostgresCluster } from "../components/database/postgres-cluster";
 import { databaseSecret } from "../components/database/postgres-database";
-import { BACKUP_SECRETS } from "../components/backup/restic";
 import { CertManager } from "../components/edge/cert-manager";
 import { GATEWAY_NAMESPACE } from "../components/edge/envoy-gateway";
 import { DNS_TOKEN_REF } from "../components/edge/lets-encrypt";
@@ -24,20 +21,20 @@ import { Cilium, KUBE_PRISM } from "../components/network/cilium";
 import { staticRoutes } from "../components/network/cilium-pool";
 import { CoreDns } from "../components/network/coredns";
 import type { Platform } from "../components/platform";
-import { Doppler } from "../components/secrets/doppler";
 import { ExternalSecretStore } from "../components/secrets/external-secret-store";
-import { ExternalSecrets } from "../components/secrets/external-secrets";
 import { lookForFluxAgeKey } from "../components/secrets/flux-age-key";
 import { RookOperator } from "../components/storage/rook-operator";
 import { accountSecrets } from "../lab/accounts";
 import { appDatabases, appNamespaces, appSecrets } from "../lab/apps";
 import type { StackSummary } from "../lab/context";
+import { DOPPLER_TOKEN, dopplerStore } from "../lab/doppler";
 import { envoyWays } from "../lab/envoy";
 import type { Lab } from "../lab/lab";
 import { OBSERVABILITY, observabilitySecrets, watch } from "../lab/observability";
 import { defineStack } from "../lab/recipe";
 import { TAILNET_NAMESPACE, tailnetRouter } from "../lab/tailnet";
-import { hasCeph, talosStorage } from "../lab/talos-storage";
+import { ciMachines, talosCluster, talosMachines } from "../lab/talos-machines";
+import { backupSecrets, hasCeph, talosStorage } from "../lab/talos-storage";
 import {
     chongusClaims,
     chongusDefaults,
@@ -63,9 +60,6 @@ const PLATFORM_NAMESPACES = [
     "tailscale",
     "volsync-system",
 ];
-
-/** Place of Doppler's service token: with it, the one secret of the cluster that comes from outside. */
-const DOPPLER_TOKEN = "doppler.serviceToken";
 
 export const chongus = defineStack<ChongusConfig>({
     name: "chongus",
@@ -101,11 +95,7 @@ export const chongus = defineStack<ChongusConfig>({
     ],
     clouds: ({ secrets: { doppler } }) =>
         doppler === undefined ? {} : { doppler: { ...doppler, serviceToken: DOPPLER_TOKEN } },
-    machines: (config, stack) =>
-        new TalosMachines(
-            talosCluster(config, stack),
-            Object.fromEntries(config.nodes.map(({ name, capacity }) => [name, capacity])),
-        ),
+    machines: talosMachines,
     machinesText: ({ nodes }) => `${nodes.length} ${nodes.length === 1 ? "machine" : "machines"} with Talos`,
     serviceCidr: ({ network }) => network.serviceCidr,
     program,
@@ -161,7 +151,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     // The one secret that comes from outside, and the store that brings all others.
     // Whatever there is of them: what comes later goes before it on the way down.
     const operators = rook ?? cnpg ?? fluxOperator ?? certManager;
-    const doppler = config.secrets.doppler && storeOf(lab, config.secrets.doppler, operators);
+    const doppler = config.secrets.doppler && dopplerStore(lab, config.secrets.doppler, operators);
     const secrets = doppler === undefined ? lab.secrets : new ExternalSecretStore(doppler);
     const core = doppler ?? operators;
     // Git takes over what is not declared here.
@@ -273,19 +263,6 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     });
 }
 
-/** External Secrets and Doppler. */
-function storeOf(
-    lab: Lab,
-    place: NonNullable<ChongusConfig["secrets"]["doppler"]>,
-    after: pulumi.ComponentResource,
-): Doppler {
-    const operator = lab.stage("3 External Secrets", new ExternalSecrets("external-secrets", {}, lab.after(after)));
-    return lab.stage(
-        "3 Doppler",
-        new Doppler("doppler", { token: lab.secrets.value(DOPPLER_TOKEN), ...place, operator }, lab.after(operator)),
-    );
-}
-
 /** What its charts and the seed's own objects need (seed 002, Bootstrap Phases 1); other clusters have other bundles. */
 const bundles = (config: ChongusConfig) => [
     crds.gatewayApi,
@@ -332,34 +309,6 @@ function clusterSecrets(config: ChongusConfig): string[] {
         ...observabilitySecrets(config.monitoring),
         ...(config.certificates === undefined && config.cloudflare === undefined ? [] : [DNS_TOKEN_REF]),
         ...(config.postgres === undefined ? [] : Object.values(POSTGRES_SECRETS)),
-        ...(["b2", "minio"] as const).flatMap((backend) =>
-            config.backups?.[backend] === undefined ? [] : Object.values(BACKUP_SECRETS[backend]),
-        ),
+        ...backupSecrets(config),
     ];
-}
-
-/** The machines, and what is asked of them. */
-function talosCluster(config: ChongusConfig, stack: string): Omit<TalosClusterArgs, "root"> {
-    const { talos, network, storage, nodes } = config;
-    return {
-        clusterName: stack,
-        nodes,
-        talosVersion: talos.version,
-        kubernetesVersion: talos.kubernetes,
-        vip: talos.vip,
-        subnet: talos.subnet,
-        gateway: talos.gateway,
-        nameservers: talos.nameservers,
-        podCidr: network.podCidr,
-        serviceCidr: network.serviceCidr,
-        localHostpath: storage.localHostpath,
-        ...(storage.nfs === undefined ? {} : { nfs: storage.nfs }),
-        secretsFile: talos.secretsFile,
-    };
-}
-
-/** What continuous integration speaks to: each machine's Talos and API server, and the address they share. */
-function ciMachines({ nodes, talos }: ChongusConfig) {
-    const machines = nodes.map(({ address }) => ({ address, ports: [6443, 50000] }));
-    return [...machines, { address: talos.vip, ports: [6443] }];
 }

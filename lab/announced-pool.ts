@@ -1,0 +1,123 @@
+/** A pool of addresses for Services, a CIDR that Cilium announces: its part of the schema, rules and claims. */
+import { z } from "zod";
+import { cidrRange, contains } from "../components/network/addresses";
+import type { StackClaim } from "../config/claims";
+import { cidr, ipv4, isCidr, whole } from "../config/fields";
+import { show, type CrossRule, type Fault } from "../config/parse";
+import { networkEdges, networksApart, outside, type Claim } from "../config/rules";
+
+/** Keys of a schema's `network`. */
+export const announcedPoolKeys = {
+    /** Addresses for LoadBalancer Services. */
+    pool: cidr,
+    /**
+     * How the LAN learns the way to the pool: `l2` = by ARP, for a pool inside the nodes' network, where it is the default;
+     * `routed` = static routes on the router, which the plan lists.
+     */
+    announce: z.enum(["routed", "l2", "bgp"]).default("routed"),
+    /** Needed for `announce: bgp`. */
+    bgp: z
+        .strictObject({
+            localAsn: whole(64512, 65534, "a private AS number from 64512 to 65534"),
+            peerAsn: whole(1, 4294967295),
+            peerAddress: ipv4,
+        })
+        .optional(),
+};
+
+/** Where the pool is, and who is near it. */
+export interface AnnouncedPool extends z.output<z.ZodObject<typeof announcedPoolKeys>> {
+    /** The machines' network, with its place. */
+    readonly machines: Claim;
+    /** Every other network of the cluster. */
+    readonly networks: readonly Claim[];
+    /** Addresses of machines and router. */
+    readonly near: readonly Claim[];
+    /** Addresses that Services pin. */
+    readonly pinned: readonly Claim[];
+}
+
+type PoolRule = CrossRule<AnnouncedPool>;
+
+const separateNetworks: PoolRule = ({ announce, pool, machines, networks }) => {
+    const own: Claim = ["network.pool", pool];
+    // Addresses that answer to ARP have to be in the nodes' own network: `l2-outside-subnet`, `node-in-pool`.
+    return announce === "l2"
+        ? [
+              ...networksApart([machines, ...networks]),
+              ...networksApart([...networks, own]).filter(({ path }) => path === own[0]),
+          ]
+        : networksApart([machines, ...networks, own]);
+};
+
+/** A pool inside the nodes' network must leave out the machines, or Cilium hands one's address to a Service. */
+const machinesOutsidePool: PoolRule = ({ announce, pool, near }) =>
+    announce !== "l2"
+        ? []
+        : near
+              .filter(([, address]) => contains(cidrRange(pool), address))
+              .map(([path, address]) => ({
+                  rule: "node-in-pool",
+                  path,
+                  got: show(address),
+                  allowed: `an address outside network.pool (${pool}), or Cilium hands it to a Service`,
+              }));
+
+const pinnedInPool: PoolRule = ({ pool, pinned }) =>
+    outside("address-outside-pool", pinned, cidrRange(pool), `an address in network.pool (${pool})`);
+
+/** Cilium keeps them back: `allowFirstLastIPs` in components/network/cilium-pool.ts. */
+const pinnedInside: PoolRule = ({ pool, pinned }) =>
+    networkEdges(pinned, "network.pool", pool).map((fault) => ({
+        ...fault,
+        rule: "address-first-or-last",
+        allowed: `${fault.allowed}, which no Service gets`,
+    }));
+
+/** Half a peering announces nothing. */
+const wholePeering: PoolRule = ({ announce, bgp }) =>
+    announce === "bgp" && bgp === undefined
+        ? [
+              {
+                  rule: "bgp-peer-missing",
+                  path: "network.announce",
+                  got: show(announce),
+                  allowed: "bgp only together with network.bgp (localAsn, peerAsn, peerAddress)",
+              },
+          ]
+        : announce !== "bgp" && bgp !== undefined
+          ? [
+                {
+                    rule: "bgp-unused",
+                    path: "network.bgp",
+                    got: show(bgp),
+                    allowed: "network.bgp only together with announce: bgp",
+                },
+            ]
+          : [];
+
+/** L2 announcements do not cross a router. */
+const l2NeedsSubnet: PoolRule = ({ announce, pool, machines: [path, subnet] }) =>
+    announce === "l2" && !contains(cidrRange(subnet), cidrRange(pool).first)
+        ? [
+              {
+                  rule: "l2-outside-subnet",
+                  path: "network.announce",
+                  got: show(announce),
+                  allowed: `l2 only for a pool inside ${path} (${subnet}); ${pool} is not: use routed or bgp`,
+              },
+          ]
+        : [];
+
+const RULES = [separateNetworks, machinesOutsidePool, pinnedInPool, pinnedInside, wholePeering, l2NeedsSubnet];
+
+export const announcedPoolFaults = (pool: AnnouncedPool): Fault[] => RULES.flatMap((rule) => rule(pool));
+
+export const announcedPoolClaims = ({ pool, bgp }: Pick<AnnouncedPool, "pool" | "bgp">): StackClaim[] => [
+    { kind: "pool", value: pool, path: "network.pool" },
+    ...(bgp === undefined ? [] : [{ kind: "asn" as const, value: String(bgp.localAsn), path: "network.bgp.localAsn" }]),
+];
+
+/** True where the pool lies in the machines' network, which then learns of it by ARP. */
+export const isNear = (pool: string, lan: unknown): boolean =>
+    typeof lan === "string" && isCidr(lan) && contains(cidrRange(lan), cidrRange(pool).first);

@@ -1,0 +1,40 @@
+/** PostgreSQL for the cluster's apps: its part of the schema and rules. */
+import { z } from "zod";
+import { bytes, s3, spelled, whole } from "../config/fields";
+import { show, type CrossRule } from "../config/parse";
+import { bucketClaims, type Claim } from "../config/rules";
+
+/** `postgres` of a schema. */
+export const postgresKeys = z.strictObject({
+    instances: whole(1, 9).default(3),
+    storage: bytes.default("20Gi"),
+    /** Bucket for base backups and WAL. */
+    backup: s3,
+    /** How long base backups and WAL are kept: days, weeks or months, as Barman spells them. */
+    retention: spelled("a duration such as 14d, 4w or 6m (months)", /^[1-9][0-9]*[dwm]$/).default("14d"),
+    /** Archives that a new server never starts from: damaged ones, or leftovers of an `up` that was cut short. */
+    ignoreArchives: z
+        .array(spelled("the name of an archive such as postgres-v2", /^postgres-v[1-9][0-9]*$/))
+        .default([]),
+});
+
+interface PostgresConfig {
+    readonly nodes: readonly unknown[];
+    readonly postgres?: z.output<typeof postgresKeys> | undefined;
+}
+
+/** Two servers on one machine would fall with it. */
+export const oneEachNode: CrossRule<PostgresConfig> = ({ postgres: databases, nodes }) =>
+    databases?.instances === undefined || databases.instances <= nodes.length
+        ? []
+        : [
+              {
+                  rule: "postgres-instances",
+                  path: "postgres.instances",
+                  got: show(databases.instances),
+                  allowed: `at most one a node (${nodes.length})`,
+              },
+          ];
+
+export const postgresBuckets = ({ postgres }: Pick<PostgresConfig, "postgres">): Claim[] =>
+    bucketClaims({ "postgres.backup": postgres?.backup });

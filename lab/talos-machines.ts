@@ -1,0 +1,211 @@
+/** Machines with Talos: their part of the schema, rules and claims, and what is asked of them. */
+import { z } from "zod";
+import { TalosMachines } from "../bootstrap/talos/machines";
+import type { TalosClusterArgs } from "../bootstrap/talos/talos-cluster";
+import { kubernetesOfTalos } from "../bootstrap/talos/versions";
+import { cidrRange } from "../components/network/addresses";
+import type { StackClaim } from "../config/claims";
+import { cidr, ipv4, label, macAddress, relativePath, spelled, whole } from "../config/fields";
+import { show, type CrossRule } from "../config/parse";
+import { claimedTwice, networkEdges, outside, type Claim } from "../config/rules";
+import { isRecord, NODE_CAPACITY } from "./parts";
+import type { TalosStorageConfig } from "./talos-storage";
+
+/** A disk by its stable name; sdX names change from boot to boot. */
+const diskById = spelled(
+    "a disk by its stable name, such as /dev/disk/by-id/ata-Samsung_SSD_870_EVO_2TB_S0000000000001",
+    /^\/dev\/disk\/by-id\/[A-Za-z0-9._:+-]+$/,
+);
+
+/** A machine of a schema's `nodes`. */
+export const talosNode = z.strictObject({
+    /** Host name and Kubernetes node name. */
+    name: label,
+    address: ipv4,
+    /** Hardware address of the interface that has the address; a server has several, and Talos must take this one. */
+    mac: macAddress,
+    /** Disk that Talos is installed on; it is wiped at the first installation. */
+    systemDisk: diskById,
+    /** Disks that Ceph takes whole, two a node in the seed. None on any node: there is no Ceph, and data is on local disks. */
+    osdDisks: z.array(diskById).default([]),
+    /** What the machine has; requests are checked against it and the sandbox's node shows it. */
+    capacity: NODE_CAPACITY.optional(),
+    /** GPUs in the machine, by maker. */
+    gpus: z.strictObject({ nvidia: whole(0).default(0), intel: whole(0).default(0) }).prefault({}),
+});
+
+/** What all machines have in common, `talos` of a schema. */
+export const talosKeys = (stack: string) =>
+    z.strictObject({
+        version: spelled('a Talos release such as "v1.10.6"', /^v\d+\.\d+\.\d+$/).default("v1.10.6"),
+        kubernetes: spelled('a Kubernetes release without v, such as "1.33.0"', /^\d+\.\d+\.\d+$/).default("1.33.0"),
+        /** Address that the control plane nodes share; the API server's endpoint. */
+        vip: ipv4,
+        /** The nodes' network; default: the /24 around the first node. */
+        subnet: cidr,
+        gateway: ipv4,
+        /** Default: the gateway. */
+        nameservers: z.array(ipv4).min(1, { error: "at least one name server" }),
+        /** SOPS file with the output of `talosctl gen secrets`, seen from the project's root. */
+        secretsFile: relativePath.default(`clusters/${stack}/talos/secrets.enc.yaml`),
+    });
+
+/** What of a configuration concerns the machines. */
+export interface TalosMachinesConfig {
+    readonly nodes: readonly z.output<typeof talosNode>[];
+    readonly talos: z.output<ReturnType<typeof talosKeys>>;
+    readonly network: { readonly podCidr: string; readonly serviceCidr: string };
+    readonly storage: Pick<TalosStorageConfig["storage"], "localHostpath" | "nfs">;
+}
+
+/** `talos` with the network around the first node, where the file says nothing else; undefined where it is no object. */
+export function talosDefaults(said: unknown, lan: string | undefined): Readonly<Record<string, unknown>> | undefined {
+    const machines = isRecord(said) ? said : said === undefined ? {} : undefined;
+    const subnet = machines?.["subnet"] ?? lan;
+    return (
+        machines && {
+            ...(subnet === undefined ? {} : { subnet }),
+            ...(machines["gateway"] === undefined ? {} : { nameservers: [machines["gateway"]] }),
+            ...machines,
+        }
+    );
+}
+
+/** Addresses that machines and router have. */
+export function machineAddresses({ nodes, talos: t }: Pick<TalosMachinesConfig, "nodes" | "talos">): Claim[] {
+    return [
+        ...nodes.map(({ address }, index): Claim => [`nodes.${index}.address`, address]),
+        ["talos.vip", t.vip],
+        ["talos.gateway", t.gateway],
+    ];
+}
+
+const uniqueNodes: CrossRule<TalosMachinesConfig> = ({ nodes }) =>
+    claimedTwice(
+        "node-name-claimed-twice",
+        nodes.map(({ name }, index): Claim => [`nodes.${index}.name`, name]),
+        "a name of its own",
+    );
+
+/** Talos takes the interface by it. */
+const uniqueMacs: CrossRule<TalosMachinesConfig> = ({ nodes }) =>
+    claimedTwice(
+        "mac-claimed-twice",
+        nodes.map(({ mac }, index): Claim => [`nodes.${index}.mac`, mac]),
+        "a hardware address of its own",
+    );
+
+const machinesInside: CrossRule<TalosMachinesConfig> = (config) =>
+    networkEdges(machineAddresses(config), "talos.subnet", config.talos.subnet);
+
+/** `upgrade-k8s` and Talos itself refuse what they do not know. */
+const kubernetesKnown: CrossRule<TalosMachinesConfig> = ({ talos: { version: release, kubernetes } }) => {
+    const known = kubernetesOfTalos(release);
+    const minor = Number(kubernetes.split(".")[1]);
+    return known === undefined || (kubernetes.startsWith("1.") && minor >= known.first && minor <= known.last)
+        ? []
+        : [
+              {
+                  rule: "kubernetes-of-talos",
+                  path: "talos.kubernetes",
+                  got: show(kubernetes),
+                  allowed: `with Talos ${release} Kubernetes 1.${known.first} to 1.${known.last}`,
+              },
+          ];
+};
+
+/** An OSD wipes its disk: one that is also the system disk, or another machine's by a copy of a line, is a lost node. */
+const disksApart: CrossRule<TalosMachinesConfig> = ({ nodes }) =>
+    claimedTwice(
+        "disk-claimed-twice",
+        nodes.flatMap(({ systemDisk, osdDisks }, index): Claim[] => [
+            [`nodes.${index}.systemDisk`, systemDisk],
+            ...osdDisks.map((disk, position): Claim => [`nodes.${index}.osdDisks.${position}`, disk]),
+        ]),
+        "a disk of its own",
+    );
+
+const machinesInSubnet: CrossRule<TalosMachinesConfig> = (config) => {
+    const { subnet } = config.talos;
+    return outside(
+        "outside-subnet",
+        machineAddresses(config),
+        cidrRange(subnet),
+        `an address in talos.subnet (${subnet})`,
+    );
+};
+
+/** etcd goes on while a majority of its members is there: of two, both. */
+const quorum: CrossRule<TalosMachinesConfig> = ({ nodes }) =>
+    nodes.length % 2 === 1
+        ? []
+        : [
+              {
+                  rule: "quorum",
+                  path: "nodes",
+                  got: `${nodes.length} nodes`,
+                  allowed: "1, 3 or another odd number: etcd needs a majority",
+              },
+          ];
+
+export const talosMachinesRules: readonly CrossRule<TalosMachinesConfig>[] = [
+    uniqueNodes,
+    uniqueMacs,
+    disksApart,
+    kubernetesKnown,
+    machinesInSubnet,
+    machinesInside,
+    quorum,
+];
+
+export function talosMachinesClaims(config: TalosMachinesConfig): StackClaim[] {
+    const { nodes, talos: t } = config;
+    return [
+        ...machineAddresses(config)
+            // The router is everybody's.
+            .filter(([path]) => path !== "talos.gateway")
+            .map(([path, value]): StackClaim => ({ kind: "address", value, path })),
+        { kind: "lan", value: t.subnet, path: "talos.subnet" },
+        ...nodes.flatMap(({ systemDisk, osdDisks }, index): StackClaim[] => [
+            { kind: "disk", value: systemDisk, path: `nodes.${index}.systemDisk` },
+            ...osdDisks.map((value, at): StackClaim => ({
+                kind: "disk",
+                value,
+                path: `nodes.${index}.osdDisks.${at}`,
+            })),
+        ]),
+    ];
+}
+
+/** The machines, and what is asked of them. */
+export function talosCluster(config: TalosMachinesConfig, stack: string): Omit<TalosClusterArgs, "root"> {
+    const { talos, network, storage, nodes } = config;
+    return {
+        clusterName: stack,
+        nodes,
+        talosVersion: talos.version,
+        kubernetesVersion: talos.kubernetes,
+        vip: talos.vip,
+        subnet: talos.subnet,
+        gateway: talos.gateway,
+        nameservers: talos.nameservers,
+        podCidr: network.podCidr,
+        serviceCidr: network.serviceCidr,
+        localHostpath: storage.localHostpath,
+        ...(storage.nfs === undefined ? {} : { nfs: storage.nfs }),
+        secretsFile: talos.secretsFile,
+    };
+}
+
+/** For whoever looks at them without building. */
+export const talosMachines = (config: TalosMachinesConfig, stack: string): TalosMachines =>
+    new TalosMachines(
+        talosCluster(config, stack),
+        Object.fromEntries(config.nodes.map(({ name, capacity }) => [name, capacity])),
+    );
+
+/** What continuous integration speaks to: each machine's Talos and API server, and the address they share. */
+export function ciMachines({ nodes, talos }: Pick<TalosMachinesConfig, "nodes" | "talos">) {
+    const machines = nodes.map(({ address }) => ({ address, ports: [6443, 50000] }));
+    return [...machines, { address: talos.vip, ports: [6443] }];
+}
