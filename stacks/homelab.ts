@@ -110,7 +110,7 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
             "4 Argo CD",
             new ArgoCd(
                 "argocd",
-                { namespace: sopsAgeKey.namespace, edge, host: config.argocd.host },
+                { namespace: sopsAgeKey.namespace, ageKey: true, edge, host: config.argocd.host },
                 lab.after(sopsAgeKey),
             ),
         );

@@ -9,8 +9,9 @@ import { imageReference, images } from "../images";
 import { SOPS_AGE_KEY } from "../secrets/sops-age-key";
 
 export interface ArgoCdArgs {
-    /** Namespace that holds the age key; made with it. */
     namespace: k8s.core.v1.Namespace;
+    /** Whether the namespace has an age key, with which ksops opens SOPS files of the Git tree. */
+    ageKey: boolean;
     edge: Edge;
     /** Host label of the UI, e.g. `argocd`. */
     host: string;
@@ -30,7 +31,7 @@ export class ArgoCd extends pulumi.ComponentResource {
             {
                 name: "argocd",
                 namespace: args.namespace.metadata.name,
-                values: argoCdValues(`${args.host}.${args.edge.domain}`),
+                values: argoCdValues(`${args.host}.${args.edge.domain}`, args.ageKey),
                 timeout: 600,
             },
             { parent: this },
@@ -51,7 +52,7 @@ export class ArgoCd extends pulumi.ComponentResource {
  * Values for the chart in components/charts.ts.
  * ksops: https://github.com/viaduct-ai/kustomize-sops#argo-cd-integration
  */
-export function argoCdValues(domain: string) {
+export function argoCdValues(domain: string, ageKey: boolean) {
     const memory = (request: string, limit: string) => ({
         resources: { requests: { cpu: "25m", memory: request }, limits: { memory: limit } },
     });
@@ -62,7 +63,11 @@ export function argoCdValues(domain: string) {
         configs: {
             // TLS ends at the edge; the UI itself speaks plain HTTP inside the cluster.
             params: { "server.insecure": true },
-            cm: { "kustomize.buildOptions": "--enable-alpha-plugins --enable-exec --enable-helm" },
+            cm: {
+                "kustomize.buildOptions": ageKey
+                    ? "--enable-alpha-plugins --enable-exec --enable-helm"
+                    : "--enable-helm",
+            },
         },
         controller: memory("512Mi", "2Gi"),
         server: memory("128Mi", "512Mi"),
@@ -73,36 +78,38 @@ export function argoCdValues(domain: string) {
         // No identity provider and nobody to notify in this house.
         dex: { enabled: false },
         notifications: { enabled: false },
-        repoServer: {
-            // ksops reads the age key.
-            deploymentAnnotations: RELOAD_ANNOTATIONS,
-            ...memory("256Mi", "1Gi"),
-            initContainers: [
-                {
-                    name: "install-ksops",
-                    image: imageReference(images.ksops),
-                    command: ["/usr/local/bin/ksops", "install", "/custom-tools"],
-                    resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "128Mi" } },
-                    securityContext: {
-                        runAsNonRoot: true,
-                        runAsUser: 999,
-                        allowPrivilegeEscalation: false,
-                        readOnlyRootFilesystem: true,
-                        capabilities: { drop: ["ALL"] },
-                        seccompProfile: { type: "RuntimeDefault" },
-                    },
-                    volumeMounts: [{ name: "custom-tools", mountPath: "/custom-tools" }],
-                },
-            ],
-            volumes: [
-                { name: "custom-tools", emptyDir: {} },
-                { name: SOPS_AGE_KEY.secret, secret: { secretName: SOPS_AGE_KEY.secret } },
-            ],
-            volumeMounts: [
-                { name: "custom-tools", mountPath: "/usr/local/bin/ksops", subPath: "ksops" },
-                { name: SOPS_AGE_KEY.secret, mountPath: "/.config/sops/age", readOnly: true },
-            ],
-            env: [{ name: "SOPS_AGE_KEY_FILE", value: `/.config/sops/age/${SOPS_AGE_KEY.key}` }],
-        },
+        repoServer: { ...memory("256Mi", "1Gi"), ...(ageKey ? KSOPS : {}) },
     };
 }
+
+/** The repo-server's part of it. */
+const KSOPS = {
+    // It reads the age key.
+    deploymentAnnotations: RELOAD_ANNOTATIONS,
+    initContainers: [
+        {
+            name: "install-ksops",
+            image: imageReference(images.ksops),
+            command: ["/usr/local/bin/ksops", "install", "/custom-tools"],
+            resources: { requests: { cpu: "10m", memory: "32Mi" }, limits: { memory: "128Mi" } },
+            securityContext: {
+                runAsNonRoot: true,
+                runAsUser: 999,
+                allowPrivilegeEscalation: false,
+                readOnlyRootFilesystem: true,
+                capabilities: { drop: ["ALL"] },
+                seccompProfile: { type: "RuntimeDefault" },
+            },
+            volumeMounts: [{ name: "custom-tools", mountPath: "/custom-tools" }],
+        },
+    ],
+    volumes: [
+        { name: "custom-tools", emptyDir: {} },
+        { name: SOPS_AGE_KEY.secret, secret: { secretName: SOPS_AGE_KEY.secret } },
+    ],
+    volumeMounts: [
+        { name: "custom-tools", mountPath: "/usr/local/bin/ksops", subPath: "ksops" },
+        { name: SOPS_AGE_KEY.secret, mountPath: "/.config/sops/age", readOnly: true },
+    ],
+    env: [{ name: "SOPS_AGE_KEY_FILE", value: `/.config/sops/age/${SOPS_AGE_KEY.key}` }],
+};

@@ -21,6 +21,8 @@ export interface RootApplicationSetArgs {
         tree: string;
         apps: readonly Pick<GitApp, "path" | "delivery">[];
     };
+    /** Project of its Applications, or a template of it; default: `default`. */
+    project?: string;
 }
 
 /** The hand-off to Git: every directory `<path>/<group>/<app>` becomes an Argo CD Application and a namespace of that name. */
@@ -29,14 +31,7 @@ export class RootApplicationSet extends pulumi.ComponentResource {
 
     constructor(name: string, args: RootApplicationSetArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:gitops:RootApplicationSet", name, {}, opts);
-        // Deleted after the ApplicationSet and before Argo CD: Applications carry a finalizer that only Argo CD
-        // serves, and one that is left would hold its namespace forever.
-        const drained = clusterCommand(
-            `${name}-drain`,
-            args.cluster,
-            { create: "kubectl get crd applications.argoproj.io > /dev/null", delete: DRAIN_APPLICATIONS },
-            { parent: this },
-        );
+        const drained = drainApplications(name, args.cluster, this);
         this.applicationSet = new k8s.apiextensions.CustomResource(
             name,
             {
@@ -49,6 +44,19 @@ export class RootApplicationSet extends pulumi.ComponentResource {
         );
         this.registerOutputs({});
     }
+}
+
+/**
+ * Deleted after what makes Applications and before Argo CD: they carry a finalizer that only Argo CD serves, and one that
+ * is left would hold its namespace forever.
+ */
+export function drainApplications(name: string, cluster: Pick<Cluster, "kubeconfig">, parent: pulumi.Resource) {
+    return clusterCommand(
+        `${name}-drain`,
+        cluster,
+        { create: "kubectl get crd applications.argoproj.io > /dev/null", delete: DRAIN_APPLICATIONS },
+        { parent },
+    );
 }
 
 const DRAIN_APPLICATIONS = `
@@ -103,7 +111,7 @@ export function applicationSetSpec(args: Omit<RootApplicationSetArgs, "cluster" 
                 ...(takesRendered ? {} : { finalizers: [CASCADE] }),
             },
             spec: {
-                project: "default",
+                project: args.project ?? "default",
                 source: {
                     repoURL: repository,
                     targetRevision: revision,
