@@ -158,6 +158,11 @@ const pinned = {
         tag: "2.13.0",
         digest: "sha256:4fb4db4d49a217bed6d0204f454ce809febc565bbe051b85c556ee2bcef73d8c",
     },
+    kopia: {
+        repository: "ghcr.io/home-operations/kopia",
+        tag: "0.23.1",
+        digest: "sha256:27da0a33b44e1b902150a6c963514237217464bb13118a95bb056667be93cda5",
+    },
     // The reference plugins of CNI. 70977466546, which mirrors tag and digest.
     cniPlugins: {
         repository: "docker.io/rancher/hardened-cni-plugins",
