@@ -40,6 +40,7 @@ export const chartContainers: Readonly<Record<string, readonly string[]>> = {
     // The plugin is the operator's to run, and that gives it its limits.
     "intel-device-plugins-gpu": [],
     "intel-device-plugins-operator": ["resources"],
+    "local-path-provisioner": ["resources", "helperPod.resources"],
     "kube-prometheus-stack": [
         "prometheus.prometheusSpec.resources",
         "prometheusOperator.resources",
