@@ -3,7 +3,8 @@
  * backed up, so that a rebuilt cluster finds it.
  */
 import { createHash } from "node:crypto";
-import { openStore } from "../clouds/store";
+import { existsSync, statSync } from "node:fs";
+import { openStore, type Store } from "../clouds/store";
 import { destinations, isServed, RESTORED_FROM, snapshotOf, snapshots, type VolumeSnapshot } from "./ceph-volumes";
 import { type Action, collections, type Controller, objectPath, resources, type View } from "./controller";
 import {
@@ -63,8 +64,7 @@ const WRITTEN = "sandbox/written";
 
 /** @param file where the repositories are kept; absent: in memory. */
 export function volSync(file?: string): Controller {
-    const start = (): Repositories => ({ repositories: {} });
-    const store = file === undefined ? { state: start(), save: () => undefined } : openStore(file, start);
+    const bucket = repositoriesIn(file);
     return {
         name: "volsync",
         lists: [
@@ -79,6 +79,7 @@ export function volSync(file?: string): Controller {
             const operator = running(view, labelled({ "app.kubernetes.io/name": "volsync" }));
             if (operator === undefined) return written;
             const image = imageOf(operator);
+            const store = bucket();
             return [
                 ...written,
                 ...view
@@ -103,6 +104,24 @@ export function volSync(file?: string): Controller {
                     }),
             ];
         },
+    };
+}
+
+/** A bucket is open to others: what they put into it, by restic's own commands, is there at the next turn. */
+function repositoriesIn(file: string | undefined): () => Store<Repositories> {
+    const start = (): Repositories => ({ repositories: {} });
+    if (file === undefined) {
+        const store = { state: start(), save: () => undefined };
+        return () => store;
+    }
+    const writtenAt = () => (existsSync(file) ? statSync(file).mtimeMs : undefined);
+    let seen = writtenAt();
+    let store = openStore(file, start);
+    return () => {
+        const now = writtenAt();
+        if (now !== seen) store = openStore(file, start);
+        seen = now;
+        return store;
     };
 }
 

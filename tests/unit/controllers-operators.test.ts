@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cephVolumes, destinations, snapshotClasses, snapshots } from "../../sandbox/controllers/ceph-volumes";
@@ -542,6 +542,248 @@ describe("VolSync", () => {
                 },
             },
         ]);
+    });
+
+    test("what others write into the bucket meanwhile is there", async () => {
+        const file = join(folder, "restic.json");
+        const volsync = volSync(file);
+        await run(volsync, lists({ [sources]: [source({ schedule: "5 * * * *" })] }));
+        const copied = JSON.parse(
+            readFileSync(file, "utf8").replace("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"),
+        ) as object;
+        writeFileSync(file, JSON.stringify(copied));
+        utimesSync(file, 2_000_000_000, 2_000_000_000);
+        const [made] = await run(volsync, lists({ [destinations]: [destination] }));
+        expect(made).toMatchObject({
+            body: { metadata: { annotations: { "sandbox/restored-from": "s3:x/data 2026-01-02T00:00:00Z" } } },
+        });
+    });
+
+    describe("on the volume itself (copyMethod Direct)", () => {
+        const direct = {
+            repository: "data-minio",
+            copyMethod: "Direct",
+            cacheAccessModes: ["ReadWriteOnce"],
+            cacheCapacity: "4Gi",
+            cacheStorageClassName: "openebs-hostpath",
+            moverSecurityContext: { runAsUser: 1000 },
+        };
+        const restoring = {
+            metadata: { name: "data-dst", namespace: "media", uid: "d", generation: 1 },
+            spec: {
+                trigger: { manual: "restore-once" },
+                restic: { ...direct, destinationPVC: "data", cleanupCachePVC: true },
+            },
+        };
+        const backingUp = (trigger: object = { manual: "last" }, last: object = {}) => ({
+            metadata: { name: "data-minio", namespace: "media", uid: "s", generation: 1 },
+            spec: { sourcePVC: "data", trigger, restic: direct },
+            status: last,
+        });
+        const pending = {
+            metadata: { name: "data", namespace: "media", uid: "c" },
+            spec: { accessModes: ["ReadWriteOnce"] },
+        };
+        const bound = { ...pending, status: { phase: "Bound" } };
+        const volume = (annotations: object = {}) => ({
+            metadata: { name: "pvc-c", annotations },
+            spec: { claimRef: { uid: "c" } },
+            status: { phase: "Bound" },
+        });
+        const cacheOf = (dir: string, labels: object = {}) => ({
+            metadata: { name: `volsync-${dir}-cache`, namespace: "media", labels },
+            spec: {},
+        });
+        const account = (dir: string) => ({ metadata: { name: `volsync-${dir}`, namespace: "media" } });
+        const job = (dir: string, uid: string, succeeded = 1) => ({
+            metadata: { name: `volsync-${dir}`, namespace: "media", labels: { "volsync.backube/cleanup": uid } },
+            status: { succeeded },
+        });
+        const app = (status: object, spec: object = {}) => ({
+            metadata: { name: "app", namespace: "media" },
+            spec: { containers: [], volumes: [{ persistentVolumeClaim: { claimName: "data" } }], ...spec },
+            status,
+        });
+        const claimsOf = (...all: object[]) => ({ [collections.claims]: all });
+        const JOBS = "/apis/batch/v1/jobs";
+        const ACCOUNTS = "/api/v1/serviceaccounts";
+        const prepared = (dir: string, claim: object, more: Record<string, readonly object[]> = {}) =>
+            lists({ ...claimsOf(claim, cacheOf(dir)), [ACCOUNTS]: [account(dir)], ...more });
+        const SRC = "src-data-minio";
+        const DST = "dst-data-dst";
+        const dstStatus = "/apis/volsync.backube/v1alpha1/namespaces/media/replicationdestinations/data-dst/status";
+
+        test("the volume must be there; a cache and an account come before the mover, which nothing has bound yet", async () => {
+            const none = await run(volSync(), lists({ ...claimsOf(), [destinations]: [restoring] }));
+            expect(bodyAt(none, dstStatus)).toMatchObject({
+                status: { conditions: [{ reason: "Error", message: 'PersistentVolumeClaim "data" not found' }] },
+            });
+            const first = await run(volSync(), lists({ ...claimsOf(pending), [destinations]: [restoring] }));
+            expect(first).toMatchObject([
+                {
+                    verb: "create",
+                    path: "/api/v1/namespaces/media/persistentvolumeclaims",
+                    body: {
+                        metadata: {
+                            name: "volsync-dst-data-dst-cache",
+                            labels: { "volsync.backube/cleanup": "d" },
+                            ownerReferences: [{ kind: "ReplicationDestination", name: "data-dst", uid: "d" }],
+                        },
+                        spec: { storageClassName: "openebs-hostpath", resources: { requests: { storage: "4Gi" } } },
+                    },
+                },
+                {
+                    path: "/api/v1/namespaces/media/serviceaccounts",
+                    body: { metadata: { name: "volsync-dst-data-dst" } },
+                },
+                { body: { status: { conditions: [{ reason: "SyncInProgress", status: "True" }] } } },
+            ]);
+            const second = await run(volSync(), prepared(DST, pending, { [destinations]: [restoring] }));
+            expect(second[0]).toMatchObject({
+                path: "/apis/batch/v1/namespaces/media/jobs",
+                body: {
+                    metadata: { name: "volsync-dst-data-dst" },
+                    spec: {
+                        template: {
+                            spec: {
+                                securityContext: { runAsUser: 1000 },
+                                volumes: [
+                                    { persistentVolumeClaim: { claimName: "data" } },
+                                    { persistentVolumeClaim: { claimName: "volsync-dst-data-dst-cache" } },
+                                    {},
+                                ],
+                            },
+                        },
+                    },
+                },
+            });
+        });
+
+        test("a restore is done when its pod is: the volume holds the backup, what is marked goes, the claim is its image", async () => {
+            const file = join(folder, "restic.json");
+            await run(volSync(file), lists({ [sources]: [source({ schedule: "5 * * * *" })] }));
+            const world = (succeeded: number) =>
+                lists({
+                    ...claimsOf(bound, cacheOf(DST, { "volsync.backube/cleanup": "d" })),
+                    [ACCOUNTS]: [account(DST)],
+                    [JOBS]: [job(DST, "d", succeeded)],
+                    [collections.volumes]: [volume()],
+                    [destinations]: [restoring],
+                });
+            const moving = await run(volSync(file), world(0));
+            expect(bodyAt(moving, dstStatus)).not.toHaveProperty("status.lastManualSync");
+            const done = await run(volSync(file), world(1));
+            expect(told(done)).toEqual([
+                "patch /api/v1/persistentvolumes/pvc-c",
+                "delete /apis/batch/v1/namespaces/media/jobs/volsync-dst-data-dst?propagationPolicy=Background",
+                "delete /api/v1/namespaces/media/persistentvolumeclaims/volsync-dst-data-dst-cache?propagationPolicy=Background",
+                `patch ${dstStatus}`,
+            ]);
+            expect(done[0]).toMatchObject({
+                body: { metadata: { annotations: { "sandbox/restored-from": "s3:x/data 2026-01-01T00:00:00Z" } } },
+            });
+            expect(bodyAt(done, dstStatus)).toMatchObject({
+                status: {
+                    lastManualSync: "restore-once",
+                    latestImage: { apiGroup: "", kind: "PersistentVolumeClaim", name: "data" },
+                },
+            });
+        });
+
+        test("a repository without a backup is no fault: the volume stays empty", async () => {
+            const world = prepared(DST, bound, {
+                [JOBS]: [job(DST, "d")],
+                [collections.volumes]: [volume()],
+                [destinations]: [restoring],
+            });
+            const done = await run(volSync(), world);
+            expect(bodyAt(done, dstStatus)).toMatchObject({
+                status: { latestMoverStatus: { logs: "No eligible snapshots found" } },
+            });
+            expect(told(done)).not.toContain("patch /api/v1/persistentvolumes/pvc-c");
+        });
+
+        test("a wrong password is the mover's failure: it goes on trying and never says that it is done", async () => {
+            const file = join(folder, "restic.json");
+            await run(volSync(file), lists({ [sources]: [source({ schedule: "5 * * * *" })] }));
+            const other = secret("media", "data-minio", { RESTIC_REPOSITORY: "s3:x/data", RESTIC_PASSWORD: "q" });
+            const failing = await run(
+                volSync(file),
+                prepared(DST, bound, {
+                    [collections.secrets]: [other],
+                    [JOBS]: [job(DST, "d")],
+                    [destinations]: [restoring],
+                }),
+            );
+            expect(bodyAt(failing, dstStatus)).toMatchObject({
+                status: {
+                    latestMoverStatus: { result: "Failed", logs: expect.stringContaining("wrong password") },
+                    conditions: [{ reason: "SyncInProgress" }],
+                },
+            });
+        });
+
+        test.each([
+            ["of an empty volume there is none", {}, "== Directory is empty skipping backup ===", 0],
+            [
+                "of one that an app has had",
+                { "sandbox/written": "true" },
+                "snapshot of data saved\nRestic completed",
+                1,
+            ],
+            [
+                "of one that was restored",
+                { "sandbox/restored-from": "x" },
+                "snapshot of data saved\nRestic completed",
+                1,
+            ],
+        ])("a backup: %s", async (_title, annotations, logs, count) => {
+            const file = join(folder, "restic.json");
+            const world = prepared(SRC, bound, {
+                [JOBS]: [job(SRC, "s")],
+                [collections.volumes]: [volume(annotations)],
+                [sources]: [backingUp()],
+            });
+            const done = await run(volSync(file), world);
+            expect(bodyAt(done, status)).toMatchObject({
+                status: { lastManualSync: "last", latestMoverStatus: { logs } },
+            });
+            const kept = existsSync(file)
+                ? (JSON.parse(readFileSync(file, "utf8")) as { repositories: Record<string, { backups: object[] }> })
+                : { repositories: {} };
+            expect(kept.repositories["s3:x/data"]?.backups ?? []).toHaveLength(count);
+            // A source keeps its cache.
+            expect(told(done).filter((line) => line.includes("-cache"))).toEqual([]);
+        });
+
+        test("the mover goes where the app is that has the volume, and waits while that has no place", async () => {
+            const world = (pod: object) =>
+                prepared(SRC, bound, {
+                    [collections.volumes]: [volume({ "sandbox/written": "true" })],
+                    [collections.pods]: [pod],
+                    [sources]: [backingUp()],
+                });
+            const [made] = await run(volSync(), world(app({ phase: "Running" }, { nodeName: "n2" })));
+            expect(made).toMatchObject({
+                body: { spec: { template: { spec: { nodeSelector: { "kubernetes.io/hostname": "n2" } } } } },
+            });
+            const waiting = await run(volSync(), world(app({ phase: "Pending" })));
+            expect(told(waiting)).toEqual([`patch ${status}`]);
+            expect(bodyAt(waiting, status)).toMatchObject({ status: { conditions: [{ reason: "Error" }] } });
+        });
+
+        test("an app that runs on the volume fills it", async () => {
+            const world = prepared(SRC, bound, {
+                [collections.volumes]: [volume()],
+                [collections.pods]: [app({ phase: "Running" }, { nodeName: "n2" })],
+                [sources]: [backingUp({ schedule: "5 * * * *" }, { lastSyncTime: "2026-01-01T00:00:00Z" })],
+            });
+            expect(await run(volSync(), world)).toContainEqual({
+                verb: "patch",
+                path: "/api/v1/persistentvolumes/pvc-c",
+                body: { metadata: { annotations: { "sandbox/written": "true" } } },
+            });
+        });
     });
 
     test("a missing Secret and a wrong password are said", async () => {
