@@ -85,6 +85,13 @@ export const charts = {
         version: "1.21.1",
     },
     envoyGateway: { name: "gateway-helm", repository: "oci://docker.io/envoyproxy", version: "v1.9.0" },
+    istioBase: { name: "base", repository: "https://istio-release.storage.googleapis.com/charts", version: "1.30.3" },
+    istiod: { name: "istiod", repository: "https://istio-release.storage.googleapis.com/charts", version: "1.30.3" },
+    istioGateway: {
+        name: "gateway",
+        repository: "https://istio-release.storage.googleapis.com/charts",
+        version: "1.30.3",
+    },
     metricsServer: {
         name: "metrics-server",
         repository: "https://kubernetes-sigs.github.io/metrics-server/",

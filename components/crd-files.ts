@@ -116,6 +116,13 @@ export const crdFiles: Readonly<Record<string, PinnedFiles>> = {
                 "6412914ec5b7c48f58b85f60a80767ba15a50c8d374480cf5f2d872e4a764466",
         },
     },
+    istio: {
+        version: "1.30.3",
+        commit: "56df41f63e513f834c9a3af33d8aed82d1d961f2",
+        files: {
+            "crd-all.gen.yaml": "dcb43ff6b9af2f629b80b6a82597f5a91db259c757e66cc5353ac007da28351a",
+        },
+    },
     "external-snapshotter": {
         version: "8.6.0",
         commit: "78e32cd84e0abec2621924a30e38c755f93e180a",

@@ -8,6 +8,8 @@ export interface CrdBundle {
     /** Project, as the sandbox's directory of CRDs spells it. */
     readonly project: string;
     readonly version: string;
+    /** What stands before the version in the release's tag; absent: `v`. */
+    readonly tagPrefix?: "";
     /** `owner/name` at GitHub. */
     readonly repository: string;
     /** Folder in the repository; with a kustomization.yaml in it, that says how the files are read. */
@@ -180,6 +182,32 @@ export const crds = {
         directory: "charts/gateway-helm/charts/crds/crds/generated",
         files: envoyGatewayKinds.map((plural) => `gateway.envoyproxy.io_${plural}.yaml`),
         names: envoyGatewayKinds.map((plural) => `${plural}.gateway.envoyproxy.io`),
+    },
+    istio: {
+        project: "istio",
+        version: "1.30.3",
+        repository: "istio/istio",
+        tagPrefix: "",
+        directory: "manifests/charts/base/files",
+        files: ["crd-all.gen.yaml"],
+        names: [
+            ...["trafficextensions", "wasmplugins"].map((plural) => `${plural}.extensions.istio.io`),
+            ...[
+                "destinationrules",
+                "envoyfilters",
+                "gateways",
+                "proxyconfigs",
+                "serviceentries",
+                "sidecars",
+                "virtualservices",
+                "workloadentries",
+                "workloadgroups",
+            ].map((plural) => `${plural}.networking.istio.io`),
+            ...["authorizationpolicies", "peerauthentications", "requestauthentications"].map(
+                (plural) => `${plural}.security.istio.io`,
+            ),
+            "telemetries.telemetry.istio.io",
+        ],
     },
     snapshots: {
         project: "external-snapshotter",

@@ -60,6 +60,8 @@ const configSchema = z.strictObject({
         })
         .optional(),
     nodes: z.array(nodeSchema),
+    /** Whether k3s' own load balancer serves the cluster. */
+    serviceLb: z.boolean().default(false),
     /** Pause between two passes of the controllers. */
     intervalMs: z.int().min(100).default(1000),
 });
@@ -107,6 +109,7 @@ async function run(file: string): Promise<void> {
             cloudflare,
             tailscale,
             bitwarden: config.bitwarden,
+            serviceLb: config.serviceLb,
             log,
         });
         const running = runControllers(kube, controllers, { intervalMs: config.intervalMs, log });

@@ -200,6 +200,7 @@ export class Sandbox {
                           keys: bitwarden.keys.map(storeKey),
                       },
                   }),
+            serviceLb: this.played.serviceLb ?? false,
             nodes: this.stack.nodes.map(({ labels, capacity, taints, hardware: _hardware, ...node }) => ({
                 ...node,
                 ...(taints === undefined ? {} : { taints: taints.map((taint) => ({ ...taint })) }),

@@ -21,12 +21,12 @@ async function get(url: string, accept = "*/*"): Promise<Buffer> {
 
 /** Commit of the release, and the checksum of each file there. A bundle that is pinned already is not asked for again. */
 export async function pin(bundle: CrdBundle, before: PinnedFiles | undefined): Promise<PinnedFiles> {
-    const { version, repository, files } = bundle;
+    const { version, tagPrefix = "v", repository, files } = bundle;
     const known = Object.keys(before?.files ?? {});
     if (before?.version === version && known.length === files.length && files.every((file) => known.includes(file))) {
         return before;
     }
-    const url = `https://api.github.com/repos/${repository}/commits/v${version}`;
+    const url = `https://api.github.com/repos/${repository}/commits/${tagPrefix}${version}`;
     const commit = (await get(url, "application/vnd.github.sha")).toString().trim();
     if (!/^[0-9a-f]{40}$/.test(commit)) throw new UserError(`${url} gives no commit: ${commit.slice(0, 80)}`);
     const sums: Record<string, string> = {};

@@ -73,6 +73,8 @@ export interface WorkloadOf {
     readonly when?: string;
     /** Whether it needs a namespace of that level, as upstream's does; otherwise its pods pass the strictest. */
     readonly privileged?: boolean;
+    /** Path of the value: a map of environment variables. */
+    readonly env?: string;
     /** Secrets that its pods mount, by their names in the chart's own words. */
     readonly secrets?: readonly string[];
     /** A volume of each pod (of a StatefulSet), or a claim by name. */
@@ -123,6 +125,7 @@ export function workload(of: WorkloadOf): ChartObject[] {
                                             containerPort,
                                         })),
                                     }),
+                                    ...(of.env !== undefined && { env: value(environment(of.env)) }),
                                     ...(of.resources !== undefined && {
                                         resources: value(`(${dot(of.resources)} | default dict)`),
                                     }),
@@ -147,6 +150,11 @@ function dot(path: string): string {
         .split(".")
         .map((key) => `\`${key}\``)
         .join(" ")})`;
+}
+
+/** A map as a list of names and values; Go's template has no such function, so it goes through text. */
+function environment(path: string): string {
+    return `(include \`environment\` ${dot(path)} | fromJsonArray)`;
 }
 
 function claims({ values, classKey, mode }: NonNullable<WorkloadOf["storage"]>): string {
@@ -210,6 +218,9 @@ const HELPERS = `{{- define "fullname" -}}
 {{- else if contains $name .Release.Name }}{{ .Release.Name }}
 {{- else }}{{ .Release.Name }}-{{ $name }}
 {{- end }}
+{{- end }}
+{{- define "environment" -}}
+[{{ $last := len . }}{{ $place := 0 }}{{ range $name, $value := . }}{{ $place = add1 $place }}{{ dict "name" $name "value" (toString $value) | toJson }}{{ if lt (int $place) $last }},{{ end }}{{ end }}]
 {{- end }}
 `;
 

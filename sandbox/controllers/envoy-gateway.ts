@@ -10,20 +10,17 @@ import {
     isTrue,
     release,
     running,
-    shows,
     statusOf,
 } from "./custom-resources";
 import {
-    accepted,
-    attachment,
+    attachedRoutes,
+    certificateProblem,
     type Gateway,
-    gatewayOf,
-    granted,
     type HttpRoute,
     type Listener,
     type ParametersReference,
     type ReferenceGrant,
-    resolvedRefs,
+    routeActions,
     type Surroundings,
 } from "./gateway-routes";
 import {
@@ -96,7 +93,9 @@ export const envoyGateway: Controller = {
             ...ours.flatMap((one) => classActions(view, one)),
             ...gateways.flatMap((gateway) => gatewayActions(view, gateway, home, ours, surroundings)),
             ...orphans(view, gateways),
-            ...view.list<HttpRoute>(routes).flatMap((route) => routeActions(route, surroundings, view.now)),
+            ...view
+                .list<HttpRoute>(routes)
+                .flatMap((route) => routeActions(routes, route, CONTROLLER, surroundings, view.now)),
         ];
     },
 };
@@ -281,38 +280,12 @@ function proxyDeployment(
 }
 
 function listenerStatus(view: View, gateway: Gateway, listener: Listener, around: Surroundings): object {
-    const { namespace = "" } = gateway.metadata;
-    const secrets = new Set(view.list<Secret>(collections.secrets).map(keyOf));
-    const problem = (listener.tls?.certificateRefs ?? []).flatMap(({ name, namespace: elsewhere }) => {
-        const home = elsewhere ?? namespace;
-        const allowed = granted(
-            around.grants,
-            { kind: "Gateway", namespace },
-            { kind: "Secret", namespace: home, name },
-        );
-        return !allowed
-            ? [
-                  {
-                      reason: "RefNotPermitted",
-                      message: `Certificate ref to secret ${home}/${name} not permitted by any ReferenceGrant.`,
-                  },
-              ]
-            : !secrets.has(`${home}/${name}`)
-              ? [{ reason: "InvalidCertificateRef", message: `Secret ${home}/${name} does not exist.` }]
-              : [];
-    })[0];
-    const attachedRoutes = view.list<HttpRoute>(routes).filter((route) =>
-        (route.spec.parentRefs ?? []).some((parent) => {
-            if (gatewayOf(parent, route.metadata.namespace ?? "", [gateway]) === undefined) return false;
-            const attached = attachment(route, parent, gateway, around.namespaces);
-            return typeof attached !== "string" && attached.includes(listener);
-        }),
-    ).length;
+    const problem = certificateProblem(gateway, listener, view.list<Secret>(collections.secrets), around.grants);
     const seen = (gateway.status?.["listeners"] ?? []) as readonly { name: string; conditions?: Condition[] }[];
     const ok = problem === undefined;
     return {
         name: listener.name,
-        attachedRoutes,
+        attachedRoutes: attachedRoutes(gateway, listener, view.list<HttpRoute>(routes), around.namespaces),
         supportedKinds: ["HTTPRoute", "GRPCRoute"].map((kind) => ({ group: GATEWAY_API, kind })),
         conditions: conditionsNow(
             seen.find(({ name }) => name === listener.name)?.conditions ?? [],
@@ -355,31 +328,4 @@ function orphans(view: View, gateways: readonly Gateway[]): Action[] {
             })
             .map((object): Action => ({ verb: "delete", path: objectPath(list, object.metadata) })),
     );
-}
-
-interface ParentStatus {
-    readonly parentRef: object;
-    readonly controllerName: string;
-    readonly conditions: readonly Condition[];
-}
-
-function routeActions(route: HttpRoute, around: Surroundings, now: number): Action[] {
-    const { namespace = "", generation } = route.metadata;
-    const present = (route.status?.["parents"] ?? []) as readonly ParentStatus[];
-    const own = (route.spec.parentRefs ?? []).flatMap((parentRef): ParentStatus[] => {
-        const gateway = gatewayOf(parentRef, namespace, around.gateways);
-        if (gateway === undefined) return [];
-        const before = present.find((one) => one.controllerName === CONTROLLER && shows(one.parentRef, parentRef));
-        const conditions = conditionsNow(
-            before?.conditions ?? [],
-            [accepted(attachment(route, parentRef, gateway, around.namespaces)), resolvedRefs(route, around)],
-            generation,
-            now,
-        );
-        return [{ parentRef, controllerName: CONTROLLER, conditions }];
-    });
-    const parents = [...present.filter(({ controllerName }) => controllerName !== CONTROLLER), ...own];
-    return shows(route.status?.["parents"] ?? [], parents)
-        ? []
-        : [{ verb: "patch", path: `${objectPath(routes, route.metadata)}/status`, body: { status: { parents } } }];
 }

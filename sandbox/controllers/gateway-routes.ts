@@ -1,6 +1,15 @@
 /** What the Gateway API says of routes and listeners: who may attach where, and what is wrong with a backend. */
-import type { ConditionNow, CustomResource } from "./custom-resources";
-import { keyOf, type KubeObject, type LabelSelector, selects, type Service } from "./objects";
+import { type Action, objectPath } from "./controller";
+import { type ConditionNow, conditionsNow, type CustomResource, shows } from "./custom-resources";
+import {
+    type Condition,
+    keyOf,
+    type KubeObject,
+    type LabelSelector,
+    type Secret,
+    selects,
+    type Service,
+} from "./objects";
 
 export interface Listener {
     readonly name: string;
@@ -23,6 +32,7 @@ export interface ParametersReference {
 
 export type Gateway = CustomResource<{
     readonly gatewayClassName: string;
+    readonly addresses?: readonly { readonly type?: string; readonly value?: string }[];
     readonly listeners: readonly Listener[];
     readonly infrastructure?: {
         readonly annotations?: Readonly<Record<string, string>>;
@@ -183,4 +193,77 @@ export function accepted(attached: ReturnType<typeof attachment>): ConditionNow 
     return typeof attached === "string"
         ? { type: "Accepted", status: "False", reason: attached, message: problems[attached] }
         : { type: "Accepted", status: "True", reason: "Accepted", message: "Route is accepted" };
+}
+
+/** What is wrong with a listener's certificate: not there, or in a namespace that does not share it. */
+export function certificateProblem(
+    gateway: Gateway,
+    { tls }: Listener,
+    secrets: readonly Secret[],
+    grants: readonly ReferenceGrant[],
+): { readonly reason: string; readonly message: string } | undefined {
+    const { namespace = "" } = gateway.metadata;
+    const there = new Set(secrets.map(keyOf));
+    for (const { name, namespace: home = namespace } of tls?.certificateRefs ?? []) {
+        if (!granted(grants, { kind: "Gateway", namespace }, { kind: "Secret", namespace: home, name })) {
+            return {
+                reason: "RefNotPermitted",
+                message: `Certificate ref to secret ${home}/${name} not permitted by any ReferenceGrant.`,
+            };
+        }
+        if (!there.has(`${home}/${name}`)) {
+            return { reason: "InvalidCertificateRef", message: `Secret ${home}/${name} does not exist.` };
+        }
+    }
+    return undefined;
+}
+
+/** How many routes a listener has. */
+export function attachedRoutes(
+    gateway: Gateway,
+    listener: Listener,
+    routes: readonly HttpRoute[],
+    namespaces: readonly KubeObject[],
+): number {
+    return routes.filter((route) =>
+        (route.spec.parentRefs ?? []).some((parent) => {
+            if (gatewayOf(parent, route.metadata.namespace ?? "", [gateway]) === undefined) return false;
+            const attached = attachment(route, parent, gateway, namespaces);
+            return typeof attached !== "string" && attached.includes(listener);
+        }),
+    ).length;
+}
+
+interface ParentStatus {
+    readonly parentRef: object;
+    readonly controllerName: string;
+    readonly conditions: readonly Condition[];
+}
+
+/** What a controller says of a route at each of its gateways; what others say stays. */
+export function routeActions(
+    collection: string,
+    route: HttpRoute,
+    controllerName: string,
+    around: Surroundings,
+    now: number,
+): Action[] {
+    const { namespace = "", generation } = route.metadata;
+    const present = (route.status?.["parents"] ?? []) as readonly ParentStatus[];
+    const own = (route.spec.parentRefs ?? []).flatMap((parentRef): ParentStatus[] => {
+        const gateway = gatewayOf(parentRef, namespace, around.gateways);
+        if (gateway === undefined) return [];
+        const before = present.find((one) => one.controllerName === controllerName && shows(one.parentRef, parentRef));
+        const conditions = conditionsNow(
+            before?.conditions ?? [],
+            [accepted(attachment(route, parentRef, gateway, around.namespaces)), resolvedRefs(route, around)],
+            generation,
+            now,
+        );
+        return [{ parentRef, controllerName, conditions }];
+    });
+    const parents = [...present.filter((one) => one.controllerName !== controllerName), ...own];
+    return shows(route.status?.["parents"] ?? [], parents)
+        ? []
+        : [{ verb: "patch", path: `${objectPath(collection, route.metadata)}/status`, body: { status: { parents } } }];
 }

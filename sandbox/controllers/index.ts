@@ -13,11 +13,13 @@ import { externalSecretsOperator } from "./external-secrets";
 import { flux } from "./flux";
 import { gpus } from "./gpus";
 import { intelGpus } from "./intel-gpus";
+import { istio } from "./istio";
 import { ingressStatus } from "./ingress-status";
 import { loadBalancer } from "./load-balancer";
 import { nodes, type NodeSpec } from "./nodes";
 import { type Crd, operators } from "./operators";
 import { rook } from "./rook";
+import { serviceLb } from "./service-lb";
 import { type Stage, stages } from "./stages";
 import { tailnet } from "./tailnet";
 import { tunnels } from "./tunnels";
@@ -36,6 +38,8 @@ export interface ControllerSettings {
     readonly cloudflare?: LoopbackCloudflare | undefined;
     readonly tailscale?: LoopbackTailscale | undefined;
     readonly bitwarden?: BitwardenAccount | undefined;
+    /** Whether k3s' own load balancer serves the cluster; else whoever has pools of addresses. */
+    readonly serviceLb?: boolean | undefined;
     readonly log?: ((line: string) => void) | undefined;
 }
 
@@ -47,6 +51,7 @@ export function allControllers({
     cloudflare,
     tailscale,
     bitwarden,
+    serviceLb: nodePorts = false,
     log = console.log,
 }: ControllerSettings): Controller[] {
     const load = crdLoader(crds);
@@ -57,7 +62,7 @@ export function allControllers({
         intelGpus(machines),
         gpus(machines),
         operators(load),
-        loadBalancer,
+        nodePorts ? serviceLb : loadBalancer,
         ingressStatus,
         volumes(),
         rook(kept("ceph-machines.json")),
@@ -65,6 +70,7 @@ export function allControllers({
         certManager,
         externalSecretsOperator(bitwarden),
         envoyGateway,
+        istio,
         volSync(kept("restic.json")),
         cloudNativePg(kept("postgres-archives.json")),
         flux(load),

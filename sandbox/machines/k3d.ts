@@ -13,6 +13,8 @@ import type { PlayedMachines } from "./machines";
 const SOME_ADDRESS = "192.0.2.10";
 
 export const k3dMachines: PlayedMachines = {
+    // bootstrap/k3d leaves it on.
+    serviceLb: true,
     install(bin, { node, kubeconfig, kwok, stack }, nodes) {
         const named = nodes[0]?.address ?? "";
         installDockerHost(bin, {

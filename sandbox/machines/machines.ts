@@ -3,6 +3,8 @@ import type { NodeInfo } from "../../bootstrap/machines";
 import type { SandboxLayout } from "../layout";
 
 export interface PlayedMachines {
+    /** Whether their Kubernetes gives Services of type LoadBalancer the nodes' addresses (k3s' servicelb). */
+    readonly serviceLb?: boolean;
     /** Writes the commands into `bin` by which the program reaches the machines; the control plane is not there yet. */
     install(bin: string, layout: SandboxLayout, nodes: readonly NodeInfo[]): void;
     /** What the machines hold once the control plane is there; absent: nothing. */

@@ -12,6 +12,7 @@ export interface Schema {
     readonly required?: readonly string[];
     readonly enum?: readonly unknown[];
     readonly oneOf?: readonly Schema[];
+    readonly not?: Schema;
     readonly pattern?: string;
     readonly format?: string;
     readonly "x-kubernetes-preserve-unknown-fields"?: boolean;
@@ -44,10 +45,21 @@ export function schemaFaults(value: unknown, given: Schema, path: string, resolv
     const schema = given.$ref === undefined ? given : resolve(given.$ref);
     const below = (item: unknown, inner: Schema, key: string) => schemaFaults(item, inner, `${path}${key}`, resolve);
     if (schema.oneOf !== undefined) {
-        const answers = schema.oneOf.map((one) => schemaFaults(value, one, path, resolve));
+        const { oneOf, ...common } = schema;
+        // Beside fields of its own, an alternative says something of some of them and leaves the others.
+        const typed = common.properties !== undefined;
+        const answers = oneOf.map((one) =>
+            schemaFaults(value, typed ? { ...one, "x-kubernetes-preserve-unknown-fields": true } : one, path, resolve),
+        );
         // The one that fits best says what is wrong.
-        return answers.reduce((best, next) => (next.length < best.length ? next : best));
+        const best = answers.reduce((so, next) => (next.length < so.length ? next : so));
+        return [...(typed ? schemaFaults(value, common, path, resolve) : []), ...best];
     }
+    if (schema.not?.enum !== undefined && schema.not.enum.includes(value)) {
+        return [`${path}: got ${JSON.stringify(value)}; allowed: none of ${schema.not.enum.join(", ")}`];
+    }
+    // It says what a value is not, and nothing else.
+    if (schema.not !== undefined && schema.type === undefined) return [];
     if (Array.isArray(value)) {
         const { items } = schema;
         if (schema.type !== "array") return wrongType(value, schema, path);
