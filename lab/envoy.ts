@@ -2,7 +2,6 @@
 import type { Cilium } from "../components/network/cilium";
 import { CiliumAddressPool, type CiliumAddressPoolArgs } from "../components/network/cilium-pool";
 import type { CertManager } from "../components/edge/cert-manager";
-import { CloudflareTunnel } from "../components/edge/cloudflare-tunnel";
 import { composeEdge } from "../components/edge/edge";
 import { EnvoyGateway, externalGatewayOrigin, GATEWAY_NAMESPACE } from "../components/edge/envoy-gateway";
 import { envoyGatewayRoutes } from "../components/edge/envoy-gateway-routes";
@@ -15,8 +14,9 @@ import { z } from "zod";
 import { cidrRange, toAddress, toNumber } from "../components/network/addresses";
 import { ipv4, isCidr } from "../config/fields";
 import type { Claim } from "../config/rules";
-import { ACCOUNT_SECRETS, type Accounts } from "./accounts";
+import type { Accounts } from "./accounts";
 import { isNear } from "./announced-pool";
+import { cloudflareTunnel } from "./cloudflare";
 import type { StackSummary } from "./context";
 import type { Lab } from "./lab";
 
@@ -80,7 +80,7 @@ export interface WaysArgs {
 /** Builds them. */
 export function envoyWays(lab: Lab, config: WaysConfig, { host, cilium, certManager, core }: WaysArgs) {
     const { cluster, namespaces, secrets } = host;
-    const { domain, network, cloudflare } = config;
+    const { domain, network } = config;
     const { announce, bgp } = network;
     const afterCore = lab.after(core);
     const pool = new CiliumAddressPool(
@@ -97,23 +97,17 @@ export function envoyWays(lab: Lab, config: WaysConfig, { host, cilium, certMana
                   { cluster, operator: certManager, domain, ...config.certificates, namespace, secrets },
                   afterCore,
               );
-    const tunnel =
-        cloudflare &&
-        lab.stage(
-            "Cloudflare tunnel",
-            new CloudflareTunnel(
-                "tunnel",
-                {
-                    accountId: cloudflare.accountId,
-                    tunnel: cloudflare.tunnel,
-                    apiToken: lab.secrets.value(ACCOUNT_SECRETS.cloudflareToken),
-                    host,
-                    namespace: GATEWAY_NAMESPACE,
-                    origin: externalGatewayOrigin(domain, config.certificates?.server ?? "self-signed"),
-                },
-                afterCore,
-            ),
-        );
+    const tunnel = cloudflareTunnel(
+        lab,
+        config.cloudflare,
+        "Cloudflare tunnel",
+        {
+            host,
+            namespace: GATEWAY_NAMESPACE,
+            origin: externalGatewayOrigin(domain, config.certificates?.server ?? "self-signed"),
+        },
+        afterCore,
+    );
     const externalDns =
         tunnel &&
         new ExternalDns(

@@ -1,6 +1,15 @@
-/** Flux, which takes over what the program does not declare: its part of the schema. */
+/** Flux, which takes over what the program does not declare: its part of the schema, and what is built. */
+import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { GATEWAY_NAMESPACE } from "../components/edge/envoy-gateway";
+import { FluxApps, FluxSync, type FluxSyncArgs } from "../components/gitops/flux";
 import { gitRevision, httpsRepository, relativePath, spelled } from "../config/fields";
+import { appNamespaces, type Apps } from "./apps";
+import { hasGpu } from "./gpus";
+import type { Lab } from "./lab";
+import { OBSERVABILITY } from "./observability";
+import { DATABASE } from "./postgres";
+import { TAILNET_NAMESPACE } from "./tailnet";
 
 /** `gitops` of a schema. */
 export const fluxKeys = z.strictObject({
@@ -17,3 +26,68 @@ export const fluxKeys = z.strictObject({
         })
         .optional(),
 });
+
+/** What of a configuration concerns it. */
+interface FluxConfig {
+    readonly gitops?: z.output<typeof fluxKeys> | undefined;
+    readonly apps: Apps;
+    readonly nodes: Parameters<typeof hasGpu>[0]["nodes"];
+}
+
+/** Namespaces of the platform, in which Flux applies nothing. In those of apps it may have some that are not declared here. */
+const PLATFORM_NAMESPACES = [
+    "cert-manager",
+    "cnpg-system",
+    DATABASE,
+    "external-secrets",
+    "flux-system",
+    GATEWAY_NAMESPACE,
+    "nvidia",
+    OBSERVABILITY,
+    "openebs",
+    "rook-ceph",
+    "system",
+    TAILNET_NAMESPACE,
+    "volsync-system",
+];
+
+/** Namespaces that are made for apps. */
+export function sharedNamespaces(config: FluxConfig): string[] {
+    return Object.keys(appNamespaces(config.apps, "baseline")).filter(
+        (name) => !platformNamespaces(config).includes(name),
+    );
+}
+
+const platformNamespaces = (config: FluxConfig) => [
+    ...PLATFORM_NAMESPACES,
+    ...(hasGpu(config, "intel") ? ["intel", "nfd"] : []),
+];
+
+/** Flux on its path in Git, where the configuration has one; what this program declares is left to it. */
+export function fluxSync(
+    lab: Lab,
+    config: FluxConfig,
+    {
+        ageKey,
+        ...args
+    }: Pick<FluxSyncArgs, "cluster" | "operator"> & { readonly ageKey: FluxSyncArgs["ageKey"] | undefined },
+    opts: pulumi.ComponentResourceOptions,
+): FluxSync | undefined {
+    const { gitops, apps } = config;
+    if (gitops === undefined) return undefined;
+    const leave = {
+        platformNamespaces: platformNamespaces(config),
+        sharedNamespaces: sharedNamespaces(config),
+        apps: Object.keys(apps),
+    };
+    return lab.stage(
+        "4 Flux",
+        new FluxSync("flux", { ...args, ...gitops, leave, ...(ageKey === undefined ? {} : { ageKey }) }, opts),
+    );
+}
+
+/** The apps that Git delivers. Call it when all are declared. */
+export function fluxApps(lab: Lab, sync: FluxSync | undefined, opts: pulumi.ComponentResourceOptions): void {
+    const apps = lab.deliveries.gitApps;
+    if (sync !== undefined && apps.length > 0) new FluxApps("flux-apps", { sync, apps }, opts);
+}

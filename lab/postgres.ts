@@ -1,8 +1,16 @@
-/** PostgreSQL for the cluster's apps: its part of the schema and rules. */
+/** PostgreSQL for the cluster's apps: its part of the schema, rules and secrets, and what is built. */
+import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { POSTGRES_SECRETS, PostgresCluster, type PostgresClusterArgs } from "../components/database/postgres-cluster";
+import { databaseSecret } from "../components/database/postgres-database";
 import { bytes, s3, spelled, whole } from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
 import { bucketClaims, type Claim } from "../config/rules";
+import { appDatabases, type Apps } from "./apps";
+import type { Lab } from "./lab";
+
+/** Namespace of the servers. */
+export const DATABASE = "database";
 
 /** `postgres` of a schema. */
 export const postgresKeys = z.strictObject({
@@ -38,3 +46,27 @@ export const oneEachNode: CrossRule<PostgresConfig> = ({ postgres: databases, no
 
 export const postgresBuckets = ({ postgres }: Pick<PostgresConfig, "postgres">): Claim[] =>
     bucketClaims({ "postgres.backup": postgres?.backup });
+
+/** What the secret store must hold for the server and the apps' databases. */
+export const postgresSecrets = ({
+    postgres,
+    apps,
+}: Pick<PostgresConfig, "postgres"> & { readonly apps: Apps }): string[] => [
+    ...appDatabases(apps).map(databaseSecret),
+    ...(postgres === undefined ? [] : Object.values(POSTGRES_SECRETS)),
+];
+
+/** The server, where the configuration has one. */
+export function postgresServer(
+    lab: Lab,
+    {
+        postgres,
+        backups,
+    }: Pick<PostgresConfig, "postgres"> & { readonly backups?: { readonly beforeDestroy: boolean } | undefined },
+    args: Pick<PostgresClusterArgs, "operator" | "namespace" | "storageClass" | "secrets" | "cluster">,
+    opts: pulumi.ComponentResourceOptions,
+): PostgresCluster | undefined {
+    if (postgres === undefined) return undefined;
+    const beforeDestroy = backups?.beforeDestroy ?? true;
+    return lab.stage("PostgreSQL", new PostgresCluster("postgres", { ...args, beforeDestroy, ...postgres }, opts));
+}

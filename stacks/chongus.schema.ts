@@ -11,6 +11,7 @@ import { clusterNetworkClaims, clusterNetworks, networkSizes } from "../lab/clus
 import { dopplerKeys } from "../lab/doppler";
 import { certificateKeys, gatewayClaims, gatewayDefaults, gatewayKeys } from "../lab/envoy";
 import { fluxKeys } from "../lab/flux";
+import { gpuSum } from "../lab/gpus";
 import { observability, observabilityBuckets, observabilityHosts } from "../lab/observability";
 import { deliveryNeedsGit, hostClaims, isRecord, lanOf } from "../lab/parts";
 import { frozen, phaseOutKeys } from "../lab/phase-out";
@@ -90,8 +91,8 @@ export function chongusOffers({ nodes, storage: disks, postgres: databases }: Ch
     return {
         capacity: nodes.map(({ capacity }) => capacity),
         gpus: {
-            nvidia: nodes.reduce((sum, { gpus }) => sum + gpus.nvidia, 0),
-            intel: nodes.reduce((sum, { gpus }) => sum + gpus.intel, 0),
+            nvidia: gpuSum({ nodes }, "nvidia"),
+            intel: gpuSum({ nodes }, "intel"),
         },
         postgres: databases !== undefined,
         prometheus: true,

@@ -1,5 +1,4 @@
 /** Machines with Talos, top to bottom in bootstrap order (seed 002); Talos itself: docs/talos.md. */
-import { RENDER_GROUP } from "../bootstrap/talos/machine-config";
 import { TALOS_SECRETS } from "../bootstrap/talos/secrets-bundle";
 import { lookAtTalos, TalosCluster } from "../bootstrap/talos/talos-cluster";
 import { CustomResourceDefinitions } from "../components/cluster/custom-resource-definitions";
@@ -8,14 +7,10 @@ import { Namespaces } from "../components/cluster/namespaces";
 import { RELOAD_ANNOTATIONS, Reloader } from "../components/cluster/reloader";
 import { crds } from "../components/crds";
 import { CloudNativePg } from "../components/database/cloudnative-pg";
-import { POSTGRES_SECRETS, PostgresCluster } from "../components/database/postgres-cluster";
-import { databaseSecret } from "../components/database/postgres-database";
 import { CertManager } from "../components/edge/cert-manager";
 import { GATEWAY_NAMESPACE } from "../components/edge/envoy-gateway";
 import { DNS_TOKEN_REF } from "../components/edge/lets-encrypt";
-import { FluxApps, FluxOperator, FluxSync } from "../components/gitops/flux";
-import { IntelGpus } from "../components/gpu/intel";
-import { NvidiaGpus } from "../components/gpu/nvidia";
+import { FluxOperator } from "../components/gitops/flux";
 import { cidrRange } from "../components/network/addresses";
 import { Cilium, KUBE_PRISM } from "../components/network/cilium";
 import { staticRoutes } from "../components/network/cilium-pool";
@@ -25,12 +20,15 @@ import { ExternalSecretStore } from "../components/secrets/external-secret-store
 import { lookForFluxAgeKey } from "../components/secrets/flux-age-key";
 import { RookOperator } from "../components/storage/rook-operator";
 import { accountSecrets } from "../lab/accounts";
-import { appDatabases, appNamespaces, appSecrets } from "../lab/apps";
+import { appNamespaces, appSecrets } from "../lab/apps";
 import type { StackSummary } from "../lab/context";
 import { DOPPLER_TOKEN, dopplerStore } from "../lab/doppler";
 import { envoyWays } from "../lab/envoy";
+import { fluxApps, fluxSync, sharedNamespaces } from "../lab/flux";
+import { hasGpu, talosGpus } from "../lab/gpus";
 import type { Lab } from "../lab/lab";
 import { OBSERVABILITY, observabilitySecrets, watch } from "../lab/observability";
+import { DATABASE, postgresSecrets, postgresServer } from "../lab/postgres";
 import { defineStack } from "../lab/recipe";
 import { TAILNET_NAMESPACE, tailnetRouter } from "../lab/tailnet";
 import { ciMachines, talosCluster, talosMachines } from "../lab/talos-machines";
@@ -43,23 +41,6 @@ import {
     chongusSchema,
     type ChongusConfig,
 } from "./chongus.schema";
-
-/** Namespaces of the platform, in which Flux applies nothing. In those of apps it may have some that are not declared here. */
-const PLATFORM_NAMESPACES = [
-    "cert-manager",
-    "cnpg-system",
-    "database",
-    "external-secrets",
-    "flux-system",
-    GATEWAY_NAMESPACE,
-    "nvidia",
-    OBSERVABILITY,
-    "openebs",
-    "rook-ceph",
-    "system",
-    "tailscale",
-    "volsync-system",
-];
 
 export const chongus = defineStack<ChongusConfig>({
     name: "chongus",
@@ -148,34 +129,15 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
               ),
           )
         : undefined;
-    // The one secret that comes from outside, and the store that brings all others.
-    // Whatever there is of them: what comes later goes before it on the way down.
+    // The last of the operators that there are: whatever depends on it is deleted before all of them.
     const operators = rook ?? cnpg ?? fluxOperator ?? certManager;
+    // The one secret that comes from outside, and the store that brings all others.
     const doppler = config.secrets.doppler && dopplerStore(lab, config.secrets.doppler, operators);
     const secrets = doppler === undefined ? lab.secrets : new ExternalSecretStore(doppler);
     const core = doppler ?? operators;
     // Git takes over what is not declared here.
     const flux =
-        gitops &&
-        fluxOperator &&
-        lab.stage(
-            "4 Flux",
-            new FluxSync(
-                "flux",
-                {
-                    cluster,
-                    operator: fluxOperator,
-                    ...gitops,
-                    leave: {
-                        platformNamespaces: platformNamespaces(config),
-                        sharedNamespaces: sharedNamespaces(config),
-                        apps: Object.keys(config.apps),
-                    },
-                    ...(fluxKey === undefined ? {} : { ageKey: fluxKey }),
-                },
-                lab.after(core),
-            ),
-        );
+        fluxOperator && fluxSync(lab, config, { cluster, operator: fluxOperator, ageKey: fluxKey }, lab.after(core));
 
     // Everything else stands on these and not on each other.
     const afterCore = lab.after(core);
@@ -185,7 +147,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
         {
             // The libraries are NFS volumes, which the restricted level does not know.
             ...appNamespaces(config.apps, "baseline"),
-            ...(config.postgres === undefined ? {} : { database: "restricted" as const }),
+            ...(config.postgres === undefined ? {} : { [DATABASE]: "restricted" as const }),
             [GATEWAY_NAMESPACE]: "restricted",
             // node-exporter reads the host.
             [OBSERVABILITY]: "privileged",
@@ -197,34 +159,20 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     );
     const { storage, volumes } = disksOf;
     new Reloader("reloader", { namespace: namespaces.name("system") }, afterCore);
-    const nvidia = hasGpu(config, "nvidia") ? new NvidiaGpus("nvidia", {}, afterCore) : undefined;
-    const intel = hasGpu(config, "intel")
-        ? new IntelGpus("intel-gpus", { cluster, gpus: intelGpus(config), renderGroup: RENDER_GROUP }, afterCore)
-        : undefined;
+    const { gpus, layers: gpuLayers } = talosGpus(config, cluster, afterCore);
     // Deleted before every namespace there is, these and those below them.
-    new MetricsServer("metrics-server", {}, lab.after(namespaces, nvidia, intel));
+    new MetricsServer("metrics-server", {}, lab.after(namespaces, ...gpuLayers));
 
     const host = { cluster, opts: afterCore, namespaces, storage, secrets, reloadAnnotations: RELOAD_ANNOTATIONS };
     const ways = envoyWays(lab, config, { host, cilium, certManager, core });
     const { edge, pool, gateway } = ways;
     const postgres =
-        config.postgres &&
         cnpg &&
-        lab.stage(
-            "PostgreSQL",
-            new PostgresCluster(
-                "postgres",
-                {
-                    operator: cnpg,
-                    namespace: namespaces.name("database"),
-                    storageClass: volumes.className,
-                    secrets,
-                    cluster,
-                    beforeDestroy: config.backups?.beforeDestroy ?? true,
-                    ...config.postgres,
-                },
-                afterCore,
-            ),
+        postgresServer(
+            lab,
+            config,
+            { operator: cnpg, namespace: namespaces.name(DATABASE), storageClass: volumes.className, secrets, cluster },
+            afterCore,
         );
     const platform: Platform = {
         ...host,
@@ -232,10 +180,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
         opts: lab.after(core, pool, gateway),
         edge,
         ...(postgres === undefined ? {} : { databases: postgres }),
-        gpus: {
-            ...(nvidia === undefined ? {} : { nvidia: nvidia.gpu }),
-            ...(intel === undefined ? {} : { intel: intel.gpu }),
-        },
+        gpus,
     };
     watch(lab, config.monitoring, platform, {
         storageClass: volumes.className,
@@ -253,9 +198,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     const tailnet = { cluster, namespaces, pool: cidrRange(network.pool), machines: ciMachines(config) };
     tailnetRouter(lab, config.tailscale, tailnet, afterCore);
     ways.tunnel?.publish(exposures);
-    if (flux !== undefined && lab.deliveries.gitApps.length > 0) {
-        new FluxApps("flux-apps", { sync: flux, apps: lab.deliveries.gitApps }, platform.opts);
-    }
+    fluxApps(lab, flux, platform.opts);
     return lab.summary({
         volumes: storage.rows,
         ...(network.announce === "routed" ? { routes: staticRoutes(network.pool, config.nodes) } : {}),
@@ -283,32 +226,13 @@ const alertGroups = ({ backups, postgres, gitops }: ChongusConfig) => [
     ...(gitops === undefined ? [] : (["flux"] as const)),
 ];
 
-/** Namespaces that are made for apps. */
-function sharedNamespaces(config: ChongusConfig): string[] {
-    return Object.keys(appNamespaces(config.apps, "baseline")).filter(
-        (name) => !platformNamespaces(config).includes(name),
-    );
-}
-
-const platformNamespaces = (config: ChongusConfig) => [
-    ...PLATFORM_NAMESPACES,
-    ...(hasGpu(config, "intel") ? ["intel", "nfd"] : []),
-];
-
-const hasGpu = ({ nodes }: ChongusConfig, maker: "nvidia" | "intel") => nodes.some(({ gpus }) => gpus[maker] > 0);
-
-/** How many Intel GPUs each machine has that has one. */
-const intelGpus = ({ nodes }: ChongusConfig) =>
-    Object.fromEntries(nodes.filter(({ gpus }) => gpus.intel > 0).map(({ name, gpus }) => [name, gpus.intel]));
-
 /** Values of the secret store; without Doppler they stand in the SOPS file. */
 function clusterSecrets(config: ChongusConfig): string[] {
     return [
         ...appSecrets(config.apps),
-        ...appDatabases(config.apps).map(databaseSecret),
         ...observabilitySecrets(config.monitoring),
         ...(config.certificates === undefined && config.cloudflare === undefined ? [] : [DNS_TOKEN_REF]),
-        ...(config.postgres === undefined ? [] : Object.values(POSTGRES_SECRETS)),
+        ...postgresSecrets(config),
         ...backupSecrets(config),
     ];
 }

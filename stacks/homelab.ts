@@ -1,12 +1,9 @@
 /** One NixOS machine with k3s, top to bottom in bootstrap order (seed 001). */
-import { dirname } from "node:path";
 import { NixosMachines } from "../bootstrap/nixos/machines";
 import { lookAtNode, NixosK3s, type NixosK3sArgs } from "../bootstrap/nixos-k3s";
 import { Namespaces } from "../components/cluster/namespaces";
 import { RELOAD_ANNOTATIONS, Reloader } from "../components/cluster/reloader";
 import { ciliumIngressRoutes } from "../components/edge/cilium-ingress-routes";
-import { CloudflareDns } from "../components/edge/cloudflare-dns";
-import { CloudflareTunnel } from "../components/edge/cloudflare-tunnel";
 import { composeEdge } from "../components/edge/edge";
 import { ArgoCd } from "../components/gitops/argo-cd";
 import { renderedTree } from "../components/gitops/delivery";
@@ -18,12 +15,13 @@ import { CiliumLoadBalancer } from "../components/network/cilium-load-balancer";
 import type { Platform } from "../components/platform";
 import { SopsAgeKey } from "../components/secrets/sops-age-key";
 import { LocalPathStorage } from "../components/storage/local-path";
-import { NodeDirectories } from "../components/storage/node-directories";
-import { ACCOUNT_SECRETS, accountSecrets } from "../lab/accounts";
+import { accountSecrets } from "../lab/accounts";
 import { ageKeyHash, readAgeKey } from "../lab/age-key";
-import { appDevices, appNamespaces, appSecrets, appsWithData, appTrees } from "../lab/apps";
+import { appDevices, appNamespaces, appSecrets, appTrees } from "../lab/apps";
+import { cloudflareRecords, cloudflareTunnel } from "../lab/cloudflare";
 import type { StackSummary } from "../lab/context";
 import type { Lab } from "../lab/lab";
+import { dataDisks, nodeDirectories, nodeVolumes } from "../lab/node-storage";
 import { defineStack } from "../lab/recipe";
 import { tailnetRouter } from "../lab/tailnet";
 import {
@@ -143,17 +141,7 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
         // Deleted before the storage that their claims live on.
         lab.after(base, localPath),
     );
-    const storage = new NodeDirectories({
-        node: machine.name,
-        configs: directories.configs,
-        libraries: {
-            media: { directory: directories.media, path: "/media" },
-            downloads: { directory: directories.torrents, path: "/torrents" },
-            ...(directories.inbox === undefined ? {} : { inbox: { directory: directories.inbox, path: "/inbox" } }),
-        },
-        owner: directories.owner,
-        className: localPath.className,
-    });
+    const storage = nodeVolumes(config, { node: machine.name, className: localPath.className });
     const platform: Platform = {
         cluster,
         opts: lab.after(base),
@@ -165,23 +153,17 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
     };
 
     // The way in from the internet.
-    const tunnel =
-        config.cloudflare &&
-        lab.stage(
-            "5 Cloudflare tunnel",
-            new CloudflareTunnel(
-                "tunnel",
-                {
-                    accountId: config.cloudflare.accountId,
-                    tunnel: config.cloudflare.tunnel,
-                    apiToken: lab.secrets.value(ACCOUNT_SECRETS.cloudflareToken),
-                    host: platform,
-                    namespace: "cloudflared",
-                    origin: `http://${CILIUM_INGRESS.name}.${CILIUM_INGRESS.namespace}.svc.cluster.local:${CILIUM_INGRESS.port}`,
-                },
-                lab.after(base),
-            ),
-        );
+    const tunnel = cloudflareTunnel(
+        lab,
+        config.cloudflare,
+        "5 Cloudflare tunnel",
+        {
+            host: platform,
+            namespace: "cloudflared",
+            origin: `http://${CILIUM_INGRESS.name}.${CILIUM_INGRESS.namespace}.svc.cluster.local:${CILIUM_INGRESS.port}`,
+        },
+        lab.after(base),
+    );
     new Reloader("reloader", { namespace: namespaces.name("system"), podMonitor: false }, lab.after(base));
     lab.stage(
         "monitoring",
@@ -202,22 +184,7 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
     );
 
     // Names, derived from everything exposed above.
-    const dns =
-        config.cloudflare &&
-        tunnel &&
-        lab.stage(
-            "6 Cloudflare DNS",
-            new CloudflareDns(
-                "dns",
-                {
-                    zoneId: config.cloudflare.zoneId,
-                    exposures,
-                    tunnelHostname: tunnel.hostname,
-                    stack: lab.name,
-                },
-                lab.after(tunnel),
-            ),
-        );
+    const dns = cloudflareRecords(lab, config.cloudflare, "6 Cloudflare DNS", tunnel);
     tunnel?.publish(exposures);
     // Git takes over what is not declared here. It does not wait for workloads: a film server that does not start must
     // not keep Argo CD from its own work.
@@ -256,27 +223,6 @@ function homelabNode(config: HomelabConfig): NixosK3sArgs {
         directories: nodeDirectories(config),
         owner: storage.owner,
     };
-}
-
-/** Directories whose absence means an unmounted disk. */
-function dataDisks({ storage: { configs, media, torrents, inbox } }: HomelabConfig): string[] {
-    const paths = [configs, media, torrents, ...(inbox === undefined ? [] : [inbox])];
-    return [...new Set(paths.map((path) => dirname(path)))].sort();
-}
-
-/** The seed's storage layout: a configuration directory an app, the library, the downloads. */
-function nodeDirectories({ storage: { configs, media, torrents, inbox }, apps }: HomelabConfig): string[] {
-    return [
-        configs,
-        ...appsWithData(apps).map((name) => `${configs}/${name}`),
-        media,
-        `${media}/tv`,
-        `${media}/movies`,
-        torrents,
-        `${torrents}/complete`,
-        `${torrents}/incomplete`,
-        ...(inbox === undefined ? [] : [inbox]),
-    ];
 }
 
 /** Directories of the Git tree that Argo CD must leave alone, because the objects are this program's. */

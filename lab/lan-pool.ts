@@ -1,0 +1,113 @@
+/** A range of the machines' own network for Services, which Cilium announces by ARP: its part of the schema, rules and claims. */
+import { z } from "zod";
+import { cidrRange, contains, toAddress, toNumber } from "../components/network/addresses";
+import type { StackClaim } from "../config/claims";
+import { addressRange, cidr, ipv4, isGoRegExp } from "../config/fields";
+import { show, type CrossRule, type Fault } from "../config/parse";
+import { networkEdges, networksApart, outside, type Claim } from "../config/rules";
+import { isRecord, lanOf } from "./parts";
+
+/** Keys of a schema's `network`. */
+export const lanPoolKeys = {
+    /** The LAN that node and pool are in; default: the /24 around the node. */
+    lan: cidr,
+    /** Addresses that Cilium may give to LoadBalancer Services; outside the router's DHCP range. Default: .240 to .250. */
+    pool: addressRange,
+    /** The address of the shared ingress, to which every local host resolves; default: the pool's first. */
+    ingressAddress: ipv4,
+    /** Network interfaces that answer ARP for the pool, as regular expressions. */
+    interfaces: z.array(z.string().min(1)).min(1).default(["^en.*", "^eth.*"]),
+};
+
+/** Where the pool is, and who is in it. */
+export interface LanPool extends z.output<z.ZodObject<typeof lanPoolKeys>> {
+    /** The machine's address. */
+    readonly node: string;
+    /** Every other network of the cluster. */
+    readonly networks: readonly Claim[];
+    /** Addresses that Services pin. */
+    readonly pinned: readonly Claim[];
+}
+
+/** `network` around the node, where the file says nothing else; undefined where neither can be read. */
+export function lanPoolDefaults(node: unknown, network: unknown): Readonly<Record<string, unknown>> | undefined {
+    const around = lanOf(node, network);
+    if (around === undefined) return undefined;
+    const { lan, said } = around;
+    // A smaller network has no such addresses, or they are somebody's.
+    const pool = said["pool"] ?? (Number(lan.split("/")[1]) <= 24 ? poolIn(lan) : undefined);
+    const first = isRecord(pool) ? pool["first"] : undefined;
+    return {
+        lan,
+        ...(pool === undefined ? {} : { pool }),
+        ...(first === undefined ? {} : { ingressAddress: first }),
+        ...said,
+    };
+}
+
+function poolIn(lan: string): Record<string, unknown> {
+    const at = (host: number) => toAddress(toNumber(cidrRange(lan).first) + host);
+    return { first: at(240), last: at(250) };
+}
+
+type PoolRule = CrossRule<LanPool>;
+
+const ownNetworks: PoolRule = ({ lan, networks }) => networksApart([["network.lan", lan], ...networks]);
+
+const poolText = ({ pool }: LanPool) => `network.pool (${pool.first} to ${pool.last})`;
+
+const nodeOutsidePool: PoolRule = (lan) =>
+    contains(lan.pool, lan.node)
+        ? [
+              {
+                  rule: "node-in-pool",
+                  path: "node.address",
+                  got: show(lan.node),
+                  allowed: `an address outside ${poolText(lan)}, or Cilium hands the node's address to a Service`,
+              },
+          ]
+        : [];
+
+/** Addresses that the machines' network must have. */
+const inLan = ({ node, pool }: LanPool): Claim[] => [
+    ["node.address", node],
+    ["network.pool.first", pool.first],
+    ["network.pool.last", pool.last],
+];
+
+const insideLan: PoolRule = (lan) =>
+    outside(
+        "outside-lan",
+        inLan(lan),
+        cidrRange(lan.lan),
+        `an address in network.lan (${lan.lan}); L2 announcements do not cross a router`,
+    );
+
+const insideEdges: PoolRule = (lan) => networkEdges(inLan(lan), "network.lan", lan.lan);
+
+/** The addresses that workloads and ingress pin must come from the pool, or Cilium never assigns them. */
+const pinnedInPool: PoolRule = (lan) =>
+    outside("address-outside-pool", lan.pinned, lan.pool, `an address of ${poolText(lan)}`);
+
+const interfacePatterns: PoolRule = ({ interfaces }) =>
+    interfaces.flatMap((expression, index) =>
+        isGoRegExp(expression)
+            ? []
+            : [
+                  {
+                      rule: "interface-pattern",
+                      path: `network.interfaces.${index}`,
+                      got: show(expression),
+                      allowed: "a regular expression such as ^en.*, as Go reads it: no lookaround, no backreference",
+                  },
+              ],
+    );
+
+const RULES = [ownNetworks, nodeOutsidePool, insideLan, insideEdges, pinnedInPool, interfacePatterns];
+
+export const lanPoolFaults = (lan: LanPool): Fault[] => RULES.flatMap((rule) => rule(lan));
+
+export const lanPoolClaims = ({ lan, pool }: Pick<LanPool, "lan" | "pool">): StackClaim[] => [
+    { kind: "lan", value: lan, path: "network.lan" },
+    { kind: "pool", value: `${pool.first}-${pool.last}`, path: "network.pool" },
+];
