@@ -4,6 +4,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { podSecurityNamespace } from "../cluster/namespaces";
 import { imageReference, images } from "../images";
+import { alertRules } from "../monitoring/alerts";
 import type { Cluster } from "../platform";
 import type { SecretStore } from "../secrets/secret-store";
 
@@ -34,7 +35,8 @@ const FILES = "/etc/homelab";
  * a volume, or an app that wrote nonsense, is a snapshot away. Against the loss of the machine the repository itself needs a
  * copy elsewhere. https://kopia.io/docs/
  *
- * Two jobs: one by the clock, and one that never runs by itself, which a restore is made from (docs/truenas.md).
+ * Two jobs: one by the clock, and one that never runs by itself, which a restore is made from (`npm run restore`). Alerts are there
+ * for whichever Prometheus reads them, so their kind must be.
  */
 export class Kopia extends pulumi.ComponentResource {
     constructor(name: string, args: KopiaArgs, opts: pulumi.ComponentResourceOptions) {
@@ -92,6 +94,7 @@ export class Kopia extends pulumi.ComponentResource {
             { schedule: args.schedule },
         );
         job(`${name}-restore`, "restore", { SOURCE: "", SNAPSHOT: "latest" }, { schedule: "0 0 1 1 *", suspend: true });
+        alertRules(`${name}-alerts`, "kopia", namespace, child);
         this.registerOutputs({});
     }
 }

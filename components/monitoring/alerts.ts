@@ -33,19 +33,7 @@ export class Alerts extends pulumi.ComponentResource {
     constructor(name: string, args: AlertsArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:monitoring:Alerts", name, {}, opts);
         const child = { parent: this };
-        for (const group of args.groups) {
-            const rules = RULES[group];
-            new k8s.apiextensions.CustomResource(
-                `${name}-${group}`,
-                {
-                    apiVersion: "monitoring.coreos.com/v1",
-                    kind: "PrometheusRule",
-                    metadata: { name: group, namespace: args.namespace },
-                    spec: { groups: [{ name: group, rules: rules.map(prometheusRule) }] },
-                },
-                child,
-            );
-        }
+        for (const group of args.groups) alertRules(`${name}-${group}`, group, args.namespace, child);
         if (args.flux !== undefined) fluxAlert(`${name}-flux`, args.flux.namespace, args.namespaceName, child);
         // An alert hears the objects of its own namespace only.
         for (const [shared, namespace] of Object.entries(args.flux?.sharedNamespaces ?? {})) {
@@ -53,6 +41,25 @@ export class Alerts extends pulumi.ComponentResource {
         }
         this.registerOutputs({});
     }
+}
+
+/** A group of rules as an object, which Prometheus reads wherever it is. */
+export function alertRules(
+    name: string,
+    group: keyof typeof RULES,
+    namespace: pulumi.Output<string>,
+    child: pulumi.CustomResourceOptions,
+): k8s.apiextensions.CustomResource {
+    return new k8s.apiextensions.CustomResource(
+        name,
+        {
+            apiVersion: "monitoring.coreos.com/v1",
+            kind: "PrometheusRule",
+            metadata: { name: group, namespace },
+            spec: { groups: [{ name: group, rules: RULES[group].map(prometheusRule) }] },
+        },
+        child,
+    );
 }
 
 /** Errors of Flux in one namespace, to Alertmanager: the seed's component `flux/alerts`. */
@@ -149,6 +156,32 @@ export const RULES = {
             for: "1h",
             severity: "critical",
             summary: "The last base backup of PostgreSQL is more than 36 hours old",
+        },
+    ],
+    // By kube-state-metrics: "CronJob Metrics", "Job Metrics".
+    kopia: [
+        {
+            // Failed jobs are kept for their logs: one that a good run has followed is no news.
+            alert: "KopiaBackupFailed",
+            expr: 'max by (namespace) (kube_job_status_start_time{namespace="kopia", job_name=~"kopia-[0-9]+"} and on (job_name) (kube_job_status_failed{namespace="kopia"} > 0)) > on (namespace) max by (namespace) (kube_cronjob_status_last_successful_time{namespace="kopia", cronjob="kopia"})',
+            for: "1m",
+            severity: "critical",
+            summary: "A backup by Kopia failed; the log of its job in namespace kopia says which volumes it left out",
+        },
+        {
+            alert: "KopiaBackupOld",
+            expr: 'time() - kube_cronjob_status_last_successful_time{namespace="kopia", cronjob="kopia"} > 129600',
+            for: "1h",
+            severity: "critical",
+            summary: "The last backup by Kopia without a fault is more than 36 hours old",
+        },
+        {
+            // One that never succeeded has no time, which the rule above takes for good news.
+            alert: "KopiaNeverBackedUp",
+            expr: 'kube_cronjob_info{namespace="kopia", cronjob="kopia"} unless on (namespace, cronjob) kube_cronjob_status_last_successful_time',
+            for: "36h",
+            severity: "critical",
+            summary: "Kopia has not backed up anything yet",
         },
     ],
     probes: [

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Kopia } from "../../components/backup/kopia";
 import { planComponent } from "./component-plan";
+import { crdFaults, haveCrds } from "./crd-schema";
 import { dig, lookInto, type Inputs } from "./planned";
 import { testPlatform } from "./test-platform";
 
@@ -154,6 +155,26 @@ describe("the jobs", () => {
         );
     const template = (look: Awaited<ReturnType<typeof plan>>, name: string) =>
         dig(look.find("CronJob", name).inputs, "spec", "jobTemplate", "spec", "template", "spec") as Inputs;
+
+    test("a run that failed, a last one too long ago and none at all are alerts, by the names that Kubernetes gives its jobs", async () => {
+        const rules = dig((await plan()).find(":PrometheusRule", "kopia-alerts").inputs, "spec", "groups", 0, "rules");
+        expect((rules as Inputs[]).map(({ alert, expr }) => [alert, expr])).toEqual([
+            [
+                "KopiaBackupFailed",
+                expect.stringMatching(/^max by \(namespace\) \(kube_job_status_start_time.* > on \(namespace\) /),
+            ],
+            [
+                "KopiaBackupOld",
+                'time() - kube_cronjob_status_last_successful_time{namespace="kopia", cronjob="kopia"} > 129600',
+            ],
+            [
+                "KopiaNeverBackedUp",
+                'kube_cronjob_info{namespace="kopia", cronjob="kopia"} unless on (namespace, cronjob) kube_cronjob_status_last_successful_time',
+            ],
+        ]);
+        if (haveCrds)
+            expect(crdFaults((await plan()).find(":PrometheusRule", "kopia-alerts").inputs as never)).toEqual([]);
+    });
 
     test("one by the clock, which cannot write the data; one that waits for a person", async () => {
         const look = await plan();
