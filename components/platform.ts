@@ -20,6 +20,11 @@ export interface Cluster {
     readonly timezone: string;
     /** Content of a kubeconfig, secret. Commands get it in a file that lives as long as the command. */
     readonly kubeconfig: pulumi.Output<string>;
+    /**
+     * Changes where this program makes the whole cluster anew, and depends on what does: whatever is in the cluster, or was
+     * done to it, is taken away before and made again after. Absent: this program never does.
+     */
+    readonly generation?: pulumi.Output<string>;
     /** The household's network, whose machines reach what has an address of its own. */
     readonly lan: string;
     readonly podCidr: string;

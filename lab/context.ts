@@ -27,6 +27,8 @@ export interface StackContext {
 export interface StackSummary {
     /** Of the cluster, secret. */
     readonly kubeconfig: pulumi.Output<string>;
+    /** See `Cluster`. */
+    readonly generation?: pulumi.Output<string>;
     readonly exposures: readonly Exposure[];
     readonly volumes: readonly VolumeRow[];
     /** Records that a controller in the cluster keeps; those that this program makes itself need no mention. */

@@ -27,6 +27,8 @@ export type LookedAt = Pick<SeenCluster, "machines" | "silent">;
 export interface MachinesComponent extends pulumi.ComponentResource {
     /** Admin kubeconfig, secret. */
     readonly kubeconfig: pulumi.Output<string>;
+    /** Where the component makes the whole cluster anew: see `Cluster`. */
+    readonly generation?: pulumi.Output<string>;
 }
 
 /** A stack's program at work. Nothing is registered before `connect`. */
@@ -110,13 +112,14 @@ export class Lab {
 
     /** Providers of the cluster on these machines and of the accounts. */
     connect(machines: MachinesComponent, networks: Pick<Cluster, "lan" | "podCidr" | "serviceCidr">): Cluster {
-        const { kubeconfig } = machines;
+        const { kubeconfig, generation } = machines;
         const kubernetes = new k8s.Provider(
             this.name,
             {
                 kubeconfig,
                 // Without it a renewed kubeconfig would replace the whole cluster's contents.
-                clusterIdentifier: this.name,
+                clusterIdentifier:
+                    generation === undefined ? this.name : pulumi.interpolate`${this.name}-${generation}`,
                 enableServerSideApply: true,
                 // New content updates the object; the default deletes and recreates it under running pods.
                 enableConfigMapMutable: true,
@@ -126,7 +129,13 @@ export class Lab {
             },
             { dependsOn: machines },
         );
-        const cluster = { name: this.name, timezone: this.config.timezone, kubeconfig, ...networks };
+        const cluster: Cluster = {
+            name: this.name,
+            timezone: this.config.timezone,
+            kubeconfig,
+            ...(generation === undefined ? {} : { generation }),
+            ...networks,
+        };
         const providers = [kubernetes, ...accountProviders(this.config, this.secrets)];
         this.#connection = { cluster, kubernetes, providers };
         return cluster;
@@ -159,11 +168,15 @@ export class Lab {
     }
 
     /** What the program says of itself when all is declared. */
-    summary(parts: Omit<StackSummary, "delivery" | "stages" | "exposures" | "kubeconfig">): StackSummary {
+    summary(
+        parts: Omit<StackSummary, "delivery" | "stages" | "exposures" | "kubeconfig" | "generation">,
+    ): StackSummary {
+        const { kubeconfig, generation } = this.connection.cluster;
         return {
             ...parts,
             exposures: this.exposures.rows,
-            kubeconfig: this.connection.cluster.kubeconfig,
+            kubeconfig,
+            ...(generation === undefined ? {} : { generation }),
             delivery: this.deliveries.record,
             stages: this.#stages.map(({ title, component }) =>
                 component.urn.apply((urn): Stage => ({ title, component: urn.split("::").at(-1) ?? "" })),

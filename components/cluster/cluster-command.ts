@@ -17,7 +17,7 @@ export interface ClusterCommandArgs {
     delete?: pulumi.Input<string>;
     /**
      * A change of any of them runs `create` again. So does another cluster behind the same stack (a wiped machine),
-     * unless there is a `delete`, which a replacement would run there. So whether there is a `delete` must not hang on a
+     * unless there is a `delete`, which a replacement would run there; a cluster that this program makes anew runs both. So whether there is a `delete` must not hang on a
      * setting: the plugin replaces a command whose triggers come or go, and runs the `delete` it was to be rid of. Where
      * nothing is to be done, say so in the script.
      */
@@ -44,7 +44,7 @@ command -v kubectl > /dev/null || { echo "kubectl is not on the PATH: install it
 /** A `local.Command` whose scripts find kubectl ready for this cluster. Needs bash and kubectl on the PATH. */
 export function clusterCommand(
     name: string,
-    cluster: Pick<Cluster, "kubeconfig">,
+    cluster: Pick<Cluster, "kubeconfig" | "generation">,
     args: ClusterCommandArgs,
     opts: pulumi.CustomResourceOptions,
 ): command.local.Command {
@@ -66,16 +66,22 @@ export function clusterCommand(
 }
 
 function triggers(
-    cluster: Pick<Cluster, "kubeconfig">,
+    cluster: Pick<Cluster, "kubeconfig" | "generation">,
     args: ClusterCommandArgs,
 ): Pick<command.local.CommandArgs, "triggers"> {
-    if (args.delete !== undefined) return args.triggers === undefined ? {} : { triggers: args.triggers };
+    const { generation } = cluster;
     // The certificate authority lives as long as the cluster, and is public.
-    const identity = pulumi.unsecret(pulumi.output(cluster.kubeconfig)).apply(authorityHash);
+    const authority = () => pulumi.unsecret(pulumi.output(cluster.kubeconfig)).apply(authorityHash);
+    const identity = [
+        ...(args.delete === undefined ? [authority()] : []),
+        // The old cluster is still there when it changes: a `delete` runs on that one.
+        ...(generation === undefined ? [] : [generation]),
+    ];
+    if (identity.length === 0) return args.triggers === undefined ? {} : { triggers: args.triggers };
     const own = args.triggers ?? [];
     // One by one: a trigger that is not known yet must not hide the others in a preview.
-    if (Array.isArray(own)) return { triggers: [...own, identity] };
-    return { triggers: pulumi.output(own).apply((known) => [...known, identity]) };
+    if (Array.isArray(own)) return { triggers: [...own, ...identity] };
+    return { triggers: pulumi.output(own).apply((known) => [...known, ...identity]) };
 }
 
 /** SHA-256 of the certificate authority in a kubeconfig; of the whole text where there is none. */

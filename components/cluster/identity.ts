@@ -2,6 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { GitObjects } from "../gitops/delivery";
 import { holdsData } from "../storage/holds-data";
+import type { Cluster } from "../platform";
 import { clusterCommand } from "./cluster-command";
 import { CLUSTER_UID, IDENTITY, NO_CLUSTER, UNKNOWN_CLUSTER } from "./cluster-uid";
 
@@ -63,7 +64,7 @@ fi`.trim();
  *
  * `protectData`: the engine refuses to delete or replace what holds data, and so refuses to destroy the stack.
  */
-export async function withIdentity<S extends { readonly kubeconfig: pulumi.Output<string> }>(
+export async function withIdentity<S extends Pick<Cluster, "kubeconfig" | "generation">>(
     program: () => Promise<S>,
     { protectData }: { readonly protectData: boolean },
 ): Promise<S & { readonly cluster: pulumi.Output<string> }> {
@@ -78,7 +79,7 @@ export async function withIdentity<S extends { readonly kubeconfig: pulumi.Outpu
     const identity = clusterCommand(
         IDENTITY,
         summary,
-        // No triggers: a replaced command runs its delete script.
+        // No triggers of its own: a replaced command runs its delete script.
         {
             create: LOOK,
             update: `${COMPARE}\nprintf '%s' "$found"`,

@@ -17,9 +17,12 @@ import { dig, lookInto, type Inputs } from "./planned";
 describe("a command against the cluster", () => {
     const kubeconfig =
         "clusters:\n- cluster:\n    certificate-authority-data: Q0E=\n    server: https://10.0.0.1:6443\n";
-    async function planned(args: Partial<ClusterCommandArgs> = {}): Promise<Inputs> {
+    async function planned(args: Partial<ClusterCommandArgs> = {}, generation?: string): Promise<Inputs> {
         const resources = await planComponent(() => {
-            const cluster = { kubeconfig: pulumi.secret(kubeconfig) };
+            const cluster = {
+                kubeconfig: pulumi.secret(kubeconfig),
+                ...(generation === undefined ? {} : { generation: pulumi.output(generation) }),
+            };
             clusterCommand("look", cluster, { create: "kubectl get nodes", ...args }, {});
         });
         return resources[0]?.inputs as Inputs;
@@ -50,6 +53,17 @@ describe("a command against the cluster", () => {
         expect(inputs).not.toHaveProperty("triggers");
         expect(inputs["delete"]).toMatch(/\nkubectl delete crd a\n$/);
         expect(inputs["update"]).toMatch(/\nkubectl apply\n$/);
+    });
+
+    test("where the program makes the whole cluster anew, it is replaced with it: the cleaning is done on the old one", async () => {
+        const cleaning = { delete: "kubectl delete crd a" };
+        expect((await planned(cleaning, "one"))["triggers"]).toEqual(["one"]);
+        expect((await planned({ ...cleaning, triggers: ["1.2.3"] }, "two"))["triggers"]).toEqual(["1.2.3", "two"]);
+        expect((await planned({ triggers: pulumi.output(["1.2.3"]) }, "one"))["triggers"]).toEqual([
+            "1.2.3",
+            hash,
+            "one",
+        ]);
     });
 });
 

@@ -1,4 +1,5 @@
 /** Pairs of plans, each of which trips exactly one danger, and its near miss that trips none. */
+import { assumedFacts, configYaml, fixedConfig, type K3dClusterArgs } from "../../bootstrap/k3d/cluster-config";
 import type { Json } from "../../tools/plan/monitor";
 import type { Plan, PlannedResource } from "../../tools/plan/plan";
 
@@ -127,6 +128,20 @@ const provider = (name: string, clusterIdentifier: string, aliases: readonly str
     resource("pulumi:providers:kubernetes", name, { clusterIdentifier }, { aliases }),
     object("core/v1", "Service", "books", {}, { provider: urn("pulumi:providers:kubernetes", name) }),
 ];
+
+/** The command that makes a k3d cluster, as the component registers it. */
+const k3dCommand = (changes: Partial<K3dClusterArgs>) => {
+    const args: K3dClusterArgs = {
+        ...{ stack: "test", clusterName: "homelab", ssh: "root@192.168.1.254", k3sVersion: "v1.33.6+k3s1" },
+        ...{ podCidr: "10.42.0.0/16", serviceCidr: "10.43.0.0/16", ports: { http: 8080, https: 8443 } },
+        ...{ mounts: ["/mnt/spool/appdata"], devices: [] },
+        ...changes,
+    };
+    return resource("command:local:Command", "cluster-k3d", {
+        environment: { DOCKER_HOST_SSH: args.ssh },
+        triggers: [configYaml(fixedConfig(args, assumedFacts({ ...args, address: "192.168.1.254" })))],
+    });
+};
 
 const release = (name: string, chart: string, version: string) =>
     resource("kubernetes:helm.sh/v3:Release", "cilium", { name, namespace: "kube-system", chart, version });
@@ -359,6 +374,18 @@ export const fixtures: readonly Fixture[] = [
             plan(provider("test", "one")),
             plan(provider("lab", "one", [urn("pulumi:providers:kubernetes", "test")])),
         ],
+    },
+    {
+        danger: "cluster-made-anew",
+        title: "another mount, against another way to the host",
+        trips: [plan([k3dCommand({})]), plan([k3dCommand({ mounts: ["/mnt/spool/appdata", "/mnt/dpool/media"] })])],
+        misses: [plan([k3dCommand({})]), plan([k3dCommand({ ssh: "admin@192.168.1.254:2222" })])],
+    },
+    {
+        danger: "cluster-made-anew",
+        title: "another release, against none of k3d's clusters before",
+        trips: [plan([k3dCommand({})]), plan([k3dCommand({ k3sVersion: "v1.34.1+k3s1" })])],
+        misses: [plan([]), plan([k3dCommand({})])],
     },
     {
         danger: "cni-replaced",

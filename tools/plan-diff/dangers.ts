@@ -1,4 +1,5 @@
 /** Changes that can lose data, take a cluster down or open it: each a function with a name, over two plans. */
+import { configChanges, readFixedConfig } from "../../bootstrap/k3d/changes";
 import type { Json } from "../plan/monitor";
 import { isObject } from "../plan/monitor";
 import type { Plan, PlannedResource } from "../plan/plan";
@@ -390,6 +391,25 @@ const providerReplaced: DangerRule = {
     },
 };
 
+const clusterMadeAnew: DangerRule = {
+    id: "cluster-made-anew",
+    name: "a cluster is deleted and made anew",
+    description:
+        "k3d fixes mounts, devices, ports, address and release when it makes a cluster: a change deletes the cluster with every object in it. Mounted directories stay.",
+    find: ({ matching }) =>
+        matching.pairs.flatMap(({ before, after }): Finding[] => {
+            const [was, is] = [before, after].map(({ inputs }) => readFixedConfig(dig(inputs, "triggers")));
+            const changes = was === undefined || is === undefined ? [] : configChanges(was, is);
+            if (changes.length === 0 || was === undefined) return [];
+            return [
+                {
+                    subject: `k3d cluster ${was.metadata.name}`,
+                    message: `${changes.join("; ")}. Everything in the cluster is deleted, then the cluster, and both are made anew: no app runs meanwhile. What lies in the mounted directories stays; what lies elsewhere in the containers is gone.`,
+                },
+            ];
+        }),
+};
+
 function nameOf(urn: string): string {
     return urn.split("::").at(-1) ?? urn;
 }
@@ -678,6 +698,7 @@ export const dangerRules: readonly DangerRule[] = [
     internetExposed,
     urnWithoutAlias,
     providerReplaced,
+    clusterMadeAnew,
     cniReplaced,
     namespaceRemoved,
     protectionDropped,

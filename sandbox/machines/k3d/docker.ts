@@ -4,12 +4,23 @@ import { Refused } from "./refused";
 import type { DockerHostState, PlayedContainer } from "./state";
 import { render } from "./template";
 
-export function docker(host: DockerHostState, bin: string, args: readonly string[]): string {
+/** The simulated client at work. */
+export interface Client {
+    readonly host: DockerHostState;
+    /** Where the sandbox's own programs are. */
+    readonly bin: string;
+    readonly env: NodeJS.ProcessEnv;
+    /** Runs the `ssh` of the PATH. */
+    readonly ssh: (words: readonly string[]) => { readonly status: number | null; readonly stderr: string };
+}
+
+export function docker(client: Client, args: readonly string[]): string {
+    const { host } = client;
     const words = args.filter((word) => !word.startsWith("-"));
     const command = words.slice(0, 2).join(" ");
     if (args[0] === "--version") return "Docker version 28.3.3, build 980b856";
     if (words[0] === "context") return context(host, command, args);
-    connect(host);
+    connect(client);
     switch (words[0]) {
         case "info":
             return render(format(args), { ServerVersion: "27.5.0" });
@@ -27,7 +38,7 @@ export function docker(host: DockerHostState, bin: string, args: readonly string
         case "inspect":
             return inspect(host, args);
         case "exec":
-            return exec(host, bin, args.slice(1));
+            return exec(client, args.slice(1));
     }
     switch (command) {
         case "network ls":
@@ -47,22 +58,18 @@ export function docker(host: DockerHostState, bin: string, args: readonly string
  * Docker speaks to a host over SSH by an `ssh` that it finds on the PATH, in a session of its own: a password cannot be
  * asked for. The simulated `ssh` is as strict.
  */
-export function connect(host: DockerHostState): void {
-    const endpoint = endpointNow(host);
+export function connect(client: Client): void {
+    const endpoint = endpointNow(client);
     const [, user, address, port] = /^ssh:\/\/([^@]+)@([^:/]+)(?::(\d+))?$/.exec(endpoint) ?? [];
     if (user === undefined || address === undefined) {
         throw new Refused(
             "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
         );
     }
-    const ran = spawnSync(
-        "ssh",
-        [
-            ...["-l", user, ...(port === undefined ? [] : ["-p", port])],
-            ...["-o", "ConnectTimeout=30", "-T", "--", address, "docker system dial-stdio"],
-        ],
-        { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] },
-    );
+    const ran = client.ssh([
+        ...["-l", user, ...(port === undefined ? [] : ["-p", port])],
+        ...["-o", "ConnectTimeout=30", "-T", "--", address, "docker system dial-stdio"],
+    ]);
     if (ran.status !== 0) {
         throw new Refused(
             `error during connect: Get "http://docker.example.com/v1.47/info": command [ssh -l ${user} -- ${address} docker system dial-stdio] has exited with exit status ${ran.status}, make sure the URL is valid, and Docker 18.09 or later is installed on the remote host: stderr=${ran.stderr.trim()}`,
@@ -71,8 +78,8 @@ export function connect(host: DockerHostState): void {
 }
 
 /** DOCKER_HOST wins over DOCKER_CONTEXT. */
-function endpointNow(host: DockerHostState): string {
-    const { DOCKER_HOST: given, DOCKER_CONTEXT: name } = process.env;
+function endpointNow({ host, env }: Client): string {
+    const { DOCKER_HOST: given, DOCKER_CONTEXT: name } = env;
     if (given !== undefined && given !== "") return given;
     if (name === undefined || name === "") return "";
     const found = host.contexts.find((one) => one.name === name);
@@ -145,11 +152,7 @@ function inspect(host: DockerHostState, args: readonly string[]): string {
 /** Where k3d has the server write its kubeconfig. */
 const KUBECONFIG = "/output/kubeconfig.yaml";
 
-function exec(
-    host: DockerHostState,
-    bin: string,
-    [name = "", shell = "", c = "", line = ""]: readonly string[],
-): string {
+function exec({ host, bin }: Client, [name = "", shell = "", c = "", line = ""]: readonly string[]): string {
     const container = host.docker.containers.find((one) => one.name === name);
     if (container === undefined) throw new Refused(`Error response from daemon: No such container: ${name}`);
     if (container.state !== "running")
@@ -169,7 +172,7 @@ function exec(
                 ?.replace(/^'(.*)'$/, "$1") ?? "";
         const bind = container.binds.map((one) => one.split(":")).find(([, target]) => target === path);
         if (bind === undefined) throw new Refused(`ls: ${path}: No such file or directory`);
-        return sh(`ls -laL '${host.onHost(bind[0] ?? "")}'`).replaceAll(host.onHost(""), "/");
+        return sh(`ls -laL '${host.onHost(bind[0] ?? "")}'`).replaceAll(host.onHost("/"), "/");
     }
     throw new Refused(`docker exec ${name} ${line} is not simulated`);
 }

@@ -4,20 +4,21 @@ import { readFileSync } from "node:fs";
 import { parse, stringify } from "yaml";
 import { filterNodes, forNode, nodesOf, readConfig, type K3dFile, type Node } from "./config";
 import { emptyControlPlane } from "./control-plane";
-import { connect, removeNetwork, removeVolume } from "./docker";
+import { connect, removeNetwork, removeVolume, type Client } from "./docker";
 import { Refused } from "./refused";
 import type { DockerHostState, PlayedContainer } from "./state";
 
-export async function k3d(host: DockerHostState, bin: string, args: readonly string[]): Promise<string> {
+export async function k3d(client: Client, args: readonly string[]): Promise<string> {
+    const { host } = client;
     if (args[0] === "--version") return "k3d version v5.8.3\nk3s version v1.31.5-k3s1 (default)";
-    connect(host);
+    connect(client);
     const [noun = "", verb = "", ...rest] = args;
     const [name = "k3s-default"] = rest.filter((word) => !word.startsWith("-"));
     switch (`${noun} ${verb}`) {
         case "cluster create":
-            return create(host, bin, rest);
+            return create(client, rest);
         case "cluster delete":
-            return remove(host, bin, name);
+            return remove(client, name);
         case "cluster start":
             return start(host, name);
         case "kubeconfig get":
@@ -42,10 +43,11 @@ function setState(host: DockerHostState, cluster: string, state: PlayedContainer
     };
 }
 
-async function create(host: DockerHostState, bin: string, args: readonly string[]): Promise<string> {
+async function create(client: Client, args: readonly string[]): Promise<string> {
+    const { host, env } = client;
     const at = args.findIndex((word) => word === "--config" || word === "-c");
     if (at === -1) throw new Refused("k3d cluster create without --config is not simulated");
-    const config = readConfig(readFileSync(args[at + 1] ?? "", "utf8"), process.env);
+    const config = readConfig(readFileSync(args[at + 1] ?? "", "utf8"), env);
     const cluster = config.metadata?.name ?? "k3s-default";
     if (!/^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/.test(cluster) || cluster.length > 32) {
         throw new Refused(
@@ -90,9 +92,14 @@ async function create(host: DockerHostState, bin: string, args: readonly string[
         publish(host, containers);
     } catch (error) {
         if (!(error instanceof Refused)) throw error;
-        await remove(host, bin, cluster);
+        // Its rollback looks for the cluster by its containers: where it has none yet, network and volume stay.
+        const rolledBack = own(host, cluster).length > 0;
+        await remove(client, cluster);
+        const end = rolledBack
+            ? "Cluster creation FAILED, all changes have been rolled back!"
+            : "Cluster creation FAILED, also FAILED to rollback changes!";
         throw new Refused(
-            `ERRO[0001] Failed Cluster Start: ${error.message}\nERRO[0001] Failed to create cluster >>> Rolling Back\nFATA[0002] Cluster creation FAILED, all changes have been rolled back!`,
+            `ERRO[0001] Failed Cluster Start: ${error.message}\nERRO[0001] Failed to create cluster >>> Rolling Back\nFATA[0002] ${end}`,
         );
     }
     setState(host, cluster, "running");
@@ -193,7 +200,7 @@ function publish(host: DockerHostState, containers: readonly PlayedContainer[]):
     }
 }
 
-async function remove(host: DockerHostState, bin: string, cluster: string): Promise<string> {
+async function remove({ host, bin }: Client, cluster: string): Promise<string> {
     const gone = own(host, cluster);
     if (gone.length === 0) return `INFO[0000] No nodes found for cluster '${cluster}', nothing to delete.`;
     const external = gone.some(({ labels }) => labels["k3d.cluster.network.external"] === "true");

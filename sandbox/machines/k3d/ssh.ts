@@ -1,13 +1,12 @@
 /** The simulated ssh to the Docker host: strict as OpenSSH where nobody can be asked. */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Refused } from "./refused";
 import type { DockerHostState } from "./state";
 
 const VALUED = /^-[oplFiJLRESW]$/;
 
-export function ssh(host: DockerHostState, args: readonly string[]): string {
+export function ssh(host: DockerHostState, args: readonly string[], stdin: () => string): string {
     if (args[0] === "-V") return "OpenSSH_9.9p2";
     const options: string[] = [];
     const words: string[] = [];
@@ -45,18 +44,17 @@ export function ssh(host: DockerHostState, args: readonly string[]): string {
             "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
         );
     }
-    return onHost(host, line);
+    return onHost(host, line === "sh -s" ? stdin() : line);
 }
 
 /** Runs a script by the host's shell, with the host's directories in place of this computer's. */
-function onHost(host: DockerHostState, line: string): string {
+function onHost(host: DockerHostState, script: string): string {
     host.writeTables();
     const place = (text: string) =>
         text.replace(
             /(^|[^A-Za-z0-9_./-])\/(etc|var|mnt|srv|dev|proc\/net)(?=\/|[^A-Za-z0-9_-]|$)/gm,
             (_, before: string, top: string) => `${before}${host.onHost(top)}`,
         );
-    const script = line === "sh -s" ? readFileSync(0, "utf8") : line;
     const ran = spawnSync("sh", ["-s"], {
         input: place(script),
         encoding: "utf8",
