@@ -1,6 +1,6 @@
-# `kopia.sh snapshot` and `kopia.sh restore`, in a pod that has the machine's directories: /repository is the repository, /data the
+# `kopia.sh snapshot`, `kopia.sh restore` and `kopia.sh list`, in a pod that has the machine's directories: /repository is the repository, /data the
 # directory whose `<namespace>/<claim>` are kept. Environment: KOPIA_PASSWORD, KOPIA_IDENTITY; for snapshots SOURCES, KEEP_DAILY,
-# KEEP_WEEKLY, KEEP_MONTHLY; for a restore SOURCE and SNAPSHOT ("latest", or the id of one).
+# KEEP_WEEKLY, KEEP_MONTHLY; for a restore SOURCE and SNAPSHOT ("latest", or the id of one); for a list SOURCE, empty for all.
 set -eu
 : "${DATA:=/data}" "${REPOSITORY:=/repository}"
 work=$(mktemp -d)
@@ -37,6 +37,11 @@ snapshot() {
     fi
 }
 
+list() {
+    open
+    if [ -n "$SOURCE" ]; then kopia snapshot list "$DATA/$SOURCE"; else kopia snapshot list; fi
+}
+
 restore() {
     case "$SOURCE" in
     */*/* | *..* | /* | "" | */) echo "SOURCE is \"$SOURCE\"; it must be <namespace>/<claim>, such as media/sonarr" >&2; exit 1 ;;
@@ -63,6 +68,6 @@ restore() {
 }
 
 case "${1:-}" in
-snapshot | restore) "$1" ;;
-*) echo "usage: kopia.sh snapshot|restore" >&2; exit 2 ;;
+snapshot | restore | list) "$1" ;;
+*) echo "usage: kopia.sh snapshot|restore|list" >&2; exit 2 ;;
 esac

@@ -32,6 +32,7 @@ case "$1 $2" in
 "snapshot create")
   to=$(repository); id=k$(ls "$to" | wc -l)$RANDOM; cp -a "$3" "$to/$id"; echo "$3 $id" >> "$to/list" ;;
 "snapshot list")
+  [ "\${3:-}" = --json ] || { grep "^\${3:-}" "$(repository)/list"; exit 0; }
   echo "["; { grep "^$4 " "$(repository)/list" || true; } | while read -r path id; do
     echo "{\\"id\\":\\"0\\",\\"source\\":{\\"path\\":\\"$path\\"},\\"rootEntry\\":{\\"name\\":\\"x\\",\\"obj\\":\\"$id\\",\\"summ\\":{\\"size\\":1}}},"; done; echo "]" ;;
 "snapshot restore") [ -d "$(repository)/$3" ] || { echo "ERROR unable to get entry" >&2; exit 1; }; cp -a "$(repository)/$3" "$4" ;;
@@ -89,6 +90,13 @@ describe("the script", () => {
         const [before] = readdirSync(join(folder, "data/media")).filter((name) => name.includes(".before-"));
         expect(readFileSync(join(folder, "data/media", before ?? "", "sonarr.db"), "utf8")).toBe("broken");
         expect(existsSync(`${join(folder, "data/media/sonarr")}.restoring`)).toBe(false);
+    });
+
+    test("the list has every volume, or one", () => {
+        mkdirSync(join(folder, "data/media/radarr"));
+        run("snapshot", { SOURCES: "media/sonarr media/radarr" });
+        expect(run("list", { SOURCE: "" }).text).toMatch(/media\/sonarr k\S+\n.*media\/radarr k\S+/);
+        expect(run("list").text).not.toContain("radarr");
     });
 
     test("the lost directory of a new machine comes back", () => {

@@ -1,0 +1,48 @@
+/** `npm run restore -- <stack> --volume <namespace>/<claim> [--snapshot ID]`, or `--list`: volumes that Kopia backs up. */
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { privateDirectory } from "../../components/cluster/private-files";
+import { runProgram } from "../../lib/run-program";
+import { runMain, UserError } from "../../lib/user-error";
+import { openStack, stackNames } from "../../stacks";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
+import { commonOptions } from "../live/options";
+import { listSnapshots, restore, type Around } from "./restore";
+
+const USAGE =
+    `usage: npm run restore -- ${stackNames(ROOT).join("|")} --volume <namespace>/<claim> [--snapshot ID], or ` +
+    "--list [--volume <namespace>/<claim>] [--root DIR] [--timeout SECONDS]";
+
+runMain(async () => {
+    const { stack, root, timeout, own } = commonOptions(process.argv.slice(2), {
+        usage: USAGE,
+        root: ROOT,
+        flags: ["--list"],
+        values: ["--volume", "--snapshot"],
+    });
+    const [volume, snapshot] = [own.get("--volume"), own.get("--snapshot")];
+    if (volume === undefined && !own.has("--list")) throw new UserError(`which volume? ${USAGE}`);
+    const kubeconfig = await openStack(stack, readStackValue(root, stack)).machines.kubeconfig({ root, timeout });
+    if (!kubeconfig.ok) throw new UserError(`no kubeconfig of ${stack}: ${kubeconfig.reason}`);
+    const directory = privateDirectory(process.env);
+    try {
+        const file = join(directory, "kubeconfig");
+        writeFileSync(file, kubeconfig.value, { mode: 0o600 });
+        const around: Around = {
+            kubectl: (args, stdin) =>
+                runProgram("kubectl", args, {
+                    env: { KUBECONFIG: file },
+                    timeout,
+                    ...(stdin === undefined ? {} : { stdin }),
+                }),
+            say: (line) => process.stdout.write(`${line}\n`),
+            now: () => Date.now(),
+            sleep,
+        };
+        if (own.has("--list")) around.say(await listSnapshots(around, volume));
+        else await restore(around, { volume: volume ?? "", ...(snapshot === undefined ? {} : { snapshot }) });
+    } finally {
+        rmSync(directory, { recursive: true, force: true });
+    }
+});
