@@ -1,6 +1,7 @@
 /** What earlier lives of a PostgreSQL server left in the bucket, and which of it a new one starts from. */
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { answeringJob } from "../cluster/answering-job";
 import { clusterCommand } from "../cluster/cluster-command";
 import { imageReference, images } from "../images";
 import type { Cluster } from "../platform";
@@ -157,49 +158,35 @@ with open(os.environ.get("ANSWER", "/dev/termination-log"), "w") as message:
 print(answer)
 `.trim();
 
-/** The Job as it is sent; it goes as soon as it was read, and by itself if nobody reads it. */
+/** The Job as it is sent. */
 export function archivesJob({ server, bucket }: Pick<PostgresLifeArgs, "server" | "bucket">, credentials: string) {
-    const labels = { "app.kubernetes.io/name": ARCHIVES_JOB };
     const key = (name: string, key: string) => ({ name, valueFrom: { secretKeyRef: { name: credentials, key } } });
-    return {
-        apiVersion: "batch/v1",
-        kind: "Job",
-        metadata: { name: ARCHIVES_JOB, labels },
-        spec: {
-            ttlSecondsAfterFinished: 3600,
-            template: {
-                metadata: { labels },
-                spec: {
-                    restartPolicy: "OnFailure",
-                    automountServiceAccountToken: false,
-                    securityContext: {
-                        runAsNonRoot: true,
-                        runAsUser: 26,
-                        runAsGroup: 26,
-                        seccompProfile: { type: "RuntimeDefault" },
-                    },
-                    containers: [
-                        {
-                            name: "list",
-                            image: imageReference(images.barmanCloudSidecar),
-                            command: ["python3", "-c", LIST_ARCHIVES],
-                            env: [
-                                { name: "SERVER", value: server },
-                                { name: "ENDPOINT", value: bucket.endpoint },
-                                { name: "BUCKET", value: bucket.bucket },
-                                key("AWS_ACCESS_KEY_ID", "ACCESS_KEY_ID"),
-                                key("AWS_SECRET_ACCESS_KEY", "ACCESS_SECRET_KEY"),
-                            ],
-                            resources: { requests: { cpu: "50m", memory: "96Mi" }, limits: { memory: "256Mi" } },
-                            securityContext: {
-                                allowPrivilegeEscalation: false,
-                                readOnlyRootFilesystem: true,
-                                capabilities: { drop: ["ALL"] },
-                            },
-                        },
-                    ],
+    return answeringJob(ARCHIVES_JOB, ARCHIVES_JOB, {
+        securityContext: {
+            runAsNonRoot: true,
+            runAsUser: 26,
+            runAsGroup: 26,
+            seccompProfile: { type: "RuntimeDefault" },
+        },
+        containers: [
+            {
+                name: "list",
+                image: imageReference(images.barmanCloudSidecar),
+                command: ["python3", "-c", LIST_ARCHIVES],
+                env: [
+                    { name: "SERVER", value: server },
+                    { name: "ENDPOINT", value: bucket.endpoint },
+                    { name: "BUCKET", value: bucket.bucket },
+                    key("AWS_ACCESS_KEY_ID", "ACCESS_KEY_ID"),
+                    key("AWS_SECRET_ACCESS_KEY", "ACCESS_SECRET_KEY"),
+                ],
+                resources: { requests: { cpu: "50m", memory: "96Mi" }, limits: { memory: "256Mi" } },
+                securityContext: {
+                    allowPrivilegeEscalation: false,
+                    readOnlyRootFilesystem: true,
+                    capabilities: { drop: ["ALL"] },
                 },
             },
-        },
-    };
+        ],
+    });
 }

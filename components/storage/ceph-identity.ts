@@ -6,6 +6,7 @@
  */
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
+import { answeringJob } from "../cluster/answering-job";
 import { clusterCommand } from "../cluster/cluster-command";
 import { imageReference, images } from "../images";
 import type { Cluster } from "../platform";
@@ -121,37 +122,24 @@ echo "/var/lib/rook is empty on $NODES" >&2`.trim();
 
 /** A Job for each node. Rook's own teardown empties the same directory: docs/storage.md. */
 export function remainsJobs({ nodes, confirmDataLoss }: Pick<CephIdentityArgs, "nodes" | "confirmDataLoss">) {
-    const labels = { "app.kubernetes.io/name": REMAINS_JOB };
-    const job = (node: string) => ({
-        apiVersion: "batch/v1",
-        kind: "Job",
-        metadata: { name: `${REMAINS_JOB}-${node}`, labels },
-        spec: {
-            ttlSecondsAfterFinished: 3600,
-            template: {
-                metadata: { labels },
-                spec: {
-                    restartPolicy: "OnFailure",
-                    automountServiceAccountToken: false,
-                    nodeSelector: { "kubernetes.io/hostname": node },
-                    tolerations: [{ operator: "Exists" }],
-                    containers: [
-                        {
-                            name: "look",
-                            image: imageReference(images.localPathHelper),
-                            command: ["sh", "-c", LOOK],
-                            env: [{ name: "EMPTY", value: confirmDataLoss ? "yes" : "no" }],
-                            // As root: Ceph's files are another user's.
-                            securityContext: { runAsUser: 0, allowPrivilegeEscalation: false },
-                            resources: { requests: { cpu: "10m", memory: "16Mi" }, limits: { memory: "64Mi" } },
-                            volumeMounts: [{ name: "rook", mountPath: "/var/lib/rook", readOnly: !confirmDataLoss }],
-                        },
-                    ],
-                    volumes: [{ name: "rook", hostPath: { path: "/var/lib/rook", type: "DirectoryOrCreate" } }],
+    const job = (node: string) =>
+        answeringJob(`${REMAINS_JOB}-${node}`, REMAINS_JOB, {
+            nodeSelector: { "kubernetes.io/hostname": node },
+            tolerations: [{ operator: "Exists" }],
+            containers: [
+                {
+                    name: "look",
+                    image: imageReference(images.localPathHelper),
+                    command: ["sh", "-c", LOOK],
+                    env: [{ name: "EMPTY", value: confirmDataLoss ? "yes" : "no" }],
+                    // As root: Ceph's files are another user's.
+                    securityContext: { runAsUser: 0, allowPrivilegeEscalation: false },
+                    resources: { requests: { cpu: "10m", memory: "16Mi" }, limits: { memory: "64Mi" } },
+                    volumeMounts: [{ name: "rook", mountPath: "/var/lib/rook", readOnly: !confirmDataLoss }],
                 },
-            },
-        },
-    });
+            ],
+            volumes: [{ name: "rook", hostPath: { path: "/var/lib/rook", type: "DirectoryOrCreate" } }],
+        });
     return { apiVersion: "v1", kind: "List", items: nodes.map(({ name }) => job(name)) };
 }
 
