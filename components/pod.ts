@@ -109,11 +109,11 @@ export function workloadPod(
     const selector = { "app.kubernetes.io/name": name };
     const labels = { ...selector, "app.kubernetes.io/part-of": args.group };
     const volumes = Object.entries(args.volumes ?? {});
-    const claims = claimVolumes(name, args.namespace, volumes, namespace, platform, options.claims);
+    const gpu = graphics(name, args.gpu, platform);
+    const claims = claimVolumes(name, args.namespace, volumes, namespace, gpu?.resource, platform, options.claims);
     const secret = args.secrets === undefined ? undefined : secretOf(name, args.secrets, namespace, platform, options);
     volumesApart(name, volumes, args.files);
     const files = configFiles(name, args.files, namespace, labels, options.objects);
-    const gpu = graphics(name, args.gpu, platform);
     const annotations = {
         ...args.podAnnotations,
         ...files?.annotations,
@@ -247,6 +247,7 @@ function claimVolumes(
     namespaceName: string,
     volumes: readonly [mountPath: string, volume: Volume][],
     namespace: pulumi.Output<string>,
+    device: string | undefined,
     platform: WorkloadHost,
     child: pulumi.CustomResourceOptions,
 ): ReadonlyMap<string, pulumi.Output<string>> {
@@ -261,7 +262,10 @@ function claimVolumes(
             );
         }
         seen.add(volume.kind);
-        const claim = { workload: name, namespace, size: volume.size };
+        const claim = {
+            ...{ workload: name, namespace, size: volume.size },
+            ...(device === undefined ? {} : { device }),
+        };
         claims.set(
             mountPath,
             volume.kind === "data"

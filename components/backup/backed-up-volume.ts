@@ -43,6 +43,8 @@ export interface BackedUpVolumeArgs extends BackupSettings {
     namespace: pulumi.Input<string>;
     /** Kubernetes quantity. It may grow; Kubernetes refuses to shrink a claim. */
     size: string;
+    /** Extended resource that the workload asks for, e.g. gpu.intel.com/i915. */
+    device?: string;
 }
 
 /** A restore of a big volume over the internet is slow; what is not done by then is waited for at the next `up`. */
@@ -214,6 +216,8 @@ export class BackedUpVolume extends pulumi.ComponentResource {
                     destinationPVC: claim,
                     enableFileDeletion: true,
                     cleanupCachePVC: true,
+                    // The claim's first pod decides on which node the volume is: one where the workload can follow.
+                    moverResources: moverResources(args.device),
                 },
             },
         });
@@ -274,10 +278,15 @@ function copies(args: BackedUpVolumeArgs) {
             fsGroupChangePolicy: "OnRootMismatch",
             seccompProfile: { type: "RuntimeDefault" },
         },
-        // /tmp of the mover is memory.
-        moverResources: { requests: { cpu: "100m", memory: "256Mi" }, limits: { memory: "2Gi" } },
+        moverResources: moverResources(),
     };
 }
+
+/** /tmp of the mover is memory. */
+const moverResources = (device?: string) => ({
+    requests: { cpu: "100m", memory: "256Mi" },
+    limits: { memory: "2Gi", ...(device === undefined ? {} : { [device]: "1" }) },
+});
 
 const RESTORE_IN_PLACE = `
 mark=homelab.restored

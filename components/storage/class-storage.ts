@@ -84,6 +84,7 @@ export class ClassStorage implements Storage {
                 claim: args.workload,
                 namespace: args.namespace,
                 size: args.size,
+                ...(args.device === undefined ? {} : { device: args.device }),
             },
             opts,
         ).claimName;

@@ -57,6 +57,8 @@ export interface ClaimArgs {
     readonly workload: string;
     readonly namespace: pulumi.Input<string>;
     readonly size: string;
+    /** Extended resource that the workload asks for; a volume that is one node's must be on a node that has it. */
+    readonly device?: string;
 }
 
 /** One row of the table of volumes. */

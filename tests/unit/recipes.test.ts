@@ -99,7 +99,10 @@ test("without Ceph data is on local disks, restored into the volume itself befor
     const restored = find("Command", "jellyfin-restored");
     expect(String(dig(restored.inputs, "environment", "DESTINATION"))).toContain('"copyMethod":"Direct"');
     expect(String(dig(restored.inputs, "create"))).toContain("homelab.restored");
+    // The volume is made where its mover runs: there the app must find its GPU.
+    expect(String(dig(restored.inputs, "environment", "DESTINATION"))).toContain('"gpu.intel.com/i915":"1"');
     for (const source of ["jellyfin-b2", "jellyfin-minio"]) {
+        expect(JSON.stringify(find("ReplicationSource", source).inputs)).not.toContain("gpu.intel.com");
         expect(dig(find("ReplicationSource", source).inputs, "spec", "restic", "copyMethod")).toBe("Direct");
         expect(find("ReplicationSource", source).dependsOn).toContain(restored.urn);
     }
