@@ -39,11 +39,12 @@ export const withBitwardenToken = (path: string, refs: readonly SecretRef[]): Se
 
 /** The account as those who look at it want it; `keys`: every value that the stack asks of the project. */
 export const bitwardenAccount = (
-    { organizationId, projectId, identityUrl }: BitwardenPlace,
+    { organizationId, projectId, apiUrl, identityUrl }: BitwardenPlace,
     keys: readonly SecretRef[],
 ): NonNullable<CloudAccounts["bitwarden"]> => ({
     organizationId,
     projectId,
+    apiUrl,
     identityUrl,
     accessToken: BITWARDEN_TOKEN,
     keys,

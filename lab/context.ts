@@ -70,6 +70,7 @@ export interface CloudAccounts {
     readonly bitwarden?: {
         readonly organizationId: string;
         readonly projectId: string;
+        readonly apiUrl: string;
         readonly identityUrl: string;
         readonly accessToken: SecretRef;
         /** Every value that the stack asks of the project. */

@@ -12,6 +12,7 @@ export const AREAS = [
     "cloudflare",
     "tailscale",
     "doppler",
+    "bitwarden",
 ] as const;
 export type Area = (typeof AREAS)[number];
 

@@ -288,6 +288,7 @@ export class Sandbox {
             TAILSCALE_BASE_URL: daemon.tailscaleUrl,
             // None is simulated, and the real one must not be asked.
             DOPPLER_API_HOST: "",
+            BWS_SERVER_URL: "",
         };
     }
 }

@@ -7,6 +7,7 @@ import type { ToolWish } from "../../bootstrap/machines";
 import type { CloudflareFact } from "../../tools/doctor/cloudflare";
 import { judgeCloudflare } from "../../tools/doctor/cloudflare";
 import { judgeCluster, type ClusterFact } from "../../tools/doctor/cluster";
+import { judgeBitwarden, type BitwardenFact } from "../../tools/doctor/bitwarden";
 import { judgeDoppler, type DopplerFact } from "../../tools/doctor/doppler";
 import type { Finding, Verdict } from "../../lib/finding";
 import { judgeNixos } from "../../bootstrap/nixos/judge";
@@ -121,6 +122,21 @@ const DOPPLER: DopplerFact = {
 const doppler = (change: Partial<DopplerFact> = {}) =>
     judgeDoppler({ project: "home-ops", config: "chongus", serviceToken: "t" }, { ...DOPPLER, ...change });
 
+const ORGANIZATION = "7c0d21ec-10d9-4972-bdf8-ec52df99cc86";
+export const BITWARDEN = {
+    organizationId: ORGANIZATION,
+    projectId: "9c713cd6-728c-437a-a783-252b0773a0bb",
+    apiUrl: "https://api.bitwarden.com",
+    identityUrl: "https://identity.bitwarden.com",
+    accessToken: "bitwarden.accessToken",
+    keys: ["kopia.password", "paperless.secretKey"],
+};
+const BITWARDEN_FACT: BitwardenFact = {
+    login: told({ organization: ORGANIZATION }),
+    names: told(["KOPIA_PASSWORD", "PAPERLESS_SECRET_KEY", "OTHER", "OTHER"]),
+};
+const bitwarden = (change: Partial<BitwardenFact> = {}) => judgeBitwarden(BITWARDEN, { ...BITWARDEN_FACT, ...change });
+
 const CLUSTER: ClusterFact = {
     server: "https://192.168.0.28:6443",
     version: "v1.33.4",
@@ -177,6 +193,7 @@ export const healthy: Readonly<Record<string, () => readonly Finding[]>> = {
     cloudflare: () => cloudflare(),
     tailscale: () => tailscale(),
     doppler: () => doppler(),
+    bitwarden: () => bitwarden(),
 };
 
 export const ill: readonly Fixture[] = [
@@ -746,5 +763,38 @@ export const ill: readonly Fixture[] = [
         found: /cannot be listed \(403\)/,
         fix: /service token/,
         findings: () => doppler({ names: refused(403) }),
+    },
+    // Bitwarden.
+    {
+        name: "a token of another organization",
+        verdict: "failure",
+        check: "access token",
+        found: /is of the organization b1a4b97f.*secrets\.bitwarden\.organizationId says 7c0d21ec/,
+        fix: /correct the ID/,
+        findings: () => bitwarden({ login: told({ organization: "b1a4b97f-c75e-4901-b831-00912f3549a7" }) }),
+    },
+    {
+        name: "a secret that the project lacks",
+        verdict: "failure",
+        check: "secrets",
+        found: /1 of 2 are missing in the project: PAPERLESS_SECRET_KEY/,
+        fix: /bws secret create PAPERLESS_SECRET_KEY '<value>' 9c713cd6/,
+        findings: () => bitwarden({ names: told(["KOPIA_PASSWORD"]) }),
+    },
+    {
+        name: "two secrets of one name",
+        verdict: "failure",
+        check: "secrets",
+        found: /KOPIA_PASSWORD: more than one/,
+        fix: /remove one/,
+        findings: () => bitwarden({ names: told(["KOPIA_PASSWORD", "PAPERLESS_SECRET_KEY", "KOPIA_PASSWORD"]) }),
+    },
+    {
+        name: "a project that the machine account may not read",
+        verdict: "failure",
+        check: "secrets",
+        found: /cannot be listed \(404\)/,
+        fix: /let the machine account read the project/,
+        findings: () => bitwarden({ names: refused(404) }),
     },
 ];

@@ -1,4 +1,5 @@
 import { spawnSync } from "node:child_process";
+import { createCipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -7,6 +8,7 @@ import { join } from "node:path";
 import { runProgram } from "../../lib/run-program";
 import { startCloudflare, startTailscale } from "../../sandbox/clouds";
 import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
+import { judgeBitwarden, lookAtBitwarden } from "../../tools/doctor/bitwarden";
 import { judgeCloudflare, lookAtCloudflare } from "../../tools/doctor/cloudflare";
 import { judgeDoppler, lookAtDoppler } from "../../tools/doctor/doppler";
 import { hasFailure, inOrder, type Finding } from "../../lib/finding";
@@ -22,7 +24,7 @@ import { shell } from "../../bootstrap/ssh";
 import { commonOptions } from "../../tools/live/options";
 import { planStack, type Plan } from "../../tools/plan/plan";
 import { readStackValue, ROOT, TYPESCRIPT } from "../../stacks/stack-file";
-import { chongus, healthy, homelab, ill, refused } from "./doctor-fixtures";
+import { BITWARDEN, chongus, healthy, homelab, ill, refused } from "./doctor-fixtures";
 
 const said = (findings: readonly Finding[]) => findings.map(({ verdict, check }) => `${verdict} ${check}`);
 
@@ -228,6 +230,95 @@ describe("looks", () => {
             "GET /v3/configs/config/secrets/names?project=home-ops&config=chongus",
             "GET /v3/me",
         ]);
+    });
+
+    describe("Bitwarden", () => {
+        const TOKEN = "0.ec2c1d46-6a4b-4751-a310-af9601317f2d.C2IgxjjLF7qSshsbwe8JGcbM075YXw:X8vbvA0bduihIDe/qrzIQQ==";
+        const seal = (text: string, key: Buffer) => {
+            const iv = randomBytes(16);
+            const cipher = createCipheriv("aes-256-cbc", key.subarray(0, 32), iv);
+            const data = Buffer.concat([cipher.update(text), cipher.final()]);
+            const mac = createHmac("sha256", key.subarray(32)).update(iv).update(data).digest();
+            return `2.${[iv, data, mac].map((part) => part.toString("base64")).join("|")}`;
+        };
+        const organizationKey = randomBytes(64);
+        const stretched = Buffer.from(
+            hkdfSync(
+                "sha256",
+                Buffer.from("X8vbvA0bduihIDe/qrzIQQ==", "base64"),
+                "bitwarden-accesstoken",
+                "sm-access-token",
+                64,
+            ),
+        );
+        const jwt = `x.${Buffer.from(JSON.stringify({ organization: BITWARDEN.organizationId })).toString("base64url")}.x`;
+        /** A Bitwarden that gives out the key as `payload`. */
+        const served = async (payload: string, asked: string[] = []) => {
+            const url = await listening((request, response) => {
+                let body = "";
+                request.on("data", (chunk) => (body += String(chunk)));
+                request.on("end", () => {
+                    asked.push(`${request.method} ${request.url} ${body}`);
+                    if (request.url === "/connect/token") {
+                        const good = body.includes("client_secret=C2IgxjjLF7qSshsbwe8JGcbM075YXw");
+                        response.statusCode = good ? 200 : 400;
+                        const granted = { access_token: jwt, encrypted_payload: payload, token_type: "Bearer" };
+                        return response.end(JSON.stringify(good ? granted : { error: "invalid_client" }));
+                    }
+                    const secret = (name: string, project: string) => ({
+                        key: seal(name, organizationKey),
+                        projects: [{ id: project, name: seal("home", organizationKey) }],
+                    });
+                    const secrets = [secret("KOPIA_PASSWORD", BITWARDEN.projectId), secret("ELSEWHERE", "other")];
+                    return response.end(JSON.stringify({ secrets, projects: [] }));
+                });
+            });
+            return { ...BITWARDEN, apiUrl: url, identityUrl: url };
+        };
+        const payload = (key = stretched) =>
+            seal(JSON.stringify({ encryptionKey: organizationKey.toString("base64") }), key);
+
+        // bitwarden_crypto, shareable_key.rs: the SDK's own examples, of which the access token's key is one more.
+        test.each([
+            [
+                "&/$%F1a895g67HlX",
+                "",
+                "4PV6+PcmF2w7YHRatvyMcVQtI7zvCyssv/wFWmzjiH6Iv9altjmDkuBD1aagLVaLezbthbSe+ktR+U6qswxNnQ==",
+            ],
+            [
+                "67t9b5g67$%Dh89n",
+                "test",
+                "F9jVQmrACGx9VUPjuzfMYDjr726JtL300Y3Yg+VYUnVQtQ1s8oImJ5xtp1KALC9h2nav04++1LDW4iFD+infng==",
+            ],
+        ])("a key is stretched as the SDK stretches %s", (secret, info, expected) => {
+            const key = Buffer.from(hkdfSync("sha256", Buffer.from(secret), "bitwarden-test_key", info, 64));
+            expect(key.toString("base64")).toBe(expected);
+        });
+
+        test("whose the token is, and names of the project's secrets but no values", async () => {
+            const asked: string[] = [];
+            expect(await lookAtBitwarden(await served(payload(), asked), TOKEN, 5000)).toEqual({
+                login: { ok: true, value: { organization: BITWARDEN.organizationId } },
+                names: { ok: true, value: ["KOPIA_PASSWORD"] },
+            });
+            expect(asked).toEqual([
+                "POST /connect/token grant_type=client_credentials&scope=api.secrets&client_id=ec2c1d46-6a4b-4751-a310-af9601317f2d&client_secret=C2IgxjjLF7qSshsbwe8JGcbM075YXw",
+                `GET /organizations/${BITWARDEN.organizationId}/secrets `,
+            ]);
+        });
+
+        test("a token that is none, one that is refused, and one whose key opens nothing", async () => {
+            const at = await served(payload());
+            const judged = async (token: string) => said(judgeBitwarden(at, await lookAtBitwarden(at, token, 5000)));
+            expect(await judged("xxx")).toEqual(["failure access token", "skipped secrets"]);
+            expect((await lookAtBitwarden(at, TOKEN.replace("C2Ig", "D2Ig"), 5000)).login).toEqual(
+                refused(400, "400, invalid_client"),
+            );
+            const other = await served(payload(randomBytes(64)));
+            expect((await lookAtBitwarden(other, TOKEN, 5000)).names).toMatchObject({
+                reason: "what Bitwarden answered is encrypted with another key than the token's",
+            });
+        });
     });
 
     test("an API that never answers ends with the timeout and says so", async () => {

@@ -11,6 +11,7 @@ import { judgeCluster, lookAtCluster } from "./cluster";
 import { judgeDoppler, lookAtDoppler } from "./doppler";
 import { findingsOf, inOrder, type Area, type Finding } from "../../lib/finding";
 import { cloudNeeds, nodePaths, pluginsOf, type CloudNeeds } from "./needs";
+import { judgeBitwarden, lookAtBitwarden } from "./bitwarden";
 import { judgeClusterKey, judgeSecretsFile, lookAtSecretsFile, sopsRules, type ClusterKey } from "./secrets";
 import { judgeState } from "./state";
 import { judgeTailscale, lookAtTailscale } from "./tailscale";
@@ -132,7 +133,7 @@ function clouds(
     secrets: ReturnType<typeof openSecrets>,
     { env, timeout }: Surroundings,
 ): Promise<Finding[]>[] {
-    const { cloudflare, tailscale, doppler } = stack.clouds;
+    const { cloudflare, tailscale, doppler, bitwarden } = stack.clouds;
     const from = async (ref: string) => credential(stack, await secrets, ref);
     return [
         area("cloudflare", async () => {
@@ -162,6 +163,20 @@ function clouds(
             const token = await from(doppler.serviceToken);
             if (!token.ok) return [findingsOf("doppler").skipped("service token", token.reason)];
             return judgeDoppler(doppler, await lookAtDoppler(doppler, token.value, env, timeout));
+        }),
+        area("bitwarden", async () => {
+            if (bitwarden === undefined) return [];
+            if (env["BWS_SERVER_URL"] === "") {
+                return [
+                    findingsOf("bitwarden").skipped(
+                        "access token",
+                        "BWS_SERVER_URL is empty: there is no Bitwarden here",
+                    ),
+                ];
+            }
+            const token = await from(bitwarden.accessToken);
+            if (!token.ok) return [findingsOf("bitwarden").skipped("access token", token.reason)];
+            return judgeBitwarden(bitwarden, await lookAtBitwarden(bitwarden, token.value, timeout));
         }),
     ];
 }

@@ -1,5 +1,6 @@
 /** Tailscale's API, read only but for the grant of a token that every OAuth client starts with. https://tailscale.com/api */
-import { get, objectOf, textOf, Unreachable } from "./get";
+import { get, objectOf, textOf } from "./get";
+import { postForm } from "./grant";
 import type { Told } from "../../lib/told";
 
 export interface TailscaleReader {
@@ -54,29 +55,15 @@ export async function tailscaleReader(
     };
 }
 
-/** The one POST of doctor and audit: client credentials for a short-lived token. It changes nothing in the tailnet. */
+/** The token that an OAuth client gets, and its scopes. */
 async function grant(
     url: string,
     id: string,
     secret: string,
     timeout: number,
 ): Promise<Told<{ token: string; scopes: string[] }>> {
-    let status: number;
-    let body: string;
-    try {
-        const answer = await fetch(url, {
-            method: "POST",
-            body: new URLSearchParams({ client_id: id, client_secret: secret, grant_type: "client_credentials" }),
-            signal: AbortSignal.timeout(timeout),
-        });
-        status = answer.status;
-        body = await answer.text();
-    } catch (error) {
-        const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : undefined;
-        throw new Unreachable(
-            `${new URL(url).host} cannot be reached: ${cause ?? (error instanceof Error ? error.message : "")}`,
-        );
-    }
+    const form = { client_id: id, client_secret: secret, grant_type: "client_credentials" };
+    const { status, body } = await postForm(url, form, timeout);
     const answer = objectOf({ status, body });
     const token = textOf(answer, "access_token");
     if (status >= 300 || token === "") return { ok: false, status, reason: reasonOf(status, body) };
