@@ -648,6 +648,8 @@ describe("policies", () => {
                 expect([name, dig(one, "securityContext", "allowPrivilegeEscalation")]).toEqual([name, false]);
                 if (!writes.includes(name))
                     expect([name, dig(one, "securityContext", "readOnlyRootFilesystem")]).toEqual([name, true]);
+                if (!asRoot.includes(name))
+                    expect([name, dig(one, "securityContext", "capabilities")]).toEqual([name, { drop: ["ALL"] }]);
             }
             if (withAccount.includes(name)) expect(pod["serviceAccountName"]).toMatch(/./);
             else

@@ -94,12 +94,17 @@ export function readCoverage(root: string): Coverage | undefined {
     const table = join(root, FACTS_FILE);
     if (!existsSync(table)) return undefined;
     const facts = readFacts(readFileSync(table, "utf8"), FACTS_FILE);
+    const titles = readTitles(root);
+    const deviations = join(root, DEVIATIONS_FILE);
+    return cover(facts, titles, existsSync(deviations) ? readFileSync(deviations, "utf8") : "");
+}
+
+/** Titles of all tests of a checkout; some seconds of work. */
+export function readTitles(root: string): TestTitle[] {
     const helpers = new Map<string, Tests>();
-    const titles = readdirSync(join(root, "tests"), { recursive: true, encoding: "utf8" })
+    return readdirSync(join(root, "tests"), { recursive: true, encoding: "utf8" })
         .map((path) => `tests/${path}`)
         .filter((path) => path.endsWith(".test.ts"))
         .sort()
         .flatMap((path) => testTitles(readFileSync(join(root, path), "utf8"), path, helpers));
-    const deviations = join(root, DEVIATIONS_FILE);
-    return cover(facts, titles, existsSync(deviations) ? readFileSync(deviations, "utf8") : "");
 }

@@ -1,0 +1,171 @@
+/**
+ * Edits that each break one fact of a seed. The test whose own title names the fact must fail of each by an assertion:
+ * `npm run mutate` applies them one by one to a copy of the project.
+ */
+
+export interface Mutation {
+    /** Id of the fact that is no longer true. */
+    readonly fact: string;
+    /** Seen from the project's root. */
+    readonly file: string;
+    /** Text that stands there once. */
+    readonly find: string;
+    readonly replace: string;
+}
+
+/** An edit of one text: where, what, into what, and which fact it breaks. */
+type Row = readonly [fact: string, find: string, replace: string];
+
+const HOMELAB: readonly Row[] = [
+    ["H-DNS-13", "domain: peterstorm.io", "domain: peterstorm.dev"],
+    ["H-NET-08", "last: 192.168.0.250", "last: 192.168.0.251"],
+    ["H-NET-04", "ingressAddress: 192.168.0.240", "ingressAddress: 192.168.0.242"],
+    ["H-NET-05", "address: 192.168.0.241", "address: 192.168.0.243"],
+    ["H-BOOT-08", "path: /var/lib/sops-nix/keys.txt", "path: /var/lib/sops/keys.txt"],
+    ["H-STOR-01", "configs: /var/data/configs", "configs: /var/data/config"],
+    ["H-STOR-02", "media: /var/data/media", "media: /var/data/films"],
+    ["H-STOR-03", "torrents: /var/data/torrents", "torrents: /var/data/downloads"],
+    ["H-DNS-12", "host: argocd", "host: argo"],
+    ["H-MON-04", "host: grafana", "host: graphs"],
+    ["H-GITOPS-03", "    path: k8s/argocd-homelab", "    path: k8s/argocd"],
+    ["H-APP-10", "      overseerr: {}", "      overseerr: { host: requests }"],
+];
+
+const CHONGUS: readonly Row[] = [
+    ["C-DNS-01", "domain: rtrox.io", "domain: rtrox.dev"],
+    ["C-HW-02", "address: 172.30.11.3", "address: 172.30.11.4"],
+    ["C-HW-05", "ata-Samsung_SSD_870_EVO_2TB_S000000000000B2", "ata-Crucial_MX500_2TB_S000000000000B2"],
+    ["C-BOOT-02", "version: v1.10.6", "version: v1.10.5"],
+    ["C-BOOT-03", "kubernetes: 1.33.0", "kubernetes: 1.32.3"],
+    ["C-NET-01", "podCidr: 10.244.0.0/16", "podCidr: 10.245.0.0/16"],
+    ["C-NET-02", "serviceCidr: 10.96.0.0/12", "serviceCidr: 10.112.0.0/12"],
+    ["C-NET-04", "pool: 172.22.12.0/24", "pool: 172.22.12.0/25"],
+    ["C-EDGE-05", "internalGateway: 172.22.12.1", "internalGateway: 172.22.12.4"],
+    ["C-EDGE-04", "externalGateway: 172.22.12.2", "externalGateway: 172.22.12.5"],
+    ["C-STOR-06", "localHostpath: /var/mnt/local-hostpath", "localHostpath: /var/mnt/hostpath"],
+    ["C-STOR-09", "server: nas.rtrox.io", "server: nas2.rtrox.io"],
+    ["C-BKP-06", "https://s3.us-west-004.backblazeb2.com", "https://s3.us-west-004.example.com"],
+    [
+        "C-BKP-07",
+        "    minio:\n        endpoint: https://minio.rtrox.io",
+        "    minio:\n        endpoint: https://objects.rtrox.io",
+    ],
+    [
+        "C-BKP-14",
+        "    backup:\n        endpoint: https://minio.rtrox.io",
+        "    backup:\n        endpoint: https://objects.rtrox.io",
+    ],
+    [
+        "C-MON-05",
+        "    thanos:\n        endpoint: https://minio.rtrox.io",
+        "    thanos:\n        endpoint: https://objects.rtrox.io",
+    ],
+    ["C-GITOPS-03", "path: cluster-apps/chongus", "path: cluster-apps/house"],
+    ["C-APP-03", "tunnel: chongus", "tunnel: house"],
+];
+
+/** Components, recipes and what else is committed, by file. */
+const CODE: Readonly<Record<string, readonly Row[]>> = {
+    "bootstrap/nixos/k3s.nix": [
+        ["H-BOOT-01", '"--flannel-backend=none"', '"--flannel-backend=vxlan"'],
+        ["H-BOOT-13", '"--disable-network-policy"', '"--disable-helm-controller"'],
+        ["H-SEC-14", 'after = [ "k3s.service" ];', "after = [ ];"],
+    ],
+    "bootstrap/talos/machine-config.ts": [
+        ["C-BOOT-01", "allowSchedulingOnControlPlanes: true", "allowSchedulingOnControlPlanes: false"],
+        ["C-BOOT-13", "coreDNS: { disabled: true }", "coreDNS: { disabled: false }"],
+        ["C-NET-09", "proxy: { disabled: true }", "proxy: { disabled: false }"],
+    ],
+    "components/network/cilium.ts": [
+        ["H-NET-07", "l2announcements: { enabled: true }", "l2announcements: { enabled: false }"],
+        ["H-EDGE-05", 'loadbalancerMode: "shared"', 'loadbalancerMode: "dedicated"'],
+        ["C-NET-05", 'ipam: { mode: "kubernetes" }', 'ipam: { mode: "cluster-pool" }'],
+        ["C-NET-06", "autoDirectNodeRoutes: true", "autoDirectNodeRoutes: false"],
+        ["C-NET-07", 'algorithm: "maglev"', 'algorithm: "random"'],
+        ["C-NET-08", 'mode: "dsr"', 'mode: "snat"'],
+        ["C-NET-10", "bbr: true", "bbr: false"],
+        ["C-NET-11", "enableIPv4BIGTCP: true", "enableIPv4BIGTCP: false"],
+    ],
+    "components/network/cilium-load-balancer.ts": [
+        // The gate before the objects whose CRDs the operator registers.
+        [
+            "H-BOOT-16",
+            "const afterCrds = { parent: this, dependsOn: args.cilium.ready };",
+            "const afterCrds = { parent: this };",
+        ],
+    ],
+    "components/storage/ceph-cluster.ts": [
+        ["C-STOR-01", "                    isDefault: true,", "                    isDefault: false,"],
+        ["C-STOR-02", "replicated: { size: 3 }", "replicated: { size: 2 }"],
+        ["C-STOR-03", 'return { failureDomain: "host"', 'return { failureDomain: "osd"'],
+        ["C-STOR-04", 'compression_algorithm: "zstd"', 'compression_algorithm: "snappy"'],
+        ["C-STOR-05", "object-map,deep-flatten", "object-map"],
+        ["C-STOR-13", "toolbox: { enabled: true", "toolbox: { enabled: false"],
+        ["C-POL-24", 'osd: requests("1000m", "4Gi")', 'osd: { limits: { memory: "4Gi" } }'],
+    ],
+    "components/backup/backed-up-volume.ts": [
+        ["C-BKP-05", "sourcePVC: volume,", "sourcePVC: `${claim}-data`,"],
+        ["C-BKP-11", 'cacheCapacity: "4Gi"', 'cacheCapacity: "2Gi"'],
+        ["C-BKP-12", 'copyMethod: "Snapshot"', 'copyMethod: "Clone"'],
+        ["C-DR-01", 'const RESTORE_ONCE = "restore-once";', 'const RESTORE_ONCE = "restore";'],
+    ],
+    "components/backup/restic.ts": [
+        ["C-BKP-18", "minio: { hourly: 24, daily: 7, weekly: 5 }", "minio: { hourly: 12, daily: 7, weekly: 5 }"],
+        [
+            "C-BKP-10",
+            'export const BACKENDS: readonly Backend[] = ["b2", "minio"];',
+            'export const BACKENDS: readonly Backend[] = ["minio"];',
+        ],
+    ],
+    "components/storage/node-directories.ts": [
+        ["H-STOR-05", 'persistentVolumeReclaimPolicy: "Retain"', 'persistentVolumeReclaimPolicy: "Delete"'],
+    ],
+    "components/gitops/argo-cd.ts": [
+        ["H-SEC-06", 'mountPath: "/.config/sops/age", readOnly: true', 'mountPath: "/.config/age", readOnly: true'],
+    ],
+    "components/edge/external-dns.ts": [
+        ["C-DNS-03", '"gateway-httproute", "crd"]', '"gateway-httproute"]'],
+        ["C-DNS-04", 'policy: "sync"', 'policy: "upsert-only"'],
+    ],
+    "components/cluster/namespaces.ts": [
+        ["C-POL-15", '"pod-security.kubernetes.io/enforce": level', '"pod-security.kubernetes.io/audit": level'],
+    ],
+    "components/pod.ts": [
+        ["C-POL-03", "                                memory: args.memory.limit,\n", ""],
+        ["C-POL-13", 'capabilities: { drop: ["ALL"] }', "capabilities: {}"],
+        [
+            "C-POL-13",
+            "seccompProfile, runAsNonRoot: true, runAsUser: uid",
+            "seccompProfile, runAsNonRoot: false, runAsUser: uid",
+        ],
+        ["C-POL-18", "automountServiceAccountToken: false", "automountServiceAccountToken: true"],
+    ],
+    "components/database/postgres-cluster.ts": [
+        ["C-BKP-16", 'data: { compression: "bzip2" }', 'data: { compression: "gzip" }'],
+        ["C-BKP-17", 'schedule: "0 0 0 * * *"', 'schedule: "0 0 0 * * 0"'],
+    ],
+    "components/secrets/external-secret-store.ts": [
+        ["C-SEC-08", 'creationPolicy: "Owner"', 'creationPolicy: "Orphan"'],
+        ["C-SEC-20", 'refreshInterval: "1h"', 'refreshInterval: "24h"'],
+    ],
+    "components/secrets/doppler.ts": [["C-SEC-18", 'name: "doppler-token"', 'name: "doppler"']],
+    "components/gitops/flux.ts": [["C-POL-19", 'value: "2Gi"', 'value: "1Gi"']],
+    "stacks/chongus.ts": [
+        // A gate of the bootstrap: what comes after what.
+        [
+            "C-BOOT-12",
+            'new CertManager("cert-manager", {}, lab.after(coreDns))',
+            'new CertManager("cert-manager", {}, lab.after(cilium))',
+        ],
+    ],
+    "lab/postgres.ts": [["C-BKP-15", '.default("14d")', '.default("7d")']],
+};
+
+const rows = (file: string, edits: readonly Row[]): Mutation[] =>
+    edits.map(([fact, find, replace]) => ({ fact, file, find, replace }));
+
+export const mutations: readonly Mutation[] = [
+    ...rows("Pulumi.homelab.yaml", HOMELAB),
+    ...rows("Pulumi.chongus.yaml", CHONGUS),
+    ...Object.entries(CODE).flatMap(([file, edits]) => rows(file, edits)),
+];
