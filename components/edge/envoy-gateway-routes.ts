@@ -1,7 +1,6 @@
-import * as k8s from "@pulumi/kubernetes";
-import * as pulumi from "@pulumi/pulumi";
 import type { Routes } from "./edge";
 import { GATEWAYS, LISTENERS, type EnvoyGateway, type GatewayName } from "./envoy-gateway";
+import { httpRoute } from "./http-route";
 
 export interface EnvoyGatewayRoutesArgs {
     gateway: EnvoyGateway;
@@ -15,32 +14,10 @@ export function envoyGatewayRoutes({ gateway, internalAddress, externalAddress }
         scheme: "https",
         port: LISTENERS.https,
         address: (access) => (access === "external" ? externalAddress : internalAddress),
-        route: (name, { host, access, backend, annotations }, opts) => {
-            const which: GatewayName = access === "external" ? "external" : "internal";
-            return new k8s.apiextensions.CustomResource(
-                name,
-                {
-                    apiVersion: "gateway.networking.k8s.io/v1",
-                    kind: "HTTPRoute",
-                    metadata: {
-                        name: backend.workload,
-                        namespace: backend.namespace,
-                        labels: { "app.kubernetes.io/name": backend.workload },
-                        ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
-                    },
-                    spec: {
-                        hostnames: [host],
-                        parentRefs: [{ name: GATEWAYS[which], namespace: gateway.namespace, sectionName: "https" }],
-                        rules: [
-                            {
-                                matches: [{ path: { type: "PathPrefix", value: "/" } }],
-                                backendRefs: [{ name: backend.service, port: backend.port }],
-                            },
-                        ],
-                    },
-                },
-                pulumi.mergeOptions(opts, { dependsOn: gateway.gateways[which] }),
-            );
+        route: (name, route, opts) => {
+            const which: GatewayName = route.access === "external" ? "external" : "internal";
+            const parent = { gateway: GATEWAYS[which], namespace: gateway.namespace, ready: gateway.gateways[which] };
+            return httpRoute(name, route, parent, opts);
         },
     };
 }

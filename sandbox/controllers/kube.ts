@@ -1,5 +1,6 @@
 import { Agent as HttpAgent, request as httpRequest } from "node:http";
 import { Agent, request } from "node:https";
+import { exchange } from "../../lib/http-exchange";
 import { readAccess } from "./kubeconfig";
 
 /** An answer other than 2xx. */
@@ -55,44 +56,24 @@ export function openKube(kubeconfig: string): Kube {
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
     });
 
-    const call = (
+    const call = async (
         method: string,
         path: string,
         body: object | undefined,
         contentType: string,
         accept = JSON_TYPE,
         timeout = 10_000,
-    ): Promise<string> =>
-        new Promise((resolve, reject) => {
-            const outgoing = (secure ? request : httpRequest)(
-                `${server}${path}`,
-                {
-                    method,
-                    agent,
-                    timeout,
-                    headers: { ...headers(accept), ...(body !== undefined && { "content-type": contentType }) },
-                },
-                (incoming) => {
-                    const chunks: Buffer[] = [];
-                    incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
-                    incoming.on("error", reject);
-                    incoming.on("end", () => {
-                        const text = Buffer.concat(chunks).toString("utf8");
-                        const status = incoming.statusCode ?? 0;
-                        if (status >= 200 && status < 300) {
-                            resolve(text);
-                        } else {
-                            reject(new ApiError(status, `${method} ${path}: ${status} ${messageOf(text)}`));
-                        }
-                    });
-                },
-            );
-            outgoing.on("timeout", () =>
-                outgoing.destroy(new Error(`${method} ${path}: no answer in ${timeout / 1000} s`)),
-            );
-            outgoing.on("error", reject);
-            outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+    ): Promise<string> => {
+        const answer = await exchange(`${server}${path}`, {
+            method,
+            agent,
+            silence: timeout,
+            headers: { ...headers(accept), ...(body !== undefined && { "content-type": contentType }) },
+            ...(body !== undefined && { body: JSON.stringify(body) }),
         });
+        if (answer.status >= 200 && answer.status < 300) return answer.body;
+        throw new ApiError(answer.status, `${method} ${path}: ${answer.status} ${messageOf(answer.body)}`);
+    };
 
     return {
         get: async <T>(path: string, accept?: string) =>

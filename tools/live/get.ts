@@ -1,7 +1,6 @@
 /** The one way in which doctor and audit ask an API anything: GET. */
-import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
+import { exchange, type Exchange } from "../../lib/http-exchange";
 import type { Told } from "../../lib/told";
 import type { Access } from "../../lib/kubeconfig";
 
@@ -28,41 +27,22 @@ export async function get(url: string, options: GetOptions): Promise<Answer> {
     for (const pause of [...PATIENCE, undefined]) {
         const { retryAfter, ...answer } = await ask(url, options);
         const busy = answer.status === 429 || (answer.status >= 502 && answer.status <= 504);
-        if (!busy || pause === undefined || (retryAfter ?? 0) > 10_000) return answer;
-        await sleep(retryAfter ?? pause);
+        if (!busy || pause === undefined || (retryAfter ?? 0) > 10) return answer;
+        await sleep(retryAfter === undefined ? pause : retryAfter * 1000);
     }
     throw new Error("not reached");
 }
 
-function ask(url: string, { headers, tls, timeout }: GetOptions): Promise<Answer & { retryAfter?: number }> {
-    const { host } = new URL(url);
-    return new Promise((resolve, reject) => {
-        const fail = (error: Error) => reject(new Unreachable(explain(error, host, timeout)));
-        const outgoing = (url.startsWith("https:") ? httpsRequest : httpRequest)(
-            url,
-            {
-                method: "GET",
-                headers: { accept: "application/json", ...headers },
-                ...tls,
-                signal: AbortSignal.timeout(timeout),
-            },
-            (incoming) => {
-                const chunks: Buffer[] = [];
-                incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
-                incoming.on("error", fail);
-                incoming.on("end", () => {
-                    const seconds = Number(incoming.headers["retry-after"]);
-                    resolve({
-                        status: incoming.statusCode ?? 0,
-                        body: Buffer.concat(chunks).toString("utf8"),
-                        ...(Number.isFinite(seconds) && { retryAfter: seconds * 1000 }),
-                    });
-                });
-            },
-        );
-        outgoing.on("error", fail);
-        outgoing.end();
-    });
+async function ask(url: string, { headers, tls, timeout }: GetOptions): Promise<Exchange> {
+    try {
+        return await exchange(url, {
+            headers: { accept: "application/json", ...headers },
+            ...(tls && { tls }),
+            signal: AbortSignal.timeout(timeout),
+        });
+    } catch (error) {
+        throw new Unreachable(explain(error as Error, new URL(url).host, timeout));
+    }
 }
 
 function explain(error: Error & { code?: string }, host: string, timeout: number): string {

@@ -1,6 +1,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
+import { exchange, type Exchange } from "../../../lib/http-exchange";
 import { isObject, list, num, text, type Json, type Props } from "../values";
 import type { Access } from "./kubeconfig";
 
@@ -69,7 +70,7 @@ export class KubeClient {
         for (let attempt = 0; ; attempt++) {
             const { status, retryAfter, body } = await this.send(method, path, options);
             if (status === 429 && attempt < BUSY_RETRIES) {
-                await sleep((retryAfter ?? 1) * 1_000, undefined, { signal: this.signal });
+                await sleep((retryAfter || 1) * 1_000, undefined, { signal: this.signal });
                 continue;
             }
             let answer: Json;
@@ -91,11 +92,7 @@ export class KubeClient {
         }
     }
 
-    private send(
-        method: string,
-        path: string,
-        { query, body, contentType }: Options,
-    ): Promise<{ status: number; retryAfter?: number; body: string }> {
+    private send(method: string, path: string, { query, body, contentType }: Options): Promise<Exchange> {
         const url = new URL(this.access.server.replace(/\/+$/, "") + path);
         Object.entries(query ?? {}).forEach(([key, value]) => url.searchParams.set(key, value));
         const payload = body === undefined ? undefined : JSON.stringify(body);
@@ -112,28 +109,13 @@ export class KubeClient {
                       authorization: `Basic ${Buffer.from(`${username}:${password ?? ""}`).toString("base64")}`,
                   }),
         };
-        const settings = { method, headers, agent: this.agent, signal: this.signal, timeout: 60_000 };
-        return new Promise((resolve, reject) => {
-            const onResponse = (response: http.IncomingMessage) => {
-                const chunks: Buffer[] = [];
-                response.on("data", (chunk: Buffer) => chunks.push(chunk));
-                response.on("error", reject);
-                response.on("end", () => {
-                    const after = Number(response.headers["retry-after"]);
-                    resolve({
-                        status: response.statusCode ?? 0,
-                        body: Buffer.concat(chunks).toString("utf8"),
-                        ...(after > 0 && { retryAfter: after }),
-                    });
-                });
-            };
-            const request =
-                url.protocol === "https:"
-                    ? https.request(url, settings, onResponse)
-                    : http.request(url, settings, onResponse);
-            request.on("timeout", () => request.destroy(new Error(`${method} ${path}: no answer within 60 seconds`)));
-            request.on("error", reject);
-            request.end(payload);
+        return exchange(url, {
+            method,
+            headers,
+            agent: this.agent,
+            signal: this.signal,
+            silence: 60_000,
+            ...(payload !== undefined && { body: payload }),
         });
     }
 
