@@ -7,7 +7,7 @@ import { Alloy } from "../components/monitoring/alloy";
 import { Blackbox } from "../components/monitoring/blackbox";
 import { Grafana, GRAFANA_SECRETS } from "../components/monitoring/grafana";
 import { Loki } from "../components/monitoring/loki";
-import { Prometheus } from "../components/monitoring/prometheus";
+import { PrometheusStack } from "../components/monitoring/prometheus-stack";
 import { receiverRefs } from "../components/monitoring/receivers";
 import { MONITORING_S3 } from "../components/monitoring/s3";
 import { Thanos } from "../components/monitoring/thanos";
@@ -69,11 +69,12 @@ export function watch(lab: Lab, config: ObservabilityConfig, platform: Platform,
     const { storageClass, flux } = watched;
     const prometheus = lab.stage(
         "metrics",
-        new Prometheus(
+        new PrometheusStack(
             "prometheus",
             {
-                namespace: OBSERVABILITY,
-                cluster: platform.cluster.name,
+                namespace,
+                size: "cluster",
+                crdsBelow: true,
                 retention: config.retention,
                 storage: config.storage,
                 storageClass,
@@ -87,7 +88,7 @@ export function watch(lab: Lab, config: ObservabilityConfig, platform: Platform,
     );
     const { objectStore } = prometheus;
     if (objectStore !== undefined) {
-        new Thanos("thanos", { namespace, namespaceName: OBSERVABILITY, objectStore, storageClass }, opts);
+        new Thanos("thanos", { namespace, objectStore, storageClass }, opts);
     }
     if (config.loki !== undefined) {
         const { secrets } = platform;
@@ -97,7 +98,7 @@ export function watch(lab: Lab, config: ObservabilityConfig, platform: Platform,
     new Grafana(
         "grafana",
         {
-            namespace: OBSERVABILITY,
+            namespace,
             host: config.grafanaHost,
             metrics: objectStore === undefined ? "prometheus" : "thanos",
             logs: config.loki !== undefined,
@@ -110,7 +111,6 @@ export function watch(lab: Lab, config: ObservabilityConfig, platform: Platform,
         "alerts",
         {
             namespace,
-            namespaceName: OBSERVABILITY,
             groups: watched.groups,
             ...(flux === undefined
                 ? {}

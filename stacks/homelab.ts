@@ -167,7 +167,7 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
     new Reloader("reloader", { namespace: namespaces.name("system"), podMonitor: false }, lab.after(base));
     lab.stage(
         "monitoring",
-        new PrometheusStack("monitoring", { namespace: "monitoring", ...config.monitoring }, platform),
+        new PrometheusStack("monitoring", { namespace: namespaces.name("monitoring"), ...config.monitoring }, platform),
     );
     lab.deploy(platform);
     const exposures = lab.exposures.seal();

@@ -3,9 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 export interface AlertsArgs {
     /** Namespace of the rules. */
-    namespace: pulumi.Output<string>;
-    /** Same, as text, for addresses. */
-    namespaceName: string;
+    namespace: pulumi.Input<string>;
     /** Groups of rules for what the cluster has. */
     groups: readonly (keyof typeof RULES)[];
     /** Flux, whose errors go to Alertmanager; absent: there is none. */
@@ -34,10 +32,10 @@ export class Alerts extends pulumi.ComponentResource {
         super("homelab:monitoring:Alerts", name, {}, opts);
         const child = { parent: this };
         for (const group of args.groups) alertRules(`${name}-${group}`, group, args.namespace, child);
-        if (args.flux !== undefined) fluxAlert(`${name}-flux`, args.flux.namespace, args.namespaceName, child);
+        if (args.flux !== undefined) fluxAlert(`${name}-flux`, args.flux.namespace, args.namespace, child);
         // An alert hears the objects of its own namespace only.
         for (const [shared, namespace] of Object.entries(args.flux?.sharedNamespaces ?? {})) {
-            fluxAlert(`${name}-flux-${shared}`, namespace, args.namespaceName, child);
+            fluxAlert(`${name}-flux-${shared}`, namespace, args.namespace, child);
         }
         this.registerOutputs({});
     }
@@ -47,7 +45,7 @@ export class Alerts extends pulumi.ComponentResource {
 export function alertRules(
     name: string,
     group: keyof typeof RULES,
-    namespace: pulumi.Output<string>,
+    namespace: pulumi.Input<string>,
     child: pulumi.CustomResourceOptions,
 ): k8s.apiextensions.CustomResource {
     return new k8s.apiextensions.CustomResource(
@@ -65,8 +63,8 @@ export function alertRules(
 /** Errors of Flux in one namespace, to Alertmanager: the seed's component `flux/alerts`. */
 function fluxAlert(
     name: string,
-    namespace: pulumi.Output<string>,
-    alertmanager: string,
+    namespace: pulumi.Input<string>,
+    alertmanager: pulumi.Input<string>,
     child: pulumi.CustomResourceOptions,
 ): void {
     const provider = new k8s.apiextensions.CustomResource(
@@ -77,7 +75,7 @@ function fluxAlert(
             metadata: { name: "alertmanager", namespace },
             spec: {
                 type: "alertmanager",
-                address: `http://kube-prometheus-stack-alertmanager.${alertmanager}.svc.cluster.local:9093/api/v2/alerts/`,
+                address: pulumi.interpolate`http://kube-prometheus-stack-alertmanager.${alertmanager}.svc.cluster.local:9093/api/v2/alerts/`,
             },
         },
         child,

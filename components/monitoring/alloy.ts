@@ -6,7 +6,7 @@ import { LOKI } from "./loki";
 import { chartResources } from "./resources";
 
 export interface AlloyArgs {
-    namespace: pulumi.Output<string>;
+    namespace: pulumi.Input<string>;
 }
 
 /** Collects the logs of every pod from the nodes' disks and sends them to Loki. https://grafana.com/docs/alloy/latest/ */

@@ -6,7 +6,7 @@ import { helmRelease } from "../cluster/helm-release";
 import { chartResources } from "./resources";
 
 export interface BlackboxArgs {
-    namespace: pulumi.Output<string>;
+    namespace: pulumi.Input<string>;
     /** HTTP(S) URLs that must answer, by name. */
     probes: Readonly<Record<string, string>>;
 }

@@ -13,7 +13,7 @@ const CILIUM_METRICS = [
 /** Has Prometheus scrape Hubble, Cilium's operator and its agents. */
 export function ciliumMonitors(
     name: string,
-    namespace: pulumi.Output<string>,
+    namespace: pulumi.Input<string>,
     opts: pulumi.CustomResourceOptions,
 ): void {
     for (const target of CILIUM_METRICS) {

@@ -9,7 +9,7 @@ import { chartResources } from "./resources";
 import { THANOS_QUERY } from "./thanos";
 
 export interface GrafanaArgs {
-    namespace: string;
+    namespace: pulumi.Input<string>;
     /** Host label. */
     host: string;
     /** Where metrics are asked for: Thanos, where the cluster has it, else Prometheus. */
@@ -28,7 +28,7 @@ export const GRAFANA_SECRETS = {
 export class Grafana extends pulumi.ComponentResource {
     constructor(name: string, args: GrafanaArgs, platform: Platform, opts: pulumi.ComponentResourceOptions) {
         super("homelab:monitoring:Grafana", name, {}, opts);
-        const namespace = platform.namespaces.name(args.namespace);
+        const { namespace } = args;
         const admin = platform.secrets.deliver(
             name,
             { name: "grafana-admin", namespace, data: GRAFANA_SECRETS },
@@ -55,7 +55,7 @@ export class Grafana extends pulumi.ComponentResource {
             { host: args.host, access: "local" },
             {
                 workload: "grafana",
-                namespace: valueAfter(release, args.namespace),
+                namespace: valueAfter(release, namespace),
                 service: "grafana",
                 port: 80,
             },

@@ -9,7 +9,7 @@ import { chartResources } from "./resources";
 import { MONITORING_S3, type Bucket } from "./s3";
 
 export interface LokiArgs {
-    namespace: pulumi.Output<string>;
+    namespace: pulumi.Input<string>;
     bucket: Bucket;
     storageClass: pulumi.Input<string>;
     secrets: SecretStore;

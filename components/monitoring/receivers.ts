@@ -54,7 +54,7 @@ export const receiverRefs = (receivers: readonly Receiver[]): SecretRef[] =>
     receivers.flatMap((receiver) => secretsOf(receiver).map((value) => refOf(receiver, value)));
 
 export interface AlertReceiversArgs {
-    namespace: pulumi.Output<string>;
+    namespace: pulumi.Input<string>;
     receivers: readonly Receiver[];
     secrets: SecretStore;
 }

@@ -3,13 +3,11 @@ import { byDigest, chartImages } from "../chart-images";
 import { charts } from "../charts";
 import { helmRelease } from "../cluster/helm-release";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
-import { THANOS_OBJECT_STORE, THANOS_SIDECARS } from "./prometheus";
+import { THANOS_OBJECT_STORE, THANOS_SIDECARS } from "./prometheus-stack";
 import { chartResources } from "./resources";
 
 export interface ThanosArgs {
-    namespace: pulumi.Output<string>;
-    /** Same, as text, for addresses. */
-    namespaceName: string;
+    namespace: pulumi.Input<string>;
     /** Secret of `THANOS_OBJECT_STORE`. */
     objectStore: pulumi.Input<string>;
     storageClass: pulumi.Input<string>;
@@ -29,7 +27,10 @@ export class Thanos extends pulumi.ComponentResource {
                 name: "thanos",
                 namespace: args.namespace,
                 timeout: 600,
-                values: thanosValues(args),
+                values: thanosValues({
+                    ...args,
+                    sidecars: pulumi.interpolate`dnssrv+_grpc._tcp.${THANOS_SIDECARS}.${args.namespace}.svc.cluster.local`,
+                }),
             },
             { parent: this },
         );
@@ -38,7 +39,14 @@ export class Thanos extends pulumi.ComponentResource {
 }
 
 /** Values for the chart in components/charts.ts. */
-export function thanosValues({ namespaceName, objectStore, storageClass }: Omit<ThanosArgs, "namespace">) {
+export function thanosValues({
+    sidecars,
+    objectStore,
+    storageClass,
+}: Omit<ThanosArgs, "namespace"> & {
+    /** Where the sidecars are asked, as Thanos spells a look-up in DNS. */
+    sidecars: pulumi.Input<string>;
+}) {
     // The chart annotates pods and not their controllers; Reloader looks at both.
     const podAnnotations = RELOAD_ANNOTATIONS;
     const persistence = { enabled: true, storageClass, size: "20Gi", retainDeleted: false };
@@ -46,7 +54,7 @@ export function thanosValues({ namespaceName, objectStore, storageClass }: Omit<
         image: byDigest(chartImages.thanos),
         objstoreConfig: { create: false, name: objectStore, key: THANOS_OBJECT_STORE.key },
         serviceMonitor: { enabled: true },
-        additionalEndpoints: [`dnssrv+_grpc._tcp.${THANOS_SIDECARS}.${namespaceName}.svc.cluster.local`],
+        additionalEndpoints: [sidecars],
         additionalReplicaLabels: ["replica"],
         query: {
             replicas: 2,

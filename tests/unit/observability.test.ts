@@ -7,8 +7,7 @@ import { Blackbox, blackboxValues } from "../../components/monitoring/blackbox";
 import { graphiteMapping } from "../../components/monitoring/graphite-mapping";
 import { Grafana, grafanaValues } from "../../components/monitoring/grafana";
 import { Loki, LOKI, lokiValues } from "../../components/monitoring/loki";
-import { Prometheus, THANOS_SIDECARS } from "../../components/monitoring/prometheus";
-import { PROMETHEUS_IMAGES } from "../../components/monitoring/prometheus-stack";
+import { PROMETHEUS_IMAGES, PrometheusStack, THANOS_SIDECARS } from "../../components/monitoring/prometheus-stack";
 import { chartResources } from "../../components/monitoring/resources";
 import { Thanos, THANOS_QUERY, thanosValues } from "../../components/monitoring/thanos";
 import { planComponent } from "./component-plan";
@@ -25,11 +24,12 @@ beforeAll(async () => {
         platform = testPlatform({ [NAMESPACE]: "privileged", apps: "restricted" });
         const namespace = platform.namespaces.name(NAMESPACE);
         const storageClass = "ceph-block";
-        const prometheus = new Prometheus(
+        const prometheus = new PrometheusStack(
             "prometheus",
             {
-                namespace: NAMESPACE,
-                cluster: "chongus",
+                namespace,
+                size: "cluster",
+                crdsBelow: true,
                 retention: "14d",
                 storage: "55Gi",
                 storageClass,
@@ -42,10 +42,10 @@ beforeAll(async () => {
         );
         const { objectStore } = prometheus;
         if (objectStore === undefined) throw new Error("Prometheus has a bucket and no object store");
-        new Thanos("thanos", { namespace, namespaceName: NAMESPACE, objectStore, storageClass }, {});
+        new Thanos("thanos", { namespace, objectStore, storageClass }, {});
         new Loki("loki", { namespace, bucket: bucket("loki"), storageClass, secrets: platform.secrets }, {});
         new Alloy("alloy", { namespace }, {});
-        new Grafana("grafana", { namespace: NAMESPACE, host: "grafana", metrics: "thanos", logs: true }, platform, {});
+        new Grafana("grafana", { namespace, host: "grafana", metrics: "thanos", logs: true }, platform, {});
         new Blackbox("blackbox", { namespace, probes: { nas: "https://nas.rtrox.io" } }, {});
         deploy(platform, {
             awair: { rooms: { office: "172.30.40.11" } },
@@ -56,7 +56,6 @@ beforeAll(async () => {
             "alerts",
             {
                 namespace,
-                namespaceName: NAMESPACE,
                 groups: ["volsync", "cloudnative-pg", "probes", "flux"],
                 flux: {
                     namespace: fluxNamespace.metadata.name,
@@ -125,7 +124,7 @@ describe("Prometheus", () => {
             existingSecret: { name: "thanos-objectstore", key: "objstore.yml" },
         });
         expect(dig(look.values("prometheus"), "prometheus", "thanosService")).toEqual({ enabled: true });
-        expect(spec()["externalLabels"]).toEqual({ cluster: "chongus" });
+        expect(spec()["externalLabels"]).toEqual({ cluster: "test" });
         const text = asked("thanos-objectstore")?.templates?.["objstore.yml"]?.((ref) => `<${ref}>`);
         expect(text).toBe(
             [
@@ -212,7 +211,7 @@ describe("Prometheus", () => {
 
 describe("Thanos", () => {
     const values = thanosValues({
-        namespaceName: NAMESPACE,
+        sidecars: "dnssrv+_grpc._tcp.sidecars",
         objectStore: "thanos-objectstore",
         storageClass: "ceph-block",
     });
@@ -224,7 +223,7 @@ describe("Thanos", () => {
             namespace: NAMESPACE,
         });
         expect(values.objstoreConfig).toEqual({ create: false, name: "thanos-objectstore", key: "objstore.yml" });
-        expect(values.additionalEndpoints).toEqual([
+        expect(look.values("thanos")["additionalEndpoints"]).toEqual([
             `dnssrv+_grpc._tcp.${THANOS_SIDECARS}.observability.svc.cluster.local`,
         ]);
         expect(THANOS_SIDECARS).toBe("kube-prometheus-stack-thanos-discovery");

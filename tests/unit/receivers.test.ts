@@ -5,7 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseAllDocuments, stringify } from "yaml";
 import { charts } from "../../components/charts";
-import { Prometheus, prometheusValues } from "../../components/monitoring/prometheus";
 import { PrometheusStack, prometheusStackValues } from "../../components/monitoring/prometheus-stack";
 import { alertmanagerConfig, receiverRefs, receiverSecret, type Receiver } from "../../components/monitoring/receivers";
 import { receivers as schema } from "../../config/receivers";
@@ -152,11 +151,12 @@ describe("either chart", () => {
     const build = async (receivers: readonly Receiver[]) => {
         const resources = await planComponent(() => {
             platform = testPlatform({ observability: "privileged", monitoring: "privileged" });
-            new Prometheus(
+            new PrometheusStack(
                 "prometheus",
                 {
-                    namespace: "observability",
-                    cluster: "chongus",
+                    namespace: platform.namespaces.name("observability"),
+                    size: "cluster",
+                    crdsBelow: true,
                     retention: "14d",
                     storage: "55Gi",
                     storageClass: "ceph-block",
@@ -169,7 +169,13 @@ describe("either chart", () => {
             );
             new PrometheusStack(
                 "monitoring",
-                { namespace: "monitoring", host: "grafana", retention: "15d", storage: "20Gi", receivers },
+                {
+                    namespace: platform.namespaces.name("monitoring"),
+                    host: "grafana",
+                    retention: "15d",
+                    storage: "20Gi",
+                    receivers,
+                },
                 platform,
             );
         });
@@ -225,22 +231,16 @@ const canRender = existsSync(chart) && existsSync(helm);
     () => {
         const folder = mkdtempSync(join(tmpdir(), "receivers-"));
         try {
-            const prometheusArgs = {
-                ...{ namespace: "observability", cluster: "x", retention: "14d", storage: "55Gi", receivers: all },
-                storageClass: "ceph-block",
-                bucket: { endpoint: "https://minio.example.net", bucket: "thanos" },
-                hosts: { prometheus: "a", alertmanager: "b" },
-            };
-            const stackArgs = {
-                retention: "15d",
-                storage: "20Gi",
-                storageClass: "local-path",
-                adminSecret: "a",
-                rootUrl: "u",
+            const common = {
+                cluster: "x",
+                retention: "14d",
+                storage: "55Gi",
+                storageClass: "c",
+                alertReceivers: "alert-receivers",
             };
             for (const values of [
-                prometheusValues(prometheusArgs, "objstore", "alert-receivers"),
-                prometheusStackValues({ ...stackArgs, alertReceivers: "alert-receivers" }),
+                prometheusStackValues({ ...common, size: "cluster", objectStore: "objstore" }),
+                prometheusStackValues({ ...common, size: "machine", grafana: { adminSecret: "a", rootUrl: "u" } }),
             ]) {
                 const file = join(folder, "values.yaml");
                 writeFileSync(file, stringify(values));
