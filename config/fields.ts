@@ -154,6 +154,12 @@ export const sshTarget = text(SSH_TARGET_ALLOWED).refine(
     { error: SSH_TARGET_ALLOWED },
 );
 
+/** Network interface of a Linux machine: at most 15 characters, no colon or slash. */
+export const networkInterface = pattern(
+    /^[A-Za-z][A-Za-z0-9._-]{0,14}$/,
+    "a network interface such as enp3s0 or br0: at most 15 letters, digits and ._-",
+);
+
 /** k3d puts `k3d-` before it and, for a node, `-server-0` after it: with those it must be a host name of 64 characters. */
 export const k3dClusterName = pattern(
     /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/,

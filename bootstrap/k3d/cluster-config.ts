@@ -29,7 +29,22 @@ export interface K3dClusterArgs {
     /** Directories of the Docker host that the agent has under the same path. None is made by this program. */
     readonly mounts: readonly string[];
     readonly devices: readonly K3dDevice[];
+    /** A card of the agent in the household's network, for pods that hang theirs on it; absent: none. */
+    readonly lan?: K3dLan;
 }
+
+/** How the agent gets a card in the LAN: its own first one is in a network of Docker's, which no router knows. */
+export interface K3dLan {
+    /** Network interface of the Docker host, e.g. `enp3s0` or `br0`. */
+    readonly interface: string;
+    /** Network that it is in, e.g. `192.168.1.0/24`. */
+    readonly subnet: string;
+    /** Address in it for the agent, which nothing else may have and no DHCP server give away. */
+    readonly address: string;
+}
+
+/** Name of that card in the agent: containers number them by the names of their networks. */
+export const LAN_CARD = "eth1";
 
 /** What a look at the Docker host adds to what is configured. */
 export interface K3dHostFacts {
@@ -66,6 +81,9 @@ export function k3dNames(clusterName: string) {
         context: prefix,
         network: prefix,
         imageVolume: `${prefix}-images`,
+        // After `network` in the alphabet: Docker takes the default route from the first, and k3s its address by that. And
+        // without its prefix, by which k3d knows its own.
+        lan: `lan-${prefix}`,
     };
 }
 

@@ -8,6 +8,8 @@ export interface HostFacts {
     readonly missingDevices: readonly string[];
     /** What is there under a device's path and is no character device. */
     readonly otherFiles: readonly string[];
+    /** Network interfaces that were asked for and are not there. */
+    readonly missingInterfaces: readonly string[];
     /** IPv4 addresses of the host. */
     readonly addresses: readonly string[];
     readonly listening: readonly Listener[];
@@ -21,7 +23,11 @@ export interface Listener {
 }
 
 /** The script for `sh -s`. Needs nothing but a shell, cat, base64 and /proc. */
-export function hostScript(directories: readonly string[], devices: readonly string[]): string {
+export function hostScript(
+    directories: readonly string[],
+    devices: readonly string[],
+    interfaces: readonly string[],
+): string {
     return [
         "set -eu",
         `put() { printf '%s:' "$1"; printf '%s' "$2" | base64 | tr -d '\\n'; echo; }`,
@@ -30,6 +36,9 @@ export function hostScript(directories: readonly string[], devices: readonly str
             const quoted = shellQuote(path);
             return `if test -c ${quoted}; then :; elif test -e ${quoted}; then put otherFile ${quoted}; else put missingDevice ${quoted}; fi`;
         }),
+        ...interfaces.map(
+            (name) => `test -e ${shellQuote(`/sys/class/net/${name}`)} || put missingInterface ${shellQuote(name)}`,
+        ),
         // The kernel's own tables: which tools a NAS has is its own matter.
         `put addresses "$(cat /proc/net/fib_trie)"`,
         `put tcp "$(cat /proc/net/tcp)"`,
@@ -56,6 +65,7 @@ export function parseHostFacts(stdout: string): HostFacts {
         missingDirectories: values.get("missingDirectory") ?? [],
         missingDevices: values.get("missingDevice") ?? [],
         otherFiles: values.get("otherFile") ?? [],
+        missingInterfaces: values.get("missingInterface") ?? [],
         addresses: localAddresses(one("addresses")),
         listening: [...listeners(one("tcp")), ...listeners(one("tcp6"))],
     };

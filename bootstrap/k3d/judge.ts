@@ -77,6 +77,7 @@ const PARTS: Readonly<Record<HostPart, Good>> = {
     docker: () => "answers over SSH",
     storage: ({ mounts }) => `${mounts.length} directories are there`,
     device: ({ devices }) => (devices.length === 0 ? undefined : `${devices.map(({ path }) => path).join(", ")} there`),
+    lan: ({ lan }) => lan && `${lan.interface} is there`,
     ports: ({ ports }) => `6443, ${ports.http} and ${ports.https} are free, or this cluster's own`,
     "k3d cluster": ({ clusterName }, answer) =>
         isThere(answer)
@@ -95,11 +96,16 @@ export function judgeDockerHost(args: K3dClusterArgs, { answer, devices, owners 
             ...warnings.filter((one) => one.part === part).map(({ found, mend }) => say.warning(part, found, mend)),
         ];
         if (own.length > 0) return own;
-        if (blocked.length > 0) return part === "tools" ? [] : [say.skipped(part, blocked[0]?.found ?? "")];
+        if (blocked.length > 0) return isAsked(part, args) ? [say.skipped(part, blocked[0]?.found ?? "")] : [];
         const good = PARTS[part](args, answer);
         return good === undefined ? [] : [say.ok(part, good)];
     });
     return [...parts, ...agentFindings(args, devices), ...ownerFindings(args, owners)];
+}
+
+function isAsked(part: HostPart, { devices, lan }: K3dClusterArgs): boolean {
+    if (part === "device") return devices.length > 0;
+    return part === "lan" ? lan !== undefined : part !== "tools";
 }
 
 /** Second of the three checks of a device (seed 000, USB Device Passthrough); the first is the look's own, the third the pod's mount. */

@@ -13,9 +13,10 @@ import {
     k3dNames,
     type K3dClusterArgs,
     type K3dHostFacts,
+    type K3dLan,
 } from "./cluster-config";
 import { sentence, type LookAnswer } from "./look";
-import type { AddressSpec, ClusterSpec, HostSpec, Step } from "./spec";
+import type { AddressSpec, ClusterSpec, HostSpec, LanSpec, Step } from "./spec";
 
 /** What `lookAtDockerHost` found out. */
 export interface DockerHostFacts extends K3dHostFacts {
@@ -115,6 +116,8 @@ export class K3dCluster extends pulumi.ComponentResource {
             { dependsOn: preflight, deleteBeforeReplace: true },
         );
         this.generation = valueAfter(made, configHash(fixed));
+        // Only what waits for it may have a second card there; the kubeconfig's users do.
+        const lan = this.joinLan(name, args.lan, cluster, made);
         const kubeconfig = this.step(
             `${name}-kubeconfig`,
             {
@@ -122,12 +125,30 @@ export class K3dCluster extends pulumi.ComponentResource {
                 create: "kubeconfig",
                 triggers: [this.generation],
             },
-            { dependsOn: made, additionalSecretOutputs: ["stdout"] },
+            { dependsOn: [made, ...lan], additionalSecretOutputs: ["stdout"] },
         );
         this.kubeconfig = pulumi.secret(kubeconfig.stdout);
         this.address = facts.address;
         this.agent = k3dNames(args.clusterName).agent;
         this.registerOutputs({});
+    }
+
+    private joinLan(
+        name: string,
+        lan: K3dLan | undefined,
+        cluster: ClusterSpec,
+        made: command.local.Command,
+    ): command.local.Command[] {
+        if (lan === undefined) return [];
+        const spec: LanSpec = {
+            ...cluster,
+            LAN_INTERFACE: lan.interface,
+            LAN_SUBNET: lan.subnet,
+            LAN_ADDRESS: lan.address,
+        };
+        const triggers = [this.generation];
+        const steps = { environment: { ...spec }, create: "lan", delete: "unlan", triggers } as const;
+        return [this.step(`${name}-lan`, steps, { dependsOn: made, deleteBeforeReplace: true })];
     }
 
     /**
@@ -142,7 +163,7 @@ export class K3dCluster extends pulumi.ComponentResource {
             readonly delete?: Step;
             readonly environment: Readonly<Record<string, string>>;
             readonly stdin?: string;
-            readonly triggers?: pulumi.Input<string>[];
+            readonly triggers?: readonly pulumi.Input<string>[];
         },
         opts: pulumi.CustomResourceOptions = {},
     ): command.local.Command {
@@ -156,7 +177,7 @@ export class K3dCluster extends pulumi.ComponentResource {
                 ...(steps.update === undefined ? {} : { update: script(steps.update) }),
                 ...(steps.delete === undefined ? {} : { delete: script(steps.delete) }),
                 ...(stdin === undefined ? {} : { stdin }),
-                ...(triggers === undefined ? {} : { triggers }),
+                ...(triggers === undefined ? {} : { triggers: [...triggers] }),
                 environment,
                 // Every step looks for itself; what an earlier run printed must not reach it.
                 addPreviousOutputInEnv: false,

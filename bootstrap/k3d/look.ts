@@ -24,7 +24,7 @@ export interface LookAnswer extends K3dHostFacts {
 }
 
 /** What is looked at. */
-export type HostPart = "tools" | "address" | "ssh" | "docker" | "storage" | "device" | "ports" | "k3d cluster";
+export type HostPart = "tools" | "address" | "ssh" | "docker" | "storage" | "device" | "lan" | "ports" | "k3d cluster";
 
 /** `found` and `mend` make one sentence with a colon between them. */
 export interface HostFinding {
@@ -100,6 +100,7 @@ export async function look(around: Surroundings, args: K3dClusterArgs): Promise<
         ...addressFaults(args, address, facts),
         ...storageFaults(args, facts),
         ...deviceFaults(args, facts),
+        ...lanFaults(args, facts),
         ...portFaults(args, address, facts, containers),
     );
     warnings.push(
@@ -202,6 +203,7 @@ async function hostFacts(
                 hostScript(
                     args.mounts,
                     args.devices.map(({ path }) => path),
+                    args.lan === undefined ? [] : [args.lan.interface],
                 ),
             ),
         ),
@@ -279,6 +281,26 @@ function deviceFaults({ devices, ssh }: K3dClusterArgs, { missingDevices, otherF
             // Docker makes a directory where the source of a mount is missing.
             mend: "Docker makes a directory of that name where a device was missing: remove it with rmdir, plug the device in, and name the right one",
         })),
+    ];
+}
+
+function lanFaults({ lan, ssh }: K3dClusterArgs, { missingInterfaces, addresses }: HostFacts): HostFinding[] {
+    if (lan === undefined) return [];
+    return [
+        ...missingInterfaces.map((name): HostFinding => ({
+            part: "lan",
+            found: `${ssh} has no network interface ${name}`,
+            mend: "name the one that the household's network is on: ip link, on the host",
+        })),
+        ...(addresses.includes(lan.address)
+            ? [
+                  {
+                      part: "lan",
+                      found: `${lan.address} is the Docker host's own address`,
+                      mend: "give the agent one of its own in lan.address",
+                  } as const,
+              ]
+            : []),
     ];
 }
 

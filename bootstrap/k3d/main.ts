@@ -8,12 +8,25 @@ import {
     ADDRESS_SPEC,
     CLUSTER_SPEC,
     HOST_SPEC,
+    LAN_SPEC,
     type AddressSpec,
     type ClusterSpec,
     type HostSpec,
+    type LanSpec,
     type Step,
 } from "./spec";
-import { address, context, create, deleteCluster, kubeconfig, preflight, removeContext, verify } from "./steps";
+import {
+    address,
+    context,
+    create,
+    deleteCluster,
+    joinLan,
+    kubeconfig,
+    leaveLan,
+    preflight,
+    removeContext,
+    verify,
+} from "./steps";
 
 async function main(step: Step): Promise<void> {
     const around = realSurroundings((line) => void process.stderr.write(`${line}\n`));
@@ -39,6 +52,10 @@ async function main(step: Step): Promise<void> {
             return verify(host, cluster(), stdin());
         case "delete":
             return deleteCluster(host, cluster());
+        case "lan":
+            return joinLan(host, readSpec<LanSpec>(process.env, LAN_SPEC));
+        case "unlan":
+            return leaveLan(host, cluster());
         case "kubeconfig":
             return print(await kubeconfig(host, cluster().CLUSTER_NAME));
         default:

@@ -20,6 +20,12 @@ export interface ClusterSpec extends HostSpec {
     readonly CLUSTER_NAME: string;
 }
 
+export interface LanSpec extends ClusterSpec {
+    readonly LAN_INTERFACE: string;
+    readonly LAN_SUBNET: string;
+    readonly LAN_ADDRESS: string;
+}
+
 export const HOST_SPEC = ["STACK", "DOCKER_HOST_SSH"] as const satisfies readonly (keyof HostSpec)[];
 export const ADDRESS_SPEC = [
     ...HOST_SPEC,
@@ -27,7 +33,23 @@ export const ADDRESS_SPEC = [
     "ADDRESS_GIVEN",
 ] as const satisfies readonly (keyof AddressSpec)[];
 export const CLUSTER_SPEC = [...HOST_SPEC, "CLUSTER_NAME"] as const satisfies readonly (keyof ClusterSpec)[];
+export const LAN_SPEC = [
+    ...CLUSTER_SPEC,
+    "LAN_INTERFACE",
+    "LAN_SUBNET",
+    "LAN_ADDRESS",
+] as const satisfies readonly (keyof LanSpec)[];
 
 /** `look` at every preview and up; the others as they are needed, in the order in which a cluster comes up, `delete` and `uncontext` the other way. */
 export type Step =
-    "look" | "address" | "context" | "uncontext" | "preflight" | "create" | "verify" | "delete" | "kubeconfig";
+    | "look"
+    | "address"
+    | "context"
+    | "uncontext"
+    | "preflight"
+    | "create"
+    | "verify"
+    | "delete"
+    | "lan"
+    | "unlan"
+    | "kubeconfig";

@@ -2,10 +2,10 @@
 import { parse } from "yaml";
 import { lastLine } from "../../lib/run-program";
 import { NotYet, waitFor } from "../wait";
-import { CONFIG_MARK, dockerContextName, k3dNames, type K3dClusterArgs } from "./cluster-config";
+import { CONFIG_MARK, dockerContextName, k3dNames, LAN_CARD, STACK_MARK, type K3dClusterArgs } from "./cluster-config";
 import type { DockerHost } from "./docker-host";
 import { existing, look, sentence, type Found } from "./look";
-import type { AddressSpec, ClusterSpec, HostSpec } from "./spec";
+import type { AddressSpec, ClusterSpec, HostSpec, LanSpec } from "./spec";
 
 const MINUTE = 60_000;
 
@@ -119,6 +119,29 @@ export async function deleteCluster(host: DockerHost, spec: ClusterSpec): Promis
             `k3d has left ${left.map((container) => container.name).join(", ")} on ${host.name}:  DOCKER_HOST=${host.endpoint} docker rm --force ${left.map((container) => container.name).join(" ")}  and run this again`,
         );
     }
+}
+
+/** Gives the agent its card in the LAN; one that an earlier run left is made anew. */
+export async function joinLan(host: DockerHost, spec: LanSpec): Promise<void> {
+    const { lan, agent } = k3dNames(spec.CLUSTER_NAME);
+    await leaveLan(host, spec);
+    await host.mustDocker([
+        ...["network", "create", "--driver", "macvlan", "--label", `${STACK_MARK}=${spec.STACK}`],
+        ...["--opt", `parent=${spec.LAN_INTERFACE}`, "--subnet", spec.LAN_SUBNET, lan],
+    ]);
+    await host.mustDocker(["network", "connect", "--ip", spec.LAN_ADDRESS, lan, agent]);
+    host.around.say(`${agent} has ${LAN_CARD} in ${spec.LAN_SUBNET} by ${spec.LAN_INTERFACE}`);
+}
+
+/** Takes the card away, and its network, where this stack made that. */
+export async function leaveLan(host: DockerHost, { CLUSTER_NAME, STACK }: ClusterSpec): Promise<void> {
+    const { lan, agent } = k3dNames(CLUSTER_NAME);
+    const filters = ["--filter", `name=^${lan}$`, "--filter", `label=${STACK_MARK}=${STACK}`];
+    const found = await host.mustDocker(["network", "ls", ...filters, "--format", "{{.Name}}"]);
+    if (found.trim() === "") return;
+    const members = await host.mustDocker(["network", "inspect", "--format", "{{json .Containers}}", lan]);
+    if (members.includes(`"${agent}"`)) await host.mustDocker(["network", "disconnect", "--force", lan, agent]);
+    await host.mustDocker(["network", "rm", lan]);
 }
 
 /** The admin kubeconfig, as k3d makes it of the server's own: context `k3d-<cluster>`, server the host's address. */

@@ -21,6 +21,7 @@ import {
     configYaml,
     fixedConfig,
     k3dConfig,
+    k3dNames,
     k3sImage,
     STACK_MARK,
     type K3dClusterArgs,
@@ -37,7 +38,9 @@ import {
     context,
     create,
     deleteCluster,
+    joinLan,
     kubeconfig,
+    leaveLan,
     preflight,
     removeContext,
     verify,
@@ -848,6 +851,76 @@ describe("with ssh, docker and k3d", () => {
                 /leads to https:\/\/0\.0\.0\.0:6443, not to root@/,
             );
             await expect(answers("")).rejects.toThrow(/has the context undefined/);
+        });
+    });
+
+    describe("gives the agent a card in the LAN, where pods are to have theirs", () => {
+        const lan = { interface: "enp3s0", subnet: "192.168.1.0/24", address: "192.168.1.250" };
+        const lanSpec = { ...spec, LAN_INTERFACE: "enp3s0", LAN_SUBNET: lan.subnet, LAN_ADDRESS: lan.address };
+        const networks = () => host.docker.networks.map(({ name, connected }) => [name, connected ?? {}]);
+
+        test("a step between cluster and kubeconfig, replaced with the cluster; without `lan` there is none", async () => {
+            const resources = await planned({ lan });
+            const step = resources.find(({ name }) => name === "cluster-lan");
+            const made = resources.find(({ name }) => name === "cluster-k3d");
+            const kubeconfigStep = resources.find(({ name }) => name === "cluster-kubeconfig");
+            expect(step?.dependsOn).toEqual([made?.urn]);
+            expect(kubeconfigStep?.dependsOn).toEqual([made?.urn, step?.urn]);
+            expect(step?.inputs).toMatchObject({
+                delete: expect.stringMatching(/run\.cjs unlan$/) as string,
+                triggers: [configHash(fixedConfig(args({ lan }), { address: "192.168.1.254", devices: [USB] }))],
+            });
+            expect((await planned()).map(({ name }) => name)).not.toContain("cluster-lan");
+            // Whether there is one is no other cluster: a card comes and goes.
+            expect(made?.inputs).toEqual((await planned()).find(({ name }) => name === "cluster-k3d")?.inputs);
+        });
+
+        test("comes, comes again after a kill, and goes before the cluster", async () => {
+            await made();
+            await joinLan(dockerHost(), lanSpec);
+            const there = [
+                ["k3d-homelab", {}],
+                ["lan-k3d-homelab", { "k3d-homelab-agent-0": "192.168.1.250" }],
+            ];
+            expect(networks()).toEqual(there);
+            await joinLan(dockerHost(), lanSpec);
+            expect(networks()).toEqual(there);
+            host.docker = {
+                ...host.docker,
+                networks: host.docker.networks.map((one) => ({ ...one, connected: {} })),
+            };
+            await joinLan(dockerHost(), lanSpec);
+            expect(networks()).toEqual(there);
+            await leaveLan(dockerHost(), lanSpec);
+            await leaveLan(dockerHost(), lanSpec);
+            await deleteCluster(dockerHost(), spec);
+            expect(host.docker).toEqual({ containers: [], networks: [], volumes: [] });
+        });
+
+        test("its network is after the cluster's in the alphabet: Docker takes the default route from the first", () => {
+            const { network, lan: second } = k3dNames("homelab");
+            expect([second, network].sort()).toEqual([network, second]);
+            expect(second.startsWith(network)).toBe(false);
+        });
+
+        test("an interface that the host lacks, its own address, a network of that name that is not the stack's", async () => {
+            expect(await faults({ lan: { ...lan, interface: "enp9s0" } })).toEqual([
+                "root@192.168.1.254 has no network interface enp9s0: name the one that the household's network is on: ip link, on the host",
+            ]);
+            expect(await faults({ lan: { ...lan, address: "192.168.1.254" } })).toEqual([
+                "192.168.1.254 is the Docker host's own address: give the agent one of its own in lan.address",
+            ]);
+            expect(await faults({ lan })).toEqual([]);
+            await made();
+            host.docker = {
+                ...host.docker,
+                networks: [...host.docker.networks, { name: "lan-k3d-homelab", labels: {} }],
+            };
+            await expect(joinLan(dockerHost(), lanSpec)).rejects.toThrow(
+                /network with name lan-k3d-homelab already exists/,
+            );
+            await leaveLan(dockerHost(), lanSpec);
+            expect(host.docker.networks).toHaveLength(2);
         });
     });
 

@@ -1,5 +1,6 @@
 /** The simulated docker client: what bootstrap/k3d sends, answered as Docker 28 answers it. */
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { Refused } from "./refused";
 import type { DockerHostState, PlayedContainer } from "./state";
 import { render } from "./template";
@@ -44,6 +45,18 @@ export function docker(client: Client, args: readonly string[]): string {
         case "network ls":
         case "volume ls":
             return list(host.docker[command === "network ls" ? "networks" : "volumes"], args);
+        case "network create":
+            return createNetwork(host, args);
+        case "network connect":
+        case "network disconnect":
+            return connectNetwork(host, args);
+        case "network inspect": {
+            const [, , name = ""] = withoutFlags(args, ["--format"]);
+            const found = host.docker.networks.find((one) => one.name === name);
+            if (found === undefined) throw new Refused(`Error response from daemon: network ${name} not found`);
+            const Containers = Object.entries(found.connected ?? {}).map(([Name]) => [`id-of-${Name}`, { Name }]);
+            return render(format(args), { Containers: Object.fromEntries(Containers) as unknown });
+        }
         case "network rm":
             for (const name of words.slice(2)) removeNetwork(host, name);
             return "";
@@ -203,11 +216,57 @@ function list(
         .join("\n");
 }
 
+function createNetwork(host: DockerHostState, args: readonly string[]): string {
+    const [, , name = ""] = withoutFlags(args, ["--driver", "--label", "--opt", "--subnet"]);
+    const parent = /^parent=(\S+)$/.exec(flag(args, "--opt") ?? "")?.[1];
+    const { docker: state } = host;
+    if (flag(args, "--driver") !== "macvlan" || parent === undefined)
+        throw new Refused("only macvlan networks with a parent are simulated");
+    if (state.networks.some((one) => one.name === name)) {
+        throw new Refused(`Error response from daemon: network with name ${name} already exists`);
+    }
+    if (!existsSync(host.onHost(`/sys/class/net/${parent}`))) {
+        throw new Refused(
+            `Error response from daemon: invalid subinterface vlan name ${parent}, example formatting is eth0.10`,
+        );
+    }
+    const taken = state.networks.find((one) => one.parent === parent);
+    if (taken !== undefined) {
+        throw new Refused(`Error response from daemon: network dm-0 is already using parent interface ${parent}`);
+    }
+    const [key = "", value = ""] = (flag(args, "--label") ?? "").split("=");
+    host.docker = {
+        ...state,
+        networks: [...state.networks, { name, labels: { [key]: value }, parent, connected: {} }],
+    };
+    return name;
+}
+
+function connectNetwork(host: DockerHostState, args: readonly string[]): string {
+    const [, verb, network = "", container = ""] = withoutFlags(args, ["--ip"]);
+    const { docker: state } = host;
+    const found = state.networks.find((one) => one.name === network);
+    if (found === undefined) throw new Refused(`Error response from daemon: network ${network} not found`);
+    if (!state.containers.some((one) => one.name === container))
+        throw new Refused(`Error response from daemon: No such container: ${container}`);
+    const { [container]: now, ...others } = found.connected ?? {};
+    if (verb === "connect" && now !== undefined)
+        throw new Refused(
+            `Error response from daemon: endpoint with name ${container} already exists in network ${network}`,
+        );
+    if (verb === "disconnect" && now === undefined)
+        throw new Refused(`Error response from daemon: container ${container} is not connected to network ${network}`);
+    const connected = verb === "connect" ? { ...others, [container]: flag(args, "--ip") ?? "" } : others;
+    host.docker = { ...state, networks: state.networks.map((one) => (one === found ? { ...one, connected } : one)) };
+    return "";
+}
+
 export function removeNetwork(host: DockerHostState, name: string): void {
     const { docker: state } = host;
     if (!state.networks.some((one) => one.name === name))
         throw new Refused(`Error response from daemon: network ${name} not found`);
-    if (state.containers.some(({ labels }) => labels["k3d.cluster.network"] === name)) {
+    const { connected = {} } = state.networks.find((one) => one.name === name) ?? {};
+    if (state.containers.some(({ name: one, labels }) => labels["k3d.cluster.network"] === name || one in connected)) {
         throw new Refused(
             `Error response from daemon: error while removing network: network ${name} has active endpoints`,
         );

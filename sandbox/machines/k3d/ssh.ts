@@ -52,7 +52,7 @@ function onHost(host: DockerHostState, script: string): string {
     host.writeTables();
     const place = (text: string) =>
         text.replace(
-            /(^|[^A-Za-z0-9_./-])\/(etc|var|mnt|srv|dev|proc\/net)(?=\/|[^A-Za-z0-9_-]|$)/gm,
+            /(^|[^A-Za-z0-9_./-])\/(etc|var|mnt|srv|dev|proc\/net|sys)(?=\/|[^A-Za-z0-9_-]|$)/gm,
             (_, before: string, top: string) => `${before}${host.onHost(top)}`,
         );
     const ran = spawnSync("sh", ["-s"], {

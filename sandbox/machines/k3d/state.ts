@@ -25,8 +25,17 @@ export interface PlayedContainer {
 
 interface Docker {
     containers: PlayedContainer[];
-    networks: { readonly name: string; readonly labels: Readonly<Record<string, string>> }[];
+    networks: PlayedNetwork[];
     volumes: { readonly name: string; readonly labels: Readonly<Record<string, string>> }[];
+}
+
+export interface PlayedNetwork {
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+    /** Of a macvlan network. */
+    readonly parent?: string;
+    /** Addresses of containers that were connected later, by name. */
+    readonly connected?: Readonly<Record<string, string>>;
 }
 
 export interface PlayedContext {
@@ -49,6 +58,8 @@ export interface Troubles {
     readonly noImage?: boolean;
 }
 
+const INTERFACES = ["sys/class/net/lo", "sys/class/net/enp3s0"];
+
 export class DockerHostState {
     constructor(readonly root: string) {}
 
@@ -57,6 +68,7 @@ export class DockerHostState {
         this.write("played.json", host);
         if (!fresh) return;
         for (const path of directories) mkdirSync(this.onHost(path), { recursive: true });
+        for (const path of INTERFACES) mkdirSync(this.onHost(path), { recursive: true });
         for (const path of devices) {
             mkdirSync(dirname(this.onHost(path)), { recursive: true });
             // A character device that every user may have.
