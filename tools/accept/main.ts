@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { NO_CLUSTER } from "../../components/cluster/cluster-uid";
 import { stackNames } from "../../stacks";
+import { commandLine } from "../../lib/command-line";
 import { run } from "../../lib/process";
 import { ROOT } from "../../stacks/stack-file";
 import { runMain, UserError } from "../../lib/user-error";
@@ -17,11 +18,12 @@ const USAGE = `usage: npm run accept -- ${stackNames(ROOT).join("|")} <UID of na
 const UID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 runMain(async () => {
-    const words = process.argv.slice(2);
-    const at = words.indexOf("--root");
-    const root = at === -1 ? ROOT : words.splice(at, 2)[1];
-    const [stack, uid, ...more] = words;
-    if (root === undefined || stack === undefined || uid === undefined || more.length > 0) throw new UserError(USAGE);
+    const { values, positionals } = commandLine(process.argv.slice(2), USAGE, {
+        root: { type: "string", default: ROOT },
+    });
+    const { root } = values;
+    const [stack, uid, ...more] = positionals;
+    if (stack === undefined || uid === undefined || more.length > 0) throw new UserError(USAGE);
     if (!stackNames(ROOT).includes(stack)) throw new UserError(`no stack is called ${stack}. ${USAGE}`);
     if (uid !== NO_CLUSTER && !UID.test(uid)) {
         throw new UserError(

@@ -20,10 +20,10 @@ runMain(async () => {
     const { stack, json, root, timeout, own } = commonOptions(process.argv.slice(2), {
         usage: USAGE,
         root: ROOT,
-        flags: ["--strict"],
-        values: ["--import", "--undeclared"],
+        flags: ["strict"],
+        values: ["import", "undeclared"],
     });
-    const [file, pattern] = [own.get("--import"), own.get("--undeclared")];
+    const [file, pattern] = [own.get("import"), own.get("undeclared")];
     if (pattern !== undefined && file === undefined)
         throw new UserError(`--undeclared goes with --import FILE; ${USAGE}`);
     // Another stack's file may be in the checkout only, where a sandbox has its own for one stack.
@@ -33,7 +33,7 @@ runMain(async () => {
     if (file !== undefined) writeImport(audited, file, pattern);
     const { undeclared, gone, adoptable } = audited.audit;
     if (audited.notLookedAt.length > 0) return 1;
-    return own.has("--strict") && undeclared.length + gone.length + adoptable.length > 0 ? 1 : 0;
+    return own.has("strict") && undeclared.length + gone.length + adoptable.length > 0 ? 1 : 0;
 });
 
 function writeImport({ plan, audit, state }: Audited, file: string, pattern: string | undefined): void {

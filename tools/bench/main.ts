@@ -1,6 +1,7 @@
 /** `npm run bench -- [section ...] [--quick] [--json]`: the project's benchmarks; docs/benchmarks.md says what they mean. */
 import { cpus, loadavg } from "node:os";
 import { didYouMean } from "../../config/parse";
+import { commandLine } from "../../lib/command-line";
 import { runMain, UserError } from "../../lib/user-error";
 import { measureGrowth } from "./growth";
 import { measureMakespan } from "./makespan";
@@ -82,20 +83,16 @@ runMain(async () => {
 });
 
 function options(words: readonly string[]): { sections: readonly Section[]; quick: boolean; json: boolean } {
-    const flags = words.filter((word) => word.startsWith("-"));
-    const named = words.filter((word) => !word.startsWith("-"));
-    const unknownFlag = flags.find((flag) => !["--quick", "--json"].includes(flag));
-    if (unknownFlag !== undefined) throw new UserError(`unknown option ${unknownFlag}; ${USAGE}`);
+    const { values, positionals } = commandLine(words, USAGE, {
+        quick: { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+    });
+    const named: readonly string[] = positionals;
     const isSection = (word: string): word is Section => (SECTIONS as readonly string[]).includes(word);
     const unknown = named.find((word) => !isSection(word));
     if (unknown !== undefined) {
         const hint = didYouMean(unknown, SECTIONS).suggestion;
         throw new UserError(`there is no benchmark "${unknown}"; ${hint === undefined ? "" : `${hint}; `}${USAGE}`);
     }
-    const sections = named.filter(isSection);
-    return {
-        sections: sections.length === 0 ? SECTIONS : sections,
-        quick: flags.includes("--quick"),
-        json: flags.includes("--json"),
-    };
+    return { sections: named.length === 0 ? SECTIONS : named.filter(isSection), ...values };
 }

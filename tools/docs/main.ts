@@ -2,15 +2,19 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../../stacks/stack-file";
-import { runMain, UserError } from "../../lib/user-error";
+import { commandLine } from "../../lib/command-line";
+import { runMain } from "../../lib/user-error";
 import { staleDocuments } from "./documents";
 
 runMain(async () => {
-    const words = process.argv.slice(2);
-    const unknown = words.find((word) => word !== "--check");
-    if (unknown !== undefined) throw new UserError(`unknown option ${unknown}; usage: npm run docs [-- --check]`);
+    const { check } = commandLine(
+        process.argv.slice(2),
+        "usage: npm run docs [-- --check]",
+        { check: { type: "boolean" } },
+        "none",
+    ).values;
     const stale = await staleDocuments(ROOT, (line) => console.error(`skipped: ${line}`));
-    if (words.includes("--check")) {
+    if (check) {
         for (const { path, wanted } of stale) {
             console.error(
                 `${path} is ${wanted === undefined ? "of a stack that is no more" : "stale"}; npm run docs mends it`,

@@ -1,6 +1,7 @@
 /** `npm run facts -- [--stack S] [--json]`: which facts of the seeds are asserted by a test, answered in a document, or missing. */
 import { stackNames } from "../../stacks";
 import { didYouMean } from "../../config/parse";
+import { commandLine } from "../../lib/command-line";
 import { table } from "../../lib/table";
 import { ROOT } from "../../stacks/stack-file";
 import { runMain, UserError } from "../../lib/user-error";
@@ -10,22 +11,6 @@ import { KINDS, type Kind } from "./kinds";
 import type { TestTitle } from "./titles";
 
 const USAGE = "usage: npm run facts -- [--stack <stack>] [--json]";
-
-function options(words: readonly string[]): { stack?: string; json: boolean } {
-    const given: { stack?: string; json: boolean } = { json: false };
-    for (let index = 0; index < words.length; index++) {
-        const [name, inline] = (words[index] ?? "").split("=", 2);
-        if (name === "--json" && inline === undefined) given.json = true;
-        else if (name === "--stack") {
-            const value = inline ?? words[++index];
-            if (value === undefined || value === "" || value.startsWith("-")) {
-                throw new UserError(`--stack needs the name of a stack; ${USAGE}`);
-            }
-            given.stack = value;
-        } else throw new UserError(`unknown option ${words[index]}; ${USAGE}`);
-    }
-    return given;
-}
 
 type State = "complete" | "incomplete" | "not built yet";
 
@@ -108,7 +93,15 @@ function toJson({ stacks, faults }: Coverage): unknown {
 }
 
 runMain(async () => {
-    const { stack, json } = options(process.argv.slice(2));
+    const { stack, json } = commandLine(
+        process.argv.slice(2),
+        USAGE,
+        {
+            stack: { type: "string" },
+            json: { type: "boolean", default: false },
+        },
+        "none",
+    ).values;
     const all = readCoverage(ROOT);
     if (all === undefined) {
         const skipped = `${FACTS_FILE} is not here; it is kept beside the project and no part of it`;

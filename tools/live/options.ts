@@ -1,4 +1,5 @@
 /** The command lines of doctor and audit. */
+import { commandLine } from "../../lib/command-line";
 import { UserError } from "../../lib/user-error";
 
 export interface CommonOptions {
@@ -8,7 +9,7 @@ export interface CommonOptions {
     readonly root: string;
     /** For each question, in milliseconds. */
     readonly timeout: number;
-    /** Values of the options that only one tool has. */
+    /** Values of the options that only one tool has, by name without dashes. */
     readonly own: ReadonlyMap<string, string>;
 }
 
@@ -20,34 +21,35 @@ export function commonOptions(
     words: readonly string[],
     { usage, root, flags = [], values = [] }: { usage: string; root: string; flags?: string[]; values?: string[] },
 ): CommonOptions {
-    const known = { flags: ["--json", ...flags], values: ["--root", "--timeout", ...values] };
-    const given = new Map<string, string>();
-    const named: string[] = [];
-    for (let index = 0; index < words.length; index++) {
-        const word = words[index] ?? "";
-        const [option = "", inline] = word.split(/=(.*)/s, 2);
-        if (!word.startsWith("-")) named.push(word);
-        else if (known.flags.includes(word)) given.set(word, "");
-        else if (known.values.includes(option)) {
-            const value = inline ?? words[++index];
-            if (value === undefined || value === "" || (inline === undefined && value.startsWith("--"))) {
-                throw new UserError(`${option} needs a value; ${usage}`);
-            }
-            given.set(option, value);
-        } else throw new UserError(`unknown option ${word}; ${usage}`);
-    }
+    const option = (type: "string" | "boolean") => (name: string) => [name, { type }] as const;
+    const { values: given, positionals: named } = commandLine(words, usage, {
+        ...Object.fromEntries(flags.map(option("boolean"))),
+        ...Object.fromEntries(values.map(option("string"))),
+        json: { type: "boolean", default: false },
+        root: { type: "string", default: root },
+        timeout: { type: "string", default: "20" },
+    });
     const [stack, ...more] = named;
     if (stack === undefined) throw new UserError(`which stack? ${usage}`);
     if (more.length > 0) throw new UserError(`one stack at a time, got ${named.join(", ")}; ${usage}`);
-    const seconds = Number(given.get("--timeout") ?? "20");
-    if (!(seconds > 0 && seconds <= 600)) {
-        throw new UserError(`--timeout: got "${given.get("--timeout")}"; allowed: seconds from 1 to 600`);
-    }
     return {
         stack,
-        json: given.has("--json"),
-        root: given.get("--root") ?? root,
-        timeout: seconds * 1000,
-        own: new Map([...given].filter(([option]) => [...flags, ...values].includes(option))),
+        json: given.json,
+        root: given.root,
+        timeout: timeoutOf(given.timeout),
+        own: new Map(
+            Object.entries<string | boolean | undefined>(given).flatMap(([name, value]) =>
+                [...flags, ...values].includes(name) && value !== undefined ? [[name, String(value)]] : [],
+            ),
+        ),
     };
+}
+
+/** Seconds as a person gives them, in milliseconds. */
+export function timeoutOf(text: string): number {
+    const seconds = Number(text);
+    if (!(seconds > 0 && seconds <= 600)) {
+        throw new UserError(`--timeout: got "${text}"; allowed: seconds from 1 to 600`);
+    }
+    return seconds * 1000;
 }

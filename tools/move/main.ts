@@ -3,10 +3,11 @@
  * nothing; run it again after each step.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { openStack, stackNames } from "../../stacks";
 import { ConfigError, didYouMean } from "../../config/parse";
 import { Unreachable } from "../live/get";
+import { timeoutOf } from "../live/options";
+import { commandLine } from "../../lib/command-line";
 import type { Told } from "../../lib/told";
 import { kubeReader } from "../live/kube";
 import { planStack } from "../plan/plan";
@@ -115,35 +116,24 @@ async function kubeconfigOf(
 }
 
 function options() {
-    try {
-        const { values, positionals } = parseArgs({
-            options: {
-                "from-kubeconfig": { type: "string" },
-                "to-kubeconfig": { type: "string" },
-                root: { type: "string", default: ROOT },
-                timeout: { type: "string", default: "20" },
-                json: { type: "boolean", default: false },
-            },
-            allowPositionals: true,
-        });
-        const [app, from, to, ...more] = positionals;
-        if (app === undefined || from === undefined || to === undefined || more.length > 0) {
-            throw new UserError(`an app and two stacks are needed, of ${stackNames(ROOT).join(", ")}`);
-        }
-        if (from === to) throw new UserError(`from ${from} to ${to} is no move`);
-        const seconds = Number(values.timeout);
-        if (!(seconds > 0 && seconds <= 600)) {
-            throw new UserError(`--timeout: got "${values.timeout}"; allowed: seconds from 1 to 600`);
-        }
-        return {
-            app,
-            stacks: { from, to },
-            root: values.root,
-            kubeconfigs: { from: values["from-kubeconfig"], to: values["to-kubeconfig"] },
-            timeout: seconds * 1000,
-            json: values.json,
-        };
-    } catch (error) {
-        throw new UserError(`${error instanceof Error ? error.message : String(error)}; ${USAGE}`);
+    const { values, positionals } = commandLine(process.argv.slice(2), USAGE, {
+        "from-kubeconfig": { type: "string" },
+        "to-kubeconfig": { type: "string" },
+        root: { type: "string", default: ROOT },
+        timeout: { type: "string", default: "20" },
+        json: { type: "boolean", default: false },
+    });
+    const [app, from, to, ...more] = positionals;
+    if (app === undefined || from === undefined || to === undefined || more.length > 0) {
+        throw new UserError(`an app and two stacks are needed, of ${stackNames(ROOT).join(", ")}; ${USAGE}`);
     }
+    if (from === to) throw new UserError(`from ${from} to ${to} is no move; ${USAGE}`);
+    return {
+        app,
+        stacks: { from, to },
+        root: values.root,
+        kubeconfigs: { from: values["from-kubeconfig"], to: values["to-kubeconfig"] },
+        timeout: timeoutOf(values.timeout),
+        json: values.json,
+    };
 }

@@ -3,6 +3,7 @@ import { stackNames } from "../../stacks";
 import { sayCrossChecks } from "../cross-check";
 import { planStack } from "../plan/plan";
 import { readStackValue, ROOT } from "../../stacks/stack-file";
+import { commandLine } from "../../lib/command-line";
 import { runMain, UserError } from "../../lib/user-error";
 import { evaluate, policyFaults } from "../../policy/evaluate";
 import { renderViolations } from "../../policy/report";
@@ -10,11 +11,11 @@ import { rules } from "../../policy/rules";
 import { recipePolicies } from "../../policy/stacks";
 
 runMain(async () => {
-    const words = process.argv.slice(2);
-    const unknown = words.find((word) => word.startsWith("-") && word !== "--json");
-    if (unknown !== undefined)
-        throw new UserError(`unknown option ${unknown}; usage: npm run policy -- [stack ...] [--json]`);
-    const named = words.filter((word) => !word.startsWith("-"));
+    const { values, positionals: named } = commandLine(
+        process.argv.slice(2),
+        "usage: npm run policy -- [stack ...] [--json]",
+        { json: { type: "boolean", default: false } },
+    );
     const stacks = named.length === 0 ? stackNames(ROOT) : named;
     let bad = false;
     for (const stack of stacks) {
@@ -25,7 +26,7 @@ runMain(async () => {
         const violations = evaluate(rules, context, policy);
         const faults = policyFaults(rules, context, policy);
         bad ||= faults.length > 0 || violations.some(({ severity }) => severity === "mandatory");
-        if (words.includes("--json")) {
+        if (values.json) {
             const rows = violations.map(({ rule, severity, resource: { urn }, part, message }) => ({
                 ...{ rule: rule.id, severity, urn, part, message },
             }));

@@ -1,11 +1,11 @@
 /** `npm run render -- [stack ...] [--check]`: writes what Git delivers to gitops/<stack>/, or says whether it is current. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { readSopsFile } from "../../components/secrets/sops";
 import { stackNames } from "../../stacks";
 import { planStack } from "../plan/plan";
 import { readStackValue, ROOT } from "../../stacks/stack-file";
+import { commandLine } from "../../lib/command-line";
 import { runMain, UserError } from "../../lib/user-error";
 import { differences, renderedFiles, secretsFileOf, writeFiles } from "./render";
 
@@ -36,10 +36,6 @@ runMain(async () => {
 });
 
 function options(): { names: string[]; check: boolean } {
-    try {
-        const { values, positionals } = parseArgs({ options: { check: { type: "boolean" } }, allowPositionals: true });
-        return { names: positionals, check: values.check ?? false };
-    } catch (error) {
-        throw new UserError(`${error instanceof Error ? error.message : String(error)}; ${USAGE}`);
-    }
+    const { values, positionals } = commandLine(process.argv.slice(2), USAGE, { check: { type: "boolean" } });
+    return { names: positionals, check: values.check ?? false };
 }

@@ -1,0 +1,35 @@
+import { parseArgs, type ParseArgsConfig } from "node:util";
+import { UserError } from "./user-error";
+
+type Options = NonNullable<ParseArgsConfig["options"]>;
+
+/**
+ * Options and words of a command line; `words: "none"`: it has options alone. Throws a `UserError` with the usage on what is
+ * unknown and on an option that lacks its value.
+ */
+export function commandLine<const T extends Options>(
+    line: readonly string[],
+    usage: string,
+    options: T,
+    words: "some" | "none" = "some",
+) {
+    try {
+        return parseArgs({ args: [...line], options, allowPositionals: words === "some" });
+    } catch (error) {
+        if (!(error instanceof TypeError) || !("code" in error)) throw error;
+        // The name stands in quotes, in one case with its short form or its value: '-j, --json', '--root <value>'.
+        const option = /'(?:-\w, )?(-[^' ]*)/.exec(error.message)?.[1] ?? "";
+        switch (error.code) {
+            case "ERR_PARSE_ARGS_UNKNOWN_OPTION":
+                throw new UserError(`unknown option ${option}; ${usage}`);
+            case "ERR_PARSE_ARGS_INVALID_OPTION_VALUE":
+                throw new UserError(
+                    `${option} ${options[option.slice(2)]?.type === "string" ? "needs a value" : "takes no value"}; ${usage}`,
+                );
+            case "ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL":
+                throw new UserError(`unknown word ${/'([^']*)'/.exec(error.message)?.[1] ?? ""}; ${usage}`);
+            default:
+                throw error;
+        }
+    }
+}
