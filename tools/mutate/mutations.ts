@@ -79,20 +79,20 @@ const CODE: Readonly<Record<string, readonly Row[]>> = {
     "components/network/cilium.ts": [
         ["H-NET-07", "l2announcements: { enabled: true }", "l2announcements: { enabled: false }"],
         ["H-EDGE-05", 'loadbalancerMode: "shared"', 'loadbalancerMode: "dedicated"'],
+        [
+            "H-NET-06",
+            "kubeProxyReplacement: true,\n        // Without",
+            "kubeProxyReplacement: false,\n        // Without",
+        ],
+        ["H-NET-09", "enabled: true,\n            default: true", "enabled: false,\n            default: true"],
+        // The gate: what is made of CRDs that the operator registers only when it runs.
+        ["H-BOOT-16", "...needed.map((crd) => `kubectl wait --for=create crd/${crd} --timeout=300s`),", ""],
         ["C-NET-05", 'ipam: { mode: "kubernetes" }', 'ipam: { mode: "cluster-pool" }'],
         ["C-NET-06", "autoDirectNodeRoutes: true", "autoDirectNodeRoutes: false"],
         ["C-NET-07", 'algorithm: "maglev"', 'algorithm: "random"'],
         ["C-NET-08", 'mode: "dsr"', 'mode: "snat"'],
         ["C-NET-10", "bbr: true", "bbr: false"],
         ["C-NET-11", "enableIPv4BIGTCP: true", "enableIPv4BIGTCP: false"],
-    ],
-    "components/network/cilium-load-balancer.ts": [
-        // The gate before the objects whose CRDs the operator registers.
-        [
-            "H-BOOT-16",
-            "const afterCrds = { parent: this, dependsOn: args.cilium.ready };",
-            "const afterCrds = { parent: this };",
-        ],
     ],
     "components/storage/ceph-cluster.ts": [
         ["C-STOR-01", "                    isDefault: true,", "                    isDefault: false,"],
@@ -145,12 +145,34 @@ const CODE: Readonly<Record<string, readonly Row[]>> = {
         ["C-BKP-17", 'schedule: "0 0 0 * * *"', 'schedule: "0 0 0 * * 0"'],
     ],
     "components/secrets/external-secret-store.ts": [
+        ["C-SEC-07", 'secretStoreRef: { kind: "ClusterSecretStore"', 'secretStoreRef: { kind: "SecretStore"'],
         ["C-SEC-08", 'creationPolicy: "Owner"', 'creationPolicy: "Orphan"'],
         ["C-SEC-20", 'refreshInterval: "1h"', 'refreshInterval: "24h"'],
     ],
     "components/secrets/doppler.ts": [["C-SEC-18", 'name: "doppler-token"', 'name: "doppler"']],
     "components/gitops/flux.ts": [["C-POL-19", 'value: "2Gi"', 'value: "1Gi"']],
+    "components/secrets/sops-age-key.ts": [
+        ["H-SEC-05", 'secret: "sops-age-key"', 'secret: "age-key"'],
+        ["H-SEC-17", 'key: "keys.txt"', 'key: "age.txt"'],
+    ],
+    "components/monitoring/prometheus.ts": [
+        ["C-MON-07", 'scrapeInterval: "1m"', 'scrapeInterval: "30s"'],
+        ["C-MON-08", 'limits: { memory: "2Gi" }', 'limits: { memory: "4Gi" }'],
+        ["C-MON-09", 'storage: claim(args.storageClass, "1Gi")', 'storage: claim(args.storageClass, "2Gi")'],
+    ],
+    "components/monitoring/alerts.ts": [["C-MON-19", 'eventSeverity: "error"', 'eventSeverity: "info"']],
+    "components/edge/envoy-gateway.ts": [["C-SEC-16", "name: args.certificate }", 'name: "tls" }']],
+    "components/edge/envoy-gateway-routes.ts": [["C-EDGE-09", 'type: "PathPrefix"', 'type: "Exact"']],
+    "bootstrap/talos/schematic.ts": [
+        ["C-HW-04", "siderolabs/nonfree-kmod-nvidia-production", "siderolabs/nonfree-kmod-nvidia-lts"],
+    ],
+    "apps/media/transmission.ts": [["H-APP-06", 'OPENVPN_PROVIDER: "NORDVPN"', 'OPENVPN_PROVIDER: "PIA"']],
+    "stacks/homelab.ts": [
+        // Argo CD would start before its key is there.
+        ["H-BOOT-08", "                lab.after(sopsAgeKey),", "                lab.after(lan),"],
+    ],
     "stacks/chongus.ts": [
+        ["C-POL-15", '[GATEWAY_NAMESPACE]: "restricted"', '[GATEWAY_NAMESPACE]: "privileged"'],
         // A gate of the bootstrap: what comes after what.
         [
             "C-BOOT-12",
