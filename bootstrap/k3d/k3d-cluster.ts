@@ -70,6 +70,8 @@ export class K3dCluster extends pulumi.ComponentResource {
     readonly kubeconfig: pulumi.Output<string>;
     /** Changes when the cluster is made anew, and is known in a preview: what is in the cluster is made anew with it. */
     readonly generation: pulumi.Output<string>;
+    /** Name of the kubeconfig's context. Always the same, but a value of what makes the cluster: who takes it goes and comes with that. */
+    readonly context: pulumi.Output<string>;
     /** IPv4 address of the Docker host; in a plan its name, where that is all that is known. */
     readonly address: string;
     /** Name of the node that carries the work, e.g. `k3d-homelab-agent-0`. */
@@ -115,7 +117,9 @@ export class K3dCluster extends pulumi.ComponentResource {
             // Two of one name cannot be.
             { dependsOn: preflight, deleteBeforeReplace: true },
         );
+        const names = k3dNames(args.clusterName);
         this.generation = valueAfter(made, configHash(fixed));
+        this.context = valueAfter(made, names.context);
         // Only what waits for it may have a second card there; the kubeconfig's users do.
         const lan = this.joinLan(name, args.lan, cluster, made);
         const kubeconfig = this.step(
@@ -123,13 +127,14 @@ export class K3dCluster extends pulumi.ComponentResource {
             {
                 environment: { ...cluster, KUBECONFIG_PERIOD: facts.kubeconfigPeriod },
                 create: "kubeconfig",
-                triggers: [this.generation],
+                // The text, which is no value of the cluster's command: the old kubeconfig stays until everything is deleted by it.
+                triggers: [configHash(fixed)],
             },
             { dependsOn: [made, ...lan], additionalSecretOutputs: ["stdout"] },
         );
         this.kubeconfig = pulumi.secret(kubeconfig.stdout);
         this.address = facts.address;
-        this.agent = k3dNames(args.clusterName).agent;
+        this.agent = names.agent;
         this.registerOutputs({});
     }
 
