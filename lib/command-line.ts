@@ -16,10 +16,10 @@ export function commandLine<const T extends Options>(
     try {
         return parseArgs({ args: [...line], options, allowPositionals: words === "some" });
     } catch (error) {
-        if (!(error instanceof TypeError) || !("code" in error)) throw error;
+        const { code, message } = error as { readonly code?: string; readonly message: string };
         // The name stands in quotes, in one case with its short form or its value: '-j, --json', '--root <value>'.
-        const option = /'(?:-\w, )?(-[^' ]*)/.exec(error.message)?.[1] ?? "";
-        switch (error.code) {
+        const option = /'(?:-\w, )?(-[^' ]*)/.exec(message)?.[1] ?? "";
+        switch (code) {
             case "ERR_PARSE_ARGS_UNKNOWN_OPTION":
                 throw new UserError(`unknown option ${option}; ${usage}`);
             case "ERR_PARSE_ARGS_INVALID_OPTION_VALUE":
@@ -27,7 +27,7 @@ export function commandLine<const T extends Options>(
                     `${option} ${options[option.slice(2)]?.type === "string" ? "needs a value" : "takes no value"}; ${usage}`,
                 );
             case "ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL":
-                throw new UserError(`unknown word ${/'([^']*)'/.exec(error.message)?.[1] ?? ""}; ${usage}`);
+                throw new UserError(`unknown word ${/'([^']*)'/.exec(message)?.[1] ?? ""}; ${usage}`);
             default:
                 throw error;
         }
