@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { commandLine } from "../../lib/command-line";
 import { ROOT } from "../../stacks/stack-file";
 import { runMain, UserError } from "../../lib/user-error";
 import { readTitles } from "../facts/coverage";
@@ -11,13 +12,15 @@ import { judge, titlePattern, type JestReport, type Verdict } from "./judge";
 import { mutations, type Mutation } from "./mutations";
 import { mutated, Scratch } from "./scratch";
 
+const USAGE = "usage: npm run mutate -- [fact ...]";
+
 runMain(async () => {
-    const words = process.argv.slice(2);
+    const words: readonly string[] = commandLine(process.argv.slice(2), USAGE, {}).positionals;
     const known = new Set(mutations.map(({ fact }) => fact));
     const unknown = words.find((word) => !known.has(word));
     if (unknown !== undefined) {
         throw new UserError(
-            `no edit breaks a fact "${unknown}"; usage: npm run mutate -- [fact ...], the facts of tools/mutate/mutations.ts: ${[...known].join(", ")}`,
+            `no edit breaks a fact "${unknown}"; ${USAGE}, the facts of tools/mutate/mutations.ts: ${[...known].join(", ")}`,
         );
     }
     const chosen = mutations.filter(({ fact }) => words.length === 0 || words.includes(fact));

@@ -155,14 +155,14 @@ const CODE: Readonly<Record<string, readonly Row[]>> = {
         ["H-SEC-05", 'secret: "sops-age-key"', 'secret: "age-key"'],
         ["H-SEC-17", 'key: "keys.txt"', 'key: "age.txt"'],
     ],
-    "components/monitoring/prometheus.ts": [
+    "components/monitoring/prometheus-stack.ts": [
         ["C-MON-07", 'scrapeInterval: "1m"', 'scrapeInterval: "30s"'],
         ["C-MON-08", 'limits: { memory: "2Gi" }', 'limits: { memory: "4Gi" }'],
-        ["C-MON-09", 'storage: claim(args.storageClass, "1Gi")', 'storage: claim(args.storageClass, "2Gi")'],
+        ["C-MON-09", 'storage: claim(storageClass, "1Gi")', 'storage: claim(storageClass, "2Gi")'],
     ],
     "components/monitoring/alerts.ts": [["C-MON-19", 'eventSeverity: "error"', 'eventSeverity: "info"']],
     "components/edge/envoy-gateway.ts": [["C-SEC-16", "name: args.certificate }", 'name: "tls" }']],
-    "components/edge/envoy-gateway-routes.ts": [["C-EDGE-09", 'type: "PathPrefix"', 'type: "Exact"']],
+    "components/edge/http-route.ts": [["C-EDGE-09", 'type: "PathPrefix"', 'type: "Exact"']],
     "bootstrap/talos/schematic.ts": [
         ["C-HW-04", "siderolabs/nonfree-kmod-nvidia-production", "siderolabs/nonfree-kmod-nvidia-lts"],
     ],
