@@ -157,7 +157,6 @@ export const network = z
         /** Where the network has no DHCP: address and length of the prefix, e.g. 192.168.1.60/24. */
         address: interfaceAddress.optional(),
     })
-    .transform(({ name, ...rest }) => ({ network: name, ...rest }))
     .optional();
 
 /** A GPU's maker; absent: of whatever maker the cluster has one. */

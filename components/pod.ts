@@ -224,7 +224,7 @@ function networkCard(
     if (wish === undefined) return {};
     if (networks === undefined) {
         throw new pulumi.RunError(
-            `workload ${name} asks for a card in the network ${wish.network}, and this cluster has the pod network only`,
+            `workload ${name} asks for a card in the network ${wish.name}, and this cluster has the pod network only`,
         );
     }
     return networks.card(name, wish);

@@ -138,9 +138,9 @@ export function appNamespaces(apps: Apps, libraryLevel: PodSecurity): Record<str
     return levels;
 }
 
-/** Directories of a Git tree `<group>/<app>` that belong to the declared apps. */
-export function appTrees(apps: Apps): string[] {
-    return declaredApps(apps).map(({ app }) => `${app.group}/${app.name}`);
+/** Directories of a Git tree `<group>/<app>` that belong to the declared apps. `groupOf`: a tree's own groups, by namespace. */
+export function appTrees(apps: Apps, groupOf?: (namespace: string) => string): string[] {
+    return declaredApps(apps).map(({ app }) => `${groupOf?.(app.namespace) ?? app.group}/${app.name}`);
 }
 
 /** Workloads with a data volume. */
@@ -163,6 +163,15 @@ export function appCards(apps: Apps): { readonly app: string; readonly wish: Net
     return declaredApps(apps).flatMap(({ app, config }) =>
         config.network === undefined ? [] : [{ app: app.name, wish: config.network }],
     );
+}
+
+/** Devices of the machine, each with the apps that ask for it. */
+export function appDevicesAskedBy(apps: Apps): { readonly path: string; readonly askedBy: readonly string[] }[] {
+    const declared = declaredApps(apps);
+    return appDevices(apps).map((path) => ({
+        path,
+        askedBy: declared.filter((one) => devicesOf(one).includes(path)).map(({ app }) => app.name),
+    }));
 }
 
 /** Devices of the machine that apps ask for. */
@@ -206,7 +215,7 @@ export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) 
     return [
         ({ apps }) => partnersMissing(declaredApps(apps)),
         (config) => needsMissing(declaredApps(config.apps), offers(config)),
-        (config) => addressesMissing(declaredApps(config.apps), offers(config)),
+        (config) => addressesMisplaced(declaredApps(config.apps), offers(config)),
         ({ apps }) => limitsBelowRequests(declaredApps(apps)),
         (config) => limitsExceeded(declaredApps(config.apps), offers(config)),
         (config) => requestsExceeded(declaredApps(config.apps), offers(config)),
@@ -262,12 +271,12 @@ function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
                 ...(devicesOf(one).length === 0 || offers.devices
                     ? []
                     : [fault(app, `the device ${devicesOf(one).join(", ")}`, "none to hand out", offers.mend.device)]),
-                ...(config.network === undefined || offers.networks?.includes(config.network.network) === true
+                ...(config.network === undefined || offers.networks?.includes(config.network.name) === true
                     ? []
                     : [
                           fault(
                               app,
-                              `a card in the network "${config.network.network}"`,
+                              `a card in the network "${config.network.name}"`,
                               (offers.networks ?? []).join(", ") || "the pod network only",
                               offers.mend.network,
                           ),
@@ -303,16 +312,28 @@ function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
     ];
 }
 
-/** Where there are addresses to give, an app that is reached by its own must have one. */
-function addressesMissing(declared: readonly Declared[], offers: Offers): Fault[] {
+/** Where there are addresses to give, an app that is reached by its own must have one; elsewhere none can. */
+function addressesMisplaced(declared: readonly Declared[], offers: Offers): Fault[] {
     return declared
-        .filter(({ app, config }) => app.reach === "dedicated" && offers.addresses && config.address === undefined)
-        .map(({ app }): Fault => ({
-            rule: "required",
-            path: `apps.${app.name}.address`,
-            got: "nothing",
-            allowed: "an IPv4 address such as 192.168.0.10, of the cluster's pool (required)",
-        }));
+        .filter(({ app }) => app.reach === "dedicated")
+        .filter(({ config }) => (config.address === undefined) === offers.addresses)
+        .map(({ app, config }): Fault => {
+            const path = `apps.${app.name}.address`;
+            return offers.addresses
+                ? {
+                      rule: "required",
+                      path,
+                      got: "nothing",
+                      allowed: "an IPv4 address such as 192.168.0.10, of the cluster's pool (required)",
+                  }
+                : {
+                      rule: "address-without-pool",
+                      path,
+                      got: show(config.address),
+                      allowed: "nothing: this cluster has no addresses to give, and the app is reached by its host",
+                      suggestion: offers.mend.address,
+                  };
+        });
 }
 
 function gpuText(gpus: Offers["gpus"]): string {

@@ -6,17 +6,15 @@ import { composeEdge } from "../components/edge/edge";
 import { EnvoyGateway, externalGatewayOrigin, GATEWAY_NAMESPACE } from "../components/edge/envoy-gateway";
 import { envoyGatewayRoutes } from "../components/edge/envoy-gateway-routes";
 import { ExternalDns, externalDnsNames, externalDnsRows, tunnelTarget } from "../components/edge/external-dns";
-import { LetsEncrypt } from "../components/edge/lets-encrypt";
-import { SelfSigned } from "../components/edge/self-signed";
 import type { WorkloadHost } from "../components/platform";
 import type * as pulumi from "@pulumi/pulumi";
-import { z } from "zod";
 import { cidrRange, toAddress, toNumber } from "../components/network/addresses";
 import { ipv4, isCidr } from "../config/fields";
 import type { Claim } from "../config/rules";
 import type { Accounts } from "./accounts";
 import { isNear } from "./announced-pool";
 import { cloudflareTunnel } from "./cloudflare";
+import { certificateServer, domainCertificate, type CertificateConfig } from "./certificates";
 import type { StackSummary } from "./context";
 import type { Lab } from "./lab";
 
@@ -27,13 +25,6 @@ export const gatewayKeys = {
     /** Address of the gateway that the Cloudflare tunnel leads to; default: the pool's third. */
     externalGateway: ipv4,
 };
-
-/** `certificates` of a schema. */
-export const certificateKeys = z.strictObject({
-    /** Contact for Let's Encrypt. */
-    email: z.email({ error: "an e-mail address" }),
-    server: z.enum(["production", "staging"]).default("production"),
-});
 
 /** `network` with gateways in the pool, and a pool that is near announced by ARP, where the file says nothing else. */
 export function gatewayDefaults(
@@ -58,10 +49,7 @@ export const gatewayClaims = (network: {
 }): Claim[] => (["internalGateway", "externalGateway"] as const).map((key): Claim => [`network.${key}`, network[key]]);
 
 /** What of a configuration concerns the ways in. */
-export interface WaysConfig extends Accounts {
-    readonly domain: string;
-    /** Absent: by an authority of the cluster's own. */
-    readonly certificates?: z.output<typeof certificateKeys> | undefined;
+export interface WaysConfig extends Accounts, CertificateConfig {
     readonly network: Pick<CiliumAddressPoolArgs, "pool" | "announce"> & {
         readonly bgp?: CiliumAddressPoolArgs["bgp"] | undefined;
         readonly internalGateway: string;
@@ -89,14 +77,7 @@ export function envoyWays(lab: Lab, config: WaysConfig, { host, cilium, certMana
         lab.after(cilium),
     );
     const namespace = namespaces.name(GATEWAY_NAMESPACE);
-    const certificate =
-        config.certificates === undefined
-            ? new SelfSigned("certificates", { operator: certManager, domain, namespace }, afterCore)
-            : new LetsEncrypt(
-                  "certificates",
-                  { cluster, operator: certManager, domain, ...config.certificates, namespace, secrets },
-                  afterCore,
-              );
+    const certificate = domainCertificate(config, { cluster, secrets, operator: certManager, namespace }, afterCore);
     const tunnel = cloudflareTunnel(
         lab,
         config.cloudflare,
@@ -104,7 +85,7 @@ export function envoyWays(lab: Lab, config: WaysConfig, { host, cilium, certMana
         {
             host,
             namespace: GATEWAY_NAMESPACE,
-            origin: externalGatewayOrigin(domain, config.certificates?.server ?? "self-signed"),
+            origin: externalGatewayOrigin(domain, certificateServer(config)),
         },
         afterCore,
     );

@@ -112,8 +112,24 @@ const chongus: StackPolicy = {
     ],
 };
 
+/** Seed 000: of its own rules there are the three lessons on permissions, which every recipe is held to. */
+const truenas: StackPolicy = {
+    severity: { "raw-manifest": "advisory" },
+    exemptions: [
+        ...tagOnly("multus"),
+        ...["multus", "kopia", "kopia-restore"].map((name): Exemption => ({
+            rule: "non-root",
+            match: { name },
+            reason:
+                name === "multus"
+                    ? "It puts plugins and their configuration into the node."
+                    : "It reads every app's files, and gives them back to their owners.",
+        })),
+    ],
+};
+
 /** One entry a recipe of stacks/index.ts. */
-export const recipePolicies: Readonly<Record<string, StackPolicy>> = { homelab, chongus };
+export const recipePolicies: Readonly<Record<string, StackPolicy>> = { homelab, chongus, truenas };
 
 function mandatory(...ids: readonly string[]): Record<string, Severity> {
     return Object.fromEntries(ids.map((id) => [id, "mandatory"]));

@@ -9,7 +9,8 @@ import { announcedPoolClaims, announcedPoolFaults, announcedPoolKeys } from "../
 import { appAddresses, appHosts, appsSchema, type Offers } from "../lab/apps";
 import { clusterNetworkClaims, clusterNetworks, networkSizes } from "../lab/cluster-networks";
 import { dopplerKeys } from "../lab/doppler";
-import { certificateKeys, gatewayClaims, gatewayDefaults, gatewayKeys } from "../lab/envoy";
+import { certificateKeys } from "../lab/certificates";
+import { gatewayClaims, gatewayDefaults, gatewayKeys } from "../lab/envoy";
 import { fluxKeys } from "../lab/flux";
 import { gpuSum } from "../lab/gpus";
 import { observability, observabilityBuckets, observabilityHosts } from "../lab/observability";

@@ -108,7 +108,7 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
             "4 Argo CD",
             new ArgoCd(
                 "argocd",
-                { namespace: sopsAgeKey.namespace, ageKey: true, edge, host: config.argocd.host },
+                { namespace: sopsAgeKey.namespace.metadata.name, ageKey: true, edge, host: config.argocd.host },
                 lab.after(sopsAgeKey),
             ),
         );

@@ -9,7 +9,7 @@ import { imageReference, images } from "../images";
 import { SOPS_AGE_KEY } from "../secrets/sops-age-key";
 
 export interface ArgoCdArgs {
-    namespace: k8s.core.v1.Namespace;
+    namespace: pulumi.Input<string>;
     /** Whether the namespace has an age key, with which ksops opens SOPS files of the Git tree. */
     ageKey: boolean;
     edge: Edge;
@@ -30,14 +30,14 @@ export class ArgoCd extends pulumi.ComponentResource {
             charts.argoCd,
             {
                 name: "argocd",
-                namespace: args.namespace.metadata.name,
+                namespace: args.namespace,
                 values: argoCdValues(`${args.host}.${args.edge.domain}`, args.ageKey),
                 timeout: 600,
             },
             { parent: this },
         );
         // The route waits for the Service and goes before it.
-        this.namespace = valueAfter(this.release, SOPS_AGE_KEY.namespace);
+        this.namespace = valueAfter(this.release, args.namespace);
         args.edge.expose(
             `${name}-server`,
             { host: args.host, access: "local" },

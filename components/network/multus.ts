@@ -110,13 +110,13 @@ export class Multus extends pulumi.ComponentResource implements Networks {
 
     card(workload: string, wish: NetworkWish): Readonly<Record<string, pulumi.Input<string>>> {
         const { cluster, networks } = this.args;
-        if (networks[wish.network] === undefined) {
+        if (networks[wish.name] === undefined) {
             throw new pulumi.RunError(
-                `workload ${workload} asks for a card in the network "${wish.network}"; this cluster has ${Object.keys(networks).join(", ")}`,
+                `workload ${workload} asks for a card in the network "${wish.name}"; this cluster has ${Object.keys(networks).join(", ")}`,
             );
         }
         const element = {
-            name: wish.network,
+            name: wish.name,
             namespace: NAMESPACE,
             mac: wish.mac ?? derivedMac(cluster, workload),
             ...(wish.address === undefined ? {} : { ips: [wish.address] }),

@@ -5,7 +5,7 @@ import type * as pulumi from "@pulumi/pulumi";
 /** A second network card of a workload's pods. */
 export interface NetworkWish {
     /** Name of a network of the cluster. */
-    readonly network: string;
+    readonly name: string;
     /** Its hardware address, e.g. 02:42:c0:a8:01:3c; absent: one that follows from cluster and workload. */
     readonly mac?: string | undefined;
     /** Its address with the length of the prefix, e.g. 192.168.1.60/24; for a network without DHCP. */

@@ -67,6 +67,13 @@ export class LocalPathClasses extends pulumi.ComponentResource {
         this.classNames = Object.fromEntries(args.classes.map((one) => [one.name, valueAfter(released, one.name)]));
         this.registerOutputs({ classNames: this.classNames });
     }
+
+    /** One of them. Throws a `RunError` on one that is not there. */
+    className(name: string): pulumi.Output<string> {
+        const found = this.classNames[name];
+        if (found !== undefined) return found;
+        throw new pulumi.RunError(`there is no class "${name}"; there are ${Object.keys(this.classNames).join(", ")}`);
+    }
 }
 
 /** Deletes objects only: by their policy (Retain) the directories stay. One that is not retained is left to its provisioner. */

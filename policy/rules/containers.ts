@@ -32,6 +32,10 @@ export const chartContainers: Readonly<Record<string, readonly string[]>> = {
     "cloudnative-pg": ["resources"],
     coredns: ["resources", "autoscaler.resources?"],
     "external-dns": ["resources"],
+    // Istio's: definitions only; its control plane; a gateway.
+    base: [],
+    istiod: ["resources"],
+    gateway: ["resources"],
     "bitwarden-sdk-server": ["resources"],
     "external-secrets": ["resources", "webhook.resources", "certController.resources"],
     "flux-operator": ["resources"],

@@ -117,6 +117,7 @@ describe("CRD layer", () => {
             "crds-prometheus-operator",
             "crds-external-secrets",
             "crds-envoy-gateway",
+            "crds-istio",
             "crds-external-snapshotter",
             "crds-node-feature-discovery",
             "crds-intel-device-plugins",

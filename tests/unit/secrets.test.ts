@@ -190,6 +190,12 @@ describe(".sops.yaml", () => {
                 path_regex: "clusters/bitty/(talos|bootstrap)/[^/]+\\.enc\\.(yaml|json)$",
                 key_groups: [{ age: [keys[2]] }],
             },
+            { path_regex: "clusters/truenas/[^/]+\\.enc\\.(yaml|json)$", key_groups: [{ age: [keys[3]] }] },
+            {
+                path_regex: "gitops/truenas/.*\\.enc\\.yaml$",
+                encrypted_regex: "^(data|stringData)$",
+                key_groups: [{ age: [keys[3]] }],
+            },
         ]);
         expect(committed).toMatch(/^ *- &chongus age1\S+$/m);
         expect(committed).toMatch(/^ *- &bitty age1\S+$/m);

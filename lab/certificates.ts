@@ -1,0 +1,39 @@
+/** The certificate for a cluster's domain and everything below it: its part of the schema, and what is built. */
+import type * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import type { CertManager } from "../components/edge/cert-manager";
+import { LetsEncrypt } from "../components/edge/lets-encrypt";
+import { SelfSigned } from "../components/edge/self-signed";
+import type { WorkloadHost } from "../components/platform";
+
+/** `certificates` of a schema; absent: by an authority of the cluster's own, which no browser knows. */
+export const certificateKeys = z.strictObject({
+    /** Contact for Let's Encrypt. */
+    email: z.email({ error: "an e-mail address" }),
+    server: z.enum(["production", "staging"]).default("production"),
+});
+
+/** What of a configuration concerns it. */
+export interface CertificateConfig {
+    readonly domain: string;
+    readonly certificates?: z.output<typeof certificateKeys> | undefined;
+}
+
+/** Who signs it. */
+export const certificateServer = ({ certificates }: CertificateConfig): "production" | "staging" | "self-signed" =>
+    certificates?.server ?? "self-signed";
+
+/** Builds it in the namespace of the gateway that serves it. */
+export function domainCertificate(
+    { domain, certificates }: CertificateConfig,
+    args: Pick<WorkloadHost, "cluster" | "secrets"> & {
+        readonly operator: CertManager;
+        readonly namespace: pulumi.Input<string>;
+    },
+    opts: pulumi.ComponentResourceOptions,
+): LetsEncrypt | SelfSigned {
+    const { cluster, secrets, operator, namespace } = args;
+    return certificates === undefined
+        ? new SelfSigned("certificates", { operator, domain, namespace }, opts)
+        : new LetsEncrypt("certificates", { cluster, operator, domain, ...certificates, namespace, secrets }, opts);
+}

@@ -1,0 +1,110 @@
+/** A Docker host with a k3d cluster in it: their part of the schema, rules, claims, and what is asked of the host. */
+import { z } from "zod";
+import { API_PORT, type K3dClusterArgs } from "../bootstrap/k3d/cluster-config";
+import { canonicalCidr, cidrRange, isIpv4 } from "../components/network/addresses";
+import type { StackClaim } from "../config/claims";
+import { ipv4, isCidr, k3dClusterName, k3sRelease, port, sshTarget } from "../config/fields";
+import type { CrossRule } from "../config/parse";
+import { claimedTwice, networksApart, outside } from "../config/rules";
+import { appDevicesAskedBy, type Apps } from "./apps";
+import { clusterNetworks, networkSizes, type ClusterNetworks } from "./cluster-networks";
+import { isRecord, NODE_CAPACITY } from "./parts";
+
+/** `docker` of a schema. */
+export const dockerKeys = z.strictObject({
+    /** `user@host`, by name or address, as DOCKER_HOST_SSH; your ~/.ssh/config and agent apply. */
+    ssh: sshTarget,
+    /** IPv4 address of the host in the LAN; default: what this computer makes of the host in `ssh`. */
+    address: ipv4.optional(),
+    /** k3d's name of the cluster: nodes are `k3d-<name>-server-0` and `-agent-0`, the context is `k3d-<name>`. */
+    clusterName: k3dClusterName.default("homelab"),
+    /** Release of k3s; another one is another cluster. */
+    k3s: k3sRelease.default("v1.33.6+k3s1"),
+    /** Ports of the host that lead to the gateway's 80 and 443. */
+    ports: z.strictObject({ http: port.default(8080), https: port.default(8443) }).prefault({}),
+    capacity: NODE_CAPACITY.optional(),
+});
+
+/** What of a configuration concerns it. */
+export interface DockerHostConfig {
+    readonly docker: z.output<typeof dockerKeys>;
+    readonly network: ClusterNetworks & { readonly lan: string };
+    readonly apps: Apps;
+}
+
+/** Address of the host as far as the file says it, and where: its own key, or an address in `ssh`. */
+export function saidAddress({
+    address,
+    ssh,
+}: {
+    readonly address?: unknown;
+    readonly ssh?: unknown;
+}): { readonly address: string; readonly path: string } | undefined {
+    if (typeof address === "string") return isIpv4(address) ? { address, path: "docker.address" } : undefined;
+    const host = typeof ssh === "string" ? /@([0-9.]+)(:[0-9]+)?$/.exec(ssh)?.[1] : undefined;
+    return host !== undefined && isIpv4(host) ? { address: host, path: "docker.ssh" } : undefined;
+}
+
+/** The LAN around the host, where the file says its address and no LAN. */
+export function dockerHostDefaults(value: Readonly<Record<string, unknown>>): Record<string, unknown> {
+    const { docker: host, network: said = {} } = value;
+    if (!isRecord(host) || !isRecord(said)) return { ...value };
+    const known = saidAddress(host);
+    const lan = known === undefined ? {} : { lan: canonicalCidr(`${known.address}/24`) };
+    return { ...value, network: { ...lan, ...said } };
+}
+
+const hostInLan: CrossRule<DockerHostConfig> = ({ docker, network: { lan } }) => {
+    const known = saidAddress(docker);
+    return known === undefined || !isCidr(lan)
+        ? []
+        : outside("outside-lan", [[known.path, known.address]], cidrRange(lan), `an address in network.lan (${lan})`);
+};
+
+const ownNetworks: CrossRule<DockerHostConfig> = ({ network }) => [
+    ...networksApart([["network.lan", network.lan], ...clusterNetworks(network)]),
+    // The server and the agent.
+    ...networkSizes(network, 2),
+];
+
+const ownPorts: CrossRule<DockerHostConfig> = ({ docker: { ports } }) =>
+    claimedTwice(
+        "port-claimed-twice",
+        [
+            ["docker (the Kubernetes API)", String(API_PORT)],
+            ["docker.ports.http", String(ports.http)],
+            ["docker.ports.https", String(ports.https)],
+        ],
+        "a port of its own on the Docker host",
+    );
+
+export const dockerHostRules: readonly CrossRule<DockerHostConfig>[] = [hostInLan, ownNetworks, ownPorts];
+
+/** What it takes for itself, for comparison with other clusters. */
+export function dockerHostClaims({ docker, network }: DockerHostConfig): StackClaim[] {
+    const known = saidAddress(docker);
+    return [
+        ...(known === undefined ? [] : [{ kind: "address" as const, value: known.address, path: known.path }]),
+        { kind: "lan", value: network.lan, path: "network.lan" },
+    ];
+}
+
+/** The host and the cluster in it, and what is asked of them. */
+export function dockerHostArgs(
+    { docker, network, apps }: DockerHostConfig,
+    { stack, mounts }: Pick<K3dClusterArgs, "stack" | "mounts">,
+): K3dClusterArgs {
+    const { address, clusterName, ssh, k3s, ports } = docker;
+    return {
+        stack,
+        clusterName,
+        ssh,
+        ...(address === undefined ? {} : { address }),
+        k3sVersion: k3s,
+        podCidr: network.podCidr,
+        serviceCidr: network.serviceCidr,
+        ports,
+        mounts,
+        devices: appDevicesAskedBy(apps),
+    };
+}

@@ -1,0 +1,215 @@
+/** k3s in containers of a remote Docker host, top to bottom in bootstrap order (seed 000). */
+import { K3dCluster, lookAtDockerHost } from "../bootstrap/k3d/k3d-cluster";
+import type { K3dClusterArgs } from "../bootstrap/k3d/cluster-config";
+import { K3dMachines } from "../bootstrap/k3d/machines";
+import { KOPIA_PASSWORD } from "../components/backup/kopia";
+import { CustomResourceDefinitions } from "../components/cluster/custom-resource-definitions";
+import { Namespaces } from "../components/cluster/namespaces";
+import { RELOAD_ANNOTATIONS, Reloader } from "../components/cluster/reloader";
+import { crds } from "../components/crds";
+import { CertManager } from "../components/edge/cert-manager";
+import { DNS_TOKEN_REF } from "../components/edge/lets-encrypt";
+import { AppOfApps } from "../components/gitops/app-of-apps";
+import { ArgoCd } from "../components/gitops/argo-cd";
+import { renderedTree } from "../components/gitops/delivery";
+import { Multus } from "../components/network/multus";
+import type { Platform } from "../components/platform";
+import { ExternalSecretStore } from "../components/secrets/external-secret-store";
+import { accountSecrets } from "../lab/accounts";
+import { appNamespaces, appSecrets, appTrees } from "../lab/apps";
+import { bitwardenAccount, bitwardenStore, withBitwardenToken } from "../lab/bitwarden";
+import { cloudflareRecords } from "../lab/cloudflare";
+import type { StackSummary } from "../lab/context";
+import { dockerHostArgs } from "../lab/docker-host";
+import { hostBackups, hostClasses, hostMounts, hostVolumes } from "../lab/host-disks";
+import { ISTIO_NAMESPACE, istioWays } from "../lab/istio";
+import type { Lab } from "../lab/lab";
+import { defineStack } from "../lab/recipe";
+import { TAILNET_NAMESPACE, tailnetRouter } from "../lab/tailnet";
+import {
+    truenasClaims,
+    truenasDefaults,
+    truenasOffers,
+    truenasRules,
+    truenasSchema,
+    type TruenasConfig,
+} from "./truenas.schema";
+
+/** Categories of the seed's tree, each a project of Argo CD's. */
+const CATEGORIES = ["argocd", "home-automation", "kube-system", "media", "platform-system", "selfhosted"];
+
+/** Directories of the Git tree whose objects are the platform's. */
+const PLATFORM_TREES = [
+    "argocd/argocd",
+    "kube-system/multus",
+    ...["bitwarden-sdk-server", "cert-manager", "external-secrets", "istio", "kopia", "local-path-provisioner"].map(
+        (name) => `platform-system/${name}`,
+    ),
+    "platform-system/reloader",
+];
+
+/** Category of what is in a namespace: the seed's own, or that of everything else that serves itself. */
+const categoryOf = (namespace: string): string => (CATEGORIES.includes(namespace) ? namespace : "selfhosted");
+
+export const truenas = defineStack<TruenasConfig>({
+    name: "truenas",
+    special: "k3d over SSH, Istio, Multus, Bitwarden with External Secrets, a class a disk, Kopia, Argo CD by category",
+    schema: truenasSchema,
+    defaults: truenasDefaults,
+    rules: truenasRules,
+    offers: truenasOffers,
+    claims: truenasClaims,
+    secrets: (config) => [withBitwardenToken(config.secrets.sopsFile, accountSecrets(config))],
+    clouds: (config) => ({ bitwarden: bitwardenAccount(config.secrets.bitwarden, storeSecrets(config)) }),
+    machines: (config, stack) => new K3dMachines(k3dArgs(config, stack), config.docker.capacity),
+    machinesText: () => "k3s in Docker on one machine",
+    serviceCidr: ({ network }) => network.serviceCidr,
+    program,
+});
+
+async function program(config: TruenasConfig, lab: Lab): Promise<StackSummary> {
+    const { gitops } = config;
+    const args = k3dArgs(config, lab.name);
+    const facts = await lab.look(lookAtDockerHost(args), {
+        machines: `the Docker host ${config.docker.ssh}`,
+        silent: "warn",
+    });
+    const k3d = lab.stage("1-6 k3d cluster", new K3dCluster("k3d", args, facts));
+    const cluster = lab.connect(k3d, config.network);
+
+    // What Argo CD stands on: definitions, certificates, the store of all secrets, volumes.
+    const definitions = lab.stage(
+        "7 CRDs",
+        new CustomResourceDefinitions(
+            "crds",
+            // Charts of the platform make kinds of Prometheus' operator, whether or not somebody reads them.
+            { cluster, bundles: [crds.gatewayApi, crds.istio, crds.externalSecrets, crds.prometheus] },
+            lab.after(k3d),
+        ),
+    );
+    const certManager = lab.stage("7 cert-manager", new CertManager("cert-manager", {}, lab.after(definitions)));
+    const bitwarden = lab.stage(
+        "7 External Secrets",
+        bitwardenStore(lab, config.secrets.bitwarden, { certManager, after: certManager }),
+    );
+    const secrets = new ExternalSecretStore(bitwarden);
+    const node = k3d.agent;
+    const classes = lab.stage(
+        "7 local-path-provisioner",
+        hostClasses(config, { cluster, node }, lab.after(definitions)),
+    );
+    const core = [bitwarden, classes];
+    const afterCore = lab.after(...core);
+
+    const networks =
+        Object.keys(config.networks).length === 0
+            ? undefined
+            : lab.stage(
+                  "networks",
+                  new Multus("multus", { cluster: cluster.name, networks: config.networks }, afterCore),
+              );
+    const namespaces = new Namespaces(
+        "namespaces",
+        {
+            // The libraries are host paths.
+            ...appNamespaces(config.apps, "privileged"),
+            [ISTIO_NAMESPACE]: "restricted",
+            "platform-system": "restricted",
+            ...(gitops === undefined ? {} : { argocd: "baseline" as const }),
+            ...(config.tailscale === undefined ? {} : { [TAILNET_NAMESPACE]: "restricted" as const }),
+        },
+        // Deleted before what their claims live on.
+        lab.after(...core, networks),
+    );
+    const volumes = hostVolumes(config, { classes, node });
+    new Reloader("reloader", { namespace: namespaces.name("platform-system") }, afterCore);
+
+    const host = {
+        cluster,
+        opts: afterCore,
+        namespaces,
+        storage: volumes,
+        secrets,
+        reloadAnnotations: RELOAD_ANNOTATIONS,
+    };
+    const { edge, gateway, tunnel } = istioWays(lab, config, {
+        host,
+        certManager,
+        address: k3d.address,
+        ports: config.docker.ports,
+        core,
+    });
+    const platform: Platform = {
+        ...host,
+        opts: lab.after(...core, gateway),
+        edge,
+        ...(networks === undefined ? {} : { networks }),
+    };
+    lab.deploy(platform);
+    lab.stage("backups", hostBackups(config, { cluster, secrets, volumes }, afterCore));
+
+    // Last, but not after the apps: a film server that does not start must not keep Argo CD from its own work.
+    const argocd =
+        gitops &&
+        lab.stage(
+            "8 Argo CD",
+            new ArgoCd(
+                "argocd",
+                { namespace: namespaces.name("argocd"), ageKey: false, edge, host: config.argocd.host },
+                lab.after(...core, gateway),
+            ),
+        );
+    const exposures = lab.exposures.seal();
+    tailnetRouter(
+        lab,
+        config.tailscale,
+        {
+            cluster,
+            namespaces,
+            pool: { first: k3d.address, last: k3d.address },
+            machines: [{ address: k3d.address, ports: [6443] }],
+        },
+        afterCore,
+    );
+    const dns = cloudflareRecords(lab, config.cloudflare, "Cloudflare DNS", tunnel);
+    tunnel?.publish(exposures);
+    if (gitops !== undefined && argocd !== undefined) {
+        const { gitApps } = lab.deliveries;
+        lab.stage(
+            "8 applications",
+            new AppOfApps(
+                "applications",
+                {
+                    cluster,
+                    namespace: argocd.namespace,
+                    ...gitops,
+                    categories: CATEGORIES,
+                    ownedByPulumi: [...PLATFORM_TREES, ...appTrees(config.apps, categoryOf)].sort(),
+                    rendered: {
+                        tree: renderedTree(lab.name),
+                        apps: gitApps,
+                        categoryOf: Object.fromEntries(
+                            Object.keys(appNamespaces(config.apps, "privileged")).map((namespace) => [
+                                namespace,
+                                categoryOf(namespace),
+                            ]),
+                        ),
+                    },
+                },
+                // Goes before the volumes of Git's apps: their pods must be gone by then.
+                lab.after(argocd, dns, ...gitApps.flatMap((app) => app.stands)),
+            ),
+        );
+    }
+    return lab.summary({ volumes: volumes.rows });
+}
+
+const k3dArgs = (config: TruenasConfig, stack: string): K3dClusterArgs =>
+    dockerHostArgs(config, { stack, mounts: hostMounts(config) });
+
+/** Values that Bitwarden must have. */
+const storeSecrets = (config: TruenasConfig): string[] => [
+    ...appSecrets(config.apps),
+    KOPIA_PASSWORD,
+    ...(config.certificates === undefined ? [] : [DNS_TOKEN_REF]),
+];
