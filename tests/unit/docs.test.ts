@@ -109,7 +109,6 @@ describe("a plan condensed to components", () => {
                 "leaves",
                 [
                     "reloader",
-                    "monitoring",
                     "echo-server",
                     "plex",
                     "prowlarr",
@@ -119,6 +118,7 @@ describe("a plan condensed to components", () => {
                     "overseerr",
                     "media-wiring",
                     "tailnet",
+                    "monitoring",
                 ],
                 [0],
             ],

@@ -67,7 +67,7 @@ describe("what a house lacks is not built", () => {
             /ceph|doppler|external-secrets|flux|cloudnative|volsync|thanos|loki|alloy|nvidia|tunnel|external-dns|tailnet/;
         expect(made.filter((one) => lacking.test(one))).toEqual([]);
         expect(made).toEqual(
-            expect.arrayContaining(["SelfSigned certificates", "OpenEbs openebs", "Prometheus prometheus"]),
+            expect.arrayContaining(["SelfSigned certificates", "OpenEbs openebs", "PrometheusStack prometheus"]),
         );
     });
 
