@@ -1,6 +1,6 @@
 import type { Routes } from "./edge";
-import { GATEWAYS, LISTENERS, type EnvoyGateway, type GatewayName } from "./envoy-gateway";
-import { httpRoute } from "./http-route";
+import { GATEWAYS, type EnvoyGateway, type GatewayName } from "./envoy-gateway";
+import { httpRoute, LISTENERS } from "./gateway-api";
 
 export interface EnvoyGatewayRoutesArgs {
     gateway: EnvoyGateway;

@@ -6,6 +6,7 @@ import { helmRelease } from "../cluster/helm-release";
 import type { LoadBalancer } from "../network/load-balancer";
 import type { Cluster } from "../platform";
 import { EXTERNAL_DNS, tunnelTarget } from "./external-dns";
+import { gatewayListeners, httpsRedirect, LISTENERS } from "./gateway-api";
 import type { TunnelOrigin } from "./names";
 
 /** Who may come in by a gateway: LAN and tailnet, or also the internet through the tunnel. */
@@ -16,9 +17,6 @@ export const GATEWAYS: Readonly<Record<GatewayName, string>> = {
     internal: "envoy-internal",
     external: "envoy-external",
 };
-
-/** Listeners of each gateway. */
-export const LISTENERS = { http: 80, https: 443 } as const;
 
 /** Namespace of both gateways, seed 002 (Gateway API Pattern). */
 export const GATEWAY_NAMESPACE = "network";
@@ -161,44 +159,14 @@ export class EnvoyGateway extends pulumi.ComponentResource {
                             name: gatewayName,
                         },
                     },
-                    listeners: [
-                        {
-                            name: "http",
-                            protocol: "HTTP",
-                            port: LISTENERS.http,
-                            // Plain HTTP is for the redirect below, and for nobody else.
-                            allowedRoutes: { namespaces: { from: "Same" } },
-                        },
-                        {
-                            name: "https",
-                            protocol: "HTTPS",
-                            port: LISTENERS.https,
-                            hostname: `*.${args.domain}`,
-                            allowedRoutes: { namespaces: { from: "All" } },
-                            tls: { mode: "Terminate", certificateRefs: [{ kind: "Secret", name: args.certificate }] },
-                        },
-                    ],
+                    listeners: gatewayListeners(args.domain, args.certificate),
                 },
             },
             { parent: this, dependsOn: [what.dependsOn, proxy] },
         );
-        new k8s.apiextensions.CustomResource(
+        httpsRedirect(
             `${name}-${which}-redirect`,
-            {
-                apiVersion: "gateway.networking.k8s.io/v1",
-                kind: "HTTPRoute",
-                metadata: { name: `${gatewayName}-redirect`, namespace },
-                spec: {
-                    parentRefs: [{ name: gatewayName, namespace, sectionName: "http" }],
-                    rules: [
-                        {
-                            filters: [
-                                { type: "RequestRedirect", requestRedirect: { scheme: "https", statusCode: 301 } },
-                            ],
-                        },
-                    ],
-                },
-            },
+            { gateway: gatewayName, namespace },
             { parent: this, dependsOn: gateway },
         );
         return gateway;

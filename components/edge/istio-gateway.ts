@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { charts } from "../charts";
 import { helmRelease } from "../cluster/helm-release";
+import { gatewayListeners, httpsRedirect, LISTENERS } from "./gateway-api";
 import type { Istio } from "./istio";
 import type { TunnelOrigin } from "./names";
 
@@ -23,9 +24,6 @@ export interface IstioGatewayArgs {
 
 /** Name of the release, and so of Deployment and Service; its namespace is called the same. */
 export const ISTIO_INGRESS = "istio-ingress";
-
-/** Listeners of the gateway, and ports of its Service. */
-const LISTENERS = { http: 80, https: 443 } as const;
 
 /**
  * The cluster's gateway: a proxy with a Service of type LoadBalancer, and the Gateway that is bound to it. HTTP only
@@ -75,48 +73,14 @@ export class IstioGateway extends pulumi.ComponentResource {
                             value: pulumi.interpolate`${ISTIO_INGRESS}.${namespace}.svc.cluster.local`,
                         },
                     ],
-                    listeners: [
-                        {
-                            name: "http",
-                            protocol: "HTTP",
-                            port: LISTENERS.http,
-                            // Plain HTTP is for the redirect below, and for nobody else.
-                            allowedRoutes: { namespaces: { from: "Same" } },
-                        },
-                        {
-                            name: "https",
-                            protocol: "HTTPS",
-                            port: LISTENERS.https,
-                            hostname: `*.${domain}`,
-                            allowedRoutes: { namespaces: { from: "All" } },
-                            tls: { mode: "Terminate", certificateRefs: [{ kind: "Secret", name: args.certificate }] },
-                        },
-                    ],
+                    listeners: gatewayListeners(domain, args.certificate),
                 },
             },
             { parent: this, dependsOn: release },
         );
-        new k8s.apiextensions.CustomResource(
+        httpsRedirect(
             `${name}-redirect`,
-            {
-                apiVersion: "gateway.networking.k8s.io/v1",
-                kind: "HTTPRoute",
-                metadata: { name: `${ISTIO_INGRESS}-redirect`, namespace },
-                spec: {
-                    parentRefs: [{ name: ISTIO_INGRESS, namespace, sectionName: "http" }],
-                    rules: [
-                        {
-                            filters: [
-                                {
-                                    type: "RequestRedirect",
-                                    // The port that the browser sees, not the listener's.
-                                    requestRedirect: { scheme: "https", port: ports.https, statusCode: 301 },
-                                },
-                            ],
-                        },
-                    ],
-                },
-            },
+            { gateway: ISTIO_INGRESS, namespace, port: ports.https },
             { parent: this, dependsOn: this.gateway },
         );
         this.registerOutputs({});

@@ -1,5 +1,5 @@
 import type { Routes } from "./edge";
-import { httpRoute } from "./http-route";
+import { httpRoute } from "./gateway-api";
 import { ISTIO_INGRESS, type IstioGateway } from "./istio-gateway";
 
 /** Routes by Istio's gateway: an HTTPRoute a host. `address`: of the machine whose ports lead to the gateway. */

@@ -161,8 +161,10 @@ const CODE: Readonly<Record<string, readonly Row[]>> = {
         ["C-MON-09", 'storage: claim(storageClass, "1Gi")', 'storage: claim(storageClass, "2Gi")'],
     ],
     "components/monitoring/alerts.ts": [["C-MON-19", 'eventSeverity: "error"', 'eventSeverity: "info"']],
-    "components/edge/envoy-gateway.ts": [["C-SEC-16", "name: args.certificate }", 'name: "tls" }']],
-    "components/edge/http-route.ts": [["C-EDGE-09", 'type: "PathPrefix"', 'type: "Exact"']],
+    "components/edge/gateway-api.ts": [
+        ["C-SEC-16", "name: certificate }", 'name: "tls" }'],
+        ["C-EDGE-09", 'type: "PathPrefix"', 'type: "Exact"'],
+    ],
     "bootstrap/talos/schematic.ts": [
         ["C-HW-04", "siderolabs/nonfree-kmod-nvidia-production", "siderolabs/nonfree-kmod-nvidia-lts"],
     ],
