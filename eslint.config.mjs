@@ -18,6 +18,19 @@ export default tseslint.config(
         },
     },
     { plugins: { homelab: { rules: { floors: floors.rule } } }, rules: { "homelab/floors": "error" } },
+    {
+        files: ["{components,bootstrap,apps,lab,stacks}/**/*.ts"],
+        ignores: ["components/cluster/helm-release.ts"],
+        rules: {
+            "no-restricted-syntax": [
+                "error",
+                {
+                    selector: "NewExpression[callee.property.name='Release']",
+                    message: "Make it with helmRelease(), which takes repository and version from components/charts.ts.",
+                },
+            ],
+        },
+    },
     // `require` of package.json files and of what the SDK's declarations leave out is deliberate.
     { rules: { "@typescript-eslint/no-require-imports": "off" } },
     { files: ["**/*.cjs", "tools/start/*.js", "*.js"], languageOptions: { sourceType: "commonjs" } },
