@@ -26,7 +26,8 @@ export default tseslint.config(
                 "error",
                 {
                     selector: "NewExpression[callee.property.name='Release']",
-                    message: "Make it with helmRelease(), which takes repository and version from components/charts.ts.",
+                    message:
+                        "Make it with helmRelease(), which takes repository and version from components/charts.ts.",
                 },
             ],
         },
