@@ -57,8 +57,6 @@ export interface Platform {
     readonly databases?: Databases;
     /** GPUs by maker; a workload that asks for one that is not here is an error. */
     readonly gpus?: Readonly<Partial<Record<GpuKind, Gpu>>>;
-    /** Node that has the devices which workloads ask for; absent: there is but one that could. */
-    readonly deviceNode?: string;
     /** Networks besides the pod network; absent: there are none. */
     readonly networks?: Networks;
     /** Annotations on every controller of a workload that reads a Secret or ConfigMap, e.g. Reloader's. */

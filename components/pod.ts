@@ -279,14 +279,10 @@ function claimVolumes(
 /** A claim's volume knows its node; a directory or device that is mounted past any claim does not. */
 function nodeOf(
     volumes: readonly [mountPath: string, volume: Volume][],
-    { storage, deviceNode }: WorkloadHost,
+    { storage: { nodeSelector } }: WorkloadHost,
 ): Pick<k8s.types.input.core.v1.PodSpec, "nodeSelector"> {
-    const has = (...kinds: Volume["kind"][]) => volumes.some(([, { kind }]) => kinds.includes(kind));
-    const nodeSelector = {
-        ...(has("shared", "device") ? storage.nodeSelector : {}),
-        ...(has("device") && deviceNode !== undefined ? { "kubernetes.io/hostname": deviceNode } : {}),
-    };
-    return Object.keys(nodeSelector).length === 0 ? {} : { nodeSelector };
+    const bound = volumes.some(([, { kind }]) => kind === "shared" || kind === "device");
+    return bound && nodeSelector !== undefined ? { nodeSelector: { ...nodeSelector } } : {};
 }
 
 /** Two paths whose volumes got one name would share one volume, and the API server refuses what is no name. */

@@ -29,12 +29,6 @@ export const macAddress = pattern(
     "a hardware address in lower case such as 24:6e:96:00:00:01",
 );
 
-/** A device file of a machine. */
-export const devicePath = pattern(
-    /^\/dev(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._:+-]+)+$/,
-    "a device of the machine such as /dev/ttyUSB0 or /dev/serial/by-id/usb-...",
-);
-
 /** Address of an interface with the length of its network's prefix. */
 export const interfaceAddress = text("an address with its prefix such as 192.168.1.60/24").refine(
     (value) => isCidr(value) && /\/([89]|[12]\d|30)$/.test(value) && !isCanonicalCidr(value),

@@ -1,7 +1,7 @@
 /** Networks besides the pod network, and the cards that apps have in them: their part of the schema, rules and claims. */
 import { z } from "zod";
 import type { StackClaim } from "../config/claims";
-import { label } from "../config/fields";
+import { label, networkInterface } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { claimedTwice, type Claim } from "../config/rules";
 import { appCards, type Apps } from "./apps";
@@ -12,10 +12,7 @@ export const networkKeys = z
         label,
         z.strictObject({
             /** Interface of the node that is in that network. */
-            interface: z
-                .string()
-                .regex(/^[a-z][a-z0-9_.-]{0,14}$/, { error: "a network interface of the node such as eth1" })
-                .default("eth1"),
+            interface: networkInterface.default("eth1"),
             /** Who gives out addresses: the household's DHCP server, or `apps.<app>.network.address`. */
             addresses: z.enum(["dhcp", "static"], { error: "dhcp or static" }).default("dhcp"),
         }),

@@ -1,11 +1,11 @@
 /** A Docker host with a k3d cluster in it: their part of the schema, rules, claims, and what is asked of the host. */
 import { z } from "zod";
-import { API_PORT, type K3dClusterArgs } from "../bootstrap/k3d/cluster-config";
+import { API_PORT, LAN_CARD, type K3dClusterArgs } from "../bootstrap/k3d/cluster-config";
 import { canonicalCidr, cidrRange, isIpv4 } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
-import { ipv4, isCidr, k3dClusterName, k3sRelease, port, sshTarget } from "../config/fields";
-import type { CrossRule } from "../config/parse";
-import { claimedTwice, networksApart, outside } from "../config/rules";
+import { ipv4, isCidr, k3dClusterName, k3sRelease, networkInterface, port, sshTarget } from "../config/fields";
+import { show, type CrossRule } from "../config/parse";
+import { claimedTwice, networksApart, outside, type Claim } from "../config/rules";
 import { appDevicesAskedBy, type Apps } from "./apps";
 import { clusterNetworks, networkSizes, type ClusterNetworks } from "./cluster-networks";
 import { isRecord, NODE_CAPACITY } from "./parts";
@@ -22,6 +22,15 @@ export const dockerKeys = z.strictObject({
     k3s: k3sRelease.default("v1.33.6+k3s1"),
     /** Ports of the host that lead to the gateway's 80 and 443. */
     ports: z.strictObject({ http: port.default(8080), https: port.default(8443) }).prefault({}),
+    /** A card of the agent in the LAN, on which `networks` hang theirs; absent: it has none. docs/k3d.md */
+    lan: z
+        .strictObject({
+            /** Interface of the host that is in the LAN. */
+            interface: networkInterface,
+            /** Address in network.lan for the agent, which nothing else has and no DHCP server gives away. */
+            address: ipv4,
+        })
+        .optional(),
     capacity: NODE_CAPACITY.optional(),
 });
 
@@ -29,6 +38,7 @@ export const dockerKeys = z.strictObject({
 export interface DockerHostConfig {
     readonly docker: z.output<typeof dockerKeys>;
     readonly network: ClusterNetworks & { readonly lan: string };
+    readonly networks: Readonly<Record<string, { readonly interface: string }>>;
     readonly apps: Apps;
 }
 
@@ -54,12 +64,35 @@ export function dockerHostDefaults(value: Readonly<Record<string, unknown>>): Re
     return { ...value, network: { ...lan, ...said } };
 }
 
-const hostInLan: CrossRule<DockerHostConfig> = ({ docker, network: { lan } }) => {
+/** Addresses of host and agent in the LAN, with their places. */
+export function lanAddresses({ docker }: Pick<DockerHostConfig, "docker">): Claim[] {
     const known = saidAddress(docker);
-    return known === undefined || !isCidr(lan)
-        ? []
-        : outside("outside-lan", [[known.path, known.address]], cidrRange(lan), `an address in network.lan (${lan})`);
+    return [
+        ...(known === undefined ? [] : [[known.path, known.address] as const]),
+        ...(docker.lan === undefined ? [] : [["docker.lan.address", docker.lan.address] as const]),
+    ];
+}
+
+const inLan: CrossRule<DockerHostConfig> = (config) => {
+    const { lan } = config.network;
+    return isCidr(lan)
+        ? outside("outside-lan", lanAddresses(config), cidrRange(lan), `an address in network.lan (${lan})`)
+        : [];
 };
+
+/** A card on an interface that is not there keeps its pod from starting. */
+const cardsHangOn: CrossRule<DockerHostConfig> = ({ docker, networks }) =>
+    docker.lan !== undefined
+        ? []
+        : Object.entries(networks)
+              .filter(([, one]) => one.interface === LAN_CARD)
+              .map(([name, one]) => ({
+                  rule: "network-without-card",
+                  path: `networks.${name}.interface`,
+                  got: show(one.interface),
+                  allowed: `${LAN_CARD} only with docker.lan, which gives the agent that card; another interface is yours to make`,
+                  suggestion: "docker.lan: { interface: <the host's, e.g. enp3s0>, address: <a free one> }",
+              }));
 
 const ownNetworks: CrossRule<DockerHostConfig> = ({ network }) => [
     ...networksApart([["network.lan", network.lan], ...clusterNetworks(network)]),
@@ -78,23 +111,20 @@ const ownPorts: CrossRule<DockerHostConfig> = ({ docker: { ports } }) =>
         "a port of its own on the Docker host",
     );
 
-export const dockerHostRules: readonly CrossRule<DockerHostConfig>[] = [hostInLan, ownNetworks, ownPorts];
+export const dockerHostRules: readonly CrossRule<DockerHostConfig>[] = [inLan, cardsHangOn, ownNetworks, ownPorts];
 
 /** What it takes for itself, for comparison with other clusters. */
-export function dockerHostClaims({ docker, network }: DockerHostConfig): StackClaim[] {
-    const known = saidAddress(docker);
-    return [
-        ...(known === undefined ? [] : [{ kind: "address" as const, value: known.address, path: known.path }]),
-        { kind: "lan", value: network.lan, path: "network.lan" },
-    ];
-}
+export const dockerHostClaims = (config: DockerHostConfig): StackClaim[] => [
+    ...lanAddresses(config).map(([path, value]): StackClaim => ({ kind: "address", value, path })),
+    { kind: "lan", value: config.network.lan, path: "network.lan" },
+];
 
 /** The host and the cluster in it, and what is asked of them. */
 export function dockerHostArgs(
     { docker, network, apps }: DockerHostConfig,
     { stack, mounts }: Pick<K3dClusterArgs, "stack" | "mounts">,
 ): K3dClusterArgs {
-    const { address, clusterName, ssh, k3s, ports } = docker;
+    const { address, clusterName, ssh, k3s, ports, lan } = docker;
     return {
         stack,
         clusterName,
@@ -106,5 +136,6 @@ export function dockerHostArgs(
         ports,
         mounts,
         devices: appDevicesAskedBy(apps),
+        ...(lan === undefined ? {} : { lan: { ...lan, subnet: network.lan } }),
     };
 }

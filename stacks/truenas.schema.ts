@@ -7,7 +7,7 @@ import { bitwardenKeys } from "../lab/bitwarden";
 import { cardAddresses, cardClaims, cardRules, networkKeys } from "../lab/cards";
 import { certificateKeys } from "../lab/certificates";
 import { clusterNetworkClaims } from "../lab/cluster-networks";
-import { dockerHostClaims, dockerHostDefaults, dockerHostRules, dockerKeys, saidAddress } from "../lab/docker-host";
+import { dockerHostClaims, dockerHostDefaults, dockerHostRules, dockerKeys, lanAddresses } from "../lab/docker-host";
 import { hostBackupKeys, hostDiskKeys, hostDiskRules, hostLibraries } from "../lab/host-disks";
 import { deliveryNeedsGit, hostClaims } from "../lab/parts";
 import type { StackClaim } from "../config/claims";
@@ -90,14 +90,12 @@ const hosts = (config: TruenasConfig): Claim[] => [
 const uniqueHosts: CrossRule<TruenasConfig> = (config) =>
     claimedTwice("host-claimed-twice", hosts(config), "a host of its own");
 
-const uniqueAddresses: CrossRule<TruenasConfig> = ({ apps, docker }) => {
-    const known = saidAddress(docker);
-    return claimedTwice(
+const uniqueAddresses: CrossRule<TruenasConfig> = (config) =>
+    claimedTwice(
         "address-claimed-twice",
-        [...(known === undefined ? [] : [[known.path, known.address] as const]), ...cardAddresses(apps)],
+        [...lanAddresses(config), ...cardAddresses(config.apps)],
         "an address of its own",
     );
-};
 
 const secretsEncrypted: CrossRule<TruenasConfig> = ({ secrets: { sopsFile } }) =>
     sopsFileEncrypted("secrets.sopsFile", sopsFile);

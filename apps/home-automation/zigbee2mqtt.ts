@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { app, storage, webApp } from "../app";
-import { devicePath } from "../../config/fields";
+import { deviceFile } from "../../config/fields";
 import { images } from "../../components/images";
 import { data, device } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
@@ -29,7 +29,7 @@ export const zigbee2mqtt = app({
         {
             storage: storage("1Gi"),
             /** The coordinator, a character device of the machine; absent: the app is left out, with a warning. */
-            device: devicePath.optional(),
+            device: deviceFile.optional(),
             /** The coordinator's kind; absent: found out by the app. */
             adapter: z.enum(["zstack", "ember", "deconz", "zigate", "zboss"]).optional(),
             /** Group that the machine's device belongs to: dialout of Debian. */

@@ -24,7 +24,8 @@ async function plan(apps: Record<string, unknown>, change: Partial<Platform> = {
             },
             {},
         );
-        deploy({ ...platform, networks, deviceNode: "agent-0", ...change }, apps);
+        Object.assign(platform.storage, { nodeSelector: { "kubernetes.io/hostname": "agent-0" } });
+        deploy({ ...platform, networks, ...change }, apps);
     });
     return { ...lookInto(() => ({ resources })), resources };
 }
