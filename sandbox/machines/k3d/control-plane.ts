@@ -12,7 +12,7 @@ import type { PlayedHost } from "./state";
 /** What an API server writes once, when it starts, and what makes this one a sandbox. */
 const KEPT = [
     /^(clusterroles|clusterrolebindings)\/(system:|(cluster-admin|admin|edit|view)$)/,
-    /^(roles|rolebindings)\/kube-(system|public)\/system:/,
+    /^(roles|rolebindings)\/kube-(system|public)\/(system:|extension-apiserver-authentication-reader$)/,
     /^priorityclasses\/system-/,
     /^(flowschemas|prioritylevelconfigurations|ranges|masterleases|servicecidrs)\//,
     /^apiregistration\.k8s\.io\/apiservices\/v[0-9a-z]+\.([a-z.]*k8s\.io|apps|autoscaling|batch|policy|)$/,
