@@ -3,6 +3,7 @@
  * Nothing here needs an engine, so `plan`, tests and the sandbox check a file before anything is touched.
  */
 import * as pulumi from "@pulumi/pulumi";
+import { distance } from "fastest-levenshtein";
 import { z } from "zod";
 
 /** The key under which a stack's facts stand in Pulumi.<stack>.yaml: `<project>:cluster`. */
@@ -214,22 +215,9 @@ function unwrap(node: z.ZodType, value: unknown): z.ZodType {
 /** The nearest known word, when it is near enough to be a slip of the hand. */
 export function didYouMean(word: string, known: readonly string[]): { suggestion?: string } {
     const ranked = known
-        .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
-        .sort((a, b) => a.distance - b.distance);
+        .map((candidate) => ({ candidate, edits: distance(word.toLowerCase(), candidate.toLowerCase()) }))
+        .sort((a, b) => a.edits - b.edits);
     const best = ranked[0];
-    if (best === undefined || best.distance > Math.max(2, Math.floor(word.length / 3))) return {};
+    if (best === undefined || best.edits > Math.max(2, Math.floor(word.length / 3))) return {};
     return { suggestion: `did you mean ${best.candidate}?` };
-}
-
-function editDistance(a: string, b: string): number {
-    let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-    for (let i = 1; i <= a.length; i++) {
-        const next = [i];
-        for (let j = 1; j <= b.length; j++) {
-            const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-            next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-        }
-        row = next;
-    }
-    return row[b.length] ?? 0;
 }

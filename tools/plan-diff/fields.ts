@@ -1,4 +1,5 @@
 /** What differs between two values, field by field, in the words of a person who reads YAML. */
+import { diffArrays } from "diff";
 import type { Json } from "../plan/monitor";
 import { isObject } from "../plan/monitor";
 
@@ -18,8 +19,8 @@ const NAMES = ["name", "hostname", "host", "key", "mountPath", "path", "id", "ur
 /** Unchanged lines shown around changed ones. */
 const CONTEXT = 1;
 
-/** Cells of the table that comparing two texts may take; beyond it all lines between the common ends are shown as changed. */
-const MOST_CELLS = 4_000_000;
+/** Lines that may differ between two texts; comparing takes the square of them. With more, every line is shown as changed. */
+const MOST_EDITS = 2000;
 
 /** Every field that differs, in the order of the keys. */
 export function fieldChanges(before: Json | undefined, after: Json | undefined, path = ""): FieldChange[] {
@@ -167,50 +168,13 @@ export function lineChanges(before: readonly string[], after: readonly string[])
     });
 }
 
-/** All lines, each behind its mark: the longest common subsequence between the common ends. */
+/** All lines, each behind its mark. */
 function compareLines(before: readonly string[], after: readonly string[]): string[] {
-    let start = 0;
-    while (start < before.length && start < after.length && before[start] === after[start]) start += 1;
-    let end = 0;
-    const left = () => Math.min(before.length, after.length) - start - end;
-    while (left() > 0 && before[before.length - 1 - end] === after[after.length - 1 - end]) end += 1;
-    const [lost, found] = [before.slice(start, before.length - end), after.slice(start, after.length - end)];
-    return [
-        ...before.slice(0, start).map((line) => ` ${line}`),
-        ...(lost.length * found.length > MOST_CELLS
-            ? [...lost.map((line) => `-${line}`), ...found.map((line) => `+${line}`)]
-            : commonSubsequence(lost, found)),
-        ...before.slice(before.length - end).map((line) => ` ${line}`),
+    const changes = diffArrays([...before], [...after], { maxEditLength: MOST_EDITS }) ?? [
+        { value: before, removed: true, added: false },
+        { value: after, removed: false, added: true },
     ];
-}
-
-function commonSubsequence(lost: readonly string[], found: readonly string[]): string[] {
-    const width = found.length + 1;
-    const lengths = new Uint32Array((lost.length + 1) * width);
-    const at = (row: number, column: number) => lengths[row * width + column] ?? 0;
-    for (let row = lost.length - 1; row >= 0; row -= 1) {
-        for (let column = found.length - 1; column >= 0; column -= 1) {
-            lengths[row * width + column] =
-                lost[row] === found[column]
-                    ? at(row + 1, column + 1) + 1
-                    : Math.max(at(row + 1, column), at(row, column + 1));
-        }
-    }
-    const lines: string[] = [];
-    let [row, column] = [0, 0];
-    while (row < lost.length || column < found.length) {
-        const [was, is] = [lost[row], found[column]];
-        if (was !== undefined && was === is) {
-            lines.push(` ${was}`);
-            row += 1;
-            column += 1;
-        } else if (is === undefined || (was !== undefined && at(row + 1, column) >= at(row, column + 1))) {
-            lines.push(`-${was ?? ""}`);
-            row += 1;
-        } else {
-            lines.push(`+${is}`);
-            column += 1;
-        }
-    }
-    return lines;
+    return changes.flatMap(({ value, removed, added }) =>
+        value.map((line) => `${removed ? "-" : added ? "+" : " "}${line}`),
+    );
 }
