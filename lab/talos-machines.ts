@@ -72,7 +72,7 @@ export function talosDefaults(said: unknown, lan: string | undefined): Readonly<
 }
 
 /** Addresses that machines and router have. */
-export function machineAddresses({ nodes, talos: t }: Pick<TalosMachinesConfig, "nodes" | "talos">): Claim[] {
+export function machineAddresses({ nodes, talos: t }: TalosMachinesConfig): Claim[] {
     return [
         ...nodes.map(({ address }, index): Claim => [`nodes.${index}.address`, address]),
         ["talos.vip", t.vip],
@@ -205,7 +205,7 @@ export const talosMachines = (config: TalosMachinesConfig, stack: string): Talos
     );
 
 /** What continuous integration speaks to: each machine's Talos and API server, and the address they share. */
-export function ciMachines({ nodes, talos }: Pick<TalosMachinesConfig, "nodes" | "talos">) {
+export function ciMachines({ nodes, talos }: TalosMachinesConfig) {
     const machines = nodes.map(({ address }) => ({ address, ports: [6443, 50000] }));
     return [...machines, { address: talos.vip, ports: [6443] }];
 }

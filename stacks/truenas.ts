@@ -72,7 +72,8 @@ async function program(config: TruenasConfig, lab: Lab): Promise<StackSummary> {
     const args = k3dArgs(config, lab.name);
     const facts = await lab.look(lookAtDockerHost(args), {
         machines: `the Docker host ${config.docker.ssh}`,
-        silent: "warn",
+        // A stopped cluster is started by k3d, not by an up.
+        silent: "refuse",
     });
     const k3d = lab.stage("1-6 k3d cluster", new K3dCluster("k3d", args, facts));
     const cluster = lab.connect(k3d, config.network);

@@ -586,14 +586,14 @@ describe("reading", () => {
         expect(asked.filter((line) => !line.startsWith("GET "))).toEqual([]);
     });
 
-    test("no source of doctor or audit names another method, but for the grant of Tailscale's token", () => {
+    test("no source of doctor or audit names another method, but for the grant of a token", () => {
         const sources = ["live", "audit", "doctor"].flatMap((part) =>
             readdirSync(join(ROOT, "tools", part)).map((file) => join("tools", part, file)),
         );
         const naming = sources.filter((file) =>
             /"(POST|PUT|PATCH|DELETE)"/.test(readFileSync(join(ROOT, file), "utf8")),
         );
-        expect(naming).toEqual([join("tools", "live", "tailscale.ts")]);
+        expect(naming).toEqual([join("tools", "live", "grant.ts")]);
         const fetching = sources.filter((file) => /\bfetch\(/.test(readFileSync(join(ROOT, file), "utf8")));
         expect(fetching).toEqual(naming);
     });
