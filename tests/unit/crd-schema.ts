@@ -50,6 +50,8 @@ export function crdFaults(object: unknown): string[] {
     const [group = "", version = ""] = apiVersion.split("/");
     const schema = schemasOf(group).get(`${version}/${kind}`);
     if (schema === undefined) return [`${apiVersion} ${kind}: there is no such definition`];
-    // Metadata is Kubernetes' own type; a CRD only says "object".
-    return schemaFaults({ ...(object as object), metadata: {} }, schema, kind);
+    // Every object has these three, whether or not its CRD says so; metadata is Kubernetes' own type, a CRD only says "object".
+    const own = { apiVersion: { type: "string" }, kind: { type: "string" }, metadata: { type: "object" } };
+    const whole = { ...schema, properties: { ...own, ...schema.properties } } as Schema;
+    return schemaFaults({ ...(object as object), metadata: {} }, whole, kind);
 }

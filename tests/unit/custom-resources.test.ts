@@ -7,7 +7,7 @@ import { dig } from "./planned";
 
 const here = haveCrds ? test : test.skip;
 const BUILT_IN =
-    /^kubernetes:(core|apps|batch|helm\.sh|(rbac\.authorization|networking|node|storage|policy)\.k8s\.io)\//;
+    /^kubernetes:(core|apps|batch|helm\.sh|(apiextensions|rbac\.authorization|networking|node|storage|policy)\.k8s\.io)\//;
 
 jest.setTimeout(120_000);
 
