@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { portNote } from "../../tools/plan/render";
 import { planStack, type Plan, type PlannedResource } from "../../tools/plan/plan";
 import { k3dNames } from "../../bootstrap/k3d/cluster-config";
 import { openStack } from "../../stacks";
@@ -188,6 +189,12 @@ describe("the platform", () => {
     test("Cloudflare's records and the tailnet in the same graph (T-EDGE-01, T-DNS-01, T-NET-04)", () => {
         expect(all(":DnsRecord").length).toBe(plan.exposures.length);
         expect(all("tailscale:index/tailnetKey:TailnetKey")).toHaveLength(1);
+    });
+
+    test("the plan says what an A record cannot", () => {
+        expect(portNote(plan).join()).toMatch(/no port: in the LAN (\S+) is https:\/\/\1:8443, and so are 8 others/);
+        const at443 = plan.exposures.map((row) => ({ ...row, port: 443 }));
+        expect(portNote({ ...plan, exposures: at443 })).toEqual([]);
     });
 
     test("Kopia backs every volume that is kept up into its directory, by the clock (T-BKP-01, T-STOR-15)", () => {

@@ -18,6 +18,7 @@ export function renderPlan(plan: Plan, chartImages: readonly ReleaseImages[]): s
             ["name", "type", "content", "access", "kept by"],
             plan.dns.map((row) => [row.name, row.type, row.content, row.access, row.owner]),
         ),
+        ...portNote(plan),
         table(
             "Tunnel rules",
             ["hostname", "service"],
@@ -67,6 +68,21 @@ export function renderPlan(plan: Plan, chartImages: readonly ReleaseImages[]): s
                   ),
               ]),
     ].join("\n");
+}
+
+/** What a person must type where records alone do not lead to the entrance. */
+export function portNote({ exposures, dns }: Pick<Plan, "exposures" | "dns">): string[] {
+    const records = new Set(dns.filter(({ type }) => type === "A").map(({ name }) => name));
+    const behind = exposures.filter(
+        ({ host, access, port }) => access !== "dedicated" && port !== 80 && port !== 443 && records.has(host),
+    );
+    const [first] = behind;
+    return first === undefined
+        ? []
+        : [
+              `An A record says an address and no port: in the LAN ${first.host} is https://${first.host}:${first.port}, and so are ` +
+                  `${behind.length - 1} others. What is external comes through the tunnel, without a port.\n`,
+          ];
 }
 
 const shortDigest = (image: string) => image.replace(/@sha256:([0-9a-f]{12})[0-9a-f]*/, "@sha256:$1...");
