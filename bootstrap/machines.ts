@@ -35,6 +35,13 @@ export interface NodeInfo {
     readonly hardware?: { readonly disks: readonly string[]; readonly mac: string };
 }
 
+/** Labels that a kubelet gives its node. */
+export const kubeletLabels = (name: string) => ({
+    "kubernetes.io/hostname": name,
+    "kubernetes.io/os": "linux",
+    "kubernetes.io/arch": "amd64",
+});
+
 export interface Capacity {
     readonly cpu: string;
     readonly memory: string;

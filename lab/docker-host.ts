@@ -1,14 +1,14 @@
 /** A Docker host with a k3d cluster in it: their part of the schema, rules, claims, and what is asked of the host. */
 import { z } from "zod";
 import { API_PORT, LAN_CARD, type K3dClusterArgs } from "../bootstrap/k3d/cluster-config";
-import { canonicalCidr, cidrRange, isIpv4 } from "../components/network/addresses";
+import { cidrRange, isIpv4 } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
 import { ipv4, isCidr, k3dClusterName, k3sRelease, networkInterface, port, sshTarget } from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
 import { claimedTwice, networksApart, outside, type Claim } from "../config/rules";
 import { appDevicesAskedBy, type Apps } from "./apps";
 import { clusterNetworks, networkSizes, type ClusterNetworks } from "./cluster-networks";
-import { isRecord, NODE_CAPACITY } from "./parts";
+import { isRecord, lanOf, NODE_CAPACITY } from "./parts";
 
 /** `docker` of a schema. */
 export const dockerKeys = z.strictObject({
@@ -59,9 +59,8 @@ export function saidAddress({
 export function dockerHostDefaults(value: Readonly<Record<string, unknown>>): Record<string, unknown> {
     const { docker: host, network: said = {} } = value;
     if (!isRecord(host) || !isRecord(said)) return { ...value };
-    const known = saidAddress(host);
-    const lan = known === undefined ? {} : { lan: canonicalCidr(`${known.address}/24`) };
-    return { ...value, network: { ...lan, ...said } };
+    const around = lanOf(saidAddress(host), said);
+    return { ...value, network: { ...(around && { lan: around.lan }), ...said } };
 }
 
 /** Addresses of host and agent in the LAN, with their places. */

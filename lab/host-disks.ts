@@ -4,7 +4,6 @@ import { Kopia } from "../components/backup/kopia";
 import type { WorkloadHost } from "../components/platform";
 import { ClassDirectories } from "../components/storage/class-directories";
 import { LocalPathClasses } from "../components/storage/local-path-classes";
-import type { SharedLibrary } from "../components/storage/volumes";
 import { absolutePath, owner, relativePath } from "../config/fields";
 import type { CrossRule } from "../config/parse";
 import { directoriesApart } from "../config/rules";
@@ -66,13 +65,6 @@ export const hostMounts = ({ storage, backups }: HostDisksConfig): string[] => [
     storage.fast,
     storage.bulk,
     backups.repository,
-];
-
-/** Libraries that the machine has. */
-export const hostLibraries = ({ inbox }: HostDisksConfig["storage"]): SharedLibrary[] => [
-    "media",
-    "downloads",
-    ...(inbox === undefined ? [] : (["inbox"] as const)),
 ];
 
 /** Names of the classes. */

@@ -3,7 +3,6 @@ import { dirname } from "node:path";
 import { z } from "zod";
 import { LocalPathStorage } from "../components/storage/local-path";
 import { NodeDirectories } from "../components/storage/node-directories";
-import type { SharedLibrary } from "../components/storage/volumes";
 import { absolutePath, label, owner } from "../config/fields";
 import type { CrossRule } from "../config/parse";
 import { directoriesApart } from "../config/rules";
@@ -31,13 +30,6 @@ export const nodeStorageKeys = z.strictObject({
 export interface NodeStorageConfig {
     readonly storage: z.output<typeof nodeStorageKeys>;
 }
-
-/** Libraries that the machine has. */
-export const nodeLibraries = ({ inbox }: NodeStorageConfig["storage"]): SharedLibrary[] => [
-    "media",
-    "downloads",
-    ...(inbox === undefined ? [] : (["inbox"] as const)),
-];
 
 /** A data directory inside another would give one app the files of the other, or be wiped as scratch. */
 export const ownDirectories: CrossRule<NodeStorageConfig> = ({ storage: s }) =>

@@ -1,6 +1,7 @@
 /** Small parts that the recipes' schemas share. */
 import { z } from "zod";
 import { canonicalCidr, isIpv4 } from "../components/network/addresses";
+import type { SharedLibrary } from "../components/storage/volumes";
 import type { StackClaim } from "../config/claims";
 import { bytes, cpu, isCidr } from "../config/fields";
 import type { Fault } from "../config/parse";
@@ -13,6 +14,13 @@ export const NODE_CAPACITY = z.strictObject({ cpu, memory: bytes });
 /** Hosts as claims: fully qualified. */
 export const hostClaims = (hosts: readonly Claim[], domain: string): StackClaim[] =>
     hosts.map(([path, value]): StackClaim => ({ kind: "host", value: `${value}.${domain}`, path }));
+
+/** Libraries of a cluster whose inbox is optional. */
+export const sharedLibraries = ({ inbox }: { readonly inbox?: string | undefined }): SharedLibrary[] => [
+    "media",
+    "downloads",
+    ...(inbox === undefined ? [] : (["inbox"] as const)),
+];
 
 /** Git cannot deliver where no Git is. */
 export function deliveryNeedsGit({ gitops, delivery, apps }: LabConfig & { readonly gitops?: unknown }): Fault[] {

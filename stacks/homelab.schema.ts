@@ -22,8 +22,8 @@ import { appAddresses, appHosts, appsSchema, type Offers } from "../lab/apps";
 import { ageKeyPlace, argoCdKeys } from "../lab/argocd";
 import { clusterNetworkClaims, clusterNetworks, networkSizes } from "../lab/cluster-networks";
 import { lanPoolClaims, lanPoolDefaults, lanPoolFaults, lanPoolKeys } from "../lab/lan-pool";
-import { nodeLibraries, nodeStorageKeys, ownDirectories } from "../lab/node-storage";
-import { deliveryNeedsGit, hostClaims, NODE_CAPACITY } from "../lab/parts";
+import { nodeStorageKeys, ownDirectories } from "../lab/node-storage";
+import { deliveryNeedsGit, hostClaims, NODE_CAPACITY, sharedLibraries } from "../lab/parts";
 
 const node = z.strictObject({
     /** Kubernetes node name; on NixOS the host name. */
@@ -91,7 +91,7 @@ export function homelabOffers({ node: machine, storage: s }: HomelabConfig): Off
         prometheus: true,
         devices: true,
         addresses: true,
-        libraries: nodeLibraries(s),
+        libraries: sharedLibraries(s),
         mend: {
             gpu: "put it on a cluster of the recipe chongus, whose nodes may have GPUs",
             postgres: "put it on a cluster of the recipe chongus, with postgres",

@@ -8,8 +8,8 @@ import { cardAddresses, cardClaims, cardRules, networkKeys } from "../lab/cards"
 import { certificateKeys } from "../lab/certificates";
 import { clusterNetworkClaims } from "../lab/cluster-networks";
 import { dockerHostClaims, dockerHostDefaults, dockerHostRules, dockerKeys, lanAddresses } from "../lab/docker-host";
-import { hostBackupKeys, hostDiskKeys, hostDiskRules, hostLibraries } from "../lab/host-disks";
-import { deliveryNeedsGit, hostClaims } from "../lab/parts";
+import { hostBackupKeys, hostDiskKeys, hostDiskRules } from "../lab/host-disks";
+import { deliveryNeedsGit, hostClaims, sharedLibraries } from "../lab/parts";
 import type { StackClaim } from "../config/claims";
 import { cidr, delivery, domain, label, protectData, relativePath, timezone } from "../config/fields";
 import type { CrossRule } from "../config/parse";
@@ -69,7 +69,7 @@ export function truenasOffers({ docker: host, storage: disks, networks }: Truena
         devices: true,
         addresses: false,
         networks: Object.keys(networks),
-        libraries: hostLibraries(disks),
+        libraries: sharedLibraries(disks),
         mend: {
             gpu: "put it on a cluster of the recipe chongus, whose nodes may have GPUs",
             postgres: "put it on a cluster of the recipe chongus, with postgres",

@@ -2,9 +2,10 @@ import { app, network, storage, webApp } from "../app";
 import { images } from "../../components/images";
 import { data, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
+import { firstConfiguration } from "./first-configuration";
 
-/** A first configuration. Without the two lines below http it answers 400 to what comes through the edge. */
-const firstConfiguration = (podCidr: string) => `default_config:
+/** What it starts with. Without the two lines below http it answers 400 to what comes through the edge. */
+const behindTheEdge = (podCidr: string) => `default_config:
 http:
   use_x_forwarded_for: true
   trusted_proxies:
@@ -37,19 +38,9 @@ export const homeAssistant = app({
             {
                 ...main,
                 image: images.homeAssistant,
-                files: { "/etc/homelab/configuration.yaml": firstConfiguration(platform.cluster.podCidr) },
+                // Afterwards the file is the person's.
+                ...firstConfiguration(behindTheEdge(platform.cluster.podCidr)),
                 volumes: { "/config": data(config.storage), "/tmp": scratch() },
-                init: {
-                    // Afterwards the file is the person's.
-                    configuration: {
-                        command: [
-                            "/bin/sh",
-                            "-ec",
-                            "test -e /config/configuration.yaml || cp /etc/homelab/configuration.yaml /config/configuration.yaml",
-                        ],
-                        mounts: { "/config": "/config" },
-                    },
-                },
                 health: { tcp: true },
                 security: "owner",
             },

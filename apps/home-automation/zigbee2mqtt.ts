@@ -5,13 +5,13 @@ import { deviceFile } from "../../config/fields";
 import { images } from "../../components/images";
 import { data, device } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
+import { firstConfiguration } from "./first-configuration";
 import { MQTT_USER } from "./mosquitto";
 
 const NO_DEVICE = "apps.zigbee2mqtt.device names no coordinator, e.g. /dev/ttyUSB0";
-const FIRST = "/etc/homelab/configuration.yaml";
 
 /** A network of its own, instead of the one whose key everybody knows. In the environment it would be made anew at every start. */
-const FIRST_CONFIGURATION = `version: 4
+const OWN_NETWORK = `version: 4
 advanced:
   network_key: GENERATE
   pan_id: GENERATE
@@ -67,19 +67,9 @@ export const zigbee2mqtt = app({
                 ...(broker.apiKey === undefined
                     ? {}
                     : { secrets: { ZIGBEE2MQTT_CONFIG_MQTT_PASSWORD: broker.apiKey } }),
-                files: { [FIRST]: FIRST_CONFIGURATION },
+                // Once: the keys that it then makes up are those that every paired device knows.
+                ...firstConfiguration(OWN_NETWORK),
                 volumes: { "/config": data(config.storage), [config.device]: device(config.device) },
-                init: {
-                    // Once: the keys that it then makes up are those that every paired device knows.
-                    configuration: {
-                        command: [
-                            "/bin/sh",
-                            "-ec",
-                            `test -e /config/configuration.yaml || cp ${FIRST} /config/configuration.yaml`,
-                        ],
-                        mounts: { "/config": "/config" },
-                    },
-                },
                 health: { http: "/" },
                 security: "devices",
                 groups: [config.group],

@@ -1,6 +1,15 @@
 /** k3s in containers of a Docker host, for who looks without building. */
 import type { Told } from "../../lib/told";
-import type { Asking, Capacity, Examined, MachinesOfKind, NodeInfo, NodePaths, ToolWish } from "../machines";
+import {
+    kubeletLabels,
+    type Asking,
+    type Capacity,
+    type Examined,
+    type MachinesOfKind,
+    type NodeInfo,
+    type NodePaths,
+    type ToolWish,
+} from "../machines";
 import { assumedFacts, k3dNames, SERVER_TAINT, type K3dClusterArgs } from "./cluster-config";
 import { DockerHost, realSurroundings, type Surroundings } from "./docker-host";
 import { judgeDockerHost, lookForDoctor } from "./judge";
@@ -37,9 +46,7 @@ export class K3dMachines implements MachinesOfKind {
             name,
             address,
             labels: {
-                "kubernetes.io/hostname": name,
-                "kubernetes.io/os": "linux",
-                "kubernetes.io/arch": "amd64",
+                ...kubeletLabels(name),
                 "node.kubernetes.io/instance-type": "k3s",
                 ...labels,
             },

@@ -1,15 +1,16 @@
 /** k3s on one NixOS machine, for who looks without building. */
 import { lastLine, runProgram } from "../../lib/run-program";
 import type { Told } from "../../lib/told";
-import type {
-    Asking,
-    Capacity,
-    Examined,
-    KeyOnMachine,
-    MachinesOfKind,
-    NodeInfo,
-    NodePaths,
-    ToolWish,
+import {
+    kubeletLabels,
+    type Asking,
+    type Capacity,
+    type Examined,
+    type KeyOnMachine,
+    type MachinesOfKind,
+    type NodeInfo,
+    type NodePaths,
+    type ToolWish,
 } from "../machines";
 import { lookScript, readKubeconfigCommand, withServerAddress, type NixosK3sArgs } from "../nixos-k3s";
 import type { NodeFacts } from "../node-facts";
@@ -33,9 +34,7 @@ export class NixosMachines implements MachinesOfKind {
                 name,
                 address,
                 labels: {
-                    "kubernetes.io/hostname": name,
-                    "kubernetes.io/os": "linux",
-                    "kubernetes.io/arch": "amd64",
+                    ...kubeletLabels(name),
                     "node-role.kubernetes.io/control-plane": "true",
                     "node.kubernetes.io/instance-type": "k3s",
                 },

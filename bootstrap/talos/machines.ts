@@ -1,7 +1,15 @@
 /** Machines with Talos, for who looks without building. */
 import { lastLine, runProgram } from "../../lib/run-program";
 import type { Told } from "../../lib/told";
-import type { Asking, Capacity, Examined, MachinesOfKind, NodeInfo, ToolWish } from "../machines";
+import {
+    kubeletLabels,
+    type Asking,
+    type Capacity,
+    type Examined,
+    type MachinesOfKind,
+    type NodeInfo,
+    type ToolWish,
+} from "../machines";
 import { judgeTalos, lookAtTalosMachines, withTalosctl } from "./judge";
 import { NVIDIA_LABEL } from "./machine-config";
 import type { TalosClusterArgs } from "./talos-cluster";
@@ -21,9 +29,7 @@ export class TalosMachines implements MachinesOfKind {
             name,
             address,
             labels: {
-                "kubernetes.io/hostname": name,
-                "kubernetes.io/os": "linux",
-                "kubernetes.io/arch": "amd64",
+                ...kubeletLabels(name),
                 "node-role.kubernetes.io/control-plane": "",
                 ...(gpus.nvidia > 0 ? NVIDIA_LABEL : {}),
             },

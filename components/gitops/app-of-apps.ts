@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Cluster } from "../platform";
 import type { GitApp } from "./delivery";
-import { applicationSetSpec, drainApplications } from "./root-application-set";
+import { applicationSetSpec, CASCADE, drainApplications, OWN_CLUSTER } from "./root-application-set";
 
 export interface AppOfAppsArgs {
     cluster: Pick<Cluster, "kubeconfig">;
@@ -26,8 +26,6 @@ export interface AppOfAppsArgs {
         categoryOf: Readonly<Record<string, string>>;
     };
 }
-
-const SERVER = "https://kubernetes.default.svc";
 
 /** Files of the root directory whose objects are this program's: itself, ApplicationSets, AppProjects and Namespaces. */
 const OWN_FILES = "{root.app.yaml,*.appset.yaml,*.project.yaml,*.namespace.yaml,appsets/*,projects/*,namespaces/*}";
@@ -71,8 +69,8 @@ export function projectSpec(category: string, repository: string) {
         // Charts come from repositories of their own, which config.yaml names.
         sourceRepos: [repository, "*"],
         destinations: [
-            { server: SERVER, namespace: "!default" },
-            { server: SERVER, namespace: "*" },
+            { server: OWN_CLUSTER, namespace: "!default" },
+            { server: OWN_CLUSTER, namespace: "*" },
         ],
         clusterResourceWhitelist: [{ group: "*", kind: "*" }],
     };
@@ -93,7 +91,7 @@ function rootSpec({ root, ...args }: AppOfAppsArgs) {
     return {
         project: "argocd",
         source: { ...source(args), path: root, directory: { recurse: true, exclude: OWN_FILES } },
-        destination: { server: SERVER, namespace: args.namespace },
+        destination: { server: OWN_CLUSTER, namespace: args.namespace },
         syncPolicy: { automated: SYNC_POLICY.automated, syncOptions: ["ServerSideApply=true"] },
     };
 }
@@ -122,12 +120,12 @@ export function applicationSets(args: Omit<AppOfAppsArgs, "cluster" | "namespace
             metadata: {
                 name,
                 labels: { "app.kubernetes.io/part-of": category },
-                finalizers: ["resources-finalizer.argocd.argoproj.io"],
+                finalizers: [CASCADE],
             },
             spec: {
                 project: category,
                 ...sources,
-                destination: { server: SERVER, namespace },
+                destination: { server: OWN_CLUSTER, namespace },
                 syncPolicy: SYNC_POLICY,
             },
         },

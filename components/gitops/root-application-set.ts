@@ -118,7 +118,7 @@ export function applicationSetSpec(args: Omit<RootApplicationSetArgs, "cluster" 
                     path: "{{ .path.path }}",
                 },
                 destination: {
-                    server: "https://kubernetes.default.svc",
+                    server: OWN_CLUSTER,
                     namespace: either(segment(rendered.tree), NAMESPACE),
                 },
                 syncPolicy: {
@@ -137,8 +137,11 @@ export function applicationSetSpec(args: Omit<RootApplicationSetArgs, "cluster" 
     };
 }
 
+/** Argo CD's own cluster, as a destination. */
+export const OWN_CLUSTER = "https://kubernetes.default.svc";
+
 /** With it an Application takes its objects along when it goes. */
-const CASCADE = "resources-finalizer.argocd.argoproj.io";
+export const CASCADE = "resources-finalizer.argocd.argoproj.io";
 
 /** An app that goes back to Pulumi leaves its objects. A patch, since a template cannot leave out an item of a list. */
 function cascadeExcept(apps: readonly Pick<GitApp, "path" | "delivery">[]): string {

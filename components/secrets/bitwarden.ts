@@ -1,9 +1,10 @@
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { charts } from "../charts";
 import { helmRelease } from "../cluster/helm-release";
 import type { CertManager } from "../edge/cert-manager";
 import { OwnAuthority, TEN_YEARS } from "../edge/own-authority";
+import { clusterSecretStore } from "./external-secret-store";
 import type { ExternalSecrets } from "./external-secrets";
 
 export interface BitwardenArgs {
@@ -72,42 +73,23 @@ export class Bitwarden extends pulumi.ComponentResource {
             },
             { parent: this },
         );
-        const token = new k8s.core.v1.Secret(
-            `${name}-token`,
-            {
-                metadata: { name: TOKEN_SECRET.name, namespace },
-                type: "Opaque",
-                stringData: { [TOKEN_SECRET.key]: args.token },
-            },
-            { parent: this },
-        );
-        this.store = new k8s.apiextensions.CustomResource(
+        this.store = clusterSecretStore(
             name,
             {
-                apiVersion: "external-secrets.io/v1",
-                kind: "ClusterSecretStore",
-                metadata: {
-                    name: BITWARDEN_STORE,
-                    // Ready says that token and authority are there; whether Bitwarden takes the token, each ExternalSecret says.
-                    annotations: { "pulumi.com/waitFor": "condition=Ready" },
-                },
-                spec: {
-                    provider: {
-                        bitwardensecretsmanager: {
-                            apiURL: args.apiUrl,
-                            identityURL: args.identityUrl,
-                            bitwardenServerSDKURL: pulumi.interpolate`https://${SDK_SERVER}.${namespace}.svc.cluster.local:${SDK_PORT}`,
-                            organizationID: args.organizationId,
-                            projectID: args.projectId,
-                            caProvider: { type: "Secret", name: TLS_SECRET, key: "ca.crt", namespace },
-                            auth: {
-                                secretRef: {
-                                    credentials: { name: token.metadata.name, key: TOKEN_SECRET.key, namespace },
-                                },
-                            },
-                        },
+                store: BITWARDEN_STORE,
+                token: { value: args.token, secret: TOKEN_SECRET.name, key: TOKEN_SECRET.key },
+                namespace,
+                provider: (credentials) => ({
+                    bitwardensecretsmanager: {
+                        apiURL: args.apiUrl,
+                        identityURL: args.identityUrl,
+                        bitwardenServerSDKURL: pulumi.interpolate`https://${SDK_SERVER}.${namespace}.svc.cluster.local:${SDK_PORT}`,
+                        organizationID: args.organizationId,
+                        projectID: args.projectId,
+                        caProvider: { type: "Secret", name: TLS_SECRET, key: "ca.crt", namespace },
+                        auth: { secretRef: { credentials } },
                     },
-                },
+                }),
             },
             { parent: this, dependsOn: [operator, server] },
         );

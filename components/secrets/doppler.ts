@@ -1,5 +1,6 @@
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { clusterSecretStore } from "./external-secret-store";
 import type { ExternalSecrets } from "./external-secrets";
 
 export interface DopplerArgs {
@@ -26,41 +27,15 @@ export class Doppler extends pulumi.ComponentResource {
     constructor(name: string, args: DopplerArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:secrets:Doppler", name, {}, opts);
         const { namespace, release } = args.operator;
-        const token = new k8s.core.v1.Secret(
-            `${name}-token`,
-            {
-                metadata: { name: TOKEN_SECRET.name, namespace },
-                type: "Opaque",
-                stringData: { [TOKEN_SECRET.key]: args.token },
-            },
-            { parent: this },
-        );
-        this.store = new k8s.apiextensions.CustomResource(
+        this.store = clusterSecretStore(
             name,
             {
-                apiVersion: "external-secrets.io/v1",
-                kind: "ClusterSecretStore",
-                metadata: {
-                    name: DOPPLER_STORE,
-                    annotations: { "pulumi.com/waitFor": "condition=Ready" },
-                },
-                spec: {
-                    provider: {
-                        doppler: {
-                            auth: {
-                                secretRef: {
-                                    dopplerToken: {
-                                        name: token.metadata.name,
-                                        key: TOKEN_SECRET.key,
-                                        namespace,
-                                    },
-                                },
-                            },
-                            project: args.project,
-                            config: args.config,
-                        },
-                    },
-                },
+                store: DOPPLER_STORE,
+                token: { value: args.token, secret: TOKEN_SECRET.name, key: TOKEN_SECRET.key },
+                namespace,
+                provider: (dopplerToken) => ({
+                    doppler: { auth: { secretRef: { dopplerToken } }, project: args.project, config: args.config },
+                }),
             },
             { parent: this, dependsOn: release },
         );

@@ -60,6 +60,54 @@ export class ExternalSecretStore implements SecretStore {
     }
 }
 
+/** Where a provider of External Secrets finds the token. */
+export interface TokenReference {
+    readonly name: pulumi.Output<string>;
+    readonly key: string;
+    readonly namespace: pulumi.Output<string>;
+}
+
+export interface ClusterSecretStoreArgs {
+    /** Name of the ClusterSecretStore. */
+    store: string;
+    /** The one secret that is put into the cluster from outside, and the Secret it goes to. */
+    token: { readonly value: pulumi.Output<string>; readonly secret: string; readonly key: string };
+    /** Of the operator. */
+    namespace: pulumi.Output<string>;
+    /** `spec.provider`. */
+    provider(token: TokenReference): object;
+}
+
+/**
+ * A store with its token, part of `opts.parent`. Ready says that what it needs is there; whether the store takes the token,
+ * each ExternalSecret says.
+ */
+export function clusterSecretStore(
+    name: string,
+    { store, token, namespace, provider }: ClusterSecretStoreArgs,
+    opts: pulumi.CustomResourceOptions,
+): k8s.apiextensions.CustomResource {
+    const secret = new k8s.core.v1.Secret(
+        `${name}-token`,
+        {
+            metadata: { name: token.secret, namespace },
+            type: "Opaque",
+            stringData: { [token.key]: token.value },
+        },
+        opts.parent === undefined ? {} : { parent: opts.parent },
+    );
+    return new k8s.apiextensions.CustomResource(
+        name,
+        {
+            apiVersion: "external-secrets.io/v1",
+            kind: "ClusterSecretStore",
+            metadata: { name: store, annotations: { "pulumi.com/waitFor": "condition=Ready" } },
+            spec: { provider: provider({ name: secret.metadata.name, key: token.key, namespace }) },
+        },
+        opts,
+    );
+}
+
 /**
  * `transmission.openvpnUsername` as the stores' own tools spell names, which are those of environment variables:
  * TRANSMISSION_OPENVPN_USERNAME.

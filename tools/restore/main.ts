@@ -1,8 +1,6 @@
 /** `npm run restore -- <stack> --volume <namespace>/<claim> [--snapshot ID]`, or `--list`: volumes that Kopia backs up. */
-import { rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { privateDirectory } from "../../components/cluster/private-files";
+import { PrivateDirectory } from "../../bootstrap/private-directory";
 import { runProgram } from "../../lib/run-program";
 import { runMain, UserError } from "../../lib/user-error";
 import { openStack, stackNames } from "../../stacks";
@@ -25,10 +23,9 @@ runMain(async () => {
     if (volume === undefined && !own.has("--list")) throw new UserError(`which volume? ${USAGE}`);
     const kubeconfig = await openStack(stack, readStackValue(root, stack)).machines.kubeconfig({ root, timeout });
     if (!kubeconfig.ok) throw new UserError(`no kubeconfig of ${stack}: ${kubeconfig.reason}`);
-    const directory = privateDirectory(process.env);
+    const directory = new PrivateDirectory();
     try {
-        const file = join(directory, "kubeconfig");
-        writeFileSync(file, kubeconfig.value, { mode: 0o600 });
+        const file = directory.write("kubeconfig", kubeconfig.value);
         const around: Around = {
             kubectl: (args, stdin) =>
                 runProgram("kubectl", args, {
@@ -43,6 +40,6 @@ runMain(async () => {
         if (own.has("--list")) around.say(await listSnapshots(around, volume));
         else await restore(around, { volume: volume ?? "", ...(snapshot === undefined ? {} : { snapshot }) });
     } finally {
-        rmSync(directory, { recursive: true, force: true });
+        directory.remove();
     }
 });
