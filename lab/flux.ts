@@ -18,6 +18,8 @@ export const fluxKeys = z.strictObject({
     revision: gitRevision.default("refs/heads/main"),
     /** Directory that Flux starts from; what Pulumi owns is left out of it. docs/flux-apps.md */
     path: relativePath,
+    /** Directories below it in their order, each a Kustomization; absent: the path is one. docs/flux-apps.md */
+    layers: z.array(relativePath).min(1, { error: "at least one directory, or no layers" }).optional(),
     /** Set: Flux decrypts what the tree has encrypted with SOPS, by an age key that this computer has. */
     decryption: z
         .strictObject({
@@ -31,37 +33,38 @@ export const fluxKeys = z.strictObject({
 interface FluxConfig {
     readonly gitops?: z.output<typeof fluxKeys> | undefined;
     readonly apps: Apps;
-    readonly nodes: Parameters<typeof hasGpu>[0]["nodes"];
 }
 
-/** Namespaces of the platform, in which Flux applies nothing. In those of apps it may have some that are not declared here. */
-const PLATFORM_NAMESPACES = [
-    "cert-manager",
-    "cnpg-system",
-    DATABASE,
-    "external-secrets",
-    "flux-system",
-    GATEWAY_NAMESPACE,
-    "nvidia",
-    OBSERVABILITY,
-    "openebs",
-    "rook-ceph",
-    "system",
-    TAILNET_NAMESPACE,
-    "volsync-system",
-];
+/** What of a platform Flux leaves alone: it applies nothing in these namespaces, and nothing of these names. */
+export interface PlatformParts {
+    readonly namespaces: readonly string[];
+    /** Of parts in trees like the seed's, beside what `leaveToPulumi` knows. */
+    readonly names?: readonly string[];
+}
+
+/** Of a platform on Talos. In namespaces of apps Flux may have some that are not declared here. */
+export const talosParts = (config: Parameters<typeof hasGpu>[0]): PlatformParts => ({
+    namespaces: [
+        "cert-manager",
+        "cnpg-system",
+        DATABASE,
+        "external-secrets",
+        "flux-system",
+        GATEWAY_NAMESPACE,
+        "nvidia",
+        OBSERVABILITY,
+        "openebs",
+        "rook-ceph",
+        "system",
+        TAILNET_NAMESPACE,
+        "volsync-system",
+        ...(hasGpu(config, "intel") ? ["intel", "nfd"] : []),
+    ],
+});
 
 /** Namespaces that are made for apps. */
-export function sharedNamespaces(config: FluxConfig): string[] {
-    return Object.keys(appNamespaces(config.apps, "baseline")).filter(
-        (name) => !platformNamespaces(config).includes(name),
-    );
-}
-
-const platformNamespaces = (config: FluxConfig) => [
-    ...PLATFORM_NAMESPACES,
-    ...(hasGpu(config, "intel") ? ["intel", "nfd"] : []),
-];
+export const sharedNamespaces = (config: FluxConfig, parts: PlatformParts): string[] =>
+    Object.keys(appNamespaces(config.apps, "baseline")).filter((name) => !parts.namespaces.includes(name));
 
 /** Flux on its path in Git, where the configuration has one; what this program declares is left to it. */
 export function fluxSync(
@@ -69,16 +72,21 @@ export function fluxSync(
     config: FluxConfig,
     {
         ageKey,
+        parts,
         ...args
-    }: Pick<FluxSyncArgs, "cluster" | "operator"> & { readonly ageKey: FluxSyncArgs["ageKey"] | undefined },
+    }: Pick<FluxSyncArgs, "cluster" | "operator"> & {
+        readonly ageKey: FluxSyncArgs["ageKey"] | undefined;
+        readonly parts: PlatformParts;
+    },
     opts: pulumi.ComponentResourceOptions,
 ): FluxSync | undefined {
     const { gitops, apps } = config;
     if (gitops === undefined) return undefined;
     const leave = {
-        platformNamespaces: platformNamespaces(config),
-        sharedNamespaces: sharedNamespaces(config),
+        platformNamespaces: parts.namespaces,
+        sharedNamespaces: sharedNamespaces(config, parts),
         apps: Object.keys(apps),
+        ...(parts.names === undefined ? {} : { parts: parts.names }),
     };
     return lab.stage(
         "4 Flux",

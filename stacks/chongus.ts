@@ -24,7 +24,7 @@ import { appNamespaces, appSecrets } from "../lab/apps";
 import type { StackSummary } from "../lab/context";
 import { DOPPLER_TOKEN, dopplerStore } from "../lab/doppler";
 import { envoyWays } from "../lab/envoy";
-import { fluxApps, fluxSync, sharedNamespaces } from "../lab/flux";
+import { fluxApps, fluxSync, sharedNamespaces, talosParts } from "../lab/flux";
 import { hasGpu, talosGpus } from "../lab/gpus";
 import type { Lab } from "../lab/lab";
 import { OBSERVABILITY, observabilitySecrets, watch } from "../lab/observability";
@@ -136,8 +136,10 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     const secrets = doppler === undefined ? lab.secrets : new ExternalSecretStore(doppler);
     const core = doppler ?? operators;
     // Git takes over what is not declared here.
+    const parts = talosParts(config);
     const flux =
-        fluxOperator && fluxSync(lab, config, { cluster, operator: fluxOperator, ageKey: fluxKey }, lab.after(core));
+        fluxOperator &&
+        fluxSync(lab, config, { cluster, operator: fluxOperator, ageKey: fluxKey, parts }, lab.after(core));
 
     // Everything else stands on these and not on each other.
     const afterCore = lab.after(core);
@@ -185,7 +187,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     watch(lab, config.monitoring, platform, {
         storageClass: volumes.className,
         groups: alertGroups(config),
-        ...(flux === undefined ? {} : { flux: { sync: flux, sharedNamespaces: sharedNamespaces(config) } }),
+        ...(flux === undefined ? {} : { flux: { sync: flux, sharedNamespaces: sharedNamespaces(config, parts) } }),
     });
     edge.expose(
         "hubble",

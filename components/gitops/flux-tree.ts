@@ -7,6 +7,8 @@ export interface LeftToPulumi {
     readonly sharedNamespaces: readonly string[];
     /** Apps that this program declares, whoever delivers them. */
     readonly apps: readonly string[];
+    /** Names of the platform's parts in such trees, beside those that are known everywhere. */
+    readonly parts?: readonly string[];
 }
 
 /** One of `spec.patches` of a Flux Kustomization. */
@@ -69,22 +71,54 @@ const PLATFORM_NAMES = [
 const ALSO_CALLED: Readonly<Record<string, readonly string[]>> = { paperless: ["paperless-ngx"] };
 
 /** Names that a Kustomization of the tree must not have, in whatever namespace it is. */
-export function namesOfPulumi(apps: readonly string[]): string[] {
-    return [...PLATFORM_NAMES, ...apps.flatMap((app) => [app, ...(ALSO_CALLED[app] ?? [])])].sort();
+export function namesOfPulumi(apps: readonly string[], parts: readonly string[] = []): string[] {
+    return [...PLATFORM_NAMES, ...parts, ...apps.flatMap(namesOfApp)].sort();
 }
+
+const namesOfApp = (app: string): string[] => [app, ...(ALSO_CALLED[app] ?? [])];
 
 /**
  * Patches that take out of a built tree what Pulumi owns: an object that is not built is neither applied nor pruned.
  * Selectors are anchored regular expressions; https://fluxcd.io/flux/components/kustomize/kustomizations/#patches
  */
-export function leaveToPulumi({ platformNamespaces, sharedNamespaces, apps }: LeftToPulumi): FluxPatch[] {
+export function leaveToPulumi({ platformNamespaces, sharedNamespaces, apps, parts }: LeftToPulumi): FluxPatch[] {
     const platform = [...new Set([...KUBERNETES_NAMESPACES, ...platformNamespaces])];
     return [
         without({ namespace: anyOf(platform) }),
         without({ kind: "Namespace", name: anyOf([...platform, ...sharedNamespaces]) }),
-        without({ group: "kustomize.toolkit.fluxcd.io", kind: "Kustomization", name: anyOf(namesOfPulumi(apps)) }),
+        without({
+            group: "kustomize.toolkit.fluxcd.io",
+            kind: "Kustomization",
+            name: anyOf(namesOfPulumi(apps, parts)),
+        }),
         // The seed's component flux/alerts; here they are made with the namespace.
         without({ group: "notification.toolkit.fluxcd.io", namespace: anyOf(sharedNamespaces) }),
+    ];
+}
+
+/**
+ * The same for a tree whose apps are directories of plain objects and whose Kustomizations hold many of them: an app's own
+ * objects go too, by name, and a Kustomization of the tree builds without them as its parent does.
+ */
+export function leaveObjectsToPulumi(left: LeftToPulumi): FluxPatch[] {
+    const { sharedNamespaces, apps } = left;
+    const patches = [
+        ...leaveToPulumi(left),
+        ...(apps.length === 0 || sharedNamespaces.length === 0
+            ? []
+            : [
+                  without({
+                      namespace: anyOf(sharedNamespaces),
+                      name: `(${anyOf(apps.flatMap(namesOfApp))})(-.*)?`,
+                  }),
+              ]),
+    ];
+    return [
+        ...patches,
+        {
+            target: { group: "kustomize.toolkit.fluxcd.io", kind: "Kustomization" },
+            patch: JSON.stringify([{ op: "add", path: "/spec/patches", value: patches }]),
+        },
     ];
 }
 

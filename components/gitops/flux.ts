@@ -6,7 +6,7 @@ import { podSecurityNamespace } from "../cluster/namespaces";
 import type { Cluster } from "../platform";
 import { deliverFluxAgeKey, FLUX_AGE_KEY, type FluxAgeKey } from "../secrets/flux-age-key";
 import type { GitApp } from "./delivery";
-import { leaveToPulumi, type LeftToPulumi } from "./flux-tree";
+import { leaveObjectsToPulumi, leaveToPulumi, type LeftToPulumi } from "./flux-tree";
 
 /** flux-operator, which installs and upgrades Flux; https://fluxcd.control-plane.io/operator/ */
 export class FluxOperator extends pulumi.ComponentResource {
@@ -47,6 +47,8 @@ export interface FluxSyncArgs {
     revision: string;
     /** Directory that Flux starts from, without a leading slash. */
     path: string;
+    /** Directories below it, each a Kustomization of its name that waits for the one before; absent: the path is one. */
+    layers?: readonly string[] | undefined;
     /** What of that tree is not Flux'. */
     leave: LeftToPulumi;
     /** Key for Kustomizations of the tree with `decryption.provider: sops`; absent: there are none. */
@@ -123,25 +125,41 @@ export class FluxSync extends pulumi.ComponentResource {
                 afterInstance,
             );
         }
-        new k8s.apiextensions.CustomResource(
-            `${name}-root`,
-            {
-                apiVersion: "kustomize.toolkit.fluxcd.io/v1",
-                kind: "Kustomization",
-                metadata: { name: FLUX_ROOT, namespace: this.namespace },
-                spec: {
-                    sourceRef: { kind: "GitRepository", name: this.source.metadata.name },
-                    path: `./${args.path}`,
-                    interval: "10m",
-                    retryInterval: "2m",
-                    prune: true,
-                    // On destroy what hangs on it goes while Flux still runs.
-                    deletionPolicy: "WaitForTermination",
-                    patches: leaveToPulumi(args.leave),
+        const { layers, path } = args;
+        const follow = (logical: string, kustomization: string, directory: string, more: object) =>
+            new k8s.apiextensions.CustomResource(
+                logical,
+                {
+                    apiVersion: "kustomize.toolkit.fluxcd.io/v1",
+                    kind: "Kustomization",
+                    metadata: { name: kustomization, namespace: this.namespace },
+                    spec: {
+                        sourceRef: { kind: "GitRepository", name: this.source.metadata.name },
+                        path: `./${directory}`,
+                        interval: "10m",
+                        retryInterval: "2m",
+                        prune: true,
+                        // On destroy what hangs on it goes while Flux still runs.
+                        deletionPolicy: "WaitForTermination",
+                        ...more,
+                    },
                 },
-            },
-            { parent: this },
-        );
+                { parent: this },
+            );
+        if (layers === undefined) {
+            follow(`${name}-root`, FLUX_ROOT, path, { patches: leaveToPulumi(args.leave) });
+        } else {
+            const names = layers.map((layer) => layer.replaceAll("/", "-"));
+            const patches = leaveObjectsToPulumi(args.leave);
+            for (const [index, layer] of layers.entries()) {
+                const [own, before] = [names[index] ?? layer, names[index - 1]];
+                follow(`${name}-${own}`, own, `${path}/${layer}`, {
+                    ...(before === undefined ? {} : { dependsOn: [{ name: before }] }),
+                    ...(args.ageKey === undefined ? {} : { decryption: DECRYPTION }),
+                    patches,
+                });
+            }
+        }
         this.registerOutputs({});
     }
 }
@@ -191,6 +209,9 @@ function memoryPatch(controller: string) {
         ]),
     };
 }
+
+/** What the tree's first Kustomizations themselves are encrypted with. */
+const DECRYPTION = { provider: "sops", secretRef: { name: FLUX_AGE_KEY.secret } } as const;
 
 /** A Kustomization finds a key in its own namespace only; this one serves those of every namespace. */
 const DECRYPTION_PATCH = {
