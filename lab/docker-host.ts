@@ -8,7 +8,8 @@ import { show, type CrossRule } from "../config/parse";
 import { claimedTwice, networksApart, outside, type Claim } from "../config/rules";
 import { appDevicesAskedBy, type Apps } from "./apps";
 import { clusterNetworks, networkSizes, type ClusterNetworks } from "./cluster-networks";
-import { isRecord, lanOf, NODE_CAPACITY } from "./parts";
+import { lanOf, NODE_CAPACITY } from "./parts";
+import { isRecord } from "../lib/json";
 
 /** `docker` of a schema. */
 export const dockerKeys = z.strictObject({

@@ -5,7 +5,8 @@ import type { StackClaim } from "../config/claims";
 import { addressRange, cidr, ipv4, isGoRegExp } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { networkEdges, networksApart, outside, type Claim } from "../config/rules";
-import { isRecord, lanOf } from "./parts";
+import { lanOf } from "./parts";
+import { isRecord } from "../lib/json";
 
 /** Keys of a schema's `network`. */
 export const lanPoolKeys = {

@@ -1,4 +1,5 @@
 /** Small parts that the recipes' schemas share. */
+import { isRecord } from "../lib/json";
 import { z } from "zod";
 import { canonicalCidr, isIpv4 } from "../components/network/addresses";
 import type { SharedLibrary } from "../components/storage/volumes";
@@ -50,8 +51,4 @@ export function lanOf(
     if (lan !== undefined) return typeof lan === "string" && isCidr(lan) ? { lan, said } : undefined;
     const address = isRecord(node) ? node["address"] : undefined;
     return typeof address === "string" && isIpv4(address) ? { lan: canonicalCidr(`${address}/24`), said } : undefined;
-}
-
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-    return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -10,7 +10,7 @@ import { accountClaims, cloudAccounts } from "./accounts";
 import { appRules, type Offers } from "./apps";
 import type { AgeKeyPlace, CloudAccounts, SecretsFile, StackContext, StackSummary } from "./context";
 import { Lab, type LabConfig } from "./lab";
-import { isRecord } from "./parts";
+import { isRecord } from "../lib/json";
 
 /** A recipe's whole definition. `C`: its parsed configuration. */
 export interface RecipeDefinition<C extends LabConfig & { readonly domain: string }> {

@@ -8,7 +8,8 @@ import type { StackClaim } from "../config/claims";
 import { cidr, ipv4, label, macAddress, relativePath, spelled, whole } from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
 import { claimedTwice, networkEdges, outside, type Claim } from "../config/rules";
-import { isRecord, NODE_CAPACITY } from "./parts";
+import { NODE_CAPACITY } from "./parts";
+import { isRecord } from "../lib/json";
 import type { TalosStorageConfig } from "./talos-storage";
 
 /** A disk by its stable name; sdX names change from boot to boot. */

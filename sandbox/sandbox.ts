@@ -1,4 +1,5 @@
 /** A sandbox of one stack: everything around the engine, brought up in order and taken down in reverse. */
+import { member, record } from "../lib/json";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { parse, stringify } from "yaml";
@@ -293,12 +294,8 @@ export class Sandbox {
     }
 }
 
-function record(value: unknown): Record<string, unknown> {
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
-}
-
 /** True when the SOPS document has a value at every path. */
 function hasAll(document: string, refs: readonly string[]): boolean {
-    const tree = record(parse(document));
-    return refs.every((ref) => ref.split(".").reduce<unknown>((node, part) => record(node)[part], tree) !== undefined);
+    const tree: unknown = parse(document);
+    return refs.every((ref) => member(tree, ...ref.split(".")) !== undefined);
 }

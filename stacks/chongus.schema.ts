@@ -14,7 +14,8 @@ import { gatewayClaims, gatewayDefaults, gatewayKeys } from "../lab/envoy";
 import { fluxKeys } from "../lab/flux";
 import { gpuSum } from "../lab/gpus";
 import { observability, observabilityBuckets, observabilityHosts } from "../lab/observability";
-import { deliveryNeedsGit, hostClaims, isRecord, lanOf } from "../lab/parts";
+import { deliveryNeedsGit, hostClaims, lanOf } from "../lab/parts";
+import { isRecord } from "../lib/json";
 import { frozen, phaseOutKeys } from "../lab/phase-out";
 import { oneEachNode, postgresBuckets, postgresKeys } from "../lab/postgres";
 import {

@@ -1,4 +1,5 @@
 /** Reads Pulumi.<stack>.yaml without an engine, for plan, sandbox and tests. */
+import { record } from "../lib/json";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CONFIG_KEY, didYouMean } from "../config/parse";
@@ -41,8 +42,4 @@ export function readStackValue(root: string, stack: string): unknown {
         );
     }
     return config[key];
-}
-
-function record(value: unknown): Record<string, unknown> {
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 }

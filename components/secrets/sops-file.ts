@@ -3,6 +3,7 @@
  * place, the whole is as it was written (the MAC), and what should be encrypted is.
  * https://getsops.io/docs/#encryption-protocol, and sops.go, aes/cipher.go of getsops/sops
  */
+import { member } from "../../lib/json";
 import { createDecipheriv, createHash } from "node:crypto";
 import { type Document, isAlias, isMap, isScalar, isSeq, type Node, parseDocument } from "yaml";
 import type { Identity } from "./age-identities";
@@ -231,13 +232,7 @@ function textOf(leaf: unknown): string {
 
 /** The value at a dotted path; undefined for what is no text or number. */
 export function valueAt(tree: unknown, path: string): string | undefined {
-    const value = path
-        .split(".")
-        .reduce<unknown>(
-            (node, part) =>
-                typeof node === "object" && node !== null ? (node as Record<string, unknown>)[part] : undefined,
-            tree,
-        );
+    const value = member(tree, ...path.split("."));
     return typeof value === "string" || typeof value === "number" ? String(value) : undefined;
 }
 

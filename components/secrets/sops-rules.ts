@@ -1,14 +1,15 @@
 /** Who can read what, from .sops.yaml; https://getsops.io/docs/#using-sopsyaml-conf-to-select-kms-pgp-and-age-for-new-files */
+import { member } from "../../lib/json";
 import { parse } from "yaml";
 
 /** age recipients of the first creation rule that covers a path (seen from .sops.yaml); undefined when none does. */
 export function recipientsFor(sopsYaml: string, path: string): string[] | undefined {
     const document: unknown = parse(sopsYaml);
-    for (const rule of list(field(document, "creation_rules"))) {
-        const pattern = field(rule, "path_regex");
+    for (const rule of list(member(document, "creation_rules"))) {
+        const pattern = member(rule, "path_regex");
         if (typeof pattern === "string" && !matches(pattern, path)) continue;
-        const groups = list(field(rule, "key_groups")).flatMap((group) => list(field(group, "age")));
-        const direct = field(rule, "age");
+        const groups = list(member(rule, "key_groups")).flatMap((group) => list(member(group, "age")));
+        const direct = member(rule, "age");
         return [...groups, ...(typeof direct === "string" ? direct.split(",") : list(direct))].map((recipient) =>
             String(recipient).trim(),
         );
@@ -35,10 +36,6 @@ function matches(pattern: string, path: string): boolean {
     } catch {
         return true;
     }
-}
-
-function field(value: unknown, key: string): unknown {
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>)[key] : undefined;
 }
 
 function list(value: unknown): unknown[] {

@@ -1,3 +1,4 @@
+import { isRecord } from "../../lib/json";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Answer } from "./answer";
@@ -63,7 +64,7 @@ const LOG_LENGTH = 2000;
 export function json(request: Request): Record<string, unknown> | undefined {
     try {
         const value: unknown = JSON.parse(request.body);
-        return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+        return isRecord(value) ? value : undefined;
     } catch {
         return undefined;
     }

@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, request as httpRequest } from "node:http";
 import { Agent, request } from "node:https";
 import { exchange } from "../../lib/http-exchange";
+import { tlsOf } from "../../lib/kubeconfig";
 import { readAccess } from "./kubeconfig";
 
 /** An answer other than 2xx. */
@@ -42,7 +43,9 @@ const WATCH_SILENCE_MS = 330_000;
 
 /** Opens a client for the current context of a kubeconfig file; throws as {@link readAccess} does. */
 export function openKube(kubeconfig: string): Kube {
-    const { server, token, ...tls } = readAccess(kubeconfig);
+    const access = readAccess(kubeconfig);
+    const { server, token } = access;
+    const tls = tlsOf(access);
     const secure = server.startsWith("https:");
     const agent = secure
         ? new Agent({ keepAlive: true, maxSockets: 8, ...tls })

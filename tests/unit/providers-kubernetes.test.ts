@@ -5,7 +5,7 @@ import { kubernetesPlugin } from "../../sandbox/providers/kubernetes";
 import { checkpoint, readCheckpoint } from "../../sandbox/providers/kubernetes/checkpoint";
 import { forceNew, replaces } from "../../sandbox/providers/kubernetes/force-new";
 import { selectPath } from "../../sandbox/providers/kubernetes/json-path";
-import { readKubeconfig, resolveAccess } from "../../sandbox/providers/kubernetes/kubeconfig";
+import { readKubeconfig, resolveAccess } from "../../lib/kubeconfig";
 import { takeOver } from "../../sandbox/providers/kubernetes/managers";
 import { canonicalQuantity, fromWireKeys, normalize, toWireKeys } from "../../sandbox/providers/kubernetes/normalize";
 import { diffObject, ignore, prune } from "../../sandbox/providers/kubernetes/object-diff";

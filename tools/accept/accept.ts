@@ -1,7 +1,8 @@
 /** What a stack's state keeps when its cluster was installed anew: everything that was outside of the cluster. */
 import { NO_CLUSTER } from "../../components/cluster/cluster-uid";
 import { CLUSTER_OUTPUT } from "../../lab/delivered";
-import { isRecord, records, textOf } from "../live/get";
+import { isRecord, records } from "../../lib/json";
+import { textOf } from "../live/get";
 import { UserError } from "../../lib/user-error";
 
 /**

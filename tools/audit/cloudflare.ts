@@ -1,6 +1,7 @@
 /** What is in the zone and in the tunnel list. */
 import type { CloudflareReader } from "../live/cloudflare";
-import { isRecord, orReason, records, textOf } from "../live/get";
+import { isRecord, records } from "../../lib/json";
+import { orReason, textOf } from "../live/get";
 import type { Told } from "../../lib/told";
 import { dnsKey, rulesKey, tunnelKey, TYPES, type Live } from "./things";
 

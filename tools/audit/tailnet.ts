@@ -1,6 +1,7 @@
 /** What is in the tailnet: devices, auth keys, policy file, DNS. */
 import { stacksIn } from "../../components/tailnet/policy";
-import { isRecord, orReason, records, textOf } from "../live/get";
+import { isRecord, records } from "../../lib/json";
+import { orReason, textOf } from "../live/get";
 import type { Told } from "../../lib/told";
 import type { TailscaleReader } from "../live/tailscale";
 import { tailnetKey, TYPES, type Live } from "./things";

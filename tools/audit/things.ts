@@ -1,5 +1,6 @@
 /** What audit compares: things by a key that says the same of a declaration, of a line in the state, and of what is there. */
-import { isRecord, records, textOf } from "../live/get";
+import { isRecord, records } from "../../lib/json";
+import { textOf } from "../live/get";
 
 /** Where a thing lives. */
 export type Place = "zone" | "tunnels" | "tailnet" | "cluster";

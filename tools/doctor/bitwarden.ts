@@ -7,7 +7,8 @@ import { storeKey } from "../../components/secrets/external-secret-store";
 import type { CloudAccounts } from "../../lab/context";
 import { findingsOf, type Finding } from "../../lib/finding";
 import type { Told } from "../../lib/told";
-import { get, objectOf, orReason, records, textOf } from "../live/get";
+import { records } from "../../lib/json";
+import { get, objectOf, orReason, textOf } from "../live/get";
 import { postForm } from "../live/grant";
 
 const say = findingsOf("bitwarden");

@@ -1,6 +1,7 @@
 /** The Cloudflare token: alive, and allowed to do what the plan will ask of it. */
 import { cloudflareReader } from "../live/cloudflare";
-import { orReason, records, textOf } from "../live/get";
+import { records } from "../../lib/json";
+import { orReason, textOf } from "../live/get";
 import type { Told } from "../../lib/told";
 import type { CloudAccounts } from "../../lab/context";
 import { findingsOf, type Finding } from "../../lib/finding";

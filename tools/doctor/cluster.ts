@@ -1,5 +1,6 @@
 /** The Kubernetes API, reached as the program reaches it. */
-import { isRecord, records, textOf, Unreachable } from "../live/get";
+import { isRecord, records } from "../../lib/json";
+import { textOf, Unreachable } from "../live/get";
 import type { Told } from "../../lib/told";
 import { kubeReader } from "../live/kube";
 import { findingsOf, type Finding } from "../../lib/finding";

@@ -1,6 +1,7 @@
 /** The Doppler service token. https://docs.doppler.com/reference/auth-me */
 import type { CloudAccounts } from "../../lab/context";
-import { get, isRecord, objectOf, orReason, records, textOf } from "../live/get";
+import { isRecord, records } from "../../lib/json";
+import { get, objectOf, orReason, textOf } from "../live/get";
 import type { Told } from "../../lib/told";
 import { findingsOf, type Finding } from "../../lib/finding";
 

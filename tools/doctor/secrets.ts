@@ -6,7 +6,8 @@ import { parse } from "yaml";
 import type { SecretValues } from "../../components/secrets/sops";
 import { recipientsFor } from "../../components/secrets/sops-rules";
 import type { SecretsFile } from "../../lab/context";
-import { isRecord, records, textOf } from "../live/get";
+import { isRecord, records } from "../../lib/json";
+import { textOf } from "../live/get";
 import type { Told } from "../../lib/told";
 import { findingsOf, type Finding } from "../../lib/finding";
 

@@ -1,5 +1,6 @@
 /** Cloudflare's API v4, read only. https://developers.cloudflare.com/api/ */
-import { get, objectOf, records, textOf } from "./get";
+import { records } from "../../lib/json";
+import { get, objectOf, textOf } from "./get";
 import type { Told } from "../../lib/told";
 
 export interface CloudflareReader {

@@ -1,4 +1,5 @@
 /** The one way in which doctor and audit ask an API anything: GET. */
+import { isRecord } from "../../lib/json";
 import { setTimeout as sleep } from "node:timers/promises";
 import { exchange, type Exchange } from "../../lib/http-exchange";
 import type { Told } from "../../lib/told";
@@ -61,15 +62,6 @@ export function objectOf({ body }: Answer): Record<string, unknown> | undefined 
     } catch {
         return undefined;
     }
-}
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-    return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** The objects of a list; empty for anything else. */
-export function records(value: unknown): Record<string, unknown>[] {
-    return Array.isArray(value) ? value.filter(isRecord) : [];
 }
 
 /** A text field; "" when it is none. */

@@ -1,7 +1,8 @@
 /** The Kubernetes API, read only. Objects come without their contents: their metadata is all that is asked for. */
-import { get, objectOf, records, textOf, type Answer } from "./get";
+import { records } from "../../lib/json";
+import { get, objectOf, textOf, type Answer } from "./get";
 import type { Told } from "../../lib/told";
-import { accessOf } from "../../lib/kubeconfig";
+import { accessOf, tlsOf } from "../../lib/kubeconfig";
 
 export interface ObjectMeta {
     readonly name: string;
@@ -38,7 +39,9 @@ const METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.
 
 /** Throws an `Error` on a kubeconfig that names no server; its methods throw `Unreachable`. */
 export function kubeReader(kubeconfig: string, timeout: number): KubeReader {
-    const { server, token, ...tls } = accessOf(kubeconfig);
+    const access = accessOf(kubeconfig);
+    const { server, token } = access;
+    const tls = tlsOf(access);
     const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` };
     const call = (path: string, accept = "application/json"): Promise<Answer> =>
         get(server + path, { headers: { accept, ...authorization }, tls, timeout });

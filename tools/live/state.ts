@@ -1,6 +1,7 @@
 /** What the engine's state holds, where engine and state are at hand. Secrets in it stay encrypted. */
 import { lastLine, type Run } from "../../lib/run-program";
-import { isRecord, records, textOf } from "./get";
+import { isRecord, records } from "../../lib/json";
+import { textOf } from "./get";
 
 export interface StateResource {
     readonly urn: string;

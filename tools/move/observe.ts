@@ -1,5 +1,6 @@
 /** Looks at the objects of an app in one cluster. Reads only. */
-import { isRecord, records, textOf, Unreachable } from "../live/get";
+import { isRecord, records } from "../../lib/json";
+import { textOf, Unreachable } from "../live/get";
 import type { Told } from "../../lib/told";
 import type { KubeReader } from "../live/kube";
 import type { Side } from "./sides";

@@ -1,7 +1,8 @@
 /** A volume as it was: the app is stopped, a Job of Kopia's restores the snapshot, the app is started again. */
 import { lastLine, type Ran } from "../../lib/run-program";
 import { UserError } from "../../lib/user-error";
-import { isRecord, records, textOf } from "../live/get";
+import { isRecord, records } from "../../lib/json";
+import { textOf } from "../live/get";
 
 /** Runs kubectl against the stack's cluster. */
 export type Kubectl = (args: readonly string[], input?: string) => Promise<Ran>;

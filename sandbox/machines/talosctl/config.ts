@@ -1,4 +1,5 @@
 /** Machine configurations of the simulated talosctl: made from secrets and patches, checked, compared. */
+import { isRecord, record } from "../../../lib/json";
 import { createHash } from "node:crypto";
 import { parse } from "yaml";
 import { Refused } from "./flags";
@@ -71,10 +72,10 @@ export function generate(
 function merge(base: Tree, patch: Tree): Tree {
     const result = { ...base };
     for (const [key, value] of Object.entries(patch)) {
-        if (isTree(value) && value["$patch"] === "delete") {
+        if (isRecord(value) && value["$patch"] === "delete") {
             if (!(key in result)) throw new Refused(`patch delete: failed to delete path '${key}': lookup failed`);
             Reflect.deleteProperty(result, key);
-        } else result[key] = isTree(value) && isTree(result[key]) ? merge(result[key], value) : value;
+        } else result[key] = isRecord(value) && isRecord(result[key]) ? merge(result[key], value) : value;
     }
     return result;
 }
@@ -110,7 +111,7 @@ export function compare(current: Tree, next: Tree): "nothing" | "no-reboot" | "r
 /** The same for the same content, in whatever order its keys are. */
 function text(value: unknown): string {
     return JSON.stringify(value, (_, item: unknown) =>
-        isTree(item) ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1))) : item,
+        isRecord(item) ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1))) : item,
     );
 }
 
@@ -124,9 +125,5 @@ export function digest(text: string): string {
 }
 
 export function tree(value: unknown): Tree {
-    return isTree(value) ? value : {};
-}
-
-function isTree(value: unknown): value is Tree {
-    return typeof value === "object" && value !== null && !Array.isArray(value);
+    return record(value);
 }

@@ -3,7 +3,7 @@ import * as https from "node:https";
 import { setTimeout as sleep } from "node:timers/promises";
 import { exchange, type Exchange } from "../../../lib/http-exchange";
 import { isObject, list, num, text, type Json, type Props } from "../values";
-import type { Access } from "./kubeconfig";
+import type { Access } from "../../../lib/kubeconfig";
 
 /** The API server's refusal, from its Status object. */
 export class StatusError extends Error {

@@ -3,7 +3,7 @@ import type { DiffResult } from "../diff";
 import type { CheckFailure, Plugin, PluginOptions } from "../plugin";
 import type { Processes } from "../process";
 import { KubeClient } from "./client";
-import { activeCluster, readKubeconfig, resolveAccess } from "./kubeconfig";
+import { activeCluster, readKubeconfig, resolveAccess } from "../../../lib/kubeconfig";
 import { Releases } from "./release";
 import { KubernetesSession, type Settings } from "./session";
 
@@ -104,7 +104,7 @@ function cluster(inputs: Props): Json {
     }
     try {
         const { config } = readKubeconfig(kubeconfig);
-        return activeCluster(config, text(inputs, "context"), text(inputs, "cluster")) ?? null;
+        return (activeCluster(config, text(inputs, "context"), text(inputs, "cluster")) ?? null) as Json;
     } catch {
         return kubeconfig;
     }
