@@ -35,6 +35,8 @@ export interface StackSummary {
     readonly dns?: readonly DnsRecordRow[];
     /** Routes that a person must set on the LAN's router. */
     readonly routes?: readonly StaticRoute[];
+    /** What a person should know of the cluster and no table shows, a sentence each. */
+    readonly notes?: readonly string[];
     /** Who delivers each app, for the next `up`. */
     readonly delivery: Readonly<Record<string, pulumi.Output<Delivery>>>;
     /** Stages of the bootstrap in the order of their making. */

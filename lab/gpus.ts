@@ -1,37 +1,103 @@
-/** GPUs of a cluster on Talos, by maker: what the machines have, and what hands them out. */
+/** GPUs of a cluster, by maker: what the machines have, how they are shared, and what hands them out. */
 import type * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
 import { RENDER_GROUP } from "../bootstrap/talos/machine-config";
+import { crds } from "../components/crds";
 import { IntelGpus } from "../components/gpu/intel";
 import { NvidiaGpus } from "../components/gpu/nvidia";
 import type { Cluster, Platform } from "../components/platform";
+import { bytes, whole } from "../config/fields";
+import type { CrossRule } from "../config/parse";
 
-interface GpuMachines {
+export interface GpuMachines {
     readonly nodes: readonly {
         readonly name: string;
         readonly gpus: Readonly<Record<"nvidia" | "intel", number>>;
     }[];
 }
 
+/** How GPUs are shared, `gpus` of a schema. docs/gpus.md */
+export const gpuKeys = z.strictObject({
+    nvidia: z
+        .strictObject({
+            /** Apps that one GPU serves by turns. Nothing divides its memory among them. */
+            shares: whole(1, 48).default(1),
+            /** Memory of one GPU, for the note in the plan. */
+            memory: bytes.optional(),
+        })
+        .prefault({}),
+    intel: z
+        .strictObject({
+            /** Apps that one GPU serves. */
+            shares: whole(1, 48).default(1),
+            /** Number of the group of /dev/dri/renderD* on the machines, which is not the same everywhere: `getent group render`. */
+            renderGroup: whole(1, 2147483647).optional(),
+        })
+        .prefault({}),
+});
+
+export type GpuSharing = z.output<typeof gpuKeys>;
+
+/** What a configuration says of GPUs; without `gpus` each serves one app. */
+export type GpuConfig = GpuMachines & { readonly gpus?: GpuSharing };
+
 export const hasGpu = ({ nodes }: GpuMachines, maker: "nvidia" | "intel"): boolean =>
     nodes.some(({ gpus }) => gpus[maker] > 0);
 
-/** How many GPUs of a maker there are. */
-export const gpuSum = ({ nodes }: GpuMachines, maker: "nvidia" | "intel"): number =>
-    nodes.reduce((sum, { gpus }) => sum + gpus[maker], 0);
+const sharesOf = ({ gpus }: Pick<GpuConfig, "gpus">, maker: "nvidia" | "intel"): number => gpus?.[maker].shares ?? 1;
 
-/** Builds what the machines call for. `layers`: with namespaces of their own. */
-export function talosGpus(
-    config: GpuMachines,
-    cluster: Cluster,
-    opts: pulumi.ComponentResourceOptions,
-): { readonly gpus: NonNullable<Platform["gpus"]>; readonly layers: pulumi.ComponentResource[] } {
-    const nvidia = hasGpu(config, "nvidia") ? new NvidiaGpus("nvidia", {}, opts) : undefined;
-    const inMachines = Object.fromEntries(
-        config.nodes.filter(({ gpus }) => gpus.intel > 0).map(({ name, gpus }) => [name, gpus.intel]),
-    );
-    const intel = hasGpu(config, "intel")
-        ? new IntelGpus("intel-gpus", { cluster, gpus: inMachines, renderGroup: RENDER_GROUP }, opts)
-        : undefined;
+/** How many apps GPUs of a maker serve. */
+export const gpuSum = (config: GpuConfig, maker: "nvidia" | "intel"): number =>
+    config.nodes.reduce((sum, { gpus }) => sum + gpus[maker], 0) * sharesOf(config, maker);
+
+/** The same of one machine, for `Offers`. */
+export const gpusOf = ({ gpus }: GpuMachines["nodes"][number], config: Pick<GpuConfig, "gpus">) => ({
+    nvidia: gpus.nvidia * sharesOf(config, "nvidia"),
+    intel: gpus.intel * sharesOf(config, "intel"),
+});
+
+/** Without the group a container cannot open the device, and the app transcodes on the processor without a word. */
+export const gpuRules: readonly CrossRule<GpuConfig>[] = [
+    (config) =>
+        hasGpu(config, "intel") && config.gpus?.intel.renderGroup === undefined
+            ? [
+                  {
+                      rule: "render-group-missing",
+                      path: "gpus.intel.renderGroup",
+                      got: "nothing",
+                      allowed:
+                          "the number of the group of /dev/dri/renderD128, the same on each machine with an Intel GPU",
+                      suggestion: "getent group render  on each of them shows it",
+                  },
+              ]
+            : [],
+];
+
+/** What the plan says of GPUs that are shared. */
+export function gpuNotes(config: GpuConfig): string[] {
+    const { shares, memory } = config.gpus?.nvidia ?? { shares: 1 };
+    if (shares === 1 || !hasGpu(config, "nvidia")) return [];
+    return [
+        `Each NVIDIA GPU serves ${shares} apps by turns. Nothing isolates their memory${memory === undefined ? "" : `: all share its ${memory}`}, ` +
+            "and one that takes too much makes the others fail. docs/gpus.md",
+    ];
+}
+
+/** CRDs that the GPUs' operators need below them. */
+export const gpuBundles = (config: GpuMachines) =>
+    hasGpu(config, "intel") ? [crds.nodeFeatureDiscovery, crds.intelDevicePlugins] : [];
+
+interface Gpus {
+    readonly gpus: NonNullable<Platform["gpus"]>;
+    /** With namespaces of their own. */
+    readonly layers: pulumi.ComponentResource[];
+}
+
+/** In each machine that has one. */
+const inMachines = ({ nodes }: GpuMachines, maker: "nvidia" | "intel"): Record<string, number> =>
+    Object.fromEntries(nodes.filter(({ gpus }) => gpus[maker] > 0).map(({ name, gpus }) => [name, gpus[maker]]));
+
+function built(nvidia: NvidiaGpus | undefined, intel: IntelGpus | undefined): Gpus {
     return {
         gpus: {
             ...(nvidia === undefined ? {} : { nvidia: nvidia.gpu }),
@@ -40,3 +106,48 @@ export function talosGpus(
         layers: [nvidia, intel].filter((layer) => layer !== undefined),
     };
 }
+
+/** Builds what machines with Talos call for. */
+export function talosGpus(config: GpuMachines, cluster: Cluster, opts: pulumi.ComponentResourceOptions): Gpus {
+    const gpus = inMachines(config, "intel");
+    return built(
+        hasGpu(config, "nvidia") ? new NvidiaGpus("nvidia", {}, opts) : undefined,
+        hasGpu(config, "intel")
+            ? new IntelGpus("intel-gpus", { cluster, gpus, renderGroup: RENDER_GROUP }, opts)
+            : undefined,
+    );
+}
+
+/**
+ * Builds what machines with k3s call for; drivers and NVIDIA's toolkit are on them: docs/gpus.md. `config.nodes`: those that are in the
+ * cluster, without an optional one that is absent. Intel's part wants cert-manager and the CRD layer before `opts`, with
+ * `gpuBundles`: the webhook of its operator is waited for, so that no GpuDevicePlugin meets a kind that is not there.
+ */
+export function k3sGpus(config: GpuConfig, cluster: Cluster, opts: pulumi.ComponentResourceOptions): Gpus {
+    const renderGroup = config.gpus?.intel.renderGroup;
+    return built(
+        hasGpu(config, "nvidia")
+            ? new NvidiaGpus(
+                  "nvidia",
+                  { shares: sharesOf(config, "nvidia"), k3s: { cluster, gpus: inMachines(config, "nvidia") } },
+                  opts,
+              )
+            : undefined,
+        hasGpu(config, "intel") && renderGroup !== undefined
+            ? new IntelGpus(
+                  "intel-gpus",
+                  {
+                      cluster,
+                      gpus: inMachines(config, "intel"),
+                      sharedDevNum: sharesOf(config, "intel"),
+                      renderGroup,
+                      look: LOOK_ON_UBUNTU,
+                  },
+                  opts,
+              )
+            : undefined,
+    );
+}
+
+const LOOK_ON_UBUNTU = `Is the GPU on (BIOS), is  nodes[].gpus.intel  right, does  ls /dev/dri  on the machine show renderD128 (driver i915)?
+Then  kubectl get pod --namespace intel  and  kubectl logs --namespace nfd deploy/node-feature-discovery-master ; docs/gpus.md`;

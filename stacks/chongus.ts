@@ -25,7 +25,7 @@ import type { StackSummary } from "../lab/context";
 import { DOPPLER_TOKEN, dopplerStore } from "../lab/doppler";
 import { envoyWays } from "../lab/envoy";
 import { fluxApps, fluxSync, sharedNamespaces, talosParts } from "../lab/flux";
-import { hasGpu, talosGpus } from "../lab/gpus";
+import { gpuBundles, hasGpu, talosGpus } from "../lab/gpus";
 import type { Lab } from "../lab/lab";
 import { OBSERVABILITY, observabilitySecrets, watch } from "../lab/observability";
 import { DATABASE, postgresSecrets, postgresServer } from "../lab/postgres";
@@ -217,7 +217,7 @@ const bundles = (config: ChongusConfig) => [
     ...(config.secrets.doppler === undefined ? [] : [crds.externalSecrets]),
     crds.envoyGateway,
     crds.snapshots,
-    ...(hasGpu(config, "intel") ? [crds.nodeFeatureDiscovery, crds.intelDevicePlugins] : []),
+    ...gpuBundles(config),
 ];
 
 /** Groups of alerts for what the cluster has. */

@@ -5,6 +5,7 @@ import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
 import { NodeFeatureDiscovery } from "../cluster/node-feature-discovery";
 import type { Cluster, Gpu } from "../platform";
+import { offered } from "./offered";
 
 export interface IntelGpusArgs {
     cluster: Pick<Cluster, "kubeconfig">;
@@ -14,6 +15,8 @@ export interface IntelGpusArgs {
     sharedDevNum?: number;
     /** Group that owns the render nodes (/dev/dri/renderD*) on the machines. */
     renderGroup: number;
+    /** Where a person looks when a node does not offer its GPUs; default: on a machine with Talos. */
+    look?: string;
 }
 
 /** Extended resource of an Intel GPU with the driver i915. */
@@ -63,25 +66,22 @@ export class IntelGpus extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: [features.release, webhook] },
         );
-        const offered = clusterCommand(
+        const ready = offered(
             `${name}-offered`,
-            args.cluster,
             {
-                create: OFFERED,
-                update: OFFERED,
-                environment: {
-                    RESOURCE,
-                    WANTED: Object.entries(args.gpus)
-                        .map(([node, count]) => `${node}=${count * sharedDevNum}`)
-                        .join(" "),
-                },
+                cluster: args.cluster,
+                resource: RESOURCE,
+                wanted: Object.fromEntries(
+                    Object.entries(args.gpus).map(([node, count]) => [node, count * sharedDevNum]),
+                ),
+                look: args.look ?? LOOK_ON_TALOS,
             },
             { parent: this, dependsOn: plugin },
         );
         this.gpu = {
             resource: RESOURCE,
             // Known once the nodes offer it: a pod that asks earlier stays Pending for no fault of its own.
-            groups: valueAfter(offered, [renderGroup]),
+            groups: valueAfter(ready, [renderGroup]),
         };
         this.registerOutputs({});
     }
@@ -127,17 +127,5 @@ Look at  kubectl get certificate,pod --namespace intel" >&2
 exit 1
 `.trim();
 
-/** Waits until each node offers as many as the configuration says. */
-const OFFERED = `
-path="{.status.allocatable.\${RESOURCE//./\\\\.}}"
-for wanted in $WANTED; do
-  node=\${wanted%=*}; count=\${wanted#*=}
-  if ! said=$(kubectl wait "node/$node" --for="jsonpath=$path=$count" --timeout=300s 2>&1); then
-    has=$(kubectl get "node/$node" --output "jsonpath=$path")
-    echo "node $node offers \${has:-no} $RESOURCE, $count wanted: $said
-Is the GPU on (BIOS), is  nodes[].gpus.intel  right, is the driver there ( talosctl -n <node-ip> list /dev/dri )?
-Then  kubectl get pod --namespace intel  and  kubectl logs --namespace nfd deploy/node-feature-discovery-master" >&2
-    exit 1
-  fi
-done
-`.trim();
+const LOOK_ON_TALOS = `Is the GPU on (BIOS), is  nodes[].gpus.intel  right, is the driver there ( talosctl -n <node-ip> list /dev/dri )?
+Then  kubectl get pod --namespace intel  and  kubectl logs --namespace nfd deploy/node-feature-discovery-master`;

@@ -989,6 +989,9 @@ spec:
     "nvidia-device-plugin": {
         values: {
             runtimeClassName: null,
+            config: { map: {}, default: "" },
+            migStrategy: null,
+            deviceListStrategy: null,
             resources: {},
             nodeSelector: {},
             tolerations: [{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }],
@@ -1014,8 +1017,22 @@ spec:
                 image: "nvcr.io/nvidia/k8s-device-plugin",
                 privileged: true,
                 resources: "resources",
-                pod: { ...PLACEMENT, runtimeClassName: "runtimeClassName" },
+                pod: {
+                    ...PLACEMENT,
+                    runtimeClassName: "runtimeClassName",
+                    volumes:
+                        "(ternary list (list (dict `name` `available-configs` `configMap` (dict `name` (printf `%s-configs` (include `fullname` .))))) (empty .Values.config.map))",
+                },
             }),
+            {
+                when: ".Values.config.map",
+                object: {
+                    apiVersion: "v1",
+                    kind: "ConfigMap",
+                    metadata: { name: `${full}-configs`, namespace: "{{ .Release.Namespace }}" },
+                    data: value("config.map"),
+                },
+            },
         ],
     },
     "node-feature-discovery": {

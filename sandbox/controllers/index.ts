@@ -11,7 +11,7 @@ import { envoyGateway } from "./envoy-gateway";
 import { externalDns } from "./external-dns";
 import { externalSecretsOperator } from "./external-secrets";
 import { flux } from "./flux";
-import { gpus } from "./gpus";
+import { gpus, k3sRuntimeClasses } from "./gpus";
 import { intelGpus } from "./intel-gpus";
 import { istio } from "./istio";
 import { ingressStatus } from "./ingress-status";
@@ -61,6 +61,7 @@ export function allControllers({
         nodes(machines),
         intelGpus(machines),
         gpus(machines),
+        k3sRuntimeClasses(machines),
         operators(load),
         nodePorts ? serviceLb : loadBalancer,
         ingressStatus,

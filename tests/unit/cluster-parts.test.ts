@@ -6,13 +6,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { parse } from "yaml";
 import { authorityHash, clusterCommand, type ClusterCommandArgs } from "../../components/cluster/cluster-command";
 import { MetricsServer, metricsServerValues } from "../../components/cluster/metrics-server";
 import { RELOAD_ANNOTATIONS, Reloader, reloaderValues } from "../../components/cluster/reloader";
 import { IntelGpus, intelGpuValues, intelOperatorValues } from "../../components/gpu/intel";
 import { NVIDIA_NODE_LABEL, NvidiaGpus, nvidiaDevicePluginValues } from "../../components/gpu/nvidia";
+import { assembleCharts } from "../../sandbox/charts/assemble";
 import { planComponent } from "./component-plan";
 import { dig, lookInto, type Inputs } from "./planned";
+import { cannotRender, renderReleases } from "./rendered-charts";
 
 describe("a command against the cluster", () => {
     const kubeconfig =
@@ -67,6 +70,28 @@ describe("a command against the cluster", () => {
     });
 });
 
+/** Runs a command's own lines with a kubectl that is the given shell script. */
+function runCommand(inputs: Inputs, kubectl: string, script = "create") {
+    const folder = mkdtempSync(join(tmpdir(), "command-"));
+    try {
+        writeFileSync(join(folder, "kubectl"), `#!/bin/sh\n${kubectl}\n`, { mode: 0o755 });
+        writeFileSync(join(folder, "sleep"), "#!/bin/sh\n", { mode: 0o755 });
+        const body = String(inputs[script]).split(/^command -v kubectl.*$/m)[1] ?? "";
+        const { status, stderr } = spawnSync("bash", ["--norc", "-euo", "pipefail", "-c", body], {
+            encoding: "utf8",
+            env: {
+                PATH: `${folder}:${process.env["PATH"] ?? ""}`,
+                CALLS: join(folder, "calls"),
+                ...(inputs["environment"] as Record<string, string>),
+            },
+        });
+        const calls = existsSync(join(folder, "calls")) ? readFileSync(join(folder, "calls"), "utf8") : "";
+        return { status, stderr, calls: calls.trim().split("\n") };
+    } finally {
+        rmSync(folder, { recursive: true });
+    }
+}
+
 describe("NVIDIA", () => {
     let look: ReturnType<typeof lookInto>;
     let user: Inputs;
@@ -119,6 +144,125 @@ describe("NVIDIA", () => {
         expect(dig(look.find(":Namespace", "nvidia").inputs, "metadata", "labels")).toMatchObject({
             "pod-security.kubernetes.io/enforce": "privileged",
         });
+    });
+});
+
+describe("NVIDIA on k3s", () => {
+    const cluster = { kubeconfig: pulumi.secret("clusters: []") };
+    async function planned(shares: number) {
+        const resources = await planComponent(() => {
+            const { gpu } = new NvidiaGpus("nvidia", { shares, k3s: { cluster, gpus: { k3s3: 1, k3s4: 2 } } }, {});
+            new k8s.core.v1.Pod("user", {
+                metadata: { name: "user" },
+                spec: {
+                    ...(gpu.runtimeClass === undefined ? {} : { runtimeClassName: gpu.runtimeClass }),
+                    containers: [{ name: "user" }],
+                },
+            });
+        });
+        return lookInto(() => ({ resources }));
+    }
+
+    test("a GPU is shared by time under its own name, without more rights for it (K-HW-06, K-HW-15)", async () => {
+        const look = await planned(4);
+        const values = look.values("nvidia");
+        expect(parse(dig(values, "config", "map", "default") as string)).toEqual({
+            version: "v1",
+            sharing: {
+                timeSlicing: {
+                    renameByDefault: false,
+                    failRequestsGreaterThanOne: true,
+                    resources: [{ name: "nvidia.com/gpu", replicas: 4 }],
+                },
+            },
+        });
+        expect(values).toMatchObject({
+            config: { default: "default" },
+            migStrategy: "none",
+            deviceListStrategy: "envvar",
+            nodeSelector: NVIDIA_NODE_LABEL,
+        });
+        // The container that the chart adds for the configuration has no limits of its own.
+        expect(dig(look.find(":LimitRange", "nvidia").inputs, "spec", "limits", 0)).toMatchObject({
+            type: "Container",
+            default: { memory: "64Mi" },
+        });
+    });
+
+    test("the runtime class is k3s' own; labels, plugin, the offer of every share, then who asks (K-HW-15)", async () => {
+        const look = await planned(4);
+        expect(look.all(":RuntimeClass")).toEqual([]);
+        expect(dig(look.find(":Pod", "user").inputs, "spec", "runtimeClassName")).toBe("nvidia");
+        const labels = look.find(":Command", "nvidia-labels");
+        const offer = look.find(":Command", "nvidia-offered");
+        look.inOrder(labels, look.find(":Release", "nvidia"), offer, look.find(":Pod", "user"));
+        expect(dig(labels.inputs, "environment", "NODES")).toBe("k3s3 k3s4");
+        expect(dig(offer.inputs, "environment")).toMatchObject({
+            RESOURCE: "nvidia.com/gpu",
+            WANTED: "k3s3=4 k3s4=8",
+        });
+        expect(dig(offer.inputs, "create")).toContain("nvidia-container-toolkit");
+    });
+
+    test("the whole chart and its stand-in make of it a plugin with one configuration, and no right more than without", async () => {
+        const missing = await cannotRender();
+        if (missing !== undefined) return console.warn(`skipped: ${missing}`);
+        const look = await planned(4);
+        const out = mkdtempSync(join(tmpdir(), "nvidia-"));
+        try {
+            const resources = look.all(":Release");
+            for (const directories of [undefined, assembleCharts({ out })]) {
+                const [release] = await renderReleases({ resources }, "1.32.5", directories);
+                const objects = release?.objects ?? [];
+                const map = objects.find(({ kind }) => kind === "ConfigMap");
+                expect(map?.metadata.name).toBe("nvidia-device-plugin-configs");
+                const plugin = objects.find(
+                    ({ kind, metadata }) => kind === "DaemonSet" && metadata.name === "nvidia-device-plugin",
+                );
+                const pod = dig(plugin, "spec", "template", "spec");
+                expect(dig(pod, "volumes")).toContainEqual({
+                    name: "available-configs",
+                    configMap: { name: "nvidia-device-plugin-configs" },
+                });
+                expect(JSON.stringify(pod)).not.toContain("SYS_ADMIN");
+            }
+        } finally {
+            rmSync(out, { recursive: true });
+        }
+    });
+
+    test("labels go to the machines of the yaml and from those that are no longer in it, and with destroy from all", async () => {
+        const { inputs } = (await planned(1)).find(":Command", "nvidia-labels");
+        const labelled = 'echo "$*" >> "$CALLS"; case "$1" in get) echo node/k3s2; echo node/k3s3;; esac';
+        const listed = "get node --selector nvidia.com/gpu.present=true --output name";
+        expect(runCommand(inputs as Inputs, labelled)).toEqual({
+            status: 0,
+            stderr: "",
+            calls: [
+                listed,
+                "label node/k3s2 nvidia.com/gpu.present-",
+                "label node/k3s3 nvidia.com/gpu.present=true --overwrite",
+                "label node/k3s4 nvidia.com/gpu.present=true --overwrite",
+            ],
+        });
+        expect(runCommand(inputs as Inputs, labelled, "delete").calls).toEqual([
+            listed,
+            "label node/k3s2 nvidia.com/gpu.present-",
+            "label node/k3s3 nvidia.com/gpu.present-",
+        ]);
+        // A machine that is not in the cluster is a fault, and not passed over.
+        const failed = runCommand(
+            inputs as Inputs,
+            'case "$1" in label) echo "nodes k3s3 not found" >&2; exit 1;; esac',
+        );
+        expect(failed).toMatchObject({ status: 1, stderr: "nodes k3s3 not found\n" });
+    });
+
+    test("one app a GPU: no configuration, nothing beside the plugin", async () => {
+        const look = await planned(1);
+        expect(look.values("nvidia")).not.toHaveProperty("config");
+        expect(look.all(":LimitRange")).toEqual([]);
+        expect(dig(look.find(":Command", "nvidia-offered").inputs, "environment", "WANTED")).toBe("k3s3=1 k3s4=2");
     });
 });
 
@@ -178,28 +322,8 @@ describe("Intel", () => {
         }
     });
 
-    /** Runs a command's own lines with a kubectl that is the given shell script. */
-    function run(command: string, kubectl: string) {
-        const inputs = look.find(":Command", command).inputs as Inputs;
-        const folder = mkdtempSync(join(tmpdir(), "intel-"));
-        try {
-            writeFileSync(join(folder, "kubectl"), `#!/bin/sh\n${kubectl}\n`, { mode: 0o755 });
-            writeFileSync(join(folder, "sleep"), "#!/bin/sh\n", { mode: 0o755 });
-            const body = String(inputs["create"]).split(/^command -v kubectl.*$/m)[1] ?? "";
-            const { status, stderr } = spawnSync("bash", ["--norc", "-euo", "pipefail", "-c", body], {
-                encoding: "utf8",
-                env: {
-                    PATH: `${folder}:${process.env["PATH"] ?? ""}`,
-                    CALLS: join(folder, "calls"),
-                    ...(inputs["environment"] as Record<string, string>),
-                },
-            });
-            const calls = existsSync(join(folder, "calls")) ? readFileSync(join(folder, "calls"), "utf8") : "";
-            return { status, stderr, calls: calls.trim().split("\n") };
-        } finally {
-            rmSync(folder, { recursive: true });
-        }
-    }
+    const run = (command: string, kubectl: string) =>
+        runCommand(look.find(":Command", command).inputs as Inputs, kubectl);
 
     test("each node must offer its GPUs as often as containers may share one; else it says which does not", () => {
         const path = "{.status.allocatable.gpu\\.intel\\.com/i915}";

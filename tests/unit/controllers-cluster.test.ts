@@ -1,7 +1,8 @@
 import { join } from "node:path";
+import { stringify } from "yaml";
 import { collections, type View } from "../../sandbox/controllers/controller";
 import { readObjects } from "../../sandbox/controllers/files";
-import { gpus } from "../../sandbox/controllers/gpus";
+import { gpus, k3sRuntimeClasses } from "../../sandbox/controllers/gpus";
 import { intelGpus } from "../../sandbox/controllers/intel-gpus";
 import { nodeFor, nodes } from "../../sandbox/controllers/nodes";
 import { type Crd, operators } from "../../sandbox/controllers/operators";
@@ -329,6 +330,50 @@ describe("gpus", () => {
         expect(await shown([intel([])])).toEqual([{ "gpu.intel.com/i915": "2" }]);
         expect(await shown([plugin("n1")])).toEqual([{ "nvidia.com/gpu": "1" }]);
     });
+
+    const slicing = (timeSlicing: object) => stringify({ version: "v1", sharing: { timeSlicing } });
+    test.each([
+        [
+            "replicas of the resource",
+            { default: slicing({ resources: [{ name: "nvidia.com/gpu", replicas: 4 }] }) },
+            "8",
+        ],
+        [
+            "renamed, none of the name that is asked for",
+            { default: slicing({ renameByDefault: true, resources: [{ name: "nvidia.com/gpu", replicas: 4 }] }) },
+            null,
+        ],
+        ["no configuration yet, none", undefined, null],
+        ["several configurations and none chosen, none", { a: "version: v1", b: "version: v1" }, null],
+        ["a configuration without sharing, one each", { default: "version: v1" }, "2"],
+    ])("NVIDIA's plugin shares by time as its configuration says: %s", async (_what, data, quantity) => {
+        const pod = plugin("n1");
+        const volumes = [{ name: "available-configs", configMap: { name: "nvidia-device-plugin-configs" } }];
+        const actions = await gpus(machines).reconcile(
+            viewOf(
+                {
+                    [collections.pods]: [{ ...pod, spec: { ...pod.spec, volumes } }],
+                    [collections.nodes]: [
+                        { metadata: { name: "n1" }, status: { capacity: { "nvidia.com/gpu": "9" } } },
+                    ],
+                },
+                data === undefined
+                    ? {}
+                    : { "/api/v1/namespaces/kube-system/configmaps/nvidia-device-plugin-configs": { data } },
+            ),
+        );
+        expect(actions).toEqual(patch(quantity));
+    });
+});
+
+test("k3s makes the runtime class of NVIDIA's toolkit, Talos does not", async () => {
+    const machine = { name: "n1", address: "10.0.0.1", capacity: { cpu: "8" }, gpus: { nvidia: 1, intel: 0 } };
+    const made = async (kubeletVersion: string) =>
+        k3sRuntimeClasses([{ ...machine, kubeletVersion }]).reconcile(viewOf({}));
+    expect(await made("v1.32.5+k3s1")).toMatchObject([
+        { path: "/apis/node.k8s.io/v1/runtimeclasses/nvidia", body: { handler: "nvidia" } },
+    ]);
+    expect(await made("v1.33.0")).toEqual([]);
 });
 
 describe("Intel's GPUs", () => {

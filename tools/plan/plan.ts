@@ -57,6 +57,8 @@ export interface Plan {
     readonly exposures: StackSummary["exposures"];
     /** What a person must set on the router; empty where addresses announce themselves. */
     readonly routes: NonNullable<StackSummary["routes"]>;
+    /** Absent: there is nothing to say. */
+    readonly notes?: NonNullable<StackSummary["notes"]>;
     readonly volumes: StackSummary["volumes"];
     readonly images: readonly PlannedImage[];
     /** Charts whose project does not support the Kubernetes of the stack's nodes, where both are known. */
@@ -132,6 +134,7 @@ function describe(
         tunnel: tunnelTable(resources),
         exposures: [...summary.exposures].sort((a, b) => (a.host < b.host ? -1 : 1)),
         routes: summary.routes ?? [],
+        ...((summary.notes ?? []).length === 0 ? {} : { notes: summary.notes }),
         volumes: [...summary.volumes].sort((a, b) =>
             `${a.workload}${a.mountPath}` < `${b.workload}${b.mountPath}` ? -1 : 1,
         ),

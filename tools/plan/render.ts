@@ -33,6 +33,7 @@ export function renderPlan(plan: Plan, chartImages: readonly ReleaseImages[]): s
                       plan.routes.map((row) => [row.destination, row.via]),
                   ),
               ]),
+        ...(plan.notes === undefined ? [] : ["Notes", "", ...plan.notes.map((note) => `- ${note}`), ""]),
         table(
             "Volumes",
             ["workload", "path", "kind", "source", "after destroy"],
