@@ -57,6 +57,8 @@ export interface AppConfig {
     /** A second network card. */
     readonly network?: NetworkWish | undefined;
     readonly gpu?: GpuWish | undefined;
+    /** Tier of disks of its volumes, where the cluster has tiers; absent: the cluster's default. */
+    readonly tier?: string | undefined;
     readonly delivery?: DeliveryChoice | undefined;
     /** False: not built, although others imply it; of every app that is implied. */
     readonly enabled?: boolean;
@@ -70,7 +72,7 @@ export interface Given {
     /** What its declaration and configuration say of its main workload, as that one's arguments. */
     readonly main: Pick<
         WorkloadArgs,
-        "namespace" | "group" | "ports" | "expose" | "cpu" | "memory" | "connects" | "gpu" | "network"
+        "namespace" | "group" | "ports" | "expose" | "cpu" | "memory" | "connects" | "gpu" | "network" | "tier"
     >;
     /** Every app of a role that this one asks, in the catalogue's order. */
     partners(role: Role): readonly Partner[];
@@ -112,6 +114,8 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly monitored?: boolean;
     /** Workloads of it that have a data volume, which outlives the cluster. */
     readonly keeps?: readonly string[];
+    /** Sizes of its caches; those of data volumes are `storage` of the configuration. */
+    readonly caches?: (config: C) => readonly string[];
     /** What its main workload requests. */
     readonly requests: Requests;
     /** What each workload beside the main one requests. */
@@ -137,9 +141,15 @@ export function webApp<M extends z.ZodRawShape>(defaults: { host: string; memory
     return block(defaults.memory, { host: label.default(defaults.host), ...more });
 }
 
-/** Block of any app: its memory limit, who delivers it, and keys of its own. */
+/** Block of any app: its memory limit, where its volumes are, who delivers it, and keys of its own. */
 export function block<M extends z.ZodRawShape>(memory: string, more: M) {
-    return z.strictObject({ memory: bytes.default(memory), delivery: delivery.optional(), ...more });
+    return z.strictObject({
+        memory: bytes.default(memory),
+        /** Tier of disks of its volumes, where the cluster has tiers; absent: the cluster's default. */
+        tier: label.optional(),
+        delivery: delivery.optional(),
+        ...more,
+    });
 }
 
 /** Size of the data volume. */

@@ -6,7 +6,7 @@ import { imageReference, type Image } from "./images";
 import type { NetworkWish } from "./network/networks";
 import type { GpuKind, WorkloadHost } from "./platform";
 import type { SecretRef } from "./secrets/secret-store";
-import { volumeName, type Volume } from "./storage/volumes";
+import { volumeName, type ClaimArgs, type Volume } from "./storage/volumes";
 
 /**
  * Who a container runs as.
@@ -59,6 +59,8 @@ export interface PodArgs {
     groups?: readonly number[];
     /** What runs before, by name, in this order. */
     init?: Readonly<Record<string, InitStep>>;
+    /** Tier of disks of its own volumes, where the cluster has tiers; absent: the cluster's default. */
+    tier?: string | undefined;
     /** A card in another network besides the pod network. */
     network?: NetworkWish | undefined;
     /** One GPU of this maker. */
@@ -110,7 +112,11 @@ export function workloadPod(
     const labels = { ...selector, "app.kubernetes.io/part-of": args.group };
     const volumes = Object.entries(args.volumes ?? {});
     const gpu = graphics(name, args.gpu, platform);
-    const claims = claimVolumes(name, args.namespace, volumes, namespace, gpu?.resource, platform, options.claims);
+    const wishes = {
+        ...(gpu === undefined ? {} : { device: gpu.resource }),
+        ...(args.tier === undefined ? {} : { tier: args.tier }),
+    };
+    const claims = claimVolumes(name, args.namespace, volumes, namespace, wishes, platform, options.claims);
     const secret = args.secrets === undefined ? undefined : secretOf(name, args.secrets, namespace, platform, options);
     volumesApart(name, volumes, args.files);
     const files = configFiles(name, args.files, namespace, labels, options.objects);
@@ -247,14 +253,14 @@ function claimVolumes(
     namespaceName: string,
     volumes: readonly [mountPath: string, volume: Volume][],
     namespace: pulumi.Output<string>,
-    device: string | undefined,
+    wishes: Pick<ClaimArgs, "device" | "tier">,
     platform: WorkloadHost,
     child: pulumi.CustomResourceOptions,
 ): ReadonlyMap<string, pulumi.Output<string>> {
     const claims = new Map<string, pulumi.Output<string>>();
     const seen = new Set<Volume["kind"]>();
     for (const [mountPath, volume] of volumes) {
-        platform.storage.record(name, mountPath, volume, namespaceName);
+        platform.storage.record(name, mountPath, volume, namespaceName, wishes.tier);
         if (volume.kind !== "data" && volume.kind !== "cache") continue;
         if (seen.has(volume.kind)) {
             throw new pulumi.RunError(
@@ -262,10 +268,7 @@ function claimVolumes(
             );
         }
         seen.add(volume.kind);
-        const claim = {
-            ...{ workload: name, namespace, size: volume.size },
-            ...(device === undefined ? {} : { device }),
-        };
+        const claim = { workload: name, namespace, size: volume.size, ...wishes };
         claims.set(
             mountPath,
             volume.kind === "data"

@@ -8,7 +8,7 @@ import type { GpuKind, Platform } from "../components/platform";
 import type { NetworkWish } from "../components/network/networks";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SharedLibrary } from "../components/storage/volumes";
-import { show, type CrossRule, type Fault } from "../config/parse";
+import { didYouMean, show, type CrossRule, type Fault } from "../config/parse";
 import { toBytes, toCores } from "../config/quantities";
 import type { Claim } from "../config/rules";
 
@@ -61,6 +61,8 @@ export interface Offers {
     readonly addresses: boolean;
     /** Networks besides the pod network that pods can have a card in. */
     readonly networks?: readonly string[];
+    /** Tiers of disks that a volume can be on; absent: all volumes are on the same. */
+    readonly tiers?: readonly string[];
     /** What would give the cluster what it lacks, for the person who reads the fault. */
     readonly mend: Readonly<
         Record<"gpu" | "postgres" | "prometheus" | "library" | "device" | "address" | "network", string>
@@ -143,6 +145,18 @@ export function appTrees(apps: Apps, groupOf?: (namespace: string) => string): s
     return declaredApps(apps).map(({ app }) => `${groupOf?.(app.namespace) ?? app.group}/${app.name}`);
 }
 
+/** Volumes of the apps with what each asks for, caches among them. */
+export function appVolumes(
+    apps: Apps,
+): { readonly app: string; readonly size: string; readonly tier: string | undefined; readonly cache: boolean }[] {
+    return declaredApps(apps).flatMap(({ app, config }) => {
+        const { storage: size } = config as { readonly storage?: string };
+        const data = (app.keeps ?? []).flatMap(() => (size === undefined ? [] : [{ size, cache: false }]));
+        const caches = (app.caches?.(config as never) ?? []).map((cache) => ({ size: cache, cache: true }));
+        return [...data, ...caches].map((volume) => ({ app: app.name, tier: config.tier, ...volume }));
+    });
+}
+
 /** Workloads with a data volume. */
 export function appsWithData(apps: Apps): string[] {
     return inCatalogueOrder(apps).flatMap(({ app }) => app.keeps ?? []);
@@ -216,6 +230,7 @@ export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) 
         ({ apps }) => partnersMissing(declaredApps(apps)),
         (config) => needsMissing(declaredApps(config.apps), offers(config)),
         (config) => addressesMisplaced(declaredApps(config.apps), offers(config)),
+        (config) => tiersMissing(declaredApps(config.apps), offers(config)),
         ({ apps }) => limitsBelowRequests(declaredApps(apps)),
         (config) => limitsExceeded(declaredApps(config.apps), offers(config)),
         (config) => requestsExceeded(declaredApps(config.apps), offers(config)),
@@ -336,6 +351,31 @@ function addressesMisplaced(declared: readonly Declared[], offers: Offers): Faul
         });
 }
 
+/** A tier that no disk is of would keep its claim waiting for ever. */
+function tiersMissing(declared: readonly Declared[], { tiers = [] }: Offers): Fault[] {
+    return declared.flatMap(({ app, config }): Fault[] => {
+        const { tier } = config;
+        if (tier === undefined) return [];
+        const path = `apps.${app.name}.tier`;
+        if ((app.keeps ?? []).length === 0 && app.caches === undefined) {
+            return [
+                {
+                    rule: "tier-without-volume",
+                    path,
+                    got: show(tier),
+                    allowed: "nothing: the app has no volume of its own",
+                },
+            ];
+        }
+        if (tiers.includes(tier)) return [];
+        const allowed =
+            tiers.length === 0
+                ? "nothing: all volumes of this cluster are on the same kind of disks"
+                : `one of the tiers that disks of this cluster are of: ${tiers.join(", ")}`;
+        return [{ rule: "unknown-tier", path, got: show(tier), allowed, ...didYouMean(tier, tiers) }];
+    });
+}
+
 function gpuText(gpus: Offers["gpus"]): string {
     const some = Object.entries(gpus).filter(([, count]) => count > 0);
     return some.length === 0 ? "none" : some.map(([maker, count]) => `${count} by ${maker}`).join(", ");
@@ -432,6 +472,7 @@ export function deployApps(apps: Apps, gpus: Offers["gpus"], on: (app: string) =
             ...(expose === undefined ? {} : { expose }),
             ...(gpu === undefined ? {} : { gpu }),
             ...(config.network === undefined ? {} : { network: config.network }),
+            ...(config.tier === undefined ? {} : { tier: config.tier }),
             ...(app.asks === undefined
                 ? {}
                 : { connects: app.asks.flatMap(({ role }) => partners(role)).map(({ url }) => url) }),

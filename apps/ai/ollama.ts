@@ -22,6 +22,7 @@ export const ollama = app({
     reach: "local",
     // On a processor an answer takes minutes: `gpu: none` is for who wants that.
     gpu: "needed",
+    caches: ({ models }) => [models],
     requests: { cpu: "100m", memory: "1Gi" },
     podSecurity: "restricted",
     build: (platform, { models }, { main }) =>

@@ -1,5 +1,5 @@
 import * as k8s from "@pulumi/kubernetes";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import { BackedUpVolume, type BackupSettings } from "../backup/backed-up-volume";
 import { claimSpec, type ClaimArgs, type SharedLibrary, type Storage, type Volume, type VolumeRow } from "./volumes";
 
@@ -10,12 +10,20 @@ export interface VolumeClass {
     readonly title: string;
 }
 
+/** A directory of the household's file server as a tier: `<path>/<workload>` for each, which outlives every cluster. */
+export interface ExportedTier {
+    readonly server: string;
+    readonly path: string;
+}
+
 /** How data volumes are backed up; what every volume shares but its own names, and its class. */
 export type Backups = Omit<BackupSettings, "storageClass" | "owner">;
 
 export interface ClassStorageArgs {
     /** Class of data volumes and of caches. */
     readonly volumes: VolumeClass;
+    /** Classes of those that ask for a tier, by its name; absent: there are no tiers. */
+    readonly tiers?: Readonly<Record<string, VolumeClass | ExportedTier>>;
     /** Class of what may be lost with the node. */
     readonly scratchClass: pulumi.Output<string>;
     /** Absent: data volumes are as safe as their class is. */
@@ -62,25 +70,33 @@ export class ClassStorage implements Storage {
         return this.#rows;
     }
 
-    record(workload: string, mountPath: string, volume: Volume): void {
+    record(workload: string, mountPath: string, volume: Volume, _namespace?: string, tier?: string): void {
+        const exported = volume.kind === "data" ? this.exported(tier) : undefined;
         this.#rows.push({
             workload,
             mountPath,
             kind: volume.kind,
-            source: this.source(volume),
-            survivesDestroy: (volume.kind === "data" && this.args.backups !== undefined) || volume.kind === "shared",
+            source:
+                exported === undefined
+                    ? this.source(volume, tier)
+                    : `${exported.server}:${exported.path}/${workload}, not backed up`,
+            survivesDestroy:
+                (volume.kind === "data" && (this.args.backups !== undefined || exported !== undefined)) ||
+                volume.kind === "shared",
         });
     }
 
     claim(name: string, args: ClaimArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
-        const { backups, volumes, owner } = this.args;
+        const { backups, owner } = this.args;
+        const exported = this.exported(args.tier);
+        if (exported !== undefined) return exportedClaim(name, exported, args, opts);
         if (backups === undefined) return this.plainClaim(name, args.workload, args, opts);
         return new BackedUpVolume(
             name,
             {
                 ...backups,
                 owner,
-                storageClass: volumes.className,
+                storageClass: this.classOf(args.tier).className,
                 claim: args.workload,
                 namespace: args.namespace,
                 size: args.size,
@@ -101,14 +117,14 @@ export class ClassStorage implements Storage {
     private plainClaim(
         resource: string,
         name: string,
-        { namespace, size }: ClaimArgs,
+        { namespace, size, tier }: ClaimArgs,
         opts: pulumi.CustomResourceOptions,
     ): pulumi.Output<string> {
         return new k8s.core.v1.PersistentVolumeClaim(
             resource,
             {
                 metadata: { name, namespace },
-                spec: claimSpec(this.args.volumes.className, size),
+                spec: claimSpec(this.classOf(tier).className, size),
             },
             opts,
         ).metadata.name;
@@ -122,21 +138,38 @@ export class ClassStorage implements Storage {
         return { name: library, ...this.found(library).volume };
     }
 
+    /** Class of a tier; the file server has directories of data alone, so a cache of its tier is of the default class. */
+    private classOf(tier: string | undefined): VolumeClass {
+        if (tier === undefined) return this.args.volumes;
+        const found = this.args.tiers?.[tier];
+        if (found === undefined) {
+            throw new pulumi.RunError(
+                `this cluster has no tier "${tier}"; it has ${Object.keys(this.args.tiers ?? {}).join(", ") || "none"}`,
+            );
+        }
+        return "className" in found ? found : this.args.volumes;
+    }
+
+    private exported(tier: string | undefined): ExportedTier | undefined {
+        const found = tier === undefined ? undefined : this.args.tiers?.[tier];
+        return found !== undefined && "server" in found ? found : undefined;
+    }
+
     private found(library: SharedLibrary): Library {
         const found = this.args.libraries[library];
         if (found === undefined) throw new Error(`this cluster has no library "${library}"`);
         return found;
     }
 
-    private source(volume: Volume): string {
-        const { volumes, backups } = this.args;
+    private source(volume: Volume, tier: string | undefined): string {
+        const { backups } = this.args;
         switch (volume.kind) {
             case "data":
                 return backups === undefined
-                    ? `${volumes.title}, not backed up`
-                    : `${volumes.title}, backed up to ${Object.keys(backups.backends).sort().join(" and ")}`;
+                    ? `${this.classOf(tier).title}, not backed up`
+                    : `${this.classOf(tier).title}, backed up to ${Object.keys(backups.backends).sort().join(" and ")}`;
             case "cache":
-                return `${volumes.title}, not backed up`;
+                return `${this.classOf(tier).title}, not backed up`;
             case "scratch":
                 return "emptyDir";
             case "shared": {
@@ -147,4 +180,46 @@ export class ClassStorage implements Storage {
                 return volume.path;
         }
     }
+}
+
+/**
+ * A claim on the workload's directory of the file server, bound to it from the start. The directory is never made: one that
+ * is missing keeps the pod from starting, and an export that is not there does not look like an empty app.
+ */
+function exportedClaim(
+    resource: string,
+    { server, path }: ExportedTier,
+    { workload, namespace, size }: ClaimArgs,
+    opts: pulumi.CustomResourceOptions,
+): pulumi.Output<string> {
+    // A directory has no quota: a claim keeps the size that it was made with, which nothing could grow.
+    const volume = new k8s.core.v1.PersistentVolume(
+        resource,
+        {
+            metadata: { name: pulumi.interpolate`${namespace}-${workload}` },
+            spec: {
+                accessModes: ["ReadWriteMany"],
+                capacity: { storage: size },
+                claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name: workload },
+                nfs: { server, path: `${path}/${workload}` },
+                persistentVolumeReclaimPolicy: "Retain",
+                storageClassName: "",
+            },
+        },
+        pulumi.mergeOptions(opts, { ignoreChanges: ["spec.capacity.storage"] }),
+    );
+    return new k8s.core.v1.PersistentVolumeClaim(
+        resource,
+        {
+            metadata: { name: workload, namespace },
+            spec: {
+                accessModes: ["ReadWriteMany"],
+                // Empty, not absent: no class, rather than the default one.
+                storageClassName: "",
+                volumeName: volume.metadata.name,
+                resources: { requests: { storage: size } },
+            },
+        },
+        pulumi.mergeOptions(opts, { ignoreChanges: ["spec.resources.requests.storage"] }),
+    ).metadata.name;
 }

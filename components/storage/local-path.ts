@@ -13,6 +13,8 @@ export interface LocalPathStorageArgs {
     className: string;
     /** Directory on the node for volumes without a directory of their own. */
     scratch: string;
+    /** False where claims that name no class belong on another one. Of k3s' own provisioner it is k3s that says so. */
+    isDefault?: boolean;
 }
 
 /**
@@ -238,7 +240,7 @@ kubectl get pv -o jsonpath='{range .items[?(@.metadata.annotations.pv\\.kubernet
                 metadata: {
                     name: args.className,
                     labels,
-                    annotations: { "storageclass.kubernetes.io/is-default-class": "true" },
+                    annotations: { "storageclass.kubernetes.io/is-default-class": String(args.isDefault ?? true) },
                 },
                 provisioner: "rancher.io/local-path",
                 volumeBindingMode: "WaitForFirstConsumer",

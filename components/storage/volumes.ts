@@ -59,6 +59,8 @@ export interface ClaimArgs {
     readonly size: string;
     /** Extended resource that the workload asks for; a volume that is one node's must be on a node that has it. */
     readonly device?: string;
+    /** Tier of disks, where the cluster has tiers; absent: the cluster's default. */
+    readonly tier?: string;
 }
 
 /** One row of the table of volumes. */
@@ -78,7 +80,7 @@ export interface Storage {
     /** Labels of the nodes that have libraries and devices, for pods with one; absent: every node has them. */
     readonly nodeSelector?: Readonly<Record<string, string>>;
     /** Notes a volume for the table. */
-    record(workload: string, mountPath: string, volume: Volume, namespace: string): void;
+    record(workload: string, mountPath: string, volume: Volume, namespace: string, tier?: string): void;
     /** A claim that finds the workload's earlier data again, where there is any. Returns the claim's name. */
     claim(name: string, args: ClaimArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string>;
     /** A claim that starts empty in a new cluster. Returns the claim's name. */

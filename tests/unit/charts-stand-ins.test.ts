@@ -30,6 +30,7 @@ const PROJECTS = [
     "keda",
     "rook",
     "ceph-csi-operator",
+    "longhorn",
     "cloudnative-pg",
     "plugin-barman-cloud",
     "volsync",

@@ -1,0 +1,380 @@
+/**
+ * Storage of a cluster whose machines have disks for Longhorn, in tiers; local directories for scratch, and for everything
+ * where no machine has such a disk; libraries of the household's file server. Schema, rules, and what is built.
+ */
+import type * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import type { Cluster } from "../components/platform";
+import {
+    ClassStorage,
+    nfsLibraries,
+    type ClassStorageArgs,
+    type VolumeClass,
+} from "../components/storage/class-storage";
+import { LocalPathStorage } from "../components/storage/local-path";
+import { Longhorn } from "../components/storage/longhorn";
+import {
+    defaultTierOf,
+    longhornTiers,
+    STANDARD_TIER,
+    tierNames,
+    tierNodes,
+    tierTitle,
+    withoutRoom,
+    type LonghornNode,
+    type LonghornTier,
+    type TierSettings,
+} from "../components/storage/longhorn-tiers";
+import { SnapshotController } from "../components/storage/snapshot-controller";
+import type { SharedLibrary } from "../components/storage/volumes";
+import { absolutePath, bytes, domain, ipv4, label, owner, whole } from "../config/fields";
+import { show, type CrossRule, type Fault } from "../config/parse";
+import { toBytes } from "../config/quantities";
+import { directoriesApart } from "../config/rules";
+import { appVolumes, type Apps } from "./apps";
+import type { Lab } from "./lab";
+
+/** Tier of data that is still on the file server, a directory an app. */
+export const EXPORTED_TIER = "nfs";
+
+/** Class of scratch volumes; where no machine has a disk for Longhorn, of all. */
+export const SCRATCH_CLASS = "local-path";
+
+/** Keys of a node in a schema. */
+export const longhornNodeKeys = {
+    /** File systems that Longhorn keeps volumes on, each mounted by the machine, never the root's; absent: none of this machine. */
+    disks: z
+        .array(
+            z.strictObject({
+                /** Where it is mounted. */
+                path: absolutePath,
+                /** Kind of disk; volumes of it have the class `longhorn-<tier>`, those of the tier `standard` the class `longhorn`. */
+                tier: label.default(STANDARD_TIER),
+                /** What it has, with a binary unit: 110 GB are 102Gi. Said of every disk of a tier, the sum of volumes is checked. */
+                size: bytes.optional(),
+            }),
+        )
+        .default([]),
+};
+
+/** `storage` of a schema. */
+export const longhornKeys = z.strictObject({
+    /** Tier of volumes that ask for none; absent: `standard`, or the only one there is. */
+    defaultTier: label.optional(),
+    /** What of a tier is not as its disks say, by its name. */
+    tiers: z
+        .record(
+            label,
+            z.strictObject({
+                /** Copies of each volume, each on another machine; absent: one a machine, three at most. */
+                replicas: whole(1, 10).optional(),
+            }),
+        )
+        .default({}),
+    /** Directory of each node for volumes that may be lost; on its root disk. */
+    scratch: absolutePath.default("/var/lib/local-path-provisioner"),
+    /** The household's file server; absent: there are no libraries. */
+    nfs: z
+        .strictObject({
+            server: z.union([ipv4, domain], { error: "a name such as nas.example.net, or an IPv4 address" }),
+            /** Exports on the server; a library without one is not there. */
+            media: absolutePath.optional(),
+            downloads: absolutePath.optional(),
+            inbox: absolutePath.optional(),
+            /** Directory with one directory an app, for apps of the tier `nfs`: data that has not moved to Longhorn yet. */
+            configs: absolutePath.optional(),
+        })
+        .optional(),
+    owner,
+    /** Set to "yes-really-destroy-data" before a destroy that shall also delete volumes of Longhorn that no claim has any more. */
+    confirmDataLoss: z.literal("yes-really-destroy-data").optional(),
+});
+
+/** What of a configuration concerns it. */
+export interface LonghornConfig {
+    readonly nodes: readonly {
+        readonly name: string;
+        readonly disks: z.output<typeof longhornNodeKeys.disks>;
+        /** A node that may be absent. */
+        readonly optional?: boolean | undefined;
+    }[];
+    readonly storage: z.output<typeof longhornKeys>;
+    readonly apps: Apps;
+}
+
+type Disks = Pick<LonghornConfig, "nodes">;
+
+/** The nodes as Longhorn knows them. */
+export const longhornNodes = ({ nodes }: Disks): LonghornNode[] =>
+    nodes.map(({ name, disks }) => ({
+        name,
+        disks: disks.map(({ path, tier, size }) => ({
+            path,
+            tier,
+            ...(size === undefined ? {} : { bytes: toBytes(size) }),
+        })),
+    }));
+
+/** Whether there is a disk for it at all. */
+export const hasLonghorn = ({ nodes }: Disks): boolean => nodes.some(({ disks }) => disks.length > 0);
+
+const settingsOf = ({ storage: { defaultTier, tiers } }: Pick<LonghornConfig, "storage">): TierSettings => ({
+    defaultTier,
+    replicas: Object.fromEntries(Object.entries(tiers).map(([name, { replicas }]) => [name, replicas])),
+});
+
+/** The tiers, for tables and for other parts' rules. */
+export const tiersOf = (config: Omit<LonghornConfig, "apps">): LonghornTier[] =>
+    longhornTiers(longhornNodes(config), settingsOf(config));
+
+/** Names that an app's `tier` may have: `Offers.tiers`. */
+export const offeredTiers = (config: Omit<LonghornConfig, "apps">): string[] => [
+    ...tierNames(longhornNodes(config)),
+    ...(config.storage.nfs?.configs === undefined ? [] : [EXPORTED_TIER]),
+];
+
+/** Libraries that the file server has: `Offers.libraries`. */
+export const longhornLibraries = ({ storage: { nfs } }: Pick<LonghornConfig, "storage">): SharedLibrary[] =>
+    (["media", "downloads", "inbox"] as const).filter((library) => nfs?.[library] !== undefined);
+
+/** A volume that no app declares, such as Prometheus' own. `size` with a binary unit. */
+export interface OtherVolume {
+    /** Place of the file that says its size. */
+    readonly path: string;
+    readonly size: string;
+    /** Absent: the default one. */
+    readonly tier?: string;
+}
+
+/** The rules. `others`: volumes of a configuration besides those of the apps. */
+export function longhornRules<C extends LonghornConfig>(
+    others: (config: C) => readonly OtherVolume[] = () => [],
+): readonly CrossRule<C>[] {
+    return [disksApart, optionalDisks, tierSettings, defaultTierThere, (config) => roomOnTiers(config, others(config))];
+}
+
+/** A disk listed twice, or inside another, is one file system under two names. */
+const disksApart: CrossRule<Disks> = ({ nodes }) =>
+    nodes.flatMap(({ disks }, index) =>
+        directoriesApart(disks.map(({ path }, disk) => [`nodes.${index}.disks.${disk}.path`, path] as const)),
+    );
+
+/** A replica on a machine that comes and goes is rebuilt each time. */
+const optionalDisks: CrossRule<Disks> = ({ nodes }) =>
+    nodes.flatMap(({ name, disks, optional }, index): Fault[] =>
+        optional === true && disks.length > 0
+            ? [
+                  {
+                      rule: "disks-of-optional-node",
+                      path: `nodes.${index}.disks`,
+                      got: show(disks.map(({ path }) => path)),
+                      allowed: `none: ${name} is optional, and replicas must stay where they are`,
+                  },
+              ]
+            : [],
+    );
+
+const tierSettings: CrossRule<LonghornConfig> = (config) => {
+    const nodes = longhornNodes(config);
+    const names = tierNames(nodes);
+    const known = names.join(", ") || "none, as no node has disks";
+    const { defaultTier, tiers, nfs } = config.storage;
+    return [
+        ...Object.entries(tiers).flatMap(([name, { replicas }]): Fault[] => {
+            const path = `storage.tiers.${name}`;
+            if (!names.includes(name)) {
+                return [
+                    {
+                        rule: "tier-without-disks",
+                        path,
+                        got: show(name),
+                        allowed: `a tier that disks are of: ${known}`,
+                    },
+                ];
+            }
+            const machines = tierNodes(nodes, name);
+            return replicas === undefined || replicas <= machines.length
+                ? []
+                : [
+                      {
+                          rule: "replicas-exceed-machines",
+                          path: `${path}.replicas`,
+                          got: show(replicas),
+                          allowed: `at most ${machines.length}: each replica is on another machine, and disks of the tier are on ${machines.join(", ")}`,
+                      },
+                  ];
+        }),
+        ...(defaultTier === undefined || names.includes(defaultTier)
+            ? []
+            : [
+                  {
+                      rule: "tier-without-disks",
+                      path: "storage.defaultTier",
+                      got: show(defaultTier),
+                      allowed: `a tier that disks are of: ${known}`,
+                  },
+              ]),
+        ...(nfs?.configs === undefined || !names.includes(EXPORTED_TIER)
+            ? []
+            : [
+                  {
+                      rule: "tier-name-taken",
+                      path: "storage.nfs.configs",
+                      got: show(nfs.configs),
+                      allowed: `only where no disk is of the tier "${EXPORTED_TIER}", which means this directory`,
+                  },
+              ]),
+    ];
+};
+
+/** Claims without a tier, and those of charts, must find a class. */
+const defaultTierThere: CrossRule<LonghornConfig> = (config) => {
+    const nodes = longhornNodes(config);
+    if (!hasLonghorn(config) || defaultTierOf(nodes, settingsOf(config)) !== undefined) return [];
+    return [
+        {
+            rule: "no-default-tier",
+            path: "storage.defaultTier",
+            got: "nothing",
+            allowed: `one of ${tierNames(nodes).join(", ")}: no disk is of the tier "${STANDARD_TIER}"`,
+            suggestion: "set storage.defaultTier, or leave the tier of some disk out",
+        },
+    ];
+};
+
+/** Longhorn places no replica beyond a disk's size: such a claim is Bound, and its pod waits for ever. */
+function roomOnTiers(config: LonghornConfig, others: readonly OtherVolume[]): Fault[] {
+    const nodes = longhornNodes(config);
+    const standard = defaultTierOf(nodes, settingsOf(config));
+    const apps = appVolumes(config.apps)
+        // The file server has directories without a quota; a cache is never there.
+        .filter(({ tier, cache }) => tier !== EXPORTED_TIER || cache)
+        .map(({ app, size, tier, cache }) => ({
+            path: `apps.${app}.${cache ? "its cache" : "storage"}`,
+            size,
+            tier: tier === EXPORTED_TIER ? standard : (tier ?? standard),
+        }));
+    const all = [...apps, ...others.map((other) => ({ ...other, tier: other.tier ?? standard }))];
+    return tiersOf(config).flatMap((tier): Fault[] => {
+        const wanted = all
+            .filter((volume) => volume.tier === tier.name)
+            .map(({ path, size }) => ({ name: `${path} (${size})`, bytes: toBytes(size) }));
+        const refused = withoutRoom(nodes, tier, wanted) ?? [];
+        if (refused.length === 0) return [];
+        const gibi = (value: number) => `${Math.round(value / 2 ** 30)}Gi`;
+        const asked = wanted.reduce((sum, one) => sum + one.bytes, 0) * tier.replicas;
+        const disks = nodes.flatMap((node) => node.disks.filter((disk) => disk.tier === tier.name));
+        const has = disks.reduce((sum, disk) => sum + (disk.bytes ?? 0), 0);
+        return [
+            {
+                rule: "tier-over-provisioned",
+                path: "nodes",
+                got: `no room on the tier ${tier.name} for ${refused.map(({ name }) => name).join(", ")}`,
+                allowed:
+                    `volumes that each fit on one disk, ${tier.replicas === 1 ? "once" : `${tier.replicas} times`}: ` +
+                    `${gibi(asked)} are asked of ${disks.length} ${disks.length === 1 ? "disk" : "disks"} with ${gibi(has)} on ${tier.nodes.join(", ")}, ` +
+                    "of which a file system leaves 95 %",
+                suggestion: "make volumes smaller before they are made, give apps another tier, or add a disk",
+            },
+        ];
+    });
+}
+
+/** What is built, and what a recipe does with it. */
+export interface LonghornStorage {
+    readonly storage: ClassStorage;
+    /** Class of what asks for no tier: databases, metrics, logs. */
+    readonly volumes: VolumeClass;
+    /** What must outlive every claim. */
+    readonly layers: readonly pulumi.ComponentResource[];
+    /** Absent: no machine has a disk for it. */
+    readonly longhorn?: Longhorn;
+}
+
+/**
+ * Builds it. `hosts`: nodes that pods with volumes run on; absent: all. `backups` goes into ClassStorage as it is, made when
+ * the classes are known.
+ */
+export function longhornStorage(
+    lab: Lab,
+    config: LonghornConfig,
+    platform: {
+        readonly cluster: Cluster;
+        readonly monitoring: boolean;
+        readonly hosts?: (node: LonghornConfig["nodes"][number]) => boolean;
+        readonly nodeSelector?: Readonly<Record<string, string>>;
+        readonly backups?: (classes: Pick<LonghornStorage, "volumes" | "longhorn">) => ClassStorageArgs["backups"];
+    },
+    opts: pulumi.ComponentResourceOptions,
+): LonghornStorage {
+    const { cluster, monitoring, nodeSelector, hosts = ({ optional }) => optional !== true } = platform;
+    const { storage: said } = config;
+    const scratch = new LocalPathStorage(
+        SCRATCH_CLASS,
+        {
+            cluster,
+            provisioner: "managed",
+            className: SCRATCH_CLASS,
+            scratch: said.scratch,
+            isDefault: !hasLonghorn(config),
+        },
+        opts,
+    );
+    const longhorn = hasLonghorn(config)
+        ? lab.stage(
+              "Longhorn",
+              new Longhorn(
+                  "longhorn",
+                  {
+                      cluster,
+                      nodes: longhornNodes({ nodes: config.nodes.filter(hosts) }),
+                      tiers: settingsOf(config),
+                      snapshots: new SnapshotController("snapshot-controller", {}, opts),
+                      monitoring,
+                      ...(nodeSelector === undefined ? {} : { nodeSelector }),
+                      confirmDataLoss: said.confirmDataLoss !== undefined,
+                  },
+                  opts,
+              ),
+          )
+        : undefined;
+    const classes = longhornClasses(longhorn);
+    const volumes: VolumeClass = longhorn?.tiers.flatMap(({ name, isDefault }) =>
+        isDefault ? (classes[name] ?? []) : [],
+    )[0] ?? {
+        className: scratch.className,
+        title: `${SCRATCH_CLASS}, on one node's disk`,
+    };
+    const backups = platform.backups?.({ volumes, ...(longhorn === undefined ? {} : { longhorn }) });
+    const storage = new ClassStorage({
+        volumes,
+        tiers: {
+            ...classes,
+            ...(said.nfs?.configs === undefined
+                ? {}
+                : { [EXPORTED_TIER]: { server: said.nfs.server, path: said.nfs.configs } }),
+        },
+        scratchClass: scratch.className,
+        libraries: said.nfs === undefined ? {} : nfsLibraries(said.nfs.server, librariesOf(said.nfs)),
+        owner: said.owner,
+        ...(backups === undefined ? {} : { backups }),
+    });
+    return {
+        storage,
+        volumes,
+        layers: [scratch, ...(longhorn === undefined ? [] : [longhorn])],
+        ...(longhorn === undefined ? {} : { longhorn }),
+    };
+}
+
+const longhornClasses = (longhorn: Longhorn | undefined): Record<string, VolumeClass> =>
+    Object.fromEntries(
+        (longhorn?.tiers ?? []).flatMap((tier) => {
+            const className = longhorn?.classes[tier.name];
+            return className === undefined ? [] : [[tier.name, { className, title: tierTitle(tier) }]];
+        }),
+    );
+
+function librariesOf({ media, downloads, inbox }: NonNullable<LonghornConfig["storage"]["nfs"]>) {
+    return { media, downloads, inbox };
+}
