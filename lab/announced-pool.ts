@@ -35,6 +35,8 @@ export interface AnnouncedPool extends z.output<z.ZodObject<typeof announcedPool
     readonly near: readonly Claim[];
     /** Addresses that Services pin. */
     readonly pinned: readonly Claim[];
+    /** Whether the pool's first and last address can be had; default: Cilium keeps them back. */
+    readonly firstAndLast?: boolean;
 }
 
 type PoolRule = CrossRule<AnnouncedPool>;
@@ -66,13 +68,15 @@ const machinesOutsidePool: PoolRule = ({ announce, pool, near }) =>
 const pinnedInPool: PoolRule = ({ pool, pinned }) =>
     outside("address-outside-pool", pinned, cidrRange(pool), `an address in network.pool (${pool})`);
 
-/** Cilium keeps them back: `allowFirstLastIPs` in components/network/cilium-pool.ts. */
-const pinnedInside: PoolRule = ({ pool, pinned }) =>
-    networkEdges(pinned, "network.pool", pool).map((fault) => ({
+/** Cilium keeps them back, or gives them where somebody pins one (`firstAndLast` of components/network/cilium-pool.ts): then those of the LAN are out. */
+const pinnedInside: PoolRule = ({ pool, pinned, announce, machines, firstAndLast }) => {
+    if (firstAndLast === true) return announce === "l2" ? networkEdges(pinned, ...machines) : [];
+    return networkEdges(pinned, "network.pool", pool).map((fault) => ({
         ...fault,
         rule: "address-first-or-last",
         allowed: `${fault.allowed}, which no Service gets`,
     }));
+};
 
 /** Half a peering announces nothing. */
 const wholePeering: PoolRule = ({ announce, bgp }) =>

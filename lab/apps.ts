@@ -115,6 +115,14 @@ export function appHosts(apps: Apps): Claim[] {
     );
 }
 
+/** Host labels of the apps that come in by the cluster's shared entrance, so not of those with an address of their own. */
+export function appSharedHosts(apps: Apps): string[] {
+    return declaredApps(apps).flatMap((one) => {
+        const expose = exposeOf(one);
+        return expose === undefined || expose.access === "dedicated" ? [] : [expose.host];
+    });
+}
+
 /** Every address of an app's own with its place. */
 export function appAddresses(apps: Apps): Claim[] {
     return declaredApps(apps).flatMap(({ app, config }): Claim[] =>

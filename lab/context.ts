@@ -3,6 +3,7 @@ import type { Exposure } from "../components/edge/edge";
 import type { Delivered, Delivery } from "../components/gitops/delivery";
 import type { DnsRecordRow } from "../components/edge/external-dns";
 import type { StaticRoute } from "../components/network/cilium-pool";
+import type { RouterPeering } from "../components/network/router";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SopsReader } from "../components/secrets/sops";
 import type { VolumeRow } from "../components/storage/volumes";
@@ -33,10 +34,16 @@ export interface StackSummary {
     readonly volumes: readonly VolumeRow[];
     /** Records that a controller in the cluster keeps; those that this program makes itself need no mention. */
     readonly dns?: readonly DnsRecordRow[];
+    /** Records that a person must set in the LAN's resolver. */
+    readonly resolver?: readonly DnsRecordRow[];
     /** Routes that a person must set on the LAN's router. */
     readonly routes?: readonly StaticRoute[];
     /** What a person should know of the cluster and no table shows, a sentence each. */
     readonly notes?: readonly string[];
+    /** BGP neighbours that a person must set on the LAN's router. */
+    readonly peering?: RouterPeering;
+    /** Hosts that Let's Encrypt asks on this port from the internet, and where the router must lead it. */
+    readonly challenges?: { readonly address: string; readonly port: number; readonly hosts: readonly string[] };
     /** Who delivers each app, for the next `up`. */
     readonly delivery: Readonly<Record<string, pulumi.Output<Delivery>>>;
     /** Stages of the bootstrap in the order of their making. */

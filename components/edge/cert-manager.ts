@@ -5,13 +5,21 @@ import { charts } from "../charts";
 import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
 
+export interface CertManagerArgs {
+    /**
+     * Whether challenges can be answered by routes of the Gateway API. Its kinds must be there first: the controller looks for them
+     * at its start, and does not start without.
+     */
+    readonly gatewayApi?: boolean;
+}
+
 /** cert-manager: the operator and its CRDs. Helm returns when its webhook has answered once. */
 export class CertManager extends pulumi.ComponentResource {
     readonly release: k8s.helm.v3.Release;
     /** Where ClusterIssuers look for their Secrets. */
     readonly namespace: pulumi.Output<string>;
 
-    constructor(name: string, _args: Record<string, never>, opts: pulumi.ComponentResourceOptions) {
+    constructor(name: string, args: CertManagerArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:edge:CertManager", name, {}, opts);
         this.namespace = podSecurityNamespace("cert-manager", "restricted", { parent: this }).metadata.name;
         this.release = helmRelease(
@@ -21,7 +29,7 @@ export class CertManager extends pulumi.ComponentResource {
                 name: "cert-manager",
                 namespace: this.namespace,
                 timeout: 600,
-                values: certManagerValues(),
+                values: certManagerValues(args),
             },
             { parent: this },
         );
@@ -30,7 +38,7 @@ export class CertManager extends pulumi.ComponentResource {
 }
 
 /** Values for the chart in components/charts.ts, https://cert-manager.io/docs/installation/helm/ */
-export function certManagerValues() {
+export function certManagerValues({ gatewayApi = false }: CertManagerArgs = {}) {
     return {
         // Not kept: by the time of the uninstall every Certificate is gone, and destroy shall leave nothing.
         crds: { enabled: true, keep: false },
@@ -47,6 +55,15 @@ export function certManagerValues() {
         },
         acmesolver: { image: byDigest(chartImages.certManagerAcmesolver) },
         prometheus: { enabled: true, servicemonitor: { enabled: true } },
+        ...(gatewayApi
+            ? {
+                  config: {
+                      apiVersion: "controller.config.cert-manager.io/v1alpha1",
+                      kind: "ControllerConfiguration",
+                      gatewayAPI: { enabled: true },
+                  },
+              }
+            : {}),
     };
 }
 

@@ -42,38 +42,14 @@ export class LetsEncrypt extends pulumi.ComponentResource {
             { name: "cloudflare-dns-token", namespace: operatorNamespace, data: { token: DNS_TOKEN_REF } },
             { parent: this },
         );
-        const issuerName = `letsencrypt-${args.server}`;
-        const issuer = new k8s.apiextensions.CustomResource(
-            `${name}-issuer`,
+        const issuer = letsEncryptIssuer(
+            name,
+            args,
             {
-                apiVersion: "cert-manager.io/v1",
-                kind: "ClusterIssuer",
-                metadata: { name: issuerName, annotations: { "pulumi.com/waitFor": "condition=Ready" } },
-                spec: {
-                    acme: {
-                        email: args.email,
-                        server: DIRECTORIES[args.server],
-                        privateKeySecretRef: { name: `${issuerName}-account` },
-                        solvers: [
-                            {
-                                selector: { dnsZones: [args.domain] },
-                                dns01: { cloudflare: { apiTokenSecretRef: { name: token, key: "token" } } },
-                            },
-                        ],
-                    },
-                },
+                selector: { dnsZones: [args.domain] },
+                dns01: { cloudflare: { apiTokenSecretRef: { name: token, key: "token" } } },
             },
             { parent: this, dependsOn: release },
-        );
-        // An unanswered challenge keeps a finalizer that only cert-manager removes: it must see the last one go.
-        const challengesGone = clusterCommand(
-            `${name}-challenges-gone`,
-            args.cluster,
-            {
-                create: "kubectl get --raw /apis/acme.cert-manager.io/v1 > /dev/null",
-                delete: "kubectl wait challenges.acme.cert-manager.io --all --all-namespaces --for=delete --timeout=180s",
-            },
-            { parent: this, dependsOn: issuer },
         );
         const certificateName = args.domain.replaceAll(".", "-");
         const secretName = `${certificateName}-tls`;
@@ -89,7 +65,7 @@ export class LetsEncrypt extends pulumi.ComponentResource {
                 },
                 spec: {
                     secretName,
-                    issuerRef: { group: "cert-manager.io", kind: "ClusterIssuer", name: issuerName },
+                    issuerRef: issuer.ref,
                     commonName: args.domain,
                     dnsNames: [args.domain, `*.${args.domain}`],
                     privateKey: { algorithm: "ECDSA", size: 256, rotationPolicy: "Always" },
@@ -97,7 +73,7 @@ export class LetsEncrypt extends pulumi.ComponentResource {
             },
             {
                 parent: this,
-                dependsOn: challengesGone,
+                dependsOn: issuer.challengesGone,
                 // Two challenges at one name, one after the other, each as slow as the zone.
                 customTimeouts: { create: "20m" },
             },
@@ -105,4 +81,44 @@ export class LetsEncrypt extends pulumi.ComponentResource {
         this.secretName = valueAfter(certificate, secretName);
         this.registerOutputs({ secretName: this.secretName });
     }
+}
+
+/**
+ * Let's Encrypt as a ClusterIssuer with one way to answer its challenges. Certificates depend on `challengesGone`: an
+ * unanswered challenge keeps a finalizer that only cert-manager removes, which must see the last one go.
+ */
+export function letsEncryptIssuer(
+    name: string,
+    { cluster, email, server }: Pick<LetsEncryptArgs, "cluster" | "email" | "server">,
+    solver: pulumi.Inputs,
+    opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource },
+) {
+    const issuerName = `letsencrypt-${server}`;
+    const issuer = new k8s.apiextensions.CustomResource(
+        `${name}-issuer`,
+        {
+            apiVersion: "cert-manager.io/v1",
+            kind: "ClusterIssuer",
+            metadata: { name: issuerName, annotations: { "pulumi.com/waitFor": "condition=Ready" } },
+            spec: {
+                acme: {
+                    email,
+                    server: DIRECTORIES[server],
+                    privateKeySecretRef: { name: `${issuerName}-account` },
+                    solvers: [solver],
+                },
+            },
+        },
+        opts,
+    );
+    const challengesGone = clusterCommand(
+        `${name}-challenges-gone`,
+        cluster,
+        {
+            create: "kubectl get --raw /apis/acme.cert-manager.io/v1 > /dev/null",
+            delete: "kubectl wait challenges.acme.cert-manager.io --all --all-namespaces --for=delete --timeout=180s",
+        },
+        { parent: opts.parent, dependsOn: issuer },
+    );
+    return { ref: { group: "cert-manager.io", kind: "ClusterIssuer", name: issuerName }, challengesGone };
 }

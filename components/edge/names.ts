@@ -32,8 +32,8 @@ export function dnsRows(exposures: readonly Exposure[]): DnsRow[] {
 export interface TunnelOrigin {
     /** Scheme, host and port inside the cluster. */
     readonly url: string;
-    /** For an https origin: the name to ask for and to find in its certificate; a Service's name is in none. */
-    readonly serverName?: string;
+    /** For an https origin: the name to ask for and to find in its certificate; a Service's name is in none. `host`: each its own. */
+    readonly serverName?: string | { readonly host: true };
     /** False: take any certificate. */
     readonly verify?: boolean;
 }
@@ -47,16 +47,16 @@ export interface TunnelRule {
 /** The tunnel's rules: a rule a host in order of declaration, and 404 for everything else as the last. */
 export function tunnelRules(exposures: readonly Exposure[], origin: string | TunnelOrigin): TunnelRule[] {
     const { url, serverName, verify }: TunnelOrigin = typeof origin === "string" ? { url: origin } : origin;
-    const request = {
-        ...(serverName === undefined ? {} : { originServerName: serverName }),
+    const request = (host: string) => ({
+        ...(serverName === undefined ? {} : { originServerName: typeof serverName === "string" ? serverName : host }),
         ...(verify === false ? { noTlsVerify: true } : {}),
-    };
+    });
     const external = exposures.filter(({ access }) => access === "external");
     return [
         ...external.map(({ host }) => ({
             hostname: host,
             service: url,
-            ...(Object.keys(request).length === 0 ? {} : { originRequest: request }),
+            ...(Object.keys(request(host)).length === 0 ? {} : { originRequest: request(host) }),
         })),
         { service: "http_status:404" },
     ];

@@ -7,11 +7,31 @@ export interface CiliumAddressPoolArgs {
     /** Addresses for Services of type LoadBalancer, a CIDR. */
     pool: string;
     announce: Announce;
+    /**
+     * Whether Services get the pool's first and last address, too; default: no. By routes of single addresses they are as good as
+     * any; in a network of the pool's very size clients take them for the network itself and for everybody.
+     */
+    firstAndLast?: boolean;
     /** The router's side of the peering, and ours; for `announce: "bgp"`. */
-    bgp?: { readonly localAsn: number; readonly peerAsn: number; readonly peerAddress: string };
+    bgp?: Peering;
     /** For `announce: "l2"`: interfaces that answer ARP, as regular expressions; absent: all. */
     interfaces?: readonly string[];
 }
+
+/** A peering of nodes with the LAN's router. */
+export interface Peering {
+    readonly localAsn: number;
+    readonly peerAsn: number;
+    readonly peerAddress: string;
+    /** Who peers: every node, or those only that are no part of the control plane. */
+    readonly nodes?: "all" | "workers";
+}
+
+/**
+ * Seconds. A node that is gone is out of the router's table after the hold time, or the restart time where the router keeps its
+ * routes meanwhile; routers at home, FRR most of them, offer three minutes, and the lower of both sides counts.
+ */
+export const PEERING_TIMERS = { connectRetry: 30, hold: 30, keepAlive: 10, restart: 120 } as const;
 
 /**
  * The load balancer's addresses, and how the LAN learns the way to them: ARP (`l2`), BGP, or static routes on the router
@@ -34,8 +54,7 @@ export class CiliumAddressPool extends pulumi.ComponentResource {
                 kind: "CiliumLoadBalancerIPPool",
                 metadata: { name },
                 spec: {
-                    // Clients take a network's first and last address for the network itself and for everybody.
-                    allowFirstLastIPs: "No",
+                    allowFirstLastIPs: args.firstAndLast === true ? "Yes" : "No",
                     blocks: [{ cidr: args.pool }],
                 },
             },
@@ -64,12 +83,10 @@ function answerArp(name: string, interfaces: readonly string[] | undefined, opts
     );
 }
 
-/** Every node peers with the router: https://docs.cilium.io/en/stable/network/bgp-control-plane/bgp-control-plane-v2/ */
-function peer(
-    name: string,
-    bgp: NonNullable<CiliumAddressPoolArgs["bgp"]>,
-    opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource },
-): void {
+const WORKERS = { matchExpressions: [{ key: "node-role.kubernetes.io/control-plane", operator: "DoesNotExist" }] };
+
+/** Nodes peer with the router: https://docs.cilium.io/en/stable/network/bgp-control-plane/bgp-control-plane-v2/ */
+function peer(name: string, bgp: Peering, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): void {
     const labels = { "homelab/advertise": name };
     const advertisement = new k8s.apiextensions.CustomResource(
         `${name}-advertisement`,
@@ -98,8 +115,13 @@ function peer(
             metadata: { name },
             spec: {
                 families: [{ afi: "ipv4", safi: "unicast", advertisements: { matchLabels: labels } }],
+                timers: {
+                    connectRetryTimeSeconds: PEERING_TIMERS.connectRetry,
+                    holdTimeSeconds: PEERING_TIMERS.hold,
+                    keepAliveTimeSeconds: PEERING_TIMERS.keepAlive,
+                },
                 // The router keeps the routes while an agent restarts.
-                gracefulRestart: { enabled: true },
+                gracefulRestart: { enabled: true, restartTimeSeconds: PEERING_TIMERS.restart },
             },
         },
         opts,
@@ -111,6 +133,7 @@ function peer(
             kind: "CiliumBGPClusterConfig",
             metadata: { name },
             spec: {
+                ...(bgp.nodes === "workers" ? { nodeSelector: WORKERS } : {}),
                 bgpInstances: [
                     {
                         name,

@@ -28,6 +28,17 @@ export interface NativeRouting {
     readonly announce: Announce;
 }
 
+/**
+ * Pod packets travel in VXLAN, and HTTP enters by Gateways that Cilium itself serves (class `CILIUM_CLASS`). For k3s.
+ *
+ * The operator looks once, at its start, for every kind of the Gateway API that it serves, and without one of them serves none:
+ * `crds.gatewayApi` comes before it.
+ */
+export interface TunnelWithGateway {
+    readonly kind: "tunnel";
+    readonly announce: Announce;
+}
+
 /** Without a profile: tunnelled pods, and Cilium's own ingress controller behind one shared address. */
 export type CiliumArgs =
     | (CommonArgs & {
@@ -35,20 +46,38 @@ export type CiliumArgs =
           ingressAddress: string;
           profile?: undefined;
       })
-    | (CommonArgs & { profile: NativeRouting });
+    | (CommonArgs & { profile: NativeRouting })
+    | (CommonArgs & { profile: TunnelWithGateway });
 
 type ValuesArgs<Args extends CiliumArgs> = Omit<Args, "cluster"> & { cluster: Pick<Cluster, "podCidr"> };
 type SharedIngressArgs = Extract<CiliumArgs, { ingressAddress: string }>;
 type NativeRoutingArgs = Extract<CiliumArgs, { profile: NativeRouting }>;
+type TunnelArgs = Extract<CiliumArgs, { profile: TunnelWithGateway }>;
 
 /** The API server as every Talos node offers it to itself, whichever control plane node is down. */
 export const KUBE_PRISM = { host: "localhost", port: 7445 } as const;
 
+/**
+ * The API server as every k3s node offers it to itself: on a server its own, behind the agents' built-in load balancer every
+ * server that there is. https://docs.k3s.io/architecture#how-agent-node-registration-works
+ */
+export const K3S_LOCAL_API = { host: "127.0.0.1", port: 6444 } as const;
+
+/** The GatewayClass of Cilium's own, made by the chart. */
+export const CILIUM_CLASS = "cilium";
+
 /** By which annotation each profile pins an address: Cilium reads both, the first is its older spelling. */
-const CILIUM_LOAD_BALANCER: Readonly<Record<"shared-ingress" | "native-routing", LoadBalancer>> = {
+const CILIUM_LOAD_BALANCER: Readonly<Record<"shared-ingress" | "native-routing" | "tunnel", LoadBalancer>> = {
     "shared-ingress": { pin: (address) => ({ "io.cilium/lb-ipam-ips": address }) },
     "native-routing": { pin: (address) => ({ "lbipam.cilium.io/ips": address }) },
+    tunnel: { pin: (address) => ({ "lbipam.cilium.io/ips": address }) },
 };
+
+/** Without its class taken no Gateway is ever served; the operator says why in its log alone. */
+const CLASS_TAKEN =
+    `kubectl wait gatewayclass/${CILIUM_CLASS} --for=condition=Accepted --timeout=300s || { ` +
+    'echo "Cilium has not taken its GatewayClass. Its operator looks for the kinds of the Gateway API once, at its start: kubectl -n kube-system logs deployment/cilium-operator says which are missing; ' +
+    'with them there: kubectl -n kube-system rollout restart deployment/cilium-operator" >&2; exit 1; }';
 
 /** CRDs that the rest of the graph uses; the operator registers them some seconds after its pod is up. */
 function neededCrds(args: CiliumArgs): string[] {
@@ -122,6 +151,7 @@ export class Cilium extends pulumi.ComponentResource {
                     "kubectl --namespace kube-system rollout status deployment/cilium-operator --timeout=600s",
                     ...needed.map((crd) => `kubectl wait --for=create crd/${crd} --timeout=300s`),
                     ...waitEstablished(needed.join(" ")),
+                    ...(args.profile?.kind === "tunnel" ? [CLASS_TAKEN] : []),
                 ].join("\n"),
                 triggers: [charts.cilium.version, createHash("sha256").update(JSON.stringify(values)).digest("hex")],
             },
@@ -137,9 +167,16 @@ export class Cilium extends pulumi.ComponentResource {
  * seed 002 (Cilium CNI), https://docs.cilium.io/en/stable/operations/performance/tuning/ and
  * https://docs.siderolabs.com/kubernetes-guides/cni/deploying-cilium
  */
-export function ciliumValues(args: ValuesArgs<SharedIngressArgs> | ValuesArgs<NativeRoutingArgs>) {
-    return args.profile === undefined ? sharedIngressValues(args) : nativeRoutingValues(args);
+export function ciliumValues(
+    args: ValuesArgs<SharedIngressArgs> | ValuesArgs<NativeRoutingArgs> | ValuesArgs<TunnelArgs>,
+) {
+    if (isShared(args)) return sharedIngressValues(args);
+    return isTunnel(args) ? tunnelValues(args) : nativeRoutingValues(args);
 }
+
+type AnyValuesArgs = Parameters<typeof ciliumValues>[0];
+const isShared = (args: AnyValuesArgs): args is ValuesArgs<SharedIngressArgs> => args.profile === undefined;
+const isTunnel = (args: AnyValuesArgs): args is ValuesArgs<TunnelArgs> => args.profile?.kind === "tunnel";
 
 const HUBBLE_METRICS = ["dns", "drop", "tcp", "flow", "port-distribution", "icmp", "httpV2"];
 
@@ -184,7 +221,6 @@ function sharedIngressValues(args: ValuesArgs<SharedIngressArgs>) {
 
 function nativeRoutingValues(args: ValuesArgs<NativeRoutingArgs>) {
     const { announce, nativeRoutingCidr } = args.profile;
-    const monitored = { enabled: true, serviceMonitor: { enabled: true } };
     return {
         kubeProxyReplacement: true,
         k8sServiceHost: args.apiServer.host,
@@ -225,6 +261,40 @@ function nativeRoutingValues(args: ValuesArgs<NativeRoutingArgs>) {
                 cleanCiliumState: ["NET_ADMIN", "SYS_ADMIN", "SYS_RESOURCE"],
             },
         },
+        ...watchedAndLimited(args),
+    };
+}
+
+function tunnelValues(args: ValuesArgs<TunnelArgs>) {
+    const { announce } = args.profile;
+    return {
+        kubeProxyReplacement: true,
+        k8sServiceHost: args.apiServer.host,
+        k8sServicePort: args.apiServer.port,
+        ipam: { operator: { clusterPoolIPv4PodCIDRList: [args.cluster.podCidr] } },
+        routingMode: "tunnel",
+        tunnelProtocol: "vxlan",
+        // Without it the one rule set that is left to iptables is masquerading.
+        bpf: { masquerade: true },
+        gatewayAPI: {
+            enabled: true,
+            // Without ALPN a browser's HTTP/2 ends in a connection reset, and without appProtocol a backend never gets it.
+            enableAlpn: true,
+            enableAppProtocol: true,
+            // Not by what Helm's cached discovery has seen: the kinds came with the first layer.
+            gatewayClass: { create: "true" },
+        },
+        l2announcements: { enabled: announce === "l2" },
+        bgpControlPlane: { enabled: announce === "bgp" },
+        ...(announce === "l2" ? { k8sClientRateLimit: { qps: 20, burst: 40 } } : {}),
+        ...watchedAndLimited(args),
+    };
+}
+
+/** Memory limits of every part, and monitors of the Prometheus operator, whose CRDs are below. */
+function watchedAndLimited(args: Pick<CommonArgs, "nodeCount">) {
+    const monitored = { enabled: true, serviceMonitor: { enabled: true } };
+    return {
         resources: limited("100m", "512Mi", "2Gi"),
         initResources: limited("100m", "64Mi", "512Mi"),
         envoy: { resources: limited("50m", "64Mi", "512Mi"), prometheus: monitored },

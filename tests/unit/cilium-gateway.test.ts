@@ -1,0 +1,499 @@
+/** A Gateway that Cilium itself serves, as the way in: configuration, what is planned, what whole charts make of it, how the sandbox plays it. */
+import * as pulumi from "@pulumi/pulumi";
+import { CertManager, certManagerValues } from "../../components/edge/cert-manager";
+import { ciliumGatewayOrigin } from "../../components/edge/cilium-gateway";
+import { hostListeners, MOST_LISTENERS } from "../../components/edge/gateway-api";
+import { tunnelRules } from "../../components/edge/names";
+import { Namespaces } from "../../components/cluster/namespaces";
+import { Cilium, ciliumValues, K3S_LOCAL_API, type Announce } from "../../components/network/cilium";
+import { frrConfiguration } from "../../components/network/router";
+import { announcedPoolFaults } from "../../lab/announced-pool";
+import {
+    challengeOf,
+    ciliumGatewayDefaults,
+    ciliumGatewayNetwork,
+    ciliumGatewayWays,
+    gatewayAddress,
+    gatewayCertificateFaults,
+    gatewaySecrets,
+    GATEWAY_NAMESPACE,
+    type CiliumGatewayConfig,
+} from "../../lab/cilium-gateway";
+import type { StackSummary } from "../../lab/context";
+import { Lab } from "../../lab/lab";
+import type { PlannedResource } from "../../tools/plan/plan";
+import { planComponent } from "./component-plan";
+import { crdFaults, haveCrds } from "./crd-schema";
+import { dig, lookInto } from "./planned";
+
+jest.setTimeout(120_000);
+
+const domain = "fletcherlabs.net";
+const nodes = [
+    { name: "k3s-master1", address: "192.168.10.20", controlPlane: true },
+    { name: "k3s1", address: "192.168.10.21", controlPlane: false },
+    { name: "k3s2", address: "192.168.10.22", controlPlane: false },
+    { name: "k3s3", address: "192.168.10.23", controlPlane: false },
+];
+const lan = "192.168.10.0/24";
+const bgp = { localAsn: 64512, peerAsn: 64513, peerAddress: "192.168.10.1" };
+const network = (said: Record<string, unknown> = {}) =>
+    ciliumGatewayNetwork.parse(
+        ciliumGatewayDefaults({ pool: "192.168.10.224/28", gateway: "192.168.10.224", bgp, ...said }, lan),
+    );
+const config = (said: Partial<CiliumGatewayConfig> = {}): CiliumGatewayConfig => ({
+    domain,
+    network: network(),
+    certificates: { email: "josh@fletcherlabs.net", server: "production" },
+    ...said,
+});
+const account = { accountId: "a".repeat(32), zoneId: "b".repeat(32), tunnel: "k3s-home" };
+
+interface Planned {
+    readonly resources: PlannedResource[];
+    readonly said: Pick<StackSummary, "resolver" | "routes" | "peering" | "challenges">;
+    readonly urls: readonly string[];
+}
+
+/** The ways in with two apps behind them, as a recipe builds them. */
+async function plan(
+    of: CiliumGatewayConfig,
+    hosts = ["sonarr", "jellyfin"],
+    told = [...hosts, "radarr"],
+): Promise<Planned> {
+    let said: Planned["said"] = {};
+    let urls: string[] = [];
+    const resources = await planComponent(async () => {
+        const base = { ...of, timezone: "Etc/UTC", delivery: "pulumi" as const, protectData: true, apps: {} };
+        const refs = of.cloudflare === undefined ? [] : ["cloudflare.apiToken", "cloudflare.dnsToken"];
+        const lab = new Lab("k3s-home", base, { path: "secrets.enc.yaml", refs }, {} as never, {
+            root: "/",
+            readSops: () => Promise.resolve(() => "[secret]"),
+        });
+        await lab.look(Promise.resolve({ cluster: "" }), { machines: "the machines", silent: "warn" });
+        const machines = Object.assign(new pulumi.ComponentResource("test:machines", "machines"), {
+            kubeconfig: pulumi.secret("kubeconfig"),
+        });
+        const { podCidr, serviceCidr, announce } = of.network;
+        const cluster = lab.connect(machines, { lan, podCidr, serviceCidr });
+        const cilium = new Cilium(
+            "cilium",
+            { cluster, apiServer: K3S_LOCAL_API, nodeCount: nodes.length, profile: { kind: "tunnel", announce } },
+            lab.after(machines),
+        );
+        const certManager = new CertManager("cert-manager", { gatewayApi: true }, lab.after(cilium));
+        const namespaces = new Namespaces(
+            "namespaces",
+            { [GATEWAY_NAMESPACE]: "restricted", media: "baseline" },
+            lab.after(certManager),
+        );
+        const ways = ciliumGatewayWays(lab, of, {
+            host: {
+                cluster,
+                opts: lab.after(certManager),
+                namespaces,
+                storage: { record: () => undefined, owner: { uid: 1000, gid: 1000 } } as never,
+                secrets: lab.secrets,
+            },
+            cilium,
+            certManager,
+            core: [certManager],
+            nodes,
+            hosts: told,
+            pinned: [],
+        });
+        for (const host of hosts) {
+            ways.edge.expose(
+                host,
+                { host, access: host === "jellyfin" ? "external" : "local" },
+                { workload: host, namespace: namespaces.name("media"), service: host, port: 8096 },
+                lab.objectAfter(ways.gateway),
+            );
+        }
+        // Git's: recorded, without a route of this program.
+        ways.edge.expose(
+            "radarr",
+            { host: "radarr", access: "local" },
+            { workload: "radarr", namespace: "media", service: "radarr", port: 7878 },
+            undefined,
+        );
+        ways.edge.expose(
+            "syncthing",
+            { host: "syncthing", access: "dedicated", address: "192.168.10.230" },
+            { workload: "syncthing", namespace: "media", service: "syncthing", port: 22000 },
+            undefined,
+        );
+        urls = hosts.map((host) => ways.edge.url(host));
+        lab.exposures.seal();
+        said = ways.publish();
+    });
+    return { resources, said, urls };
+}
+const lookAt = ({ resources }: Pick<Planned, "resources">) => lookInto(() => ({ resources }));
+
+describe("configuration", () => {
+    test("a peer makes it bgp, a pool in the machines' network l2, anything else routed; the Gateway is in the pool", () => {
+        const of = (said: object, near: unknown = lan) =>
+            ciliumGatewayDefaults({ pool: "192.168.10.224/28", ...said }, near);
+        expect(of({ bgp })).toMatchObject({ announce: "bgp", gateway: "192.168.10.225" });
+        expect(of({})).toMatchObject({ announce: "l2" });
+        expect(of({}, "10.0.0.0/24")).not.toHaveProperty("announce");
+        expect(of({ bgp, announce: "routed", gateway: "192.168.10.224" })).toMatchObject({
+            announce: "routed",
+            gateway: "192.168.10.224",
+        });
+        expect(ciliumGatewayDefaults({ pool: 7 }, lan)).toEqual({ pool: 7 });
+    });
+
+    test.each([
+        ["http01 without Cloudflare", {}, "http01", []],
+        ["dns01 with it", { cloudflare: account }, "dns01", ["cloudflare.dnsToken"]],
+        [
+            "http01 with it, where it is said",
+            { cloudflare: account, certificates: { email: "a@b.cc", server: "staging", challenge: "http01" } },
+            "http01",
+            [],
+        ],
+        ["none without certificates", { certificates: undefined }, undefined, []],
+    ] as [string, Partial<CiliumGatewayConfig>, string | undefined, string[]][])(
+        "names are proven by %s",
+        (_, said, challenge, refs) => {
+            expect(challengeOf(config(said))).toBe(challenge);
+            expect(gatewaySecrets(config(said))).toEqual(refs);
+            expect(gatewayCertificateFaults(config(said), [])).toEqual([]);
+        },
+    );
+
+    test("dns01 without a zone, and more hosts than a Gateway has listeners, are faults", () => {
+        const dns01 = config({ certificates: { email: "a@b.cc", server: "staging", challenge: "dns01" } });
+        expect(gatewayCertificateFaults(dns01, []).map(({ rule }) => rule)).toEqual(["dns01-without-zone"]);
+        const hosts = (count: number) =>
+            Array.from({ length: count }, (_, at) => [`apps.a${at}.host`, `a${at}`] as const);
+        expect(gatewayCertificateFaults(config(), hosts(63))).toEqual([]);
+        expect(gatewayCertificateFaults(config(), hosts(64))).toMatchObject([
+            { rule: "too-many-listeners", got: "64 hosts by http01" },
+        ]);
+        expect(gatewayCertificateFaults(config({ cloudflare: account }), hosts(64))).toEqual([]);
+        expect(
+            hostListeners(
+                hosts(63).map(([, host]) => `${host}.${domain}`),
+                domain,
+            ),
+        ).toHaveLength(MOST_LISTENERS);
+        expect(() =>
+            hostListeners(
+                hosts(64).map(([, host]) => `${host}.${domain}`),
+                domain,
+            ),
+        ).toThrow(/64 hosts with a certificate each/);
+    });
+
+    test("the pool's first address may be the Gateway's; the LAN's own may not", () => {
+        const pool = (said: Record<string, unknown>, firstAndLast = true) => {
+            const own = network(said);
+            return announcedPoolFaults({
+                ...own,
+                machines: ["network.lan", lan],
+                networks: [],
+                near: [],
+                pinned: [gatewayAddress(own)],
+                firstAndLast,
+            }).map(({ rule }) => rule);
+        };
+        expect(pool({ bgp: undefined })).toEqual([]);
+        expect(pool({ bgp: undefined }, false)).toEqual(["address-first-or-last"]);
+        const atTheEnd = { pool: "192.168.10.240/28", gateway: "192.168.10.255", bgp: undefined };
+        expect(pool(atTheEnd)).toEqual(["network-edge"]);
+    });
+});
+
+describe("Cilium in a tunnel with Gateways", () => {
+    const values = (announce: Announce = "bgp") =>
+        ciliumValues({
+            cluster: { podCidr: "10.42.0.0/16" },
+            apiServer: K3S_LOCAL_API,
+            nodeCount: 4,
+            profile: { kind: "tunnel", announce },
+        }) as Record<string, unknown>;
+
+    test("VXLAN, no kube-proxy, no masquerading by iptables", () => {
+        expect(values()).toMatchObject({
+            routingMode: "tunnel",
+            tunnelProtocol: "vxlan",
+            kubeProxyReplacement: true,
+            bpf: { masquerade: true },
+            k8sServiceHost: "127.0.0.1",
+            k8sServicePort: 6444,
+            ipam: { operator: { clusterPoolIPv4PodCIDRList: ["10.42.0.0/16"] } },
+            operator: { replicas: 2 },
+        });
+        expect(values()).not.toHaveProperty("ingressController");
+    });
+
+    test("ALPN and appProtocol are on, and no argument of the component switches them off", () => {
+        for (const announce of ["routed", "l2", "bgp"] as const) {
+            expect(values(announce)["gatewayAPI"]).toEqual({
+                enabled: true,
+                enableAlpn: true,
+                enableAppProtocol: true,
+                gatewayClass: { create: "true" },
+            });
+        }
+    });
+
+    test.each([
+        ["routed", false, false],
+        ["l2", true, false],
+        ["bgp", false, true],
+    ] as const)("announced by %s: L2 %s, BGP %s", (announce, l2, control) => {
+        expect(values(announce)).toMatchObject({
+            l2announcements: { enabled: l2 },
+            bgpControlPlane: { enabled: control },
+        });
+    });
+});
+
+describe("what is planned, by HTTP-01", () => {
+    let planned: Planned;
+    const look = lookInto(() => planned);
+    beforeAll(async () => {
+        planned = await plan(config());
+    });
+    const gateway = () => look.find("networking.k8s.io/v1:Gateway", "gateway-gateway");
+
+    test("one Gateway, with a listener a host and one for plain HTTP, at its address", () => {
+        expect(gateway().inputs).toMatchObject({
+            metadata: { name: "shared-gateway", namespace: "networking" },
+            spec: { gatewayClassName: "cilium", addresses: [{ type: "IPAddress", value: "192.168.10.224" }] },
+        });
+        const listeners = dig(gateway().inputs, "spec", "listeners") as Record<string, unknown>[];
+        expect(listeners.map(({ name, port, hostname }) => [name, port, hostname])).toEqual([
+            ["http", 80, undefined],
+            ["https-jellyfin", 443, "jellyfin.fletcherlabs.net"],
+            ["https-radarr", 443, "radarr.fletcherlabs.net"],
+            ["https-sonarr", 443, "sonarr.fletcherlabs.net"],
+        ]);
+        expect(dig(listeners[3], "tls")).toEqual({
+            mode: "Terminate",
+            certificateRefs: [{ kind: "Secret", name: "sonarr-tls" }],
+        });
+    });
+
+    test("a certificate a host without a wildcard, also of a host whose route is Git's", () => {
+        const certificates = look
+            .all(":Certificate")
+            .map(({ inputs }) => dig(inputs, "spec") as Record<string, unknown>);
+        expect(certificates.map(({ secretName, dnsNames }) => [secretName, dnsNames])).toEqual([
+            ["sonarr-tls", ["sonarr.fletcherlabs.net"]],
+            ["jellyfin-tls", ["jellyfin.fletcherlabs.net"]],
+            ["radarr-tls", ["radarr.fletcherlabs.net"]],
+        ]);
+        expect(dig(look.find(":ClusterIssuer", "certificates-issuer").inputs, "spec", "acme")).toMatchObject({
+            server: "https://acme-v02.api.letsencrypt.org/directory",
+            solvers: [
+                {
+                    http01: {
+                        gatewayHTTPRoute: {
+                            parentRefs: [{ name: "shared-gateway", namespace: "networking", sectionName: "http" }],
+                        },
+                    },
+                },
+            ],
+        });
+    });
+
+    test("routes hang on their host's listener; the redirect on plain HTTP, for every host", () => {
+        expect(dig(look.find(":HTTPRoute", "sonarr").inputs, "spec")).toMatchObject({
+            hostnames: ["sonarr.fletcherlabs.net"],
+            parentRefs: [{ name: "shared-gateway", namespace: "networking", sectionName: "https-sonarr" }],
+        });
+        expect(dig(look.find(":HTTPRoute", "gateway-redirect").inputs, "spec")).toEqual({
+            parentRefs: [{ name: "shared-gateway", namespace: "networking", sectionName: "http" }],
+            rules: [{ filters: [{ type: "RequestRedirect", requestRedirect: { scheme: "https", statusCode: 301 } }] }],
+        });
+        expect(planned.urls).toEqual(["https://sonarr.fletcherlabs.net", "https://jellyfin.fletcherlabs.net"]);
+    });
+
+    test("Cilium, pool, Gateway, then routes and certificates side by side", () => {
+        const [route, certificate] = [
+            look.find(":HTTPRoute", "sonarr"),
+            look.find(":Certificate", "certificates-sonarr.fletcherlabs.net"),
+        ];
+        look.inOrder(
+            look.find(":Command", "cilium-ready"),
+            look.find(":CiliumLoadBalancerIPPool", "pool"),
+            gateway(),
+            route,
+        );
+        look.inOrder(
+            gateway(),
+            look.find(":ClusterIssuer", "certificates-issuer"),
+            look.find(":Command", "certificates-challenges-gone"),
+            certificate,
+        );
+        expect([look.waitsFor(route.urn).has(certificate.urn), look.waitsFor(certificate.urn).has(route.urn)]).toEqual([
+            false,
+            false,
+        ]);
+    });
+
+    test("another app changes the Gateway's listeners and nothing else that is there", async () => {
+        const more = await plan(config(), ["sonarr", "jellyfin", "lidarr"]);
+        const before = new Map(planned.resources.map((one) => [one.urn, JSON.stringify(one.inputs)]));
+        const changed = more.resources.filter(({ urn, inputs }) => before.get(urn) !== JSON.stringify(inputs));
+        expect(changed.map(({ name }) => name).sort()).toEqual([
+            "certificates-lidarr.fletcherlabs.net",
+            "gateway-gateway",
+            "lidarr",
+        ]);
+        expect(more.resources.length - planned.resources.length).toBe(2);
+    });
+
+    test("the pool's first address is given out, as the Gateway has it", () => {
+        expect(dig(look.find(":CiliumLoadBalancerIPPool", "pool").inputs, "spec")).toEqual({
+            allowFirstLastIPs: "Yes",
+            blocks: [{ cidr: "192.168.10.224/28" }],
+        });
+    });
+
+    test("workers peer with the router, which keeps routes over a restart", () => {
+        expect(dig(look.find(":CiliumBGPClusterConfig", "pool-bgp").inputs, "spec")).toEqual({
+            nodeSelector: {
+                matchExpressions: [{ key: "node-role.kubernetes.io/control-plane", operator: "DoesNotExist" }],
+            },
+            bgpInstances: [
+                {
+                    name: "pool",
+                    localASN: 64512,
+                    peers: [
+                        {
+                            name: "router",
+                            peerASN: 64513,
+                            peerAddress: "192.168.10.1",
+                            peerConfigRef: { name: "pool" },
+                        },
+                    ],
+                },
+            ],
+        });
+        expect(dig(look.find(":CiliumBGPPeerConfig", "pool-peer").inputs, "spec")).toMatchObject({
+            timers: { connectRetryTimeSeconds: 30, holdTimeSeconds: 30, keepAliveTimeSeconds: 10 },
+            gracefulRestart: { enabled: true, restartTimeSeconds: 120 },
+        });
+        expect(look.all(":CiliumL2AnnouncementPolicy")).toEqual([]);
+    });
+
+    test("what the household's router must hold is said: neighbours, records, the way in for Let's Encrypt", () => {
+        const { peering, resolver, challenges, routes } = planned.said;
+        expect(peering?.cluster.neighbours.map(({ name }) => name)).toEqual(["k3s1", "k3s2", "k3s3"]);
+        expect(peering && frrConfiguration(peering)).toBe(
+            [
+                "router bgp 64513",
+                " bgp router-id 192.168.10.1",
+                " neighbor cluster peer-group",
+                " neighbor cluster remote-as 64512",
+                " neighbor cluster timers 10 30",
+                " neighbor 192.168.10.21 peer-group cluster",
+                " neighbor 192.168.10.21 description k3s1",
+                " neighbor 192.168.10.22 peer-group cluster",
+                " neighbor 192.168.10.22 description k3s2",
+                " neighbor 192.168.10.23 peer-group cluster",
+                " neighbor 192.168.10.23 description k3s3",
+                " address-family ipv4 unicast",
+                "  maximum-paths 3",
+                "  neighbor cluster activate",
+                "  neighbor cluster prefix-list cluster-pool in",
+                "  neighbor cluster prefix-list nothing out",
+                " exit-address-family",
+                "exit",
+                "ip prefix-list cluster-pool seq 5 permit 192.168.10.224/28 ge 32",
+                "ip prefix-list nothing seq 5 deny any",
+            ].join("\n"),
+        );
+        expect(resolver).toContainEqual({
+            name: "sonarr.fletcherlabs.net",
+            type: "A",
+            content: "192.168.10.224",
+            proxied: false,
+        });
+        expect(resolver).toHaveLength(4);
+        expect(challenges).toEqual({
+            address: "192.168.10.224",
+            port: 80,
+            hosts: ["sonarr", "jellyfin", "radarr"].map((host) => `${host}.fletcherlabs.net`),
+        });
+        expect(routes).toBeUndefined();
+    });
+
+    test("custom resources are of their definitions", () => {
+        if (!haveCrds) return console.warn("skipped: ../shared/crds is not here");
+        const custom = planned.resources.filter(({ type }) =>
+            /^kubernetes:(cilium\.io|cert-manager\.io|gateway\.networking)/.test(type),
+        );
+        expect(custom.length).toBeGreaterThanOrEqual(12);
+        expect(custom.flatMap(({ inputs }) => crdFaults(inputs as never))).toEqual([]);
+    });
+
+    test("cert-manager answers by routes, and is as before where nobody asks for that", () => {
+        expect(dig(look.values("cert-manager"), "config", "gatewayAPI")).toEqual({ enabled: true });
+        expect(certManagerValues()).not.toHaveProperty("config");
+    });
+});
+
+describe("what is planned otherwise", () => {
+    test.each([
+        ["by an authority of the cluster's own", { certificates: undefined }, ":Certificate"],
+        ["by DNS-01", { cloudflare: account }, ":Certificate"],
+    ] as [string, Partial<CiliumGatewayConfig>, string][])("%s: one certificate and one listener", async (_, said) => {
+        const { find, all } = lookAt(await plan(config(said)));
+        const listeners = dig(find("networking.k8s.io/v1:Gateway", "gateway-gateway").inputs, "spec", "listeners");
+        expect((listeners as { name: string }[]).map(({ name }) => name)).toEqual(["http", "https"]);
+        expect(dig(find(":HTTPRoute", "sonarr").inputs, "spec", "parentRefs", 0, "sectionName")).toBe("https");
+        expect(all(":Certificate").filter(({ inputs }) => dig(inputs, "spec", "isCA") !== true)).toHaveLength(1);
+        expect(
+            all(":ClusterIssuer")
+                .map(({ inputs }) => JSON.stringify(inputs))
+                .join(),
+        ).not.toContain("http01");
+    });
+
+    test("with Cloudflare an external host comes through the tunnel, by its own name, and records are the program's", async () => {
+        const planned = await plan(config({ cloudflare: account }));
+        const { all } = lookAt(planned);
+        expect(all(":DnsRecord").map(({ inputs }) => [dig(inputs, "name"), dig(inputs, "type")])).toEqual([
+            ["sonarr.fletcherlabs.net", "A"],
+            ["radarr.fletcherlabs.net", "A"],
+            ["syncthing.fletcherlabs.net", "A"],
+            ["jellyfin.fletcherlabs.net", "CNAME"],
+        ]);
+        expect(planned.said).not.toHaveProperty("resolver");
+        expect(planned.said).not.toHaveProperty("challenges");
+        const exposure = { workload: "j", access: "external", address: "1.1.1.1", port: 443 } as const;
+        expect(tunnelRules([{ ...exposure, host: `j.${domain}` }], ciliumGatewayOrigin("production"))[0]).toEqual({
+            hostname: "j.fletcherlabs.net",
+            service: "https://cilium-gateway-shared-gateway.networking.svc.cluster.local:443",
+            originRequest: { originServerName: "j.fletcherlabs.net" },
+        });
+    });
+
+    test("routed: static routes instead of a peering; a Gateway inside the pool leaves its ends", async () => {
+        const routed = network({ announce: "routed", bgp: undefined, gateway: "192.168.10.226" });
+        const planned = await plan(config({ network: routed }));
+        expect(planned.said.routes).toHaveLength(4);
+        expect(planned.said).not.toHaveProperty("peering");
+        const { all, find } = lookAt(planned);
+        expect(all(":CiliumBGPClusterConfig")).toEqual([]);
+        expect(dig(find(":CiliumLoadBalancerIPPool", "pool").inputs, "spec", "allowFirstLastIPs")).toBe("No");
+    });
+
+    test("hosts that are exposed and told to the Gateway are the same, or nothing is built on", async () => {
+        const told = ["sonarr", "jellyfin", "radarr"];
+        await expect(plan(config(), ["sonarr", "jellyfin", "lidarr"], told)).rejects.toThrow(
+            /^lidarr\.fletcherlabs\.net is exposed, and the Gateway has no listener for it \(sonarr\./,
+        );
+        await expect(plan(config(), ["sonarr", "jellyfin"], ["sonarr", "jellyfin", "plex"])).rejects.toThrow(
+            "Exposed without a listener: radarr.fletcherlabs.net. With a listener and not exposed: plex.fletcherlabs.net.",
+        );
+        await expect(plan(config({ certificates: undefined }), ["sonarr"], [])).resolves.toBeDefined();
+    });
+});
