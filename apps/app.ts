@@ -59,6 +59,8 @@ export interface AppConfig {
     readonly gpu?: GpuWish | undefined;
     /** Tier of disks of its volumes, where the cluster has tiers; absent: the cluster's default. */
     readonly tier?: string | undefined;
+    /** Machines that its main workload may be on, by name; absent: any. */
+    readonly nodes?: readonly string[] | undefined;
     readonly delivery?: DeliveryChoice | undefined;
     /** False: not built, although others imply it; of every app that is implied. */
     readonly enabled?: boolean;
@@ -72,7 +74,17 @@ export interface Given {
     /** What its declaration and configuration say of its main workload, as that one's arguments. */
     readonly main: Pick<
         WorkloadArgs,
-        "namespace" | "group" | "ports" | "expose" | "cpu" | "memory" | "connects" | "gpu" | "network" | "tier"
+        | "namespace"
+        | "group"
+        | "ports"
+        | "expose"
+        | "cpu"
+        | "memory"
+        | "connects"
+        | "gpu"
+        | "network"
+        | "nodes"
+        | "tier"
     >;
     /** Every app of a role that this one asks, in the catalogue's order. */
     partners(role: Role): readonly Partner[];
@@ -147,10 +159,17 @@ export function block<M extends z.ZodRawShape>(memory: string, more: M) {
         memory: bytes.default(memory),
         /** Tier of disks of its volumes, where the cluster has tiers; absent: the cluster's default. */
         tier: label.optional(),
+        nodes: nodes.optional(),
         delivery: delivery.optional(),
         ...more,
     });
 }
+
+/** Machines of the stack by name; a rule says which there are. */
+const nodes = z
+    .array(label)
+    .min(1, { error: "at least one machine, by name; without the key it may be on any" })
+    .refine((names) => new Set(names).size === names.length, { error: "each machine once" });
 
 /** Size of the data volume. */
 export const storage = (size: string) => bytes.default(size);

@@ -65,6 +65,8 @@ export interface PodArgs {
     network?: NetworkWish | undefined;
     /** One GPU of this maker. */
     gpu?: GpuKind;
+    /** Nodes that it may be on, by name; absent: any. */
+    nodes?: readonly string[];
     /** Annotations of the pods; a change rolls them. */
     podAnnotations?: Readonly<Record<string, pulumi.Input<string>>>;
     /** The escape hatch: last word on the pod's and the container's spec. */
@@ -152,6 +154,7 @@ export function workloadPod(
                 },
                 ...spec,
                 ...nodeOf(volumes, platform),
+                ...onNodes(args.nodes),
                 ...(args.init === undefined
                     ? {}
                     : {
@@ -286,6 +289,21 @@ function nodeOf(
 ): Pick<k8s.types.input.core.v1.PodSpec, "nodeSelector"> {
     const bound = volumes.some(([, { kind }]) => kind === "shared" || kind === "device");
     return bound && nodeSelector !== undefined ? { nodeSelector: { ...nodeSelector } } : {};
+}
+
+/** By the label that each kubelet gives its node. */
+function onNodes(nodes: PodArgs["nodes"]): Pick<k8s.types.input.core.v1.PodSpec, "affinity"> {
+    if (nodes === undefined) return {};
+    const named = { key: "kubernetes.io/hostname", operator: "In", values: [...nodes] };
+    return {
+        affinity: {
+            nodeAffinity: {
+                requiredDuringSchedulingIgnoredDuringExecution: {
+                    nodeSelectorTerms: [{ matchExpressions: [named] }],
+                },
+            },
+        },
+    };
 }
 
 /** Two paths whose volumes got one name would share one volume, and the API server refuses what is no name. */

@@ -10,3 +10,7 @@ export function toBytes(quantity: string): number {
 export function toCores(quantity: string): number {
     return quantity.endsWith("m") ? Number(quantity.slice(0, -1)) / 1000 : Number(quantity);
 }
+
+/** Sum of a number of each. */
+export const total = <T>(items: readonly T[], value: (item: T) => number): number =>
+    items.reduce((sum, item) => sum + value(item), 0);

@@ -1,7 +1,7 @@
 /** The apps that a configuration declares: their part of the schema, what must hold of them, and their building. */
 import { z } from "zod";
 import { catalogue } from "../apps";
-import type { AnyApp, App, AppConfig, Asks, Given, Partner, Role } from "../apps/app";
+import type { AnyApp, App, AppConfig, Asks, Given, Partner, Requests, Role } from "../apps/app";
 import type { PodSecurity } from "../components/cluster/namespaces";
 import type { Expose } from "../components/edge/edge";
 import type { GpuKind, Platform } from "../components/platform";
@@ -9,8 +9,19 @@ import type { NetworkWish } from "../components/network/networks";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SharedLibrary } from "../components/storage/volumes";
 import { didYouMean, show, type CrossRule, type Fault } from "../config/parse";
-import { toBytes, toCores } from "../config/quantities";
+import { toBytes, toCores, total } from "../config/quantities";
 import type { Claim } from "../config/rules";
+import {
+    capacities,
+    gpusOn,
+    gpuText,
+    nodesMisplaced,
+    placesOf,
+    shareGpus,
+    withGpu,
+    type GpuOffers,
+    type OfferedNode,
+} from "./placement";
 
 /** Value of `apps:`: a block for every app that is declared. */
 export type Apps = Readonly<Record<string, AppConfig | undefined>>;
@@ -47,6 +58,8 @@ export interface Declared {
 
 /** What a cluster has for apps, as its configuration says. */
 export interface Offers {
+    /** Machines that apps can be put on by name; absent: they cannot. */
+    readonly nodes?: readonly OfferedNode[];
     /** What each machine has for pods; undefined: its configuration does not say, and nothing is summed up. */
     readonly capacity: readonly ({ readonly cpu: string; readonly memory: string } | undefined)[];
     /** GPUs that can be handed out, by maker. */
@@ -201,42 +214,12 @@ export function appDevices(apps: Apps): string[] {
     return [...new Set(declaredApps(apps).flatMap(devicesOf))];
 }
 
-/** GPUs handed out: app to maker, and those for whom there was none. */
-interface GpuShares {
-    readonly given: ReadonlyMap<string, GpuKind>;
-    readonly refused: readonly { readonly declared: Declared; readonly why: "none" | "used up" }[];
-}
-
-/** Who must have one goes first; who can do without gets what is left. */
-function shareGpus(declared: readonly Declared[], gpus: Offers["gpus"]): GpuShares {
-    const left = new Map(Object.entries(gpus) as [GpuKind, number][]);
-    const given = new Map<string, GpuKind>();
-    const refused: { declared: Declared; why: "none" | "used up" }[] = [];
-    const users = declared.filter(({ app, config }) => app.gpu !== undefined && config.gpu !== "none");
-    const must = ({ app, config }: Declared) => app.gpu === "needed" || config.gpu !== undefined;
-    for (const one of [...users.filter(must), ...users.filter((user) => !must(user))]) {
-        const wish = one.config.gpu === "none" ? undefined : one.config.gpu;
-        const [maker] = [...left]
-            .filter(([kind, count]) => count > 0 && (wish === undefined || wish === kind))
-            .sort(([, a], [, b]) => b - a)[0] ?? [undefined];
-        if (maker !== undefined) {
-            left.set(maker, (left.get(maker) ?? 0) - 1);
-            given.set(one.app.name, maker);
-        } else if (must(one)) {
-            const has = Object.entries(gpus).some(
-                ([kind, count]) => count > 0 && (wish === undefined || wish === kind),
-            );
-            refused.push({ declared: one, why: has ? "used up" : "none" });
-        }
-    }
-    return { given, refused };
-}
-
 /** What must hold of the apps of a configuration. */
 export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) => Offers): CrossRule<C>[] {
     return [
         ({ apps }) => partnersMissing(declaredApps(apps)),
         (config) => needsMissing(declaredApps(config.apps), offers(config)),
+        (config) => nodesMisplaced(declaredApps(config.apps), offers(config)),
         (config) => addressesMisplaced(declaredApps(config.apps), offers(config)),
         (config) => tiersMissing(declaredApps(config.apps), offers(config)),
         ({ apps }) => limitsBelowRequests(declaredApps(apps)),
@@ -271,7 +254,7 @@ function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
         allowed: `only on a cluster that has it; this one has ${has}`,
         suggestion: mend,
     });
-    const { refused } = shareGpus(declared, offers.gpus);
+    const { refused } = shareGpus(declared, offers);
     return [
         ...declared.flatMap((one): Fault[] => {
             const { app, config } = one;
@@ -316,21 +299,29 @@ function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
                     ),
             ];
         }),
-        ...refused.map(({ declared: { app, config }, why }) =>
-            why === "none"
-                ? fault(
-                      app,
-                      `a GPU${config.gpu === undefined ? "" : ` by ${config.gpu}`}`,
-                      gpuText(offers.gpus),
-                      `${offers.mend.gpu}, or apps.${app.name}.gpu: none to do without`,
-                  )
-                : {
-                      rule: "gpus-exceeded",
-                      path: `apps.${app.name}`,
-                      got: `${app.name}, one GPU more`,
-                      allowed: `as many apps with a GPU as there are: ${gpuText(offers.gpus)}`,
-                      suggestion: `${offers.mend.gpu}, or apps.${app.name}.gpu: none to do without`,
-                  },
+        ...refused.map(({ declared: { app, config }, why }): Fault =>
+            why === "elsewhere"
+                ? {
+                      rule: "gpu-not-on-nodes",
+                      path: `apps.${app.name}.nodes`,
+                      got: show(config.nodes),
+                      allowed: `a machine with a GPU${config.gpu === undefined ? "" : ` by ${config.gpu}`} among them: ${withGpu(offers, config.gpu)}`,
+                      suggestion: `take the key out: the GPU decides where it is; or apps.${app.name}.gpu: none to do without`,
+                  }
+                : why === "none"
+                  ? fault(
+                        app,
+                        `a GPU${config.gpu === undefined ? "" : ` by ${config.gpu}`}`,
+                        gpuText(offers.gpus),
+                        `${offers.mend.gpu}, or apps.${app.name}.gpu: none to do without`,
+                    )
+                  : {
+                        rule: "gpus-exceeded",
+                        path: `apps.${app.name}`,
+                        got: `${app.name}, one GPU more`,
+                        allowed: `as many apps with a GPU as there are${config.nodes === undefined ? "" : ` on ${config.nodes.join(", ")}`}: ${gpuText(gpusOn(config.nodes, offers))}`,
+                        suggestion: `${offers.mend.gpu}, or apps.${app.name}.gpu: none to do without`,
+                    },
         ),
     ];
 }
@@ -384,11 +375,6 @@ function tiersMissing(declared: readonly Declared[], { tiers = [] }: Offers): Fa
     });
 }
 
-function gpuText(gpus: Offers["gpus"]): string {
-    const some = Object.entries(gpus).filter(([, count]) => count > 0);
-    return some.length === 0 ? "none" : some.map(([maker, count]) => `${count} by ${maker}`).join(", ");
-}
-
 /** The machines, if the configuration says of each what it has. */
 const known = ({ capacity }: Offers) => {
     const said = capacity.filter((one) => one !== undefined);
@@ -409,16 +395,23 @@ function limitsBelowRequests(declared: readonly Declared[]): Fault[] {
 
 function limitsExceeded(declared: readonly Declared[], offers: Offers): Fault[] {
     const capacity = known(offers);
-    if (capacity === undefined) return [];
-    const largest = Math.max(...capacity.map(({ memory }) => toBytes(memory)));
-    return declared
-        .filter(({ config }) => toBytes(config.memory) > largest)
-        .map(({ app, config }) => ({
-            rule: "memory-exceeds-node",
-            path: `apps.${app.name}.memory`,
-            got: show(config.memory),
-            allowed: "at most the memory of the largest machine",
-        }));
+    const places = placesOf(declared, offers);
+    return declared.flatMap(({ app, config }): Fault[] => {
+        const here = places(app.name);
+        const machines = here === undefined ? capacity : capacities(here, offers);
+        if (machines === undefined) return [];
+        const largest = Math.max(...machines.map(({ memory }) => toBytes(memory)));
+        return toBytes(config.memory) > largest
+            ? [
+                  {
+                      rule: "memory-exceeds-node",
+                      path: `apps.${app.name}.memory`,
+                      got: show(config.memory),
+                      allowed: `at most the memory of the largest machine${here === undefined ? "" : ` that it may be on (${here.join(", ")})`}`,
+                  },
+              ]
+            : [];
+    });
 }
 
 /** Requests of all its workloads, in cores and bytes. */
@@ -432,19 +425,42 @@ function requestsOf({ app, config }: Declared): { cores: number; bytes: number }
 
 /** What is requested is reserved: beyond what the machines have pods stay pending. */
 function requestsExceeded(declared: readonly Declared[], offers: Offers): Fault[] {
-    const capacity = known(offers);
-    if (capacity === undefined) return [];
-    const total = <T>(items: readonly T[], value: (item: T) => number) =>
-        items.reduce((sum, item) => sum + value(item), 0);
+    const everywhere = known(offers);
+    const places = placesOf(declared, offers);
+    const pinned = declared.flatMap(({ app }) => {
+        const here = places(app.name);
+        return here === undefined ? [] : [here.join(", ")];
+    });
+    return [
+        ...(everywhere === undefined ? [] : beyond(declared, everywhere, "what the machines have", "")),
+        // Who may be on these machines only must fit on them.
+        ...[...new Set(pinned)].flatMap((names) => {
+            const machines = capacities(names.split(", "), offers);
+            const here = declared.filter(
+                ({ app }) => places(app.name)?.every((name) => names.split(", ").includes(name)) === true,
+            );
+            return machines === undefined
+                ? []
+                : beyond(
+                      here,
+                      machines,
+                      `what ${names} ${machines.length === 1 ? "has" : "have"}`,
+                      ` by ${here.map(({ app }) => app.name).join(", ")}, which may be there only`,
+                  );
+        }),
+    ];
+}
+
+function beyond(declared: readonly Declared[], machines: readonly Requests[], has: string, who: string): Fault[] {
     const requests = declared.map(requestsOf);
     const gibi = (value: number) => `${Math.ceil(value / 2 ** 30)}Gi`;
-    const cores = [total(requests, (one) => one.cores), total(capacity, ({ cpu }) => toCores(cpu))] as const;
-    const bytes = [total(requests, (one) => one.bytes), total(capacity, ({ memory }) => toBytes(memory))] as const;
+    const cores = [total(requests, (one) => one.cores), total(machines, ({ cpu }) => toCores(cpu))] as const;
+    const bytes = [total(requests, (one) => one.bytes), total(machines, ({ memory }) => toBytes(memory))] as const;
     const fault = (got: string, allowed: string): Fault => ({
         rule: "requests-exceed-machines",
         path: "apps",
-        got,
-        allowed: `apps that request together at most what the machines have, ${allowed}`,
+        got: `${got}${who}`,
+        allowed: `apps that request together at most ${has}, ${allowed}`,
         suggestion: "take an app out, or correct the capacity of the machines",
     });
     return [
@@ -463,9 +479,9 @@ export function leftOutApps(apps: Apps): { readonly app: string; readonly why: s
 }
 
 /** Builds every declared app. `on`: the platform as one app sees it. */
-export function deployApps(apps: Apps, gpus: Offers["gpus"], on: (app: string) => Platform): void {
+export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => Platform): void {
     const declared = declaredApps(apps);
-    const { given } = shareGpus(declared, gpus);
+    const { given } = shareGpus(declared, offers);
     for (const one of declared) {
         const { app, config } = one;
         const partners = (role: Role): Partner[] => providers(role, declared).map((other) => partner(other, declared));
@@ -479,6 +495,7 @@ export function deployApps(apps: Apps, gpus: Offers["gpus"], on: (app: string) =
             memory: { request: app.requests.memory, limit: config.memory },
             ...(expose === undefined ? {} : { expose }),
             ...(gpu === undefined ? {} : { gpu }),
+            ...(config.nodes === undefined ? {} : { nodes: config.nodes }),
             ...(config.network === undefined ? {} : { network: config.network }),
             ...(config.tier === undefined ? {} : { tier: config.tier }),
             ...(app.asks === undefined

@@ -7,7 +7,6 @@ import { IntelGpus } from "../components/gpu/intel";
 import { NvidiaGpus } from "../components/gpu/nvidia";
 import type { Cluster, Platform } from "../components/platform";
 import { bytes, whole } from "../config/fields";
-import type { CrossRule } from "../config/parse";
 
 export interface GpuMachines {
     readonly nodes: readonly {
@@ -44,7 +43,8 @@ export type GpuConfig = GpuMachines & { readonly gpus?: GpuSharing };
 export const hasGpu = ({ nodes }: GpuMachines, maker: "nvidia" | "intel"): boolean =>
     nodes.some(({ gpus }) => gpus[maker] > 0);
 
-const sharesOf = ({ gpus }: Pick<GpuConfig, "gpus">, maker: "nvidia" | "intel"): number => gpus?.[maker].shares ?? 1;
+export const sharesOf = ({ gpus }: Pick<GpuConfig, "gpus">, maker: "nvidia" | "intel"): number =>
+    gpus?.[maker].shares ?? 1;
 
 /** How many apps GPUs of a maker serve. */
 export const gpuSum = (config: GpuConfig, maker: "nvidia" | "intel"): number =>
@@ -55,23 +55,6 @@ export const gpusOf = ({ gpus }: GpuMachines["nodes"][number], config: Pick<GpuC
     nvidia: gpus.nvidia * sharesOf(config, "nvidia"),
     intel: gpus.intel * sharesOf(config, "intel"),
 });
-
-/** Without the group a container cannot open the device, and the app transcodes on the processor without a word. */
-export const gpuRules: readonly CrossRule<GpuConfig>[] = [
-    (config) =>
-        hasGpu(config, "intel") && config.gpus?.intel.renderGroup === undefined
-            ? [
-                  {
-                      rule: "render-group-missing",
-                      path: "gpus.intel.renderGroup",
-                      got: "nothing",
-                      allowed:
-                          "the number of the group of /dev/dri/renderD128, the same on each machine with an Intel GPU",
-                      suggestion: "getent group render  on each of them shows it",
-                  },
-              ]
-            : [],
-];
 
 /** What the plan says of GPUs that are shared. */
 export function gpuNotes(config: GpuConfig): string[] {
@@ -87,17 +70,17 @@ export function gpuNotes(config: GpuConfig): string[] {
 export const gpuBundles = (config: GpuMachines) =>
     hasGpu(config, "intel") ? [crds.nodeFeatureDiscovery, crds.intelDevicePlugins] : [];
 
-interface Gpus {
+export interface Gpus {
     readonly gpus: NonNullable<Platform["gpus"]>;
     /** With namespaces of their own. */
     readonly layers: pulumi.ComponentResource[];
 }
 
 /** In each machine that has one. */
-const inMachines = ({ nodes }: GpuMachines, maker: "nvidia" | "intel"): Record<string, number> =>
+export const inMachines = ({ nodes }: GpuMachines, maker: "nvidia" | "intel"): Record<string, number> =>
     Object.fromEntries(nodes.filter(({ gpus }) => gpus[maker] > 0).map(({ name, gpus }) => [name, gpus[maker]]));
 
-function built(nvidia: NvidiaGpus | undefined, intel: IntelGpus | undefined): Gpus {
+export function built(nvidia: NvidiaGpus | undefined, intel: IntelGpus | undefined): Gpus {
     return {
         gpus: {
             ...(nvidia === undefined ? {} : { nvidia: nvidia.gpu }),
@@ -117,37 +100,3 @@ export function talosGpus(config: GpuMachines, cluster: Cluster, opts: pulumi.Co
             : undefined,
     );
 }
-
-/**
- * Builds what machines with k3s call for; drivers and NVIDIA's toolkit are on them: docs/gpus.md. `config.nodes`: those that are in the
- * cluster, without an optional one that is absent. Intel's part wants cert-manager and the CRD layer before `opts`, with
- * `gpuBundles`: the webhook of its operator is waited for, so that no GpuDevicePlugin meets a kind that is not there.
- */
-export function k3sGpus(config: GpuConfig, cluster: Cluster, opts: pulumi.ComponentResourceOptions): Gpus {
-    const renderGroup = config.gpus?.intel.renderGroup;
-    return built(
-        hasGpu(config, "nvidia")
-            ? new NvidiaGpus(
-                  "nvidia",
-                  { shares: sharesOf(config, "nvidia"), k3s: { cluster, gpus: inMachines(config, "nvidia") } },
-                  opts,
-              )
-            : undefined,
-        hasGpu(config, "intel") && renderGroup !== undefined
-            ? new IntelGpus(
-                  "intel-gpus",
-                  {
-                      cluster,
-                      gpus: inMachines(config, "intel"),
-                      sharedDevNum: sharesOf(config, "intel"),
-                      renderGroup,
-                      look: LOOK_ON_UBUNTU,
-                  },
-                  opts,
-              )
-            : undefined,
-    );
-}
-
-const LOOK_ON_UBUNTU = `Is the GPU on (BIOS), is  nodes[].gpus.intel  right, does  ls /dev/dri  on the machine show renderD128 (driver i915)?
-Then  kubectl get pod --namespace intel  and  kubectl logs --namespace nfd deploy/node-feature-discovery-master ; docs/gpus.md`;

@@ -92,6 +92,7 @@ export function chongusDefaults(value: Readonly<Record<string, unknown>>): Recor
 export function chongusOffers({ nodes, storage: disks, postgres: databases }: ChongusConfig): Offers {
     return {
         capacity: nodes.map(({ capacity }) => capacity),
+        nodes,
         gpus: {
             nvidia: gpuSum({ nodes }, "nvidia"),
             intel: gpuSum({ nodes }, "intel"),

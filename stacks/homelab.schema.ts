@@ -86,6 +86,7 @@ export function homelabDefaults(value: Readonly<Record<string, unknown>>): Recor
 export function homelabOffers({ node: machine, storage: s }: HomelabConfig): Offers {
     return {
         capacity: [machine.capacity],
+        nodes: [{ name: machine.name, capacity: machine.capacity }],
         gpus: {},
         postgres: false,
         prometheus: true,

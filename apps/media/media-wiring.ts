@@ -27,7 +27,7 @@ export const mediaWiring = app({
     requests: { cpu: "10m", memory: "64Mi" },
     podSecurity: "restricted",
     build: (platform, _config, { main, partners }) => {
-        const { namespace, group, cpu, memory } = main;
+        const { namespace, group, cpu, memory, nodes } = main;
         const library = platform.storage.path("media");
         const downloads = platform.storage.path("downloads");
         const plan: WiringPlan = {
@@ -50,6 +50,7 @@ export const mediaWiring = app({
                 group,
                 cpu,
                 memory,
+                ...(nodes === undefined ? {} : { nodes }),
                 image: images.node,
                 command: ["node", `${FOLDER}/wire.mjs`, `${FOLDER}/plan.json`],
                 // Not once: Overseerr can be told only after a person's first sign-in, an app may start late, a key be renewed.

@@ -21,7 +21,7 @@ export const recyclarr = app({
     podSecurity: "restricted",
     build: (platform, _config, { main, partners }) => {
         const applications = { sonarr: partners("series"), radarr: partners("films") };
-        const { namespace, group, cpu, memory } = main;
+        const { namespace, group, cpu, memory, nodes } = main;
         return new ScheduledWorkload(
             "recyclarr",
             {
@@ -29,6 +29,7 @@ export const recyclarr = app({
                 group,
                 cpu,
                 memory,
+                ...(nodes === undefined ? {} : { nodes }),
                 image: images.recyclarr,
                 args: ["sync"],
                 schedule: "0 5 * * *",

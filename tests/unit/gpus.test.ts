@@ -1,5 +1,6 @@
 /** What a configuration says of GPUs, and what follows from it for apps and for who reads the plan. */
-import { gpuKeys, gpuNotes, gpuRules, gpusOf, gpuSum, k3sGpus } from "../../lab/gpus";
+import { gpuKeys, gpuNotes, gpusOf, gpuSum } from "../../lab/gpus";
+import { gpuRules, k3sGpus } from "../../lab/k3s-gpus";
 import * as pulumi from "@pulumi/pulumi";
 import { planComponent } from "./component-plan";
 import { dig, lookInto } from "./planned";

@@ -107,7 +107,7 @@ export interface TestPlatform extends Platform {
 /** Builds apps of the catalogue on a platform, from what would stand under `apps:`; with as many GPUs as they ask for. */
 export function deploy(platform: Platform, apps: Record<string, unknown>): void {
     const gpus = Object.fromEntries(Object.keys(platform.gpus ?? {}).map((maker) => [maker, 9]));
-    deployApps(appsSchema.parse(apps), gpus, () => platform);
+    deployApps(appsSchema.parse(apps), { gpus }, () => platform);
 }
 
 /** Makes one; call it inside `planComponent`. */

@@ -1,0 +1,199 @@
+/** Which machines apps may be on, by name and by the GPU that each gets. */
+import type { AppConfig, Requests } from "../apps/app";
+import type { GpuKind } from "../components/platform";
+import { didYouMean, show, type Fault } from "../config/parse";
+import { total } from "../config/quantities";
+import type { Declared, Offers } from "./apps";
+
+/** A machine as far as apps may be put on it. */
+export interface OfferedNode {
+    readonly name: string;
+    /** GPUs that can be handed out there, by maker. */
+    readonly gpus?: Offers["gpus"];
+    readonly capacity?: Requests | undefined;
+    /** Why it takes no app; absent: it does. */
+    readonly closed?: string;
+    /** True: it may be off or not there yet. */
+    readonly optional?: boolean;
+}
+
+/** GPUs handed out: app to maker, and those for whom there was none. */
+interface GpuShares {
+    readonly given: ReadonlyMap<string, GpuKind>;
+    readonly refused: readonly { readonly declared: Declared; readonly why: "none" | "elsewhere" | "used up" }[];
+}
+
+/** Room on machines, for apps of which each may be on some of them: one makes way where it can for another that cannot. */
+class Room {
+    readonly #wishes = new Map<string, readonly string[]>();
+    readonly #placed = new Map<string, string>();
+
+    constructor(private readonly places: ReadonlyMap<string, number>) {}
+
+    /** How many more there is room for. */
+    get left(): number {
+        return [...this.places.values()].reduce((sum, count) => sum + count, 0) - this.#placed.size;
+    }
+
+    /** False where there is none. */
+    take(app: string, wish: readonly string[]): boolean {
+        this.#wishes.set(app, wish);
+        return this.#place(app, new Set());
+    }
+
+    #place(app: string, seen: Set<string>): boolean {
+        for (const node of this.#wishes.get(app) ?? []) {
+            if (seen.has(node)) continue;
+            seen.add(node);
+            const here = [...this.#placed].filter(([, place]) => place === node).map(([other]) => other);
+            if (here.length < (this.places.get(node) ?? 0) || here.some((other) => this.#place(other, seen))) {
+                this.#placed.set(app, node);
+                return true;
+            }
+        }
+        return false;
+    }
+}
+
+export type GpuOffers = Pick<Offers, "gpus" | "nodes">;
+
+/** GPUs of a maker by machine; all in one place where machines are not told apart. */
+function gpuPlaces({ gpus, nodes }: GpuOffers, maker: GpuKind): ReadonlyMap<string, number> {
+    return nodes === undefined
+        ? new Map([["", gpus[maker] ?? 0]])
+        : new Map(nodes.map(({ name, gpus: here }) => [name, here?.[maker] ?? 0]));
+}
+
+/** Whether apps may be put on the machine; what is wrong with a name that is none is another rule's matter. */
+const isOpen = (name: string, { nodes }: Pick<Offers, "nodes">): boolean =>
+    nodes === undefined || nodes.some((node) => node.name === name && node.closed === undefined);
+
+/** Who must have one goes first; who can do without gets what is left. */
+export function shareGpus(declared: readonly Declared[], offers: GpuOffers): GpuShares {
+    const makers = (Object.keys(offers.gpus) as GpuKind[]).map((maker) => {
+        const places = gpuPlaces(offers, maker);
+        return { maker, places, room: new Room(places) };
+    });
+    const given = new Map<string, GpuKind>();
+    const refused: { declared: Declared; why: "none" | "elsewhere" | "used up" }[] = [];
+    const users = declared.filter(({ app, config }) => app.gpu !== undefined && config.gpu !== "none");
+    const must = ({ app, config }: Declared) => app.gpu === "needed" || config.gpu !== undefined;
+    for (const one of [...users.filter(must), ...users.filter((user) => !must(user))]) {
+        const { name } = one.app;
+        const { gpu: wish, nodes } = one.config;
+        const right = makers.filter(({ maker }) => wish === undefined || wish === maker);
+        const taken = [...right]
+            .sort((a, b) => b.room.left - a.room.left)
+            .find(({ places, room }) =>
+                room.take(
+                    name,
+                    [...places.keys()].filter((node) => node === "" || nodes?.includes(node) !== false),
+                ),
+            );
+        if (taken !== undefined) {
+            given.set(name, taken.maker);
+        } else if (must(one) && nodes?.some((name) => !isOpen(name, offers)) !== true) {
+            const where = right.flatMap(({ places }) => [...places].filter(([, count]) => count > 0));
+            const here = where.some(([node]) => node === "" || nodes?.includes(node) !== false);
+            refused.push({ declared: one, why: where.length === 0 ? "none" : here ? "used up" : "elsewhere" });
+        }
+    }
+    return { given, refused };
+}
+
+/** GPUs of these machines, or of all. */
+export function gpusOn(names: AppConfig["nodes"], { gpus, nodes = [] }: Offers): Offers["gpus"] {
+    if (names === undefined) return gpus;
+    const here = nodes.filter(({ name }) => names.includes(name));
+    return Object.fromEntries(
+        (Object.keys(gpus) as GpuKind[]).map((maker) => [maker, total(here, (node) => node.gpus?.[maker] ?? 0)]),
+    );
+}
+
+/** Machines with a GPU that would do. */
+export const withGpu = ({ nodes = [] }: Offers, wish: AppConfig["gpu"]): string =>
+    nodes
+        .filter(({ gpus = {} }) =>
+            Object.entries(gpus).some(([maker, count]) => count > 0 && (wish === undefined || wish === maker)),
+        )
+        .map(({ name }) => name)
+        .join(", ");
+
+/** A pod that no machine may take stays pending for ever. */
+export function nodesMisplaced(declared: readonly Declared[], { nodes }: Offers): Fault[] {
+    return declared.flatMap(({ app, config }): Fault[] => {
+        if (config.nodes === undefined) return [];
+        const path = `apps.${app.name}.nodes`;
+        if (nodes === undefined) {
+            return [
+                {
+                    rule: "nodes-without-choice",
+                    path,
+                    got: show(config.nodes),
+                    allowed: "nothing: on this cluster apps are not put on machines by name",
+                    suggestion: "take it out",
+                },
+            ];
+        }
+        const open = nodes.filter(({ closed }) => closed === undefined).map(({ name }) => name);
+        const each = config.nodes.flatMap((name, index): Fault[] => {
+            const node = nodes.find((one) => one.name === name);
+            if (node !== undefined && node.closed === undefined) return [];
+            return [
+                {
+                    rule: node === undefined ? "node-unknown" : "node-closed",
+                    path: `${path}.${index}`,
+                    got: show(name),
+                    allowed: `a machine that takes apps: ${open.join(", ")}${node === undefined ? "" : `; ${name} ${node.closed}`}`,
+                    ...(node === undefined ? didYouMean(name, open) : {}),
+                },
+            ];
+        });
+        const sure = config.nodes.some((name) => nodes.some((node) => node.name === name && node.optional !== true));
+        if (each.length > 0 || sure) return each;
+        return [
+            {
+                rule: "nodes-all-optional",
+                path,
+                got: show(config.nodes),
+                allowed: "a machine among them that is always there; an optional one may be off",
+                suggestion: `add one of ${nodes
+                    .filter(({ closed, optional }) => closed === undefined && optional !== true)
+                    .map(({ name }) => name)
+                    .join(", ")}`,
+            },
+        ];
+    });
+}
+
+export function gpuText(gpus: Offers["gpus"]): string {
+    const some = Object.entries(gpus).filter(([, count]) => count > 0);
+    return some.length === 0 ? "none" : some.map(([maker, count]) => `${count} by ${maker}`).join(", ");
+}
+
+/** Machines that an app may be on, as its configuration and its GPU say; undefined: any. */
+export function placesOf(
+    declared: readonly Declared[],
+    offers: Offers,
+): (app: string) => readonly string[] | undefined {
+    const { nodes = [] } = offers;
+    const { given } = shareGpus(declared, offers);
+    const wishes = new Map(declared.map(({ app, config }) => [app.name, config.nodes]));
+    return (app) => {
+        const maker = given.get(app);
+        const wish = wishes.get(app);
+        if (nodes.length === 0 || (maker === undefined && wish === undefined)) return undefined;
+        return nodes
+            .filter(
+                ({ name, gpus }) => wish?.includes(name) !== false && (maker === undefined || (gpus?.[maker] ?? 0) > 0),
+            )
+            .map(({ name }) => name);
+    };
+}
+
+/** What these machines have, if the configuration says of each; none for a name that is no machine's. */
+export function capacities(names: readonly string[], { nodes = [] }: Offers): readonly Requests[] | undefined {
+    const said = nodes.filter(({ name }) => names.includes(name)).map(({ capacity }) => capacity);
+    const all = said.filter((one) => one !== undefined);
+    return all.length === said.length && all.length > 0 ? all : undefined;
+}

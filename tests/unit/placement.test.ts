@@ -1,0 +1,183 @@
+/** Apps on machines by name and by GPU: what is refused before `up`, and what the pods say. */
+import { catalogue } from "../../apps";
+import { appRules, appsSchema, type Offers } from "../../lab/apps";
+import { planComponent } from "./component-plan";
+import { dig, lookInto } from "./planned";
+import { deploy, testPlatform } from "./test-platform";
+
+const small = { cpu: "6", memory: "16Gi" };
+/** The machines of seed 003, and the one that is planned. */
+const HOME: Offers = {
+    capacity: [small, small, { cpu: "64", memory: "384Gi" }],
+    nodes: [
+        { name: "k3s-master1", closed: "runs the control plane only" },
+        { name: "k3s1", gpus: { intel: 1 }, capacity: small },
+        { name: "k3s2", gpus: { intel: 1 }, capacity: small },
+        { name: "k3s3", gpus: { nvidia: 4 }, capacity: { cpu: "64", memory: "384Gi" } },
+        { name: "desktop", optional: true },
+    ],
+    gpus: { nvidia: 4, intel: 2 },
+    postgres: false,
+    prometheus: true,
+    libraries: ["media", "downloads"],
+    devices: false,
+    addresses: true,
+    mend: {
+        ...{ gpu: "add one", postgres: "-", prometheus: "-", library: "-", device: "-", address: "-", network: "-" },
+    },
+};
+const faults = (apps: Record<string, unknown>, offers: Offers = HOME) =>
+    appRules(() => offers).flatMap((rule) => rule({ apps: appsSchema.parse(apps) }));
+
+test("sabnzbd on k3s1 or k3s2, jellyfin and ollama where the T4 is (K-APP-03, K-APP-11)", () => {
+    const apps = { sabnzbd: { nodes: ["k3s1", "k3s2"] }, jellyfin: { gpu: "nvidia" }, ollama: { gpu: "nvidia" } };
+    expect(faults(apps)).toEqual([]);
+});
+
+describe("refused", () => {
+    test("a name that no machine has, with the one that was meant", () => {
+        expect(faults({ jellyfin: { nodes: ["k3s2", "k3s-1"] } })).toEqual([
+            {
+                rule: "node-unknown",
+                path: "apps.jellyfin.nodes.1",
+                got: '"k3s-1"',
+                allowed: "a machine that takes apps: k3s1, k3s2, k3s3, desktop",
+                suggestion: "did you mean k3s1?",
+            },
+        ]);
+    });
+
+    test("the server, which takes no apps (K-HW-11)", () => {
+        expect(faults({ prowlarr: { nodes: ["k3s-master1"] } })).toMatchObject([
+            {
+                rule: "node-closed",
+                path: "apps.prowlarr.nodes.0",
+                allowed: expect.stringContaining("; k3s-master1 runs the control plane only") as unknown,
+            },
+        ]);
+    });
+
+    test("a machine that may be off, alone; with another it may stand", () => {
+        expect(faults({ prowlarr: { nodes: ["desktop"] } })).toMatchObject([
+            { rule: "nodes-all-optional", suggestion: "add one of k3s1, k3s2, k3s3" },
+        ]);
+        expect(faults({ prowlarr: { nodes: ["desktop", "k3s3"] } })).toEqual([]);
+    });
+
+    test("a GPU and machines that have none of it (K-HW-03)", () => {
+        expect(faults({ jellyfin: { gpu: "nvidia", nodes: ["k3s1", "k3s2"] } })).toMatchObject([
+            {
+                rule: "gpu-not-on-nodes",
+                path: "apps.jellyfin.nodes",
+                got: '["k3s1","k3s2"]',
+                allowed: "a machine with a GPU by nvidia among them: k3s3",
+            },
+        ]);
+        // Without a wish it gets what is there.
+        expect(faults({ jellyfin: { nodes: ["k3s1"] } })).toEqual([]);
+    });
+
+    test("more apps on a machine's GPU than it serves, though others are free", () => {
+        const ollama = { gpu: "intel", memory: "8Gi", nodes: ["k3s1"] };
+        const two = { jellyfin: { gpu: "intel", nodes: ["k3s1"] }, ollama };
+        expect(faults(two)).toMatchObject([
+            {
+                rule: "gpus-exceeded",
+                path: "apps.ollama",
+                allowed: "as many apps with a GPU as there are on k3s1: 1 by intel",
+            },
+        ]);
+        // One that may be elsewhere makes way.
+        const apart = { jellyfin: { gpu: "intel", nodes: ["k3s1", "k3s2"] }, ollama };
+        expect(faults(apart)).toEqual([]);
+    });
+
+    test("more than a machine has, by those that may be there only (K-HW-05)", () => {
+        const tight: Offers = {
+            ...HOME,
+            nodes: (HOME.nodes ?? []).map((node) =>
+                node.name === "k3s3" ? { ...node, capacity: { cpu: "150m", memory: "1Gi" } } : node,
+            ),
+        };
+        const apps = { jellyfin: { gpu: "nvidia", memory: "1Gi" }, ollama: { gpu: "nvidia", memory: "1Gi" } };
+        expect(faults(apps, tight)).toMatchObject(
+            [
+                {
+                    got: "0.20 cores by jellyfin, ollama, which may be there only",
+                    allowed: /what k3s3 has, 0\.15 cores/,
+                },
+                { got: "2Gi of memory by jellyfin, ollama, which may be there only", allowed: /what k3s3 has, 1Gi/ },
+            ].map((fault) => ({ ...fault, allowed: expect.stringMatching(fault.allowed) as unknown })),
+        );
+        expect(faults(apps)).toEqual([]);
+    });
+
+    test("a limit beyond the machines that an app may be on", () => {
+        expect(faults({ prowlarr: { memory: "32Gi", nodes: ["k3s1", "k3s2"] } })).toMatchObject([
+            {
+                rule: "memory-exceeds-node",
+                path: "apps.prowlarr.memory",
+                allowed: "at most the memory of the largest machine that it may be on (k3s1, k3s2)",
+            },
+        ]);
+        expect(faults({ prowlarr: { memory: "32Gi" } })).toEqual([]);
+    });
+
+    test("any name where machines are no choice", () => {
+        const { nodes: _none, ...offers } = HOME;
+        expect(faults({ prowlarr: { nodes: ["k3s1"] } }, offers)).toMatchObject([
+            { rule: "nodes-without-choice", path: "apps.prowlarr.nodes" },
+        ]);
+    });
+
+    test.each([
+        ["no machine", [], "at least one machine, by name; without the key it may be on any"],
+        ["one twice", ["k3s1", "k3s1"], "each machine once"],
+    ])("%s", (_what, nodes, message) => {
+        expect(appsSchema.safeParse({ prowlarr: { nodes } }).error?.issues).toMatchObject([{ message }]);
+    });
+});
+
+/** What an app must be told besides, and what it asks for. */
+const PARTNERS: Readonly<Record<string, Record<string, unknown>>> = {
+    overseerr: { sonarr: {}, radarr: {}, prowlarr: {}, sabnzbd: {} },
+    sonarr: { prowlarr: {}, sabnzbd: {} },
+    radarr: { prowlarr: {}, sabnzbd: {} },
+    recyclarr: { sonarr: {}, radarr: {}, prowlarr: {}, sabnzbd: {} },
+    "media-wiring": { sonarr: {}, prowlarr: {}, sabnzbd: {} },
+    zigbee2mqtt: { mosquitto: {} },
+};
+const BLOCKS: Readonly<Record<string, Record<string, unknown>>> = {
+    zigbee2mqtt: { device: "/dev/serial/by-id/usb-stick" },
+    awair: { rooms: { office: "192.168.0.9" } },
+};
+
+test.each(catalogue.map(({ name }) => name))("%s goes where its block says, and nobody else does", async (name) => {
+    const apps = { ...PARTNERS[name], [name]: { ...BLOCKS[name], nodes: ["k3s1", "k3s2"] } };
+    const resources = await planComponent(() => {
+        const namespaces = [...new Set(catalogue.map(({ namespace }) => [namespace, "privileged"] as const))];
+        deploy(testPlatform(Object.fromEntries(namespaces)), apps);
+    });
+    const { all } = lookInto(() => ({ resources }));
+    const affinity = (workload: { inputs: unknown }) =>
+        dig(workload.inputs, "spec", "template", "spec", "affinity") ??
+        dig(workload.inputs, "spec", "jobTemplate", "spec", "template", "spec", "affinity");
+    const placed = [...all("apps/v1:Deployment"), ...all(":CronJob")].filter(affinity);
+    expect(placed.length).toBeGreaterThan(0);
+    for (const workload of placed) {
+        expect(workload.name).toMatch(name === "awair" ? /^awair/ : new RegExp(`^${name}$`));
+        expect(affinity(workload)).toEqual({
+            nodeAffinity: {
+                requiredDuringSchedulingIgnoredDuringExecution: {
+                    nodeSelectorTerms: [
+                        {
+                            matchExpressions: [
+                                { key: "kubernetes.io/hostname", operator: "In", values: ["k3s1", "k3s2"] },
+                            ],
+                        },
+                    ],
+                },
+            },
+        });
+    }
+});
