@@ -115,6 +115,12 @@ export const chartImages = {
         image: "ghcr.io/stakater/reloader:v1.4.21",
         digest: "sha256:b253579350a835082cdad8d8736671cedaa0f8309437c894bd1bf1c2f0e0d45e",
     },
+    // 62419864691 (this chart with this digest) and 68636001483 (the index by its name) agree; 68436154188 has amd64's own.
+    velero: {
+        readFor: { velero: "12.1.0" },
+        image: "docker.io/velero/velero:v1.18.1",
+        digest: "sha256:11459094b1b21ec7c817b08f8067d9e89380835547915cac9c4132ff05b55b90",
+    },
 } as const satisfies Record<string, ChartImage>;
 
 /** What of an image is a chart's value, where that is the digest as it is. */

@@ -70,6 +70,7 @@ export const charts = {
     // Seed 003 has 1.6.2, which knew Kubernetes up to 1.29 and gets no mends any more: docs/longhorn.md, Version.
     longhorn: { name: "longhorn", repository: "https://charts.longhorn.io", version: "1.12.1" },
     volSync: { name: "volsync", repository: "https://backube.github.io/helm-charts/", version: "0.16.0" },
+    velero: { name: "velero", repository: "https://vmware-tanzu.github.io/helm-charts", version: "12.1.0" },
     externalSecrets: {
         name: "external-secrets",
         repository: "https://charts.external-secrets.io",

@@ -93,6 +93,22 @@ const snapshotKinds = [
     ["snapshot.storage.k8s.io", "volumesnapshots"],
 ] as const;
 
+const veleroKinds = [
+    ["v1", "backuprepositories"],
+    ["v1", "backups"],
+    ["v1", "backupstoragelocations"],
+    ["v1", "deletebackuprequests"],
+    ["v1", "downloadrequests"],
+    ["v1", "podvolumebackups"],
+    ["v1", "podvolumerestores"],
+    ["v1", "restores"],
+    ["v1", "schedules"],
+    ["v1", "serverstatusrequests"],
+    ["v1", "volumesnapshotlocations"],
+    ["v2alpha1", "datadownloads"],
+    ["v2alpha1", "datauploads"],
+] as const;
+
 export const crds = {
     gatewayApi: {
         project: "gateway-api",
@@ -216,6 +232,14 @@ export const crds = {
         directory: "client/config/crd",
         files: snapshotKinds.map(([group, plural]) => `${group}_${plural}.yaml`),
         names: snapshotKinds.map(([group, plural]) => `${plural}.${group}`),
+    },
+    velero: {
+        project: "velero",
+        version: "1.18.1",
+        repository: "velero-io/velero",
+        directory: "config/crd",
+        files: veleroKinds.map(([version, plural]) => `${version}/bases/velero.io_${plural}.yaml`),
+        names: veleroKinds.map(([, plural]) => `${plural}.velero.io`),
     },
     nodeFeatureDiscovery: {
         project: "node-feature-discovery",

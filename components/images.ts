@@ -163,6 +163,12 @@ const pinned = {
         tag: "0.23.1",
         digest: "sha256:27da0a33b44e1b902150a6c963514237217464bb13118a95bb056667be93cda5",
     },
+    // Goes with the minor version of Velero. 54736233350 and 70890602998, which state tag and digest, agree.
+    veleroPluginForAws: {
+        repository: "docker.io/velero/velero-plugin-for-aws",
+        tag: "v1.14.2",
+        digest: "sha256:0751144c1c8e52d52c48717fbd13ad5a3061e612ae4d7ad744a946cd5b139d1a",
+    },
     // The reference plugins of CNI. 70977466546, which mirrors tag and digest.
     cniPlugins: {
         repository: "docker.io/rancher/hardened-cni-plugins",

@@ -297,6 +297,9 @@ export const s3 = z.strictObject({
     bucket: bucketName,
 });
 
+/** Region of an S3 server, as requests are signed for it. */
+export const region = pattern(/^[a-z0-9]+(-[a-z0-9]+)*$/, "a region such as us-west-004");
+
 /** Kubernetes takes no user or group above. */
 const LAST_ID = 2147483647;
 

@@ -23,6 +23,12 @@ export const sharedLibraries = ({ inbox }: { readonly inbox?: string | undefined
     ...(inbox === undefined ? [] : (["inbox"] as const)),
 ];
 
+/** `backups` with the place to restore from, where the file says nothing else. */
+export const backupDefaults = (said: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => ({
+    restoreFrom: said["minio"] === undefined ? "b2" : "minio",
+    ...said,
+});
+
 /** Git cannot deliver where no Git is. */
 export function deliveryNeedsGit({ gitops, delivery, apps }: LabConfig & { readonly gitops?: unknown }): Fault[] {
     if (gitops !== undefined) return [];

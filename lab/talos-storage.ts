@@ -1,6 +1,7 @@
 /** Storage of a cluster on Talos: Ceph where machines have disks for it, else local directories; VolSync, NFS libraries. */
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { volSyncBackups } from "../components/backup/backed-up-volume";
 import { VolSync } from "../components/backup/volsync";
 import { BACKENDS, BACKUP_SECRETS } from "../components/backup/restic";
 import type { Cluster } from "../components/platform";
@@ -60,12 +61,6 @@ export interface TalosStorageConfig {
     readonly storage: z.output<typeof talosStorageKeys>;
     readonly backups?: z.output<typeof backupKeys> | undefined;
 }
-
-/** `backups` with the place to restore from, where the file says nothing else. */
-export const backupDefaults = (said: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> => ({
-    restoreFrom: said["minio"] === undefined ? "b2" : "minio",
-    ...said,
-});
 
 /** Libraries that the file server has. */
 export const nfsLibrariesOf = ({ nfs }: TalosStorageConfig["storage"]): SharedLibrary[] =>
@@ -156,7 +151,7 @@ export function talosStorage(
         ...(backups === undefined || volsync === undefined
             ? {}
             : {
-                  backups: {
+                  backups: volSyncBackups({
                       cluster,
                       volsync,
                       secrets,
@@ -168,7 +163,7 @@ export function talosStorage(
                       beforeDestroy: backups.beforeDestroy,
                       ...(ceph === undefined ? {} : { snapshotClass: ceph.snapshotClass }),
                       cacheClass: openebs.className,
-                  },
+                  }),
               }),
     });
     return { storage, volumes, layers: [ceph, openebs, volsync].filter((layer) => layer !== undefined) };

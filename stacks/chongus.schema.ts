@@ -14,7 +14,7 @@ import { gatewayClaims, gatewayDefaults, gatewayKeys } from "../lab/envoy";
 import { fluxKeys } from "../lab/flux";
 import { gpuSum } from "../lab/gpus";
 import { observability, observabilityBuckets, observabilityHosts } from "../lab/observability";
-import { deliveryNeedsGit, hostClaims, lanOf } from "../lab/parts";
+import { backupDefaults, deliveryNeedsGit, hostClaims, lanOf } from "../lab/parts";
 import { isRecord } from "../lib/json";
 import { frozen, phaseOutKeys } from "../lab/phase-out";
 import { oneEachNode, postgresBuckets, postgresKeys } from "../lab/postgres";
@@ -26,14 +26,7 @@ import {
     talosMachinesRules,
     talosNode,
 } from "../lab/talos-machines";
-import {
-    backupBuckets,
-    backupDefaults,
-    backupKeys,
-    nfsLibrariesOf,
-    talosStorageKeys,
-    talosStorageRules,
-} from "../lab/talos-storage";
+import { backupBuckets, backupKeys, nfsLibrariesOf, talosStorageKeys, talosStorageRules } from "../lab/talos-storage";
 
 export const chongusSchema = (stack: string) =>
     z.strictObject({

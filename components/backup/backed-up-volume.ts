@@ -14,6 +14,7 @@ import {
     type Bucket,
 } from "./restic";
 import { STAMP } from "./triggers";
+import type { KeptClaim, VolumeBackups } from "./volume-backups";
 import type { VolSync } from "./volsync";
 
 /** What every backed-up volume of a cluster shares. */
@@ -27,25 +28,20 @@ export interface BackupSettings {
     restoreFrom: Backend;
     /** Whether deleting the volume takes a last backup first, to where a new volume is filled from. */
     beforeDestroy: boolean;
-    /** StorageClass of the volume and of its point-in-time copies. */
-    storageClass: pulumi.Input<string>;
-    /** Absent: the class has no snapshots, and movers work on the volume itself. */
+    /** Of the volume's StorageClass. Absent: the class has no snapshots, and movers work on the volume itself. */
     snapshotClass?: pulumi.Input<string>;
     /** StorageClass of restic's cache. */
     cacheClass: pulumi.Input<string>;
-    /** User and group that own the files, so that the movers can read them without being root. */
-    owner: { readonly uid: number; readonly gid: number };
 }
 
-export interface BackedUpVolumeArgs extends BackupSettings {
-    /** Name of the claim; its repositories are called after it. */
-    claim: string;
-    namespace: pulumi.Input<string>;
-    /** Kubernetes quantity. It may grow; Kubernetes refuses to shrink a claim. */
-    size: string;
-    /** Extended resource that the workload asks for, e.g. gpu.intel.com/i915. */
-    device?: string;
-}
+/** The claim's owner is the movers' user: they read the files without being root. */
+export type BackedUpVolumeArgs = BackupSettings & KeptClaim;
+
+/** Data volumes with VolSync and restic. */
+export const volSyncBackups = (settings: BackupSettings): VolumeBackups => ({
+    where: Object.keys(settings.backends).sort().join(" and "),
+    volume: (name, claim, opts) => new BackedUpVolume(name, { ...settings, ...claim }, opts).claimName,
+});
 
 /** A restore of a big volume over the internet is slow; what is not done by then is waited for at the next `up`. */
 const RESTORE_TIMEOUT = "2h";

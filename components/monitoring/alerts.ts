@@ -15,7 +15,7 @@ export interface AlertsArgs {
     };
 }
 
-interface Rule {
+export interface Rule {
     readonly alert: string;
     readonly expr: string;
     readonly for: string;
@@ -48,15 +48,33 @@ export function alertRules(
     namespace: pulumi.Input<string>,
     child: pulumi.CustomResourceOptions,
 ): k8s.apiextensions.CustomResource {
+    return ruleGroup(name, { name: group, rules: RULES[group] }, namespace, child);
+}
+
+/** The same for rules that a component makes by its own settings. */
+export function ruleGroup(
+    name: string,
+    group: {
+        readonly name: string;
+        readonly rules: readonly Rule[];
+        /** Of each alert, beside its severity. */
+        readonly labels?: Readonly<Record<string, string>>;
+    },
+    namespace: pulumi.Input<string>,
+    opts: pulumi.CustomResourceOptions,
+): k8s.apiextensions.CustomResource {
+    const rules = group.rules
+        .map(prometheusRule)
+        .map((rule) => ({ ...rule, labels: { ...rule.labels, ...group.labels } }));
     return new k8s.apiextensions.CustomResource(
         name,
         {
             apiVersion: "monitoring.coreos.com/v1",
             kind: "PrometheusRule",
-            metadata: { name: group, namespace },
-            spec: { groups: [{ name: group, rules: RULES[group].map(prometheusRule) }] },
+            metadata: { name: group.name, namespace },
+            spec: { groups: [{ name: group.name, rules }] },
         },
-        child,
+        opts,
     );
 }
 

@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { BackedUpVolume, type BackupSettings } from "../backup/backed-up-volume";
+import type { VolumeBackups } from "../backup/volume-backups";
 import { claimSpec, type ClaimArgs, type SharedLibrary, type Storage, type Volume, type VolumeRow } from "./volumes";
 
 /** A StorageClass that volumes are made from. */
@@ -16,9 +16,6 @@ export interface ExportedTier {
     readonly path: string;
 }
 
-/** How data volumes are backed up; what every volume shares but its own names, and its class. */
-export type Backups = Omit<BackupSettings, "storageClass" | "owner">;
-
 export interface ClassStorageArgs {
     /** Class of data volumes and of caches. */
     readonly volumes: VolumeClass;
@@ -27,7 +24,7 @@ export interface ClassStorageArgs {
     /** Class of what may be lost with the node. */
     readonly scratchClass: pulumi.Output<string>;
     /** Absent: data volumes are as safe as their class is. */
-    readonly backups?: Backups;
+    readonly backups?: VolumeBackups;
     /** Shared directories, each as a pod's volume and as a person names it. */
     readonly libraries: Readonly<Partial<Record<SharedLibrary, Library>>>;
     /** User and group that own the household's files. */
@@ -91,10 +88,9 @@ export class ClassStorage implements Storage {
         const exported = this.exported(args.tier);
         if (exported !== undefined) return exportedClaim(name, exported, args, opts);
         if (backups === undefined) return this.plainClaim(name, args.workload, args, opts);
-        return new BackedUpVolume(
+        return backups.volume(
             name,
             {
-                ...backups,
                 owner,
                 storageClass: this.classOf(args.tier).className,
                 claim: args.workload,
@@ -103,7 +99,7 @@ export class ClassStorage implements Storage {
                 ...(args.device === undefined ? {} : { device: args.device }),
             },
             opts,
-        ).claimName;
+        );
     }
 
     /**
@@ -167,7 +163,7 @@ export class ClassStorage implements Storage {
             case "data":
                 return backups === undefined
                     ? `${this.classOf(tier).title}, not backed up`
-                    : `${this.classOf(tier).title}, backed up to ${Object.keys(backups.backends).sort().join(" and ")}`;
+                    : `${this.classOf(tier).title}, backed up to ${backups.where}`;
             case "cache":
                 return `${this.classOf(tier).title}, not backed up`;
             case "scratch":

@@ -83,6 +83,7 @@ export const chartContainers: Readonly<Record<string, readonly string[]>> = {
         "queryFrontend.resources?",
         "rule.resources?",
     ],
+    velero: ["resources", "nodeAgent.resources"],
     volsync: ["resources"],
 };
 

@@ -33,6 +33,7 @@ const PROJECTS = [
     "longhorn",
     "cloudnative-pg",
     "plugin-barman-cloud",
+    "velero",
     "volsync",
     "flux-operator",
     "flux",

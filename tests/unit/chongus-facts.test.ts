@@ -358,7 +358,6 @@ describe("storage, backups, databases", () => {
 
     test("no Velero (C-BKP-09)", () => {
         expect(JSON.stringify(plan.resources)).not.toMatch(/velero/i);
-        expect(Object.values(charts).map(({ name }) => name as string)).not.toContain("velero");
     });
 
     test("PostgreSQL: three instances, one a node, WAL and base backups in MinIO, bzip2, 14 days (C-DATA-01, C-BKP-14, C-BKP-15, C-BKP-16)", () => {

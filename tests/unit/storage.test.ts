@@ -6,6 +6,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 import { BACKENDS, backupSchedule, resticRepository } from "../../components/backup/restic";
+import { type BackupSettings, volSyncBackups } from "../../components/backup/backed-up-volume";
 import { VolSync, volSyncValues } from "../../components/backup/volsync";
 import { BASH } from "../../components/cluster/cluster-command";
 import type { SecretArgs, SecretStore } from "../../components/secrets/secret-store";
@@ -15,7 +16,7 @@ import {
     cephCsiDriversValues,
     type CephClusterArgs,
 } from "../../components/storage/ceph-cluster";
-import { type Backups, ClassStorage, nfsLibraries } from "../../components/storage/class-storage";
+import { ClassStorage, nfsLibraries } from "../../components/storage/class-storage";
 import { OpenEbs, openEbsValues } from "../../components/storage/openebs";
 import { RookOperator, rookOperatorValues } from "../../components/storage/rook-operator";
 import { SnapshotController } from "../../components/storage/snapshot-controller";
@@ -105,7 +106,7 @@ const nfs = {
 };
 
 /** Everything this part brings, and one workload that uses it. */
-async function planStorage(overrides: { ceph?: Partial<CephClusterArgs>; backups?: Partial<Backups> } = {}) {
+async function planStorage(overrides: { ceph?: Partial<CephClusterArgs>; backups?: Partial<BackupSettings> } = {}) {
     const secrets = new NamedSecrets();
     let storage: ClassStorage | undefined;
     const resources = await planComponent(() => {
@@ -125,11 +126,11 @@ async function planStorage(overrides: { ceph?: Partial<CephClusterArgs>; backups
             scratchClass: openebs.className,
             libraries: nfsLibraries(server, exports),
             owner: { uid: 1000, gid: 1001 },
-            backups: {
+            backups: volSyncBackups({
                 ...{ cluster, volsync, secrets, snapshotClass: ceph.snapshotClass, cacheClass: openebs.className },
                 ...backups,
                 ...overrides.backups,
-            },
+            }),
         });
         const args = { workload: "sonarr", namespace: "media", size: "5Gi" };
         const claimName = storage.claim("sonarr", args, {});

@@ -1,0 +1,255 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { clusterCommand, valueAfter } from "../cluster/cluster-command";
+import type { Cluster } from "../platform";
+import { claimSpec } from "../storage/volumes";
+import type { Velero } from "./velero";
+import {
+    claimSchedule,
+    LAST_BACKUP_DAYS,
+    STAGING_NAMESPACE,
+    ttlOf,
+    VELERO_NAMESPACE,
+    whereOf,
+    type BackupLocation,
+    type LocationName,
+} from "./velero-locations";
+import type { KeptClaim, VolumeBackups } from "./volume-backups";
+
+/** What every volume that Velero backs up shares. */
+export interface VeleroSettings {
+    readonly cluster: Pick<Cluster, "kubeconfig" | "generation">;
+    readonly velero: Velero;
+    /** VolumeSnapshotClass of the volumes' driver. */
+    readonly snapshotClass: pulumi.Input<string>;
+    /** Whether deleting the volume takes a last backup first, to where a new volume is filled from. */
+    readonly beforeDestroy: boolean;
+}
+
+/** Data volumes that Velero moves out of the cluster by snapshots, and brings back. */
+export const veleroBackupsOf = (settings: VeleroSettings): VolumeBackups => ({
+    where: settings.velero.locations
+        .map(({ name }) => name)
+        .sort()
+        .join(" and "),
+    volume: (name, claim, opts) => new VeleroVolume(name, { ...settings, ...claim }, opts).claimName,
+});
+
+export type VeleroVolumeArgs = VeleroSettings & KeptClaim;
+
+/** What is not restored by then is waited for at the next `up`: Velero goes on by itself. */
+const RESTORE_TIMEOUT = "2h10m";
+
+const script = (name: string) => readFileSync(join(__dirname, name), "utf8");
+
+/**
+ * A claim that comes back from its newest complete backup when it is new in its cluster (deploy or restore), and is backed
+ * up to every location.
+ *
+ * Each claim has backups of its own, found by its labels: one sick volume makes no other's backup partial, and whether a backup
+ * has the claim's data is a number in its status.
+ *
+ * Velero restores a claim as an object of its own, with a selector and labels that no plan says, and one that exists it leaves
+ * alone. So it restores into a namespace beside, and the volume is handed over: bound in advance to the name of the claim that
+ * this program then makes as always. Two owners never write one object, and no existing claim is ever taken over.
+ */
+export class VeleroVolume extends pulumi.ComponentResource {
+    /** Whoever uses it is made after the restore, and deleted before the last backup is taken. */
+    readonly claimName: pulumi.Output<string>;
+
+    constructor(name: string, args: VeleroVolumeArgs, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:backup:VeleroVolume", name, {}, opts);
+        const { claim, namespace, velero, cluster } = args;
+        const { restoreFrom } = velero;
+        const marks = { "homelab.namespace": namespace, "homelab.claim": claim };
+        const environment = {
+            NAMESPACE: namespace,
+            CLAIM: claim,
+            LOCATION: restoreFrom.name,
+            WHERE: whereOf(restoreFrom),
+            STAGING: STAGING_NAMESPACE,
+        };
+        const restored = clusterCommand(
+            `${name}-restored`,
+            cluster,
+            {
+                create: `${COMMON}\n${script("velero-restore.sh")}`,
+                environment: { ...environment, ...restoreObjects(args, marks) },
+            },
+            {
+                parent: this,
+                dependsOn: velero,
+                customTimeouts: { create: RESTORE_TIMEOUT, update: RESTORE_TIMEOUT },
+            },
+        );
+        const volume = new k8s.core.v1.PersistentVolumeClaim(
+            name,
+            {
+                metadata: {
+                    name: valueAfter(restored, claim),
+                    namespace,
+                    labels: marks,
+                    // By name: another class of the same driver may be somebody else's.
+                    annotations: { "velero.io/csi-volumesnapshot-class": args.snapshotClass },
+                },
+                spec: claimSpec(args.storageClass, args.size),
+            },
+            { parent: this },
+        );
+        // Always with a `delete`: one that comes or goes makes the plugin replace the command, and a replaced command runs the old one.
+        const last = clusterCommand(
+            `${name}-last-backup`,
+            cluster,
+            {
+                create: `${COMMON}\n${script("velero-bound.sh")}`,
+                update: `${COMMON}\n${script("velero-bound.sh")}`,
+                delete: args.beforeDestroy ? `${COMMON}\n${script("velero-last-backup.sh")}` : NO_LAST_BACKUP,
+                environment: {
+                    ...environment,
+                    BACKUP: pulumi.jsonStringify({
+                        apiVersion: "velero.io/v1",
+                        kind: "Backup",
+                        metadata: {
+                            generateName: pulumi.interpolate`${namespace}-${claim}-before-destroy-`,
+                            namespace: VELERO_NAMESPACE,
+                            labels: { ...marks, [BEFORE_DESTROY]: "true" },
+                        },
+                        spec: backupSpec(args, marks, restoreFrom.name, LAST_BACKUP_DAYS),
+                    }),
+                },
+            },
+            { parent: this, dependsOn: volume },
+        );
+        for (const location of velero.locations) this.schedule(name, args, marks, location, last);
+        this.claimName = valueAfter(last, volume.metadata.name);
+        this.registerOutputs({ claimName: this.claimName });
+    }
+
+    /** After what makes sure that the claim has its old data: an empty volume must not become the newest backup. */
+    private schedule(
+        name: string,
+        args: VeleroVolumeArgs,
+        marks: Marks,
+        location: BackupLocation,
+        after: pulumi.Resource,
+    ): void {
+        const { claim, namespace, velero } = args;
+        new k8s.apiextensions.CustomResource(
+            `${name}-${location.name}`,
+            {
+                apiVersion: "velero.io/v1",
+                kind: "Schedule",
+                metadata: {
+                    name: pulumi.interpolate`${namespace}-${claim}-${location.name}`,
+                    namespace: VELERO_NAMESPACE,
+                    labels: marks,
+                },
+                spec: {
+                    schedule: claimSchedule(location, claim),
+                    paused: velero.readOnly,
+                    // A schedule that goes must not take its backups along.
+                    useOwnerReferencesInBackup: false,
+                    template: {
+                        metadata: { labels: marks },
+                        ...backupSpec(args, marks, location.name, location.keepDays),
+                    },
+                },
+            },
+            { parent: this, dependsOn: [velero, after] },
+        );
+    }
+}
+
+/** Labels of a claim, and of all that is about it. */
+type Marks = Record<"homelab.namespace" | "homelab.claim", pulumi.Input<string>>;
+
+/** On a backup of a claim that was to be destroyed; a newer one takes its place. */
+const BEFORE_DESTROY = "homelab.before-destroy";
+
+/** One claim and its volume, moved out of the cluster by a snapshot. */
+const backupSpec = ({ namespace }: VeleroVolumeArgs, marks: Marks, location: LocationName, days: number) => ({
+    includedNamespaces: [namespace],
+    includedResources: ["persistentvolumeclaims", "persistentvolumes"],
+    labelSelector: { matchLabels: marks },
+    snapshotMoveData: true,
+    defaultVolumesToFsBackup: false,
+    storageLocation: location,
+    ttl: ttlOf(days),
+    csiSnapshotTimeout: "10m0s",
+    itemOperationTimeout: "4h0m0s",
+});
+
+/** Size and class are those of the claim that is to come: it may have grown since, or moved to another tier. */
+function restoreObjects(args: VeleroVolumeArgs, marks: Marks): Record<string, pulumi.Input<string>> {
+    const { namespace, claim, size, storageClass } = args;
+    const modifier = pulumi.interpolate`restore-${namespace}-${claim}`;
+    const spec = pulumi.jsonStringify({
+        spec: { storageClassName: storageClass, resources: { requests: { storage: size } } },
+    });
+    return {
+        MODIFIER: pulumi.jsonStringify({
+            apiVersion: "v1",
+            kind: "ConfigMap",
+            metadata: { name: modifier, namespace: VELERO_NAMESPACE, labels: marks },
+            data: {
+                // JSON is YAML.
+                "claim.yaml": pulumi.jsonStringify({
+                    version: "v1",
+                    resourceModifierRules: [
+                        {
+                            conditions: {
+                                groupResource: "persistentvolumeclaims",
+                                resourceNameRegex: `^${claim.replaceAll(".", "\\.")}$`,
+                            },
+                            mergePatches: [{ patchData: spec }],
+                        },
+                    ],
+                }),
+            },
+        }),
+        RESTORE: pulumi.jsonStringify({
+            apiVersion: "velero.io/v1",
+            kind: "Restore",
+            metadata: {
+                generateName: pulumi.interpolate`${namespace}-${claim}-`,
+                namespace: VELERO_NAMESPACE,
+                labels: marks,
+            },
+            spec: {
+                backupName: "@BACKUP@",
+                includedNamespaces: [namespace],
+                includedResources: ["persistentvolumeclaims"],
+                labelSelector: { matchLabels: marks },
+                namespaceMapping: pulumi.output(namespace).apply((from) => ({ [from]: STAGING_NAMESPACE })),
+                restorePVs: true,
+                existingResourcePolicy: "none",
+                resourceModifier: { kind: "ConfigMap", name: modifier },
+                itemOperationTimeout: "4h0m0s",
+            },
+        }),
+    };
+}
+
+/** What the scripts of a claim share. */
+const COMMON = `
+here=$NAMESPACE/$CLAIM
+marks="homelab.namespace=$NAMESPACE,homelab.claim=$CLAIM"
+velero() { kubectl --namespace ${VELERO_NAMESPACE} "$@"; }
+# Waits until a Backup or Restore has ended, in short turns: when a script is killed, the engine still waits for the kubectl that it had started. Prints the phase.
+ended() {
+  local end=$((SECONDS + 7200)) phase said
+  while true; do
+    phase=$(velero get "$1" --output='jsonpath={.status.phase}') || return 1
+    case "$phase" in Completed | PartiallyFailed | Failed | FailedValidation) echo "$phase"; return ;; esac
+    [ "$SECONDS" -lt "$end" ] || { echo "\${phase:-not begun} after two hours"; return; }
+    said=$(velero wait "$1" --for='jsonpath={.status.completionTimestamp}' --timeout=10s 2>&1) || case "$said" in
+      *"timed out waiting"*) ;;
+      *) echo "$said" >&2; return 1 ;;
+    esac
+  done
+}
+why() { velero get "$1" --output='jsonpath={.status.failureReason}{" "}{.status.validationErrors}'; }`.trim();
+
+const NO_LAST_BACKUP = `echo "backups.beforeDestroy is false: no last backup of $NAMESPACE/$CLAIM" >&2`;
