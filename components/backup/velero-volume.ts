@@ -1,5 +1,3 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { clusterCommand, valueAfter } from "../cluster/cluster-command";
@@ -16,6 +14,7 @@ import {
     type BackupLocation,
     type LocationName,
 } from "./velero-locations";
+import { BOUND, LAST_BACKUP, NO_LAST_BACKUP, RESTORE } from "./velero-scripts";
 import type { KeptClaim, VolumeBackups } from "./volume-backups";
 
 /** What every volume that Velero backs up shares. */
@@ -41,8 +40,6 @@ export type VeleroVolumeArgs = VeleroSettings & KeptClaim;
 
 /** What is not restored by then is waited for at the next `up`: Velero goes on by itself. */
 const RESTORE_TIMEOUT = "2h10m";
-
-const script = (name: string) => readFileSync(join(__dirname, name), "utf8");
 
 /**
  * A claim that comes back from its newest complete backup when it is new in its cluster (deploy or restore), and is backed
@@ -75,7 +72,7 @@ export class VeleroVolume extends pulumi.ComponentResource {
             `${name}-restored`,
             cluster,
             {
-                create: `${COMMON}\n${script("velero-restore.sh")}`,
+                create: RESTORE,
                 environment: { ...environment, ...restoreObjects(args, marks) },
             },
             {
@@ -103,9 +100,9 @@ export class VeleroVolume extends pulumi.ComponentResource {
             `${name}-last-backup`,
             cluster,
             {
-                create: `${COMMON}\n${script("velero-bound.sh")}`,
-                update: `${COMMON}\n${script("velero-bound.sh")}`,
-                delete: args.beforeDestroy ? `${COMMON}\n${script("velero-last-backup.sh")}` : NO_LAST_BACKUP,
+                create: BOUND,
+                update: BOUND,
+                delete: args.beforeDestroy ? LAST_BACKUP : NO_LAST_BACKUP,
                 environment: {
                     ...environment,
                     BACKUP: pulumi.jsonStringify({
@@ -231,25 +228,3 @@ function restoreObjects(args: VeleroVolumeArgs, marks: Marks): Record<string, pu
         }),
     };
 }
-
-/** What the scripts of a claim share. */
-const COMMON = `
-here=$NAMESPACE/$CLAIM
-marks="homelab.namespace=$NAMESPACE,homelab.claim=$CLAIM"
-velero() { kubectl --namespace ${VELERO_NAMESPACE} "$@"; }
-# Waits until a Backup or Restore has ended, in short turns: when a script is killed, the engine still waits for the kubectl that it had started. Prints the phase.
-ended() {
-  local end=$((SECONDS + 7200)) phase said
-  while true; do
-    phase=$(velero get "$1" --output='jsonpath={.status.phase}') || return 1
-    case "$phase" in Completed | PartiallyFailed | Failed | FailedValidation) echo "$phase"; return ;; esac
-    [ "$SECONDS" -lt "$end" ] || { echo "\${phase:-not begun} after two hours"; return; }
-    said=$(velero wait "$1" --for='jsonpath={.status.completionTimestamp}' --timeout=10s 2>&1) || case "$said" in
-      *"timed out waiting"*) ;;
-      *) echo "$said" >&2; return 1 ;;
-    esac
-  done
-}
-why() { velero get "$1" --output='jsonpath={.status.failureReason}{" "}{.status.validationErrors}'; }`.trim();
-
-const NO_LAST_BACKUP = `echo "backups.beforeDestroy is false: no last backup of $NAMESPACE/$CLAIM" >&2`;

@@ -245,13 +245,13 @@ export function veleroValues() {
         containerSecurityContext: unprivileged,
         configuration: {
             features: "EnableCSI",
-            // An hour would be waited for at the end of every `destroy` that meets a Velero at work; what it was at is begun again.
             repositoryMaintenanceJob: {
                 repositoryConfigData: {
                     global: { keepLatestMaintenanceJobs: 1, podResources: { ...MOVER, memoryLimit: "1Gi" } },
                 },
             },
         },
+        // The chart's hour is for backups under way; when it goes there are none any more.
         terminationGracePeriodSeconds: 120,
         deployNodeAgent: true,
         nodeAgent: {
