@@ -31,6 +31,8 @@ export interface NodeInfo {
         readonly value: string;
         readonly effect: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
     }[];
+    /** It may be absent: nobody counts on it, and its absence is no fault. */
+    readonly optional?: boolean;
     /** What a machine that is looked into (Talos) has: its disks by id, the system's first, and a network card. */
     readonly hardware?: { readonly disks: readonly string[]; readonly mac: string };
 }
@@ -41,6 +43,17 @@ export const kubeletLabels = (name: string) => ({
     "kubernetes.io/os": "linux",
     "kubernetes.io/arch": "amd64",
 });
+
+/**
+ * Keeps work off a server. All that k3s brings itself tolerates it (CoreDNS, metrics-server, the pods of servicelb:
+ * k3s-io/k3s manifests/ and pkg/cloudprovider/servicelb.go), and so do DaemonSets of charts that belong on every node;
+ * the other taint of k3s' documents, CriticalAddonsOnly with NoExecute, is unknown to those.
+ */
+export const SERVER_TAINT = {
+    key: "node-role.kubernetes.io/control-plane",
+    value: "true",
+    effect: "NoSchedule",
+} as const;
 
 export interface Capacity {
     readonly cpu: string;

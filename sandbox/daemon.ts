@@ -60,6 +60,8 @@ const configSchema = z.strictObject({
         })
         .optional(),
     nodes: z.array(nodeSchema),
+    /** Whether machines make their nodes themselves. */
+    joins: z.boolean().default(false),
     /** Whether k3s' own load balancer serves the cluster. */
     serviceLb: z.boolean().default(false),
     /** Pause between two passes of the controllers. */
@@ -104,6 +106,7 @@ async function run(file: string): Promise<void> {
         closers.push(kube.close);
         const controllers = allControllers({
             nodes: config.nodes,
+            joins: config.joins,
             crds: config.crds,
             outside: config.stateDir,
             cloudflare,

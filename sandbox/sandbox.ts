@@ -97,7 +97,9 @@ export class Sandbox {
         );
         this.played.fill?.(this.layout);
         const daemon = await startDaemon(this.layout, this.daemonConfig(record));
-        await this.controlPlane.nodesReady(this.stack.nodes.map(({ name }) => name));
+        // Those that join by themselves are not there before the program asks them to.
+        const nodes = this.played.joins === true ? [] : this.stack.nodes;
+        await this.controlPlane.nodesReady(nodes.map(({ name }) => name));
         await this.writeProject(record);
         await have();
         return { env: this.environment(daemon), tools, daemon };
@@ -128,7 +130,7 @@ export class Sandbox {
         const bin = join(this.layout.tools, "bin");
         rmSync(bin, { recursive: true, force: true });
         mkdirSync(bin, { recursive: true });
-        this.played.install(bin, this.layout, this.stack.nodes);
+        this.played.install(bin, this.layout, this.stack.nodes, this.stack.machines);
         const all = Object.keys(wanted) as ToolName[];
         const linked = new Set<ToolName>();
         return {
@@ -202,12 +204,15 @@ export class Sandbox {
                       },
                   }),
             serviceLb: this.played.serviceLb ?? false,
-            nodes: this.stack.nodes.map(({ labels, capacity, taints, hardware: _hardware, ...node }) => ({
-                ...node,
-                ...(taints === undefined ? {} : { taints: taints.map((taint) => ({ ...taint })) }),
-                labels: { ...labels },
-                capacity: { ...(capacity ?? UNSAID_CAPACITY) },
-            })),
+            joins: this.played.joins ?? false,
+            nodes: this.stack.nodes.map(
+                ({ labels, capacity, taints, hardware: _hardware, optional: _optional, ...node }) => ({
+                    ...node,
+                    ...(taints === undefined ? {} : { taints: taints.map((taint) => ({ ...taint })) }),
+                    labels: { ...labels },
+                    capacity: { ...(capacity ?? UNSAID_CAPACITY) },
+                }),
+            ),
         };
     }
 

@@ -1,6 +1,7 @@
 /** What k3d is told of a cluster: its configuration file, and the names that follow from it. */
 import { createHash } from "node:crypto";
 import { stringify } from "yaml";
+import { SERVER_TAINT } from "../machines";
 import { parseSshTarget } from "./ssh-target";
 
 /** A device file of the Docker host. */
@@ -59,17 +60,6 @@ export const API_PORT = 6443;
 /** Keys of the marks on k3d's containers. k3d keeps `app`, `k3d.` and `k3s.` for itself. */
 export const STACK_MARK = "homelab-infrastructure.stack";
 export const CONFIG_MARK = "homelab-infrastructure.config";
-
-/**
- * Keeps work off the server. All that k3s brings itself tolerates it (CoreDNS, metrics-server, the pods of servicelb:
- * k3s-io/k3s manifests/ and pkg/cloudprovider/servicelb.go), and so do DaemonSets of charts that belong on every node;
- * the other taint of k3s' documents, CriticalAddonsOnly with NoExecute, is unknown to those.
- */
-export const SERVER_TAINT = {
-    key: "node-role.kubernetes.io/control-plane",
-    value: "true",
-    effect: "NoSchedule",
-} as const;
 
 /** Names that k3d makes of the cluster's: containers, which are nodes too, and the context of the kubeconfig. */
 export function k3dNames(clusterName: string) {

@@ -66,13 +66,13 @@ export function parseHostFacts(stdout: string): HostFacts {
         missingDevices: values.get("missingDevice") ?? [],
         otherFiles: values.get("otherFile") ?? [],
         missingInterfaces: values.get("missingInterface") ?? [],
-        addresses: localAddresses(one("addresses")),
-        listening: [...listeners(one("tcp")), ...listeners(one("tcp6"))],
+        addresses: addressesOf(one("addresses")),
+        listening: [...listenersOf(one("tcp")), ...listenersOf(one("tcp6"))],
     };
 }
 
 /** Of /proc/net/fib_trie: an address, and on the line after it that it is the host's own. */
-function localAddresses(trie: string): string[] {
+export function addressesOf(trie: string): string[] {
     const found = [...trie.matchAll(/\|-- (\d+\.\d+\.\d+\.\d+)\s*\n\s*\/32 host LOCAL/g)].map(
         ([, address = ""]) => address,
     );
@@ -82,7 +82,7 @@ function localAddresses(trie: string): string[] {
 const LISTEN = "0A";
 
 /** Of /proc/net/tcp and tcp6: `<n>: <address>:<port> <remote> <state> ...`, in hexadecimal, each 4 bytes of an address backwards. */
-function listeners(table: string): Listener[] {
+export function listenersOf(table: string): Listener[] {
     return table.split("\n").flatMap((line): Listener[] => {
         const [, address = "", port = "", state] =
             /^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) /.exec(line) ?? [];

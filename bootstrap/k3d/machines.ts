@@ -2,6 +2,7 @@
 import type { Told } from "../../lib/told";
 import {
     kubeletLabels,
+    SERVER_TAINT,
     type Asking,
     type Capacity,
     type Examined,
@@ -10,7 +11,7 @@ import {
     type NodePaths,
     type ToolWish,
 } from "../machines";
-import { assumedFacts, k3dNames, SERVER_TAINT, type K3dClusterArgs } from "./cluster-config";
+import { assumedFacts, k3dNames, type K3dClusterArgs } from "./cluster-config";
 import { DockerHost, realSurroundings, type Surroundings } from "./docker-host";
 import { judgeDockerHost, lookForDoctor } from "./judge";
 import { kubeconfig } from "./steps";

@@ -31,6 +31,8 @@ const STAGES = join(__dirname, "stages");
 /** What the controllers need to know of the sandbox they run in. */
 export interface ControllerSettings {
     readonly nodes: readonly NodeSpec[];
+    /** Whether machines make their nodes themselves; then they are kept as described, and not made. */
+    readonly joins?: boolean | undefined;
     /** Directory of real CRDs, `<dir>/<project>/*.yaml`; stand-ins for projects it does not have, or when absent. */
     readonly crds?: string | undefined;
     /** Directory for what outlives a cluster: backups and archives. In memory when absent. */
@@ -46,6 +48,7 @@ export interface ControllerSettings {
 /** All controllers of a sandbox, in the order of their passes: machines first, then what needs them. */
 export function allControllers({
     nodes: machines,
+    joins,
     crds,
     outside,
     cloudflare,
@@ -58,7 +61,7 @@ export function allControllers({
     const kept = (file: string) => (outside === undefined ? undefined : join(outside, file));
     return [
         stages([...readObjects<Stage>(STAGES), ...readObjects<Stage>(join(STAGES, "custom-resources"))]),
-        nodes(machines),
+        nodes(machines, { joins }),
         intelGpus(machines),
         gpus(machines),
         k3sRuntimeClasses(machines),

@@ -20,8 +20,14 @@ export interface NodeSpec {
 
 const KWOK = "kwok.x-k8s.io/node";
 
-/** Makes the machines of a cluster appear as nodes, and keeps them as described. kwok plays their kubelets. */
-export function nodes(machines: readonly NodeSpec[]): Controller {
+/**
+ * Makes the machines of a cluster appear as nodes, and keeps them as described. kwok plays their kubelets. With `joins` the
+ * machines do the first part themselves.
+ */
+export function nodes(
+    machines: readonly NodeSpec[],
+    { joins = false }: { readonly joins?: boolean | undefined } = {},
+): Controller {
     return {
         name: "nodes",
         lists: [collections.nodes],
@@ -29,6 +35,7 @@ export function nodes(machines: readonly NodeSpec[]): Controller {
             const present = new Map(view.list<Node>(collections.nodes).map((node) => [node.metadata.name, node]));
             return machines.flatMap((machine) => {
                 const node = present.get(machine.name);
+                if (node === undefined && joins) return [];
                 return node === undefined
                     ? [{ verb: "create" as const, path: collections.nodes, body: nodeFor(machine) }]
                     : corrections(machine, node);

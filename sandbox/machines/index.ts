@@ -1,6 +1,7 @@
 /** By kind; one without its play does not compile. */
 import type { MachineKind } from "../../bootstrap/kinds";
 import { k3dMachines } from "./k3d";
+import { k3sMachines } from "./k3s";
 import type { PlayedMachines } from "./machines";
 import { nixosMachine } from "./nixos-k3s";
 import { talosMachines } from "./talos";
@@ -9,4 +10,5 @@ export const PLAYED: Readonly<Record<MachineKind, PlayedMachines>> = {
     k3d: k3dMachines,
     "nixos-k3s": nixosMachine,
     talos: talosMachines,
+    "ubuntu-k3s": k3sMachines,
 };

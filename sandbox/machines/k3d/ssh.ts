@@ -1,32 +1,13 @@
 /** The simulated ssh to the Docker host: strict as OpenSSH where nobody can be asked. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { readSshWords } from "../ssh-words";
 import { Refused } from "./refused";
 import type { DockerHostState } from "./state";
 
-const VALUED = /^-[oplFiJLRESW]$/;
-
 export function ssh(host: DockerHostState, args: readonly string[], stdin: () => string): string {
     if (args[0] === "-V") return "OpenSSH_9.9p2";
-    const options: string[] = [];
-    const words: string[] = [];
-    let port = "22";
-    let user = "";
-    for (let index = 0; index < args.length; index++) {
-        const word = args[index] ?? "";
-        if (words.length === 0 && VALUED.test(word)) {
-            const value = args[++index] ?? "";
-            if (word === "-o") options.push(value);
-            if (word === "-p") port = value;
-            if (word === "-l") user = value;
-        } else if (words.length === 0 && word.startsWith("-")) {
-            if (word !== "--") options.push(word);
-        } else words.push(word);
-    }
-    const [destination = "", ...command] = words;
-    const at = destination.lastIndexOf("@");
-    if (at !== -1) user = destination.slice(0, at);
-    const address = destination.slice(at + 1);
+    const { user, address, port, options, line } = readSshWords(args);
     if (options.includes("-G")) {
         // A name stands in the user's configuration with the address of the simulated host.
         const hostname = /^[\d.]+$/.test(address) ? address : host.played.address;
@@ -37,7 +18,6 @@ export function ssh(host: DockerHostState, args: readonly string[], stdin: () =>
     }
     if (host.troubles.noKey === true)
         throw new Refused(`${user}@${address}: Permission denied (publickey,password).`, 255);
-    const line = command.join(" ");
     if (line === "docker system dial-stdio") {
         if (host.troubles.dockerDown !== true) return "";
         throw new Refused(

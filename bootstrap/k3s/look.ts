@@ -1,0 +1,341 @@
+/** Looks at the machines and judges what it finds, from the network upwards. Changes nothing. */
+import { NO_CLUSTER, UNKNOWN_CLUSTER } from "../../components/cluster/cluster-uid";
+import { LinuxMachine, SshFault, type Surroundings } from "../linux/machine";
+import type { LinuxDisk } from "../linux/probe";
+import { holds } from "../k3d/host-facts";
+import { API_PORT, type K3sClusterArgs, type K3sNode } from "./cluster-config";
+import { factsOf, NEEDED_NAME, type MachineFacts, type Wishes } from "./facts";
+import { upgradeFault } from "./versions";
+
+/** What is looked at, from below: a fault of one makes those after it on the machine meaningless. */
+export const PARTS = ["network", "ssh", "dns", "api", "k3s", "system", "storage", "leftovers"] as const;
+export type Part = (typeof PARTS)[number];
+
+/** `found` and `mend` make one sentence with a colon between them. */
+export interface MachineFinding {
+    readonly node: string;
+    readonly part: Part;
+    readonly found: string;
+    readonly mend: string;
+}
+
+export interface LookAnswer {
+    /** UID of namespace kube-system, `NO_CLUSTER` or `UNKNOWN_CLUSTER`. */
+    readonly cluster: string;
+    /** Optional machines that did not answer. */
+    readonly absent: readonly string[];
+    /** Server by which the API is reached from here; "" where none answers. */
+    readonly server: string;
+    /** Nothing may be done while there is one. */
+    readonly faults: readonly MachineFinding[];
+    /** What the person should know. */
+    readonly warnings: readonly MachineFinding[];
+}
+
+export const sentence = ({ node, found, mend }: MachineFinding): string => `${node}: ${found}: ${mend}`;
+
+/** A machine that was looked at, or why not. */
+export interface Seen {
+    readonly node: K3sNode;
+    readonly facts: MachineFacts | SshFault;
+}
+
+export const machineOf = (around: Surroundings, args: Pick<K3sClusterArgs, "ssh">, node: K3sNode): LinuxMachine =>
+    new LinuxMachine(around, node.name, { address: node.address, ...args.ssh });
+
+/** What a node is asked for. */
+export function wishesOf(args: K3sClusterArgs, node: K3sNode): Wishes {
+    return {
+        role: node.role,
+        iscsi: node.role === "agent" && args.needs.iscsi,
+        nfs: node.role === "agent" && args.needs.nfs,
+        servers: args.nodes
+            .filter(({ role, address }) => role === "server" && address !== node.address)
+            .map(({ address }) => address),
+    };
+}
+
+export async function lookAtMachines(around: Surroundings, args: K3sClusterArgs): Promise<Seen[]> {
+    return Promise.all(
+        args.nodes.map(async (node): Promise<Seen> => {
+            const machine = machineOf(around, args, node);
+            try {
+                return { node, facts: await factsOf(machine, wishesOf(args, node)) };
+            } catch (error) {
+                if (error instanceof SshFault) return { node, facts: error };
+                const said = error instanceof Error ? error.message : String(error);
+                return { node, facts: new SshFault(machine.title, "script", said, `see  ${machine.command}`) };
+            }
+        }),
+    );
+}
+
+export async function look(around: Surroundings, args: K3sClusterArgs): Promise<LookAnswer> {
+    return judgeMachines(args, await lookAtMachines(around, args));
+}
+
+/** Everything that follows from what the machines said. */
+export function judgeMachines(args: K3sClusterArgs, seen: readonly Seen[]): LookAnswer {
+    const known = seen.flatMap(({ node, facts }) => (facts instanceof SshFault ? [] : [{ node, facts }]));
+    const own = known.filter(({ facts }) => facts.k3s.stack === args.clusterName);
+    // The authority of the servers that this stack made; without one there is no cluster to join.
+    const founded = own.find(({ node, facts }) => node.role === "server" && facts.k3s.datastore !== "");
+    const authority = founded?.facts.k3s.authority ?? "";
+    const answering = own.find(({ node, facts }) => node.role === "server" && facts.k3s.cluster !== "");
+    const silentServers = seen.some(({ node, facts }) => node.role === "server" && facts instanceof SshFault);
+
+    const findings = known.map(({ node, facts }) => machineFindings(args, node, facts, authority));
+    const silent = silentFindings(seen, founded !== undefined);
+    return {
+        cluster:
+            answering?.facts.k3s.cluster ?? (founded === undefined && !silentServers ? NO_CLUSTER : UNKNOWN_CLUSTER),
+        absent: silent.absent,
+        server: answering?.node.address ?? "",
+        faults: [...silent.faults, ...findings.flatMap(({ faults }) => faults)],
+        warnings: [...silent.warnings, ...findings.flatMap(({ warnings }) => warnings)],
+    };
+}
+
+/**
+ * A cluster lives with an agent down, and so must this program: a silent machine is a warning once there is a cluster, and
+ * its step fails by itself if it has something to do there. An optional one is a warning always.
+ */
+function silentFindings(seen: readonly Seen[], founded: boolean) {
+    const faults: MachineFinding[] = [];
+    const warnings: MachineFinding[] = [];
+    const absent: string[] = [];
+    for (const { node, facts } of seen) {
+        if (!(facts instanceof SshFault)) continue;
+        const finding: MachineFinding = {
+            node: facts.machine,
+            part: facts.layer === "network" ? "network" : "ssh",
+            found: facts.reason,
+            mend: facts.mend,
+        };
+        if (node.optional && facts.silent) {
+            absent.push(node.name);
+            warnings.push({
+                ...finding,
+                found: `it is optional and absent (${facts.reason})`,
+                mend: `it joins at the pulumi up that finds it. ${facts.mend}`,
+            });
+        } else (founded && facts.silent ? warnings : faults).push(finding);
+    }
+    return { faults, warnings, absent };
+}
+
+type Report = (part: Part, found: string, mend: string) => void;
+
+/** What one machine has that it must not, and lacks that it must have. */
+export function machineFindings(
+    args: K3sClusterArgs,
+    node: K3sNode,
+    facts: MachineFacts,
+    authority: string,
+): { readonly faults: MachineFinding[]; readonly warnings: MachineFinding[] } {
+    const faults: MachineFinding[] = [];
+    const warnings: MachineFinding[] = [];
+    const title = `${node.name} (${node.address})`;
+    const into =
+        (list: MachineFinding[]): Report =>
+        (part, found, mend) =>
+            list.push({ node: title, part, found, mend });
+    const [fault, warn] = [into(faults), into(warnings)];
+    networkFindings(node, facts, authority, fault, warn);
+    k3sFindings(args, node, facts, authority, fault);
+    systemFindings(args, node, facts, fault, warn);
+    return { faults, warnings };
+}
+
+function networkFindings(
+    node: K3sNode,
+    { linux, k3s }: MachineFacts,
+    authority: string,
+    fault: Report,
+    warn: Report,
+): void {
+    if (linux.unresolved.length > 0) {
+        const say = k3s.state === "active" ? warn : fault;
+        say(
+            "dns",
+            `it does not resolve ${linux.unresolved.join(", ")}`,
+            `images and releases come by name: see  resolvectl query ${NEEDED_NAME}  there, before anything of Kubernetes`,
+        );
+    }
+    if (!linux.addresses.includes(node.address)) {
+        fault(
+            "network",
+            `${node.address} is no address of the machine (${linux.addresses.join(", ") || "it has none"})`,
+            "the kubelet is to have it: correct nodes[].address, or the machine's network",
+        );
+    }
+    // Without a cluster no server answers yet.
+    if (authority === "") return;
+    for (const address of k3s.unreachedServers) {
+        warn(
+            "api",
+            `it does not reach port ${API_PORT} of the server ${address}`,
+            `is the server on? Then the way there:  ping -c 3 ${address}  and  curl -k https://${address}:${API_PORT}/ping  on the machine; a firewall between them must let TCP ${API_PORT} through`,
+        );
+    }
+}
+
+function k3sFindings(
+    args: K3sClusterArgs,
+    node: K3sNode,
+    { linux, k3s }: MachineFacts,
+    authority: string,
+    fault: Report,
+): void {
+    const installed = k3s.units.length > 0 || k3s.authority !== "" || k3s.datastore !== "";
+    if (installed && k3s.stack !== args.clusterName) {
+        fault(
+            "k3s",
+            k3s.stack === ""
+                ? `a k3s that this program did not make is on it (${k3s.units.join(" and ") || "stopped"}, ${k3s.version || "no binary"})`
+                : `its k3s is of the stack ${k3s.stack}, not of ${args.clusterName}`,
+            `another cluster is never taken over: correct the address; or, if that one may go for good, back up what it holds and run its  k3s${node.role === "agent" ? "-agent" : ""}-uninstall.sh  (docs/k3s.md, A machine that had a k3s)`,
+        );
+        return;
+    }
+    const listener = linux.listening.find((one) => holds(one, API_PORT, "*"));
+    if (!installed && node.role === "server" && listener !== undefined) {
+        fault(
+            "api",
+            `something else listens on port ${API_PORT}`,
+            `the API is to have it: see  ss -ltnp 'sport = :${API_PORT}'  there, and stop what does`,
+        );
+    }
+    if (!installed) return;
+    const [other] = k3s.units.filter((unit) => unit !== node.role);
+    if (other !== undefined) {
+        fault(
+            "k3s",
+            `it is a ${other} of this cluster, and nodes says ${node.role}`,
+            `a node does not change its role in place: take it out of nodes, pulumi up, then put it in as ${node.role}`,
+        );
+    }
+    if (k3s.nodeName !== "" && k3s.nodeName !== node.name) {
+        fault(
+            "k3s",
+            `it is the node ${k3s.nodeName} of this cluster`,
+            `volumes are tied to the name: call it ${k3s.nodeName}, or take that node out, pulumi up, then put this one in`,
+        );
+    }
+    if (authority !== "" && k3s.authority !== "" && k3s.authority !== authority) {
+        fault(
+            "k3s",
+            "it belongs to another cluster of this stack's name: its certificate authority is not that of the servers",
+            "it was left out when the cluster was made anew: docs/k3s.md (A machine by hand) takes the old k3s away and keeps its volumes",
+        );
+    }
+    if (node.role === "agent" && authority === "" && k3s.authority !== "") {
+        fault(
+            "k3s",
+            "it is an agent of a cluster whose servers are gone",
+            "were the servers installed anew? docs/k3s.md (A machine by hand) takes the old agent away and keeps its volumes; a lost server comes back by a snapshot (Restore)",
+        );
+    }
+    if (k3s.datastore === "sqlite") {
+        fault(
+            "k3s",
+            "its datastore is SQLite",
+            "this program's servers run etcd: it was not made by this program as it stands",
+        );
+    }
+    const upgrade = k3s.version === "" ? undefined : upgradeFault(node.role, k3s.version, args.version);
+    if (upgrade !== undefined) fault("k3s", upgrade.found, upgrade.mend);
+}
+
+/** Every disk that is to hold volumes is there, they are different disks, and the system is on none of them. */
+export function diskFaults(
+    wanted: readonly string[],
+    disks: readonly LinuxDisk[],
+): readonly { readonly found: string; readonly mend: string }[] {
+    const at = (id: string) => disks.find(({ path, ids }) => path === id || ids.includes(id));
+    const name = ({ path, ids, model, bytes }: LinuxDisk) =>
+        `${ids.find((id) => !/\/(wwn|nvme-eui|scsi)-/.test(id)) ?? ids[0] ?? path} (${[model, `${Math.round(bytes / 1e9)} GB`].filter(Boolean).join(", ")})`;
+    const missing = wanted.filter((id) => at(id) === undefined);
+    const system = wanted.filter((id) => at(id)?.system === true);
+    const twice = wanted.filter(
+        (id, index) => at(id) !== undefined && wanted.slice(0, index).some((one) => at(one) === at(id)),
+    );
+    const free = disks.filter(({ system: root }) => !root).map(name);
+    return [
+        ...missing.map((id) => ({
+            found: `it has no disk ${id}`,
+            mend: `it has ${free.join(", ") || "none beside the system's"}: name one of them`,
+        })),
+        ...system.map((id) => ({
+            found: `${id} is the disk that the system is on`,
+            mend: `volumes must not be there: it has ${free.join(", ") || "no other"}`,
+        })),
+        ...twice.map((id) => ({
+            found: `${id} is a disk that is named already, by another name`,
+            mend: "name each disk once",
+        })),
+    ];
+}
+
+const GIB = 2 ** 30;
+/** k3s, its images and its snapshots. */
+const FREE_GIB = 5;
+
+function systemFindings(
+    args: K3sClusterArgs,
+    node: K3sNode,
+    { linux, k3s }: MachineFacts,
+    fault: Report,
+    warn: Report,
+): void {
+    if (linux.arch !== "x86_64") {
+        fault("system", `its processor is ${linux.arch}`, "this program installs k3s for amd64");
+    }
+    if (!linux.systemd) {
+        fault(
+            "system",
+            "systemd does not run on it",
+            "k3s is a unit of systemd; in WSL2 write  [boot] systemd=true  into /etc/wsl.conf and restart it with  wsl --shutdown",
+        );
+    }
+    const packages: Readonly<Record<string, string>> = {
+        iscsiadm: "open-iscsi (Longhorn's volumes):  apt-get install open-iscsi && systemctl enable --now iscsid",
+        "mount.nfs": "nfs-common (volumes of the file server):  apt-get install nfs-common",
+        curl: "curl:  apt-get install curl",
+    };
+    for (const program of linux.missingPrograms) {
+        const part = program === "iscsiadm" || program === "mount.nfs" ? "storage" : "system";
+        fault(part, `it has no ${program}`, `install ${packages[program] ?? program}`);
+    }
+    for (const module of linux.missingModules) {
+        fault(
+            module === "iscsi_tcp" ? "storage" : "system",
+            `its kernel ${linux.kernel} has no module ${module}`,
+            `install linux-modules-extra-${linux.kernel}, or a kernel that has it; WSL2 needs one of your own`,
+        );
+    }
+    const free = linux.freeBytes / GIB;
+    if (free < FREE_GIB) {
+        warn(
+            "system",
+            `${free.toFixed(1)} GiB are free below /var/lib`,
+            `k3s and its images want ${FREE_GIB}: clean up, or grow the disk`,
+        );
+    }
+    if (linux.os !== "ubuntu") {
+        warn("system", `it runs ${linux.osName || linux.os}`, "this program is made for Ubuntu; others may do");
+    }
+    for (const { found, mend } of diskFaults(node.disks, linux.disks)) fault("storage", found, mend);
+    if (linux.swap) {
+        warn("system", "it swaps", "the kubelet counts without: swapoff -a, and take it out of /etc/fstab");
+    }
+    // With a k3s of ours on it they are Cilium's own.
+    const strange = linux.networkPlugins.filter((name) => k3s.units.length === 0 || !/cilium/.test(name));
+    if (strange.length > 0) {
+        warn(
+            "leftovers",
+            `another network plugin has left ${strange.join(", ")}`,
+            `Cilium may not get pods past it: restart the machine, and remove what is then still in /etc/cni/net.d. Nothing of it is removed by this program (${args.clusterName})`,
+        );
+    }
+}

@@ -1,0 +1,95 @@
+/** Machines with k3s, for who looks without building. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { runProgram } from "../../lib/run-program";
+import type { Told } from "../../lib/told";
+import type { Surroundings } from "../linux/machine";
+import {
+    kubeletLabels,
+    type Asking,
+    type Capacity,
+    type Examined,
+    type MachinesOfKind,
+    type NodeInfo,
+    type ToolWish,
+} from "../machines";
+import { taintsOf, type K3sClusterArgs, type K3sNode } from "./cluster-config";
+import { factsScript } from "./facts";
+import { judgeK3s, lookForDoctor } from "./judge";
+import { wishesOf } from "./look";
+import { readKubeconfig } from "./steps";
+import { kubernetesOf } from "./versions";
+
+export class K3sMachines implements MachinesOfKind {
+    readonly kind = "ubuntu-k3s";
+    readonly nodes: readonly NodeInfo[];
+    readonly tools: readonly ToolWish[] = [
+        { name: "ssh", why: "the way to the machines", install: "the OpenSSH client of your system" },
+    ];
+
+    /** `capacity`: by node name. */
+    constructor(
+        readonly args: K3sClusterArgs,
+        capacity: Readonly<Record<string, Capacity | undefined>>,
+    ) {
+        this.nodes = args.nodes.map((node) => {
+            const taints = taintsOf(args, node);
+            return {
+                name: node.name,
+                address: node.address,
+                labels: { ...kubeletLabels(node.name), ...roleLabels(node), ...node.labels },
+                capacity: capacity[node.name],
+                gpus: node.gpus,
+                kubeletVersion: args.version,
+                ...(taints.length === 0 ? {} : { taints }),
+                ...(node.optional ? { optional: true } : {}),
+            };
+        });
+    }
+
+    get kubernetesVersion(): string {
+        return kubernetesOf(this.args.version);
+    }
+
+    /** Of the first server; that of an agent asks a little less. */
+    get lookScript(): string {
+        const [first] = this.args.nodes;
+        return first === undefined ? "" : factsScript(wishesOf(this.args, first));
+    }
+
+    async kubeconfig({ timeout }: Asking): Promise<Told<string>> {
+        try {
+            return { ok: true, value: await readKubeconfig(surroundings(timeout), this.args) };
+        } catch (error) {
+            return { ok: false, status: 0, reason: error instanceof Error ? error.message : String(error) };
+        }
+    }
+
+    async examine({ timeout }: Asking): Promise<Examined> {
+        return { findings: judgeK3s(this.args, await lookForDoctor(surroundings(timeout), this.args)) };
+    }
+}
+
+/** What k3s itself gives a node: https://docs.k3s.io/cli/server and /advanced. */
+function roleLabels({ role }: K3sNode): Readonly<Record<string, string>> {
+    return {
+        "node.kubernetes.io/instance-type": "k3s",
+        ...(role === "server"
+            ? {
+                  "node-role.kubernetes.io/control-plane": "true",
+                  "node-role.kubernetes.io/etcd": "true",
+                  "node-role.kubernetes.io/master": "true",
+              }
+            : {}),
+    };
+}
+
+/** This computer's programs, none of which may take longer. */
+function surroundings(limit: number): Surroundings {
+    return {
+        run: (program, words, options) =>
+            runProgram(program, words, { ...options, timeout: Math.min(options?.timeout ?? limit, limit) }),
+        say: () => undefined,
+        sleep: (milliseconds) => sleep(milliseconds),
+        now: Date.now,
+    };
+}

@@ -1,0 +1,56 @@
+/** The process that a command starts: one step, its specification in environment and standard input. */
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { runProgram } from "../../lib/run-program";
+import type { Surroundings } from "../linux/machine";
+import { readSpec } from "../read-spec";
+import type { K3sClusterArgs, K3sSecrets } from "./cluster-config";
+import { look } from "./look";
+import {
+    NODE_SPEC,
+    RELEASE_SPEC,
+    SERVERS_SPEC,
+    type NodeSpec,
+    type ReleaseSpec,
+    type ServersSpec,
+    type Step,
+} from "./spec";
+import { convergeNode, kubeconfig, release, removeNode } from "./steps";
+
+async function main(step: Step): Promise<void> {
+    const around: Surroundings = {
+        run: runProgram,
+        say: (line) => void process.stderr.write(`${line}\n`),
+        sleep: (milliseconds) => sleep(milliseconds),
+        now: Date.now,
+    };
+    const stdin = () => readFileSync(0, "utf8");
+    switch (step) {
+        case "look":
+            return print(JSON.stringify(await look(around, JSON.parse(stdin()) as K3sClusterArgs)));
+        case "release":
+            return print(await release(around, readSpec<ReleaseSpec>(process.env, RELEASE_SPEC)));
+        case "node":
+            return convergeNode(around, readSpec<NodeSpec>(process.env, NODE_SPEC), JSON.parse(stdin()) as K3sSecrets);
+        case "remove":
+            return removeNode(around, readSpec<NodeSpec>(process.env, NODE_SPEC));
+        case "kubeconfig":
+            return print(
+                await kubeconfig(around, readSpec<ServersSpec>(process.env, SERVERS_SPEC), process.env["SERVER"]),
+            );
+        default:
+            throw new Error(`there is no step "${String(step)}"`);
+    }
+}
+
+function print(text: string): void {
+    process.stdout.write(text);
+}
+
+main(process.argv[2] as Step).then(
+    () => process.exit(0),
+    (error: unknown) => {
+        process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+        process.exit(1);
+    },
+);

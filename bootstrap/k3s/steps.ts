@@ -1,0 +1,704 @@
+/** What the commands of the component do on the machines: every step can be run again at any time. */
+import { createHash } from "node:crypto";
+import { parse } from "yaml";
+import { shellQuote } from "../../components/cluster/shell";
+import { lastLine } from "../../lib/run-program";
+import { LinuxMachine, SshFault, type Surroundings } from "../linux/machine";
+import { REMOTE_PRELUDE } from "../ssh";
+import { NotYet, waitFor } from "../wait";
+import {
+    API_PORT,
+    appliedHash,
+    joinYaml,
+    PATHS,
+    releaseUrl,
+    snapshotStoreYaml,
+    unitFile,
+    unitName,
+    type K3sClusterArgs,
+    type K3sSecrets,
+    type SnapshotStore,
+    type Taint,
+} from "./cluster-config";
+import { factsOf, type FoundK3s } from "./facts";
+import type { NodeSpec, ReleaseSpec, ServersSpec } from "./spec";
+import { upgradeFault, type Role } from "./versions";
+
+/** Pulling images over a household's line, and a VM's disk. */
+const READY_MINUTES = 15;
+const DOWNLOAD_MINUTES = 15;
+const SERVER_MINUTES = 10;
+
+/** On a node that this program has cordoned, so that the next run takes it back and a person's own cordon stays. */
+export const CORDON_MARK = "homelab-infrastructure/cordoned";
+/** Labels and taints that this program has put on a node, so that those it no longer wants go. */
+export const LABELS_MARK = "homelab-infrastructure/labels";
+export const TAINTS_MARK = "homelab-infrastructure/taints";
+
+interface Server {
+    readonly name: string;
+    readonly address: string;
+}
+
+export function serversOf({ SERVERS }: Pick<ServersSpec, "SERVERS">): Server[] {
+    return SERVERS.split(" ")
+        .filter((word) => word !== "")
+        .map((word) => {
+            const [name = "", address = ""] = word.split("=");
+            return { name, address };
+        });
+}
+
+function machine(around: Surroundings, spec: ServersSpec, { name, address }: Server): LinuxMachine {
+    const { SSH_USER: user, SSH_PORT: port } = spec;
+    return new LinuxMachine(around, name, { user, address, ...(port === "" ? {} : { port: Number(port) }) });
+}
+
+/**
+ * SHA-256 of the release's binary for amd64, as the release's own list has it; a machine asks for it, where the binary will
+ * be fetched too. Printed once and kept in the state: later machines must get the very same file.
+ */
+export async function release(around: Surroundings, spec: ReleaseSpec): Promise<string> {
+    const url = releaseUrl(spec.VERSION, "sha256sum-amd64.txt");
+    const faults: string[] = [];
+    for (const server of serversOf(spec)) {
+        try {
+            const list = await machine(around, spec, server).shell(
+                `set -eu\ncurl --fail --silent --show-error --location --retry 3 --max-time 60 ${shellQuote(url)}\n`,
+                { minutes: 5 },
+            );
+            const hash = /^([0-9a-f]{64}) [ *]?k3s$/m.exec(list)?.[1];
+            if (hash !== undefined) return hash;
+            throw new Error(`${url} has no line for k3s: set k3s.sha256 to what the release's page says`);
+        } catch (error) {
+            faults.push(error instanceof Error ? error.message : String(error));
+        }
+    }
+    throw new Error(faults.join("\n"));
+}
+
+/** kubectl on a server, with k3s' own kubeconfig. */
+class Api {
+    constructor(
+        readonly server: LinuxMachine,
+        readonly clusterName: string,
+    ) {}
+
+    /** Throws a `SshFault` with what kubectl said. */
+    async kubectl(words: readonly string[], { minutes = 1 }: { readonly minutes?: number } = {}): Promise<string> {
+        const line = ["kubectl", ...words].map(shellQuote).join(" ");
+        return this.server.shell(`${REMOTE_PRELUDE}exec $SUDO ${PATHS.binary} ${line} < /dev/null\n`, { minutes });
+    }
+
+    async node(name: string): Promise<ApiNode | undefined> {
+        const said = await this.kubectl(["get", "node", name, "--ignore-not-found", "--output=json"]);
+        return said.trim() === "" ? undefined : (JSON.parse(said) as ApiNode);
+    }
+}
+
+interface ApiNode {
+    readonly metadata: {
+        readonly labels?: Readonly<Record<string, string>>;
+        readonly annotations?: Readonly<Record<string, string>>;
+    };
+    readonly spec?: {
+        readonly unschedulable?: boolean;
+        readonly taints?: readonly { readonly key: string; readonly value?: string; readonly effect: string }[];
+    };
+    readonly status?: {
+        readonly nodeInfo?: { readonly kubeletVersion?: string };
+        readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+    };
+}
+
+const isReady = (node: ApiNode | undefined): boolean =>
+    (node?.status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
+
+/** The first server, this stack's own, whose API answers; undefined where none does. */
+async function answeringApi(
+    around: Surroundings,
+    spec: ServersSpec,
+    except?: string,
+): Promise<{ readonly api?: Api; readonly reasons: readonly string[] }> {
+    const reasons: string[] = [];
+    for (const server of serversOf(spec).filter(({ name }) => name !== except)) {
+        const api = new Api(machine(around, spec, server), spec.CLUSTER);
+        try {
+            const said = await api.server.shell(
+                `${REMOTE_PRELUDE}$SUDO cat ${PATHS.mark}\n$SUDO ${PATHS.binary} kubectl get --raw /readyz < /dev/null\n`,
+            );
+            const [stack = ""] = said.trim().split("\n");
+            if (stack === spec.CLUSTER) return { api, reasons };
+            reasons.push(`${api.server.title} is of the stack ${stack}`);
+        } catch (error) {
+            if (!(error instanceof SshFault)) throw error;
+            reasons.push(`${error.machine}: ${lastLine(error.reason)}`);
+        }
+    }
+    return { reasons };
+}
+
+/** What a step `node` has to bring its machine to. */
+interface Wanted {
+    readonly role: Role;
+    readonly config: Readonly<Record<string, unknown>>;
+    readonly snapshotStore: string;
+    /** See `appliedHash`. */
+    readonly hash: string;
+}
+
+function wantedOf(spec: NodeSpec, secrets: K3sSecrets): Wanted {
+    const role: Role = spec.NODE_ROLE === "server" ? "server" : "agent";
+    const config = parse(spec.CONFIG) as Readonly<Record<string, unknown>>;
+    const snapshotStore = snapshotStoreOf(spec, secrets);
+    return {
+        role,
+        config,
+        snapshotStore,
+        hash: appliedHash({
+            sha256: spec.SHA256,
+            unit: unitFile(role),
+            config,
+            secret: [secrets.token, snapshotStore],
+        }),
+    };
+}
+
+function snapshotStoreOf({ SNAPSHOT_STORE }: NodeSpec, { snapshotStore: keys }: K3sSecrets): string {
+    if (SNAPSHOT_STORE === "") return "";
+    if (keys === undefined) throw new Error("the step was given a store of snapshots and no credentials of it");
+    return snapshotStoreYaml(JSON.parse(SNAPSHOT_STORE) as SnapshotStore, keys);
+}
+
+/**
+ * Brings one machine to what its configuration says: installs k3s and lets it found or join the cluster; on a node of the
+ * cluster changes release and configuration, with a snapshot before and the work drained away; then labels and taints.
+ * Ends when the node is registered with the wanted release, and Ready where it was before.
+ */
+export async function convergeNode(around: Surroundings, spec: NodeSpec, secrets: K3sSecrets): Promise<void> {
+    const own = machine(around, spec, { name: spec.NODE_NAME, address: spec.NODE_ADDRESS });
+    if (spec.NODE_PRESENT === "no") {
+        around.say(`${own.title} is optional and absent: it joins at the pulumi up that finds it`);
+        return;
+    }
+    const wanted = wantedOf(spec, secrets);
+    const { k3s: found } = await factsOf(own, {
+        role: wanted.role,
+        iscsi: false,
+        nfs: false,
+        servers: serversOf(spec).map(({ address }) => address),
+    });
+    refuse(own, spec, wanted, found, secrets);
+    const runs = found.state === "active";
+    if (runs && found.applied === wanted.hash) {
+        around.say(`${own.name}: nothing to change`);
+    } else if (found.authority === "" && found.datastore === "") {
+        await install(around, own, spec, wanted, secrets, found);
+    } else {
+        await change(around, own, spec, wanted, secrets, found);
+    }
+    await settle(around, own, spec, wanted, found);
+}
+
+/** What must not be done, asked again right before it would be. */
+function refuse(own: LinuxMachine, spec: NodeSpec, wanted: Wanted, found: FoundK3s, secrets: K3sSecrets): void {
+    const installed = found.units.length > 0 || found.authority !== "" || found.datastore !== "";
+    if (installed && found.stack !== spec.CLUSTER) {
+        throw new Error(
+            `${own.title}: its k3s is ${found.stack === "" ? "none of this program's" : `of the stack ${found.stack}`}; nothing was touched`,
+        );
+    }
+    if (found.units.some((unit) => unit !== wanted.role)) {
+        throw new Error(
+            `${own.title} is a ${found.units.join(" and ")} already, not a ${wanted.role}; nothing was touched`,
+        );
+    }
+    const upgrade = found.version === "" ? undefined : upgradeFault(wanted.role, found.version, spec.VERSION);
+    // The binary alone is no cluster: what a killed run left is replaced.
+    if (upgrade !== undefined && installed) throw new Error(`${own.title}: ${upgrade.found}: ${upgrade.mend}`);
+    // One that has not joined yet may have been given a wrong one.
+    const joined = found.authority !== "" || found.datastore !== "";
+    if (joined && found.tokenHash !== "" && found.tokenHash !== sha256(`${secrets.token}\n`)) {
+        throw new Error(
+            `${own.title}: the secrets file has another token than the cluster: put the old one back, or change it on the servers first,  k3s token rotate  (docs/k3s.md, The token)`,
+        );
+    }
+    const others = found.seenAuthorities.map(({ authority }) => authority);
+    if (found.authority !== "" && others.length > 0 && !others.includes(found.authority)) {
+        throw new Error(
+            `${own.title} belongs to another cluster than the servers; nothing was touched: docs/k3s.md (A machine by hand)`,
+        );
+    }
+}
+
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/** A machine without a cluster's data: founds one, as the first of all servers, or joins. */
+async function install(
+    around: Surroundings,
+    own: LinuxMachine,
+    spec: NodeSpec,
+    wanted: Wanted,
+    secrets: K3sSecrets,
+    found: FoundK3s,
+): Promise<void> {
+    const by = await joinBy(around, own, spec, wanted);
+    if (by !== undefined) await forget(around, own, spec, wanted);
+    await files(around, own, spec, wanted, secrets, found, joinYaml(by));
+    await restart(own, wanted);
+    around.say(by === undefined ? `${own.name}: founds the cluster` : `${own.name}: joins by ${by}`);
+}
+
+/**
+ * A machine that was installed anew comes under a name that the cluster knows: k3s refuses it, by the password of the old
+ * one, and a server by its member of etcd, which goes with its node.
+ */
+async function forget(around: Surroundings, own: LinuxMachine, spec: NodeSpec, { role }: Wanted): Promise<void> {
+    const { api } = await answeringApi(around, spec, own.name);
+    if (api === undefined || (await api.node(own.name)) === undefined) return;
+    around.say(`${own.name}: was installed anew, the cluster forgets the old one`);
+    if (role === "server") await api.kubectl(["delete", "node", own.name, "--timeout=60s"], { minutes: 2 });
+    const secret = `${own.name}.node-password.k3s`;
+    await api.kubectl(["delete", "secret", secret, "--namespace=kube-system", "--ignore-not-found"]);
+}
+
+/** Address of the server by which a machine joins; undefined where it founds the cluster. */
+async function joinBy(
+    around: Surroundings,
+    own: LinuxMachine,
+    spec: NodeSpec,
+    { role }: Wanted,
+): Promise<string | undefined> {
+    const servers = serversOf(spec);
+    const others = servers.filter(({ name }) => name !== own.name);
+    if (role === "server" && !(await founded(around, spec, others))) {
+        // Any other would found a second cluster beside the first.
+        if (servers[0]?.name === own.name) return undefined;
+    }
+    const candidates = [
+        ...(spec.API_ADDRESS === "" ? [] : [spec.API_ADDRESS]),
+        ...others.map(({ address }) => address),
+    ];
+    // Seen from the machine itself: that this computer reaches a server is not enough.
+    return waitFor(around, `a server for ${own.name} to join`, SERVER_MINUTES, async () => {
+        for (const address of candidates) {
+            const said = await own.shell(
+                `if curl --silent --insecure --fail --max-time 5 https://${address}:${API_PORT}/cacerts > /dev/null; then echo yes; fi\n`,
+            );
+            if (said.trim() === "yes") return address;
+        }
+        return new NotYet(`${own.title} reaches none of ${candidates.join(", ")} on port ${API_PORT}`);
+    });
+}
+
+/** Whether one of these servers has the cluster's datastore. Throws where one cannot be asked and none says yes. */
+async function founded(around: Surroundings, spec: NodeSpec, others: readonly Server[]): Promise<boolean> {
+    const silent: string[] = [];
+    for (const server of others) {
+        try {
+            const { k3s } = await factsOf(machine(around, spec, server), {
+                role: "server",
+                iscsi: false,
+                nfs: false,
+                servers: [],
+            });
+            if (k3s.datastore !== "" && k3s.stack === spec.CLUSTER) return true;
+        } catch (error) {
+            if (!(error instanceof SshFault)) throw error;
+            silent.push(error.message);
+        }
+    }
+    if (silent.length === 0) return false;
+    throw new Error(
+        `whether there is a cluster already is not known, and a second one must not be founded beside it:\n${silent.join("\n")}`,
+    );
+}
+
+/** A node of the cluster with another release or configuration: one at a time, with its work elsewhere meanwhile. */
+async function change(
+    around: Surroundings,
+    own: LinuxMachine,
+    spec: NodeSpec,
+    wanted: Wanted,
+    secrets: K3sSecrets,
+    found: FoundK3s,
+): Promise<void> {
+    const { say } = around;
+    const { api, reasons } = await answeringApi(around, spec);
+    if (api === undefined && wanted.role === "agent" && found.state === "active") {
+        throw new Error(
+            `${own.title} cannot be drained before its change, for no API server answers: ${reasons.join("; ")}`,
+        );
+    }
+    const before = await api?.node(own.name);
+    const upgraded = found.version !== spec.VERSION;
+    say(
+        `${own.name}: ${found.state === "active" ? (upgraded ? `${found.version} becomes ${spec.VERSION}` : "its configuration changes") : `k3s is ${found.state || "not there"}`}`,
+    );
+    if (wanted.role === "server" && upgraded && found.state === "active") {
+        const name = `before-${spec.VERSION.replace(/[^a-z0-9.]/g, "-")}`;
+        await own.shell(`${REMOTE_PRELUDE}$SUDO ${PATHS.binary} etcd-snapshot save --name ${name} < /dev/null\n`, {
+            minutes: 10,
+        });
+        say(`${own.name}: snapshot ${name} saved`);
+    }
+    if (api !== undefined && before !== undefined) await empty(around, api, own.name, before, spec, wanted.role);
+    await files(around, own, spec, wanted, secrets, found, undefined);
+    await restart(own, wanted);
+    // Before the CNI is there no node is Ready: what it was not before is not waited for afterwards.
+    await registered(around, spec, own, { ready: isReady(before) });
+}
+
+/** Cordons, and drains an agent. One that is not Ready keeps its pods: they cannot end while nobody runs them. */
+async function empty(
+    around: Surroundings,
+    api: Api,
+    name: string,
+    before: ApiNode,
+    { DRAIN_MINUTES }: Pick<NodeSpec, "DRAIN_MINUTES">,
+    role: Role,
+): Promise<void> {
+    const own = before.spec?.unschedulable !== true || before.metadata.annotations?.[CORDON_MARK] !== undefined;
+    if (before.spec?.unschedulable !== true) {
+        // The mark first: a run that is killed between the two has marked a node that it did not cordon, which harms nobody.
+        await api.kubectl(["annotate", "node", name, `${CORDON_MARK}=yes`, "--overwrite"]);
+        await api.kubectl(["cordon", name]);
+    }
+    // A server's pods are the cluster's own, which tolerate its taint and would come back at once.
+    if (role === "server") return;
+    if (!isReady(before)) {
+        around.say(`${name}: not Ready, so it is not drained`);
+        return;
+    }
+    try {
+        await drain(api, name, Number(DRAIN_MINUTES));
+        around.say(`${name}: drained`);
+    } catch (error) {
+        // Nothing has been changed on it: it takes work again, and no capacity is missing until somebody looks.
+        if (own) await uncordon(api, name);
+        throw new Error(
+            `${name} could not be drained within ${DRAIN_MINUTES} minutes, so it was left as it was${own ? " and takes work again" : ""}: ${error instanceof Error ? error.message : String(error)}\n` +
+                `A PodDisruptionBudget that allows nothing holds it:  kubectl get pdb -A  ; for Longhorn a volume must have its replica elsewhere, or its app be stopped. Then run pulumi up again.`,
+        );
+    }
+}
+
+async function drain(api: Api, name: string, minutes: number): Promise<void> {
+    await api.kubectl(
+        [
+            // By evictions, which every PodDisruptionBudget is asked for.
+            ...["drain", name, "--ignore-daemonsets", "--delete-emptydir-data", `--timeout=${minutes * 60}s`],
+        ],
+        { minutes: minutes + 1 },
+    );
+}
+
+async function uncordon(api: Api, name: string): Promise<void> {
+    await api.kubectl(["uncordon", name]);
+    await api.kubectl(["annotate", "node", name, `${CORDON_MARK}-`]);
+}
+
+/** Writes binary, configuration, token and unit; a killed run leaves files that the next one writes again. */
+async function files(
+    around: Surroundings,
+    own: LinuxMachine,
+    spec: NodeSpec,
+    wanted: Wanted,
+    secrets: K3sSecrets,
+    found: FoundK3s,
+    join: string | undefined,
+): Promise<void> {
+    if (found.sha256 !== spec.SHA256) {
+        around.say(`${own.name}: fetches k3s ${spec.VERSION}`);
+        await own.shell(binaryScript(spec), { minutes: DOWNLOAD_MINUTES });
+    }
+    const { role } = wanted;
+    await own.shell(
+        filesScript([
+            // First: from here on the machine is this stack's.
+            { path: PATHS.mark, content: `${spec.CLUSTER}\n`, mode: "0644" },
+            { path: PATHS.token, content: `${secrets.token}\n`, mode: "0600" },
+            { path: PATHS.config, content: spec.CONFIG, mode: "0600" },
+            ...(join === undefined ? [] : [{ path: PATHS.join, content: join, mode: "0600" }]),
+            wanted.snapshotStore === ""
+                ? { path: PATHS.snapshots, content: undefined, mode: "0600" }
+                : { path: PATHS.snapshots, content: wanted.snapshotStore, mode: "0600" },
+            { path: `/etc/systemd/system/${unitName(role)}.service`, content: unitFile(role), mode: "0644" },
+        ]),
+    );
+}
+
+/** Fetched beside the old one and put in its place when its hash is right: a running k3s keeps the file it has open. */
+function binaryScript({ VERSION, SHA256 }: NodeSpec): string {
+    const url = shellQuote(releaseUrl(VERSION, "k3s"));
+    const next = `${PATHS.binary}.next`;
+    return `${REMOTE_PRELUDE}
+$SUDO curl --fail --silent --show-error --location --retry 3 --max-time ${(DOWNLOAD_MINUTES - 1) * 60} --output ${next} ${url}
+found=$($SUDO sha256sum ${next} | cut -d' ' -f1)
+if [ "$found" != ${SHA256} ]; then
+  $SUDO rm -f ${next}
+  echo "what came from "${url}" has the SHA-256 $found, wanted is ${SHA256}: it was thrown away. Is k3s.sha256 the one of this release (sha256sum-amd64.txt)? Otherwise somebody is in between" >&2
+  exit 1
+fi
+$SUDO chmod 0755 ${next}
+$SUDO mv -f ${next} ${PATHS.binary}
+`;
+}
+
+interface FileWish {
+    readonly path: string;
+    /** Undefined: the file must not be there. */
+    readonly content: string | undefined;
+    readonly mode: string;
+}
+
+/** Each file whole or as it was; the contents come with the script, by standard input, and are on no command line. */
+export function filesScript(wishes: readonly FileWish[]): string {
+    return [
+        REMOTE_PRELUDE.trimEnd(),
+        "umask 077",
+        `$SUDO install -d -m 0755 ${PATHS.directory} ${PATHS.config}.d`,
+        ...wishes.map(({ path, content, mode }) =>
+            content === undefined
+                ? `$SUDO rm -f ${path}`
+                : // printf is the shell's own: no process has the text among its arguments.
+                  `printf '%s' ${Buffer.from(content).toString("base64")} | base64 -d | $SUDO install -m ${mode} /dev/stdin ${path}.next && $SUDO mv -f ${path}.next ${path}`,
+        ),
+        "",
+    ].join("\n");
+}
+
+/** Without waiting for systemd, which waits for ever where a server cannot join; what came of it is asked afterwards. */
+async function restart(own: LinuxMachine, { role }: Wanted): Promise<void> {
+    const unit = unitName(role);
+    await own.shell(
+        `${REMOTE_PRELUDE}$SUDO systemctl daemon-reload\n$SUDO systemctl enable --quiet ${unit}.service\n$SUDO systemctl --no-block restart ${unit}.service\n`,
+        { minutes: 5 },
+    );
+    await waitFor(own.around, `${unit} on ${own.name}`, READY_MINUTES, async () => {
+        const said = await own.shell(
+            `${REMOTE_PRELUDE}$SUDO systemctl is-active ${unit}.service || true\n$SUDO journalctl --unit ${unit}.service --lines 3 --output cat --no-pager 2> /dev/null || true\n`,
+        );
+        const [state = "", ...log] = said.trim().split("\n");
+        return state === "active"
+            ? state
+            : new NotYet(`it is ${state || "unknown"}; its log ends: ${lastLine(log.join("\n"))}`);
+    });
+}
+
+/** Waits until the node is in the cluster with the wanted release, and Ready if it is to be. */
+async function registered(
+    around: Surroundings,
+    spec: NodeSpec,
+    own: LinuxMachine,
+    { ready }: { readonly ready: boolean },
+): Promise<Api> {
+    return waitFor(around, `${own.name} in the cluster`, READY_MINUTES, async () => {
+        const { api, reasons } = await answeringApi(around, spec);
+        if (api === undefined) return new NotYet(`no API server answers: ${reasons.join("; ")}`);
+        const node = await api.node(own.name);
+        if (node === undefined) return new NotYet("it has not registered");
+        const version = node.status?.nodeInfo?.kubeletVersion ?? "";
+        if (version !== spec.VERSION) return new NotYet(`its kubelet reports ${version || "nothing"}`);
+        return ready && !isReady(node) ? new NotYet("it is not Ready") : api;
+    });
+}
+
+/** What every run ends with: registered, labels and taints as configured, and no cordon of this program's. */
+async function settle(
+    around: Surroundings,
+    own: LinuxMachine,
+    spec: NodeSpec,
+    wanted: Wanted,
+    found: FoundK3s,
+): Promise<void> {
+    const api = await registered(around, spec, own, { ready: false });
+    if (found.applied !== wanted.hash) {
+        // Only now: what was killed, or did not come up, is done again.
+        await own.shell(filesScript([{ path: PATHS.applied, content: `${wanted.hash}\n`, mode: "0600" }]));
+    }
+    const node = await api.node(own.name);
+    if (node === undefined)
+        throw new Error(`${own.title} has left the cluster while its step ran: run pulumi up again`);
+    await labels(api, own.name, node, list(wanted.config["node-label"]));
+    await taints(api, own.name, node, list(wanted.config["node-taint"]));
+    if (node.metadata.annotations?.[CORDON_MARK] !== undefined) {
+        await uncordon(api, own.name);
+        around.say(`${own.name}: takes work again`);
+    }
+}
+
+const list = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
+
+async function labels(api: Api, name: string, { metadata }: ApiNode, wanted: readonly string[]): Promise<void> {
+    const key = (one: string) => one.split("=")[0] ?? one;
+    const known = words(metadata.annotations?.[LABELS_MARK]);
+    const gone = known.filter(
+        (one) => !wanted.some((label) => key(label) === one) && metadata.labels?.[one] !== undefined,
+    );
+    const missing = wanted.filter((one) => metadata.labels?.[key(one)] !== one.slice(key(one).length + 1));
+    if (missing.length + gone.length > 0) {
+        await api.kubectl(["label", "node", name, ...missing, ...gone.map((one) => `${one}-`), "--overwrite"]);
+    }
+    await note(api, name, metadata.annotations?.[LABELS_MARK], LABELS_MARK, wanted.map(key));
+}
+
+async function taints(api: Api, name: string, { metadata, spec }: ApiNode, wanted: readonly string[]): Promise<void> {
+    // A key with its effect is one taint.
+    const id = (one: string) => {
+        const [, key = "", effect = ""] = /^([^=:]+)(?:=[^:]*)?:(.*)$/.exec(one) ?? [];
+        return `${key}:${effect}`;
+    };
+    const there = (spec?.taints ?? []).map(({ key, value = "", effect }) => text({ key, value, effect }));
+    const known = words(metadata.annotations?.[TAINTS_MARK]);
+    const gone = known.filter(
+        (one) => !wanted.some((taint) => id(taint) === one) && there.some((taint) => id(taint) === one),
+    );
+    const missing = wanted.filter((one) => !there.includes(one));
+    if (missing.length + gone.length > 0) {
+        await api.kubectl(["taint", "node", name, ...missing, ...gone.map((one) => `${one}-`), "--overwrite"]);
+    }
+    await note(api, name, metadata.annotations?.[TAINTS_MARK], TAINTS_MARK, wanted.map(id));
+}
+
+const text = ({ key, value, effect }: { key: string; value: string; effect: Taint["effect"] | string }): string =>
+    `${key}${value === "" ? "" : `=${value}`}:${effect}`;
+
+const words = (said: string | undefined): string[] => (said ?? "").split(" ").filter((word) => word !== "");
+
+async function note(
+    api: Api,
+    name: string,
+    said: string | undefined,
+    mark: string,
+    keys: readonly string[],
+): Promise<void> {
+    const wanted = [...keys].sort().join(" ");
+    if ((said ?? "") === wanted) return;
+    await api.kubectl(["annotate", "node", name, wanted === "" ? `${mark}-` : `${mark}=${wanted}`, "--overwrite"]);
+}
+
+/**
+ * Takes a node out of the cluster and k3s off its machine. Volumes, their disks and what apps have on the machine stay; a
+ * server's data is put aside, so that the next `up` founds a new cluster and the old one can still be looked into.
+ */
+export async function removeNode(around: Surroundings, spec: NodeSpec): Promise<void> {
+    const own = machine(around, spec, { name: spec.NODE_NAME, address: spec.NODE_ADDRESS });
+    const role: Role = spec.NODE_ROLE === "server" ? "server" : "agent";
+    let found: FoundK3s | undefined;
+    try {
+        found = (await factsOf(own, { role, iscsi: false, nfs: false, servers: [] })).k3s;
+    } catch (error) {
+        if (!(error instanceof SshFault)) throw error;
+        if (spec.NODE_OPTIONAL !== "yes" || !error.silent) {
+            throw new Error(
+                `${error.message}\nIs the machine gone for good? Set optional: true on it, pulumi up, and then take it out.`,
+            );
+        }
+    }
+    if (found !== undefined && found.stack !== spec.CLUSTER) {
+        around.say(`${own.title}: nothing of this stack's is on it`);
+        return;
+    }
+    // By another server: its own API goes with it, and etcd lets a member go by its node. The last one has nobody to ask.
+    const { api } = await answeringApi(around, spec, own.name);
+    const node = await api?.node(own.name);
+    if (api !== undefined && node !== undefined) {
+        await empty(around, api, own.name, node, spec, role);
+        await api.kubectl(["delete", "node", own.name, "--timeout=60s"], { minutes: 2 });
+        around.say(`${own.name}: out of the cluster`);
+    }
+    if (found === undefined) {
+        around.say(
+            `${own.title} is absent: its k3s stays on it, and is refused when it comes back (docs/k3s.md, A machine by hand)`,
+        );
+        return;
+    }
+    const time = new Date(around.now())
+        .toISOString()
+        .replace(/\.\d+Z$/, "Z")
+        .replaceAll(":", "");
+    await own.shell(removeScript(role, time), { minutes: 10 });
+    around.say(`${own.name}: k3s is taken off${role === "server" ? `, its data is in ${PATHS.backup}${time}` : ""}`);
+}
+
+/**
+ * What k3s' own killall and uninstall scripts do, with two differences: nothing is removed below a mount that is still there,
+ * and a server's data is moved, not removed. https://docs.k3s.io/installation/uninstall, and for Cilium's interfaces and
+ * rules https://docs.k3s.io/networking/basic-network-options
+ */
+export function removeScript(role: Role, time: string): string {
+    const unit = unitName(role);
+    const { data, backup, binary, directory } = PATHS;
+    return `${REMOTE_PRELUDE}PATH="$PATH:/usr/sbin:/sbin"
+if $SUDO systemctl cat ${unit}.service > /dev/null 2>&1; then
+  $SUDO systemctl disable --quiet --now ${unit}.service
+fi
+# The pods' processes outlive k3s: they are below containerd's shims.
+shims() { $SUDO ps -e -o pid= -o args= | awk '$2 ~ "^${data}/data/[^/]*/bin/containerd-shim" { print $1 }'; }
+tree() { for pid in "$@"; do echo "$pid"; tree $($SUDO ps -o pid= --ppid "$pid"); done; }
+pids=$(tree $(shims))
+[ -z "$pids" ] || $SUDO kill -9 $pids || true
+mounts() { awk '{ print $2 }' /proc/self/mounts | grep -E '^(/run/k3s|/var/lib/kubelet|${data}/agent|/run/netns/cni-)' | LC_ALL=C sort -r || true; }
+mounts | while read -r path; do $SUDO umount "$path" || $SUDO umount --force "$path" || true; done
+left=$(mounts)
+if [ -n "$left" ]; then
+  echo "still mounted, so nothing was removed (what is in a volume must not go): $left" >&2
+  exit 1
+fi
+for name in cilium_host cilium_net cilium_vxlan; do
+  if test -e "/sys/class/net/$name"; then $SUDO ip link delete "$name" || true; fi
+done
+for tables in iptables ip6tables; do
+  if command -v "$tables-save" > /dev/null; then
+    $SUDO sh -c "$tables-save | grep -v KUBE- | grep -v CNI- | grep -iv cilium | $tables-restore"
+  fi
+done
+${
+    role === "server"
+        ? `if $SUDO test -d ${data}/server; then
+  $SUDO install -d -m 0700 ${backup}${time}
+  $SUDO mv ${data}/server ${backup}${time}/server
+fi`
+        : "# An agent has nothing of the cluster's but its certificates."
+}
+# Volumes of local-path and Longhorn are elsewhere: ${data}/storage, /var/lib/longhorn and the disks' own mounts.
+$SUDO rm -rf --one-file-system ${data}/agent /var/lib/kubelet /var/lib/cni /run/k3s ${directory}
+$SUDO sh -c 'rm -f /etc/cni/net.d/*cilium*'
+$SUDO rm -f /etc/systemd/system/${unit}.service ${binary} ${binary}.next
+$SUDO systemctl daemon-reload
+`;
+}
+
+/** The administrator's kubeconfig, from `SERVER` where it is given, else from the first server that has one. */
+export async function kubeconfig(around: Surroundings, spec: ServersSpec, first = ""): Promise<string> {
+    const servers = [...serversOf(spec)].sort((a, b) => Number(b.address === first) - Number(a.address === first));
+    const faults: string[] = [];
+    for (const server of servers) {
+        const own = machine(around, spec, server);
+        try {
+            const text = await own.shell(`${REMOTE_PRELUDE}exec $SUDO cat ${PATHS.kubeconfig}\n`);
+            return withServer(text, spec.API_ADDRESS === "" ? server.address : spec.API_ADDRESS);
+        } catch (error) {
+            faults.push(error instanceof Error ? error.message : String(error));
+        }
+    }
+    throw new Error(faults.join("\n"));
+}
+
+/** k3s writes the loopback address; seen from elsewhere that is the server. */
+function withServer(text: string, address: string): string {
+    return text.replace(/server: https:\/\/(127\.0\.0\.1|\[::1\]):6443/, `server: https://${address}:${API_PORT}`);
+}
+
+/** The same for who looks without building. */
+export function readKubeconfig(around: Surroundings, args: K3sClusterArgs): Promise<string> {
+    const servers = args.nodes.filter(({ role }) => role === "server");
+    return kubeconfig(around, {
+        CLUSTER: args.clusterName,
+        SERVERS: servers.map(({ name, address }) => `${name}=${address}`).join(" "),
+        SSH_USER: args.ssh.user,
+        SSH_PORT: args.ssh.port === undefined ? "" : String(args.ssh.port),
+        API_ADDRESS: args.apiAddress ?? "",
+    });
+}

@@ -1,0 +1,96 @@
+/**
+ * Machines with Ubuntu for the sandbox: `ssh` on the engine's PATH leads to folders that are their root file systems, with
+ * systemd, curl and k3s of their own (sandbox/machines/k3s/). The program under test speaks to them as to real ones: same
+ * commands, same answers, same refusals. Optional machines are off.
+ */
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { NodeInfo } from "../../bootstrap/machines";
+import { PlayedMachine, PlayedMachinesState, type PlayedSite } from "./k3s/state";
+import type { PlayedMachines } from "./machines";
+
+export const k3sMachines: PlayedMachines = {
+    joins: true,
+    install(bin, { node, kubeconfig, kwok, stack }, nodes, machines) {
+        const own = machines.kind === "ubuntu-k3s" ? machines.args : undefined;
+        installK3sMachines(
+            bin,
+            {
+                root: node,
+                kubeconfig,
+                controlPlane: join(kwok, "clusters", stack),
+                ...(own?.sha256 === undefined ? {} : { release: { version: own.version, sha256: own.sha256 } }),
+            },
+            nodes.map((info) => ({ ...info, disks: own?.nodes.find(({ name }) => name === info.name)?.disks ?? [] })),
+        );
+    },
+};
+
+export type InstalledMachine = Pick<NodeInfo, "name" | "address" | "optional"> &
+    Partial<Pick<NodeInfo, "capacity">> & {
+        /** By id. */
+        readonly disks: readonly string[];
+    };
+
+/** Programs of a machine that the simulation answers; the rest is this computer's. */
+const PLAYED_PROGRAMS = [
+    ...["systemctl", "journalctl", "curl", "sha256sum", "lsblk", "modinfo", "getent", "umount", "ip"],
+    ...["iptables-save", "iptables-restore", "ip6tables-save", "ip6tables-restore", "iscsiadm", "mount.nfs"],
+];
+
+/** Those that need no thought. The user is not root: what needs to be is asked of sudo. */
+const SIMPLE_PROGRAMS = (name: string): Readonly<Record<string, string>> => ({
+    id: "echo 1000",
+    sudo: '[ "$1" = -n ] || { echo "sudo: a terminal is required to read the password" >&2; exit 1; }\nshift\nexec "$@"',
+    hostname: `echo ${name}`,
+    uname: 'case "$1" in -m) echo x86_64 ;; *) echo 5.15.0-119-generic ;; esac',
+    df: "printf 'Filesystem 1-blocks Used Available Capacity Mounted\\n/dev/sda2 250000000000 50000000000 200000000000 20%% /\\n'",
+    // Nothing runs here but what systemd has.
+    ps: "exit 0",
+});
+
+/** Writes `ssh` into `bin`, and makes every machine that is not there yet. */
+export function installK3sMachines(bin: string, site: PlayedSite, machines: readonly InstalledMachine[]): void {
+    mkdirSync(site.root, { recursive: true });
+    // Bundled once: a cluster's bring-up is hundreds of calls, and a TypeScript loader takes half a second for each.
+    const program = join(site.root, "machines.cjs");
+    execFileSync(require.resolve("esbuild/bin/esbuild"), [
+        join(__dirname, "k3s", "program.ts"),
+        ...["--bundle", "--platform=node", "--format=cjs", "--log-level=error", `--outfile=${program}`],
+    ]);
+    const state = new PlayedMachinesState(site.root);
+    state.install({ ...site, bin, program });
+    for (const { name, address, capacity, optional = false, disks } of machines) {
+        const machine = state.add({
+            name,
+            address,
+            capacity: capacity ?? { cpu: "8", memory: "32Gi" },
+            off: optional,
+            disks,
+        });
+        for (const played of PLAYED_PROGRAMS) {
+            script(
+                machine.path("bin", played),
+                `exec '${process.execPath}' '${program}' '${site.root}' ${name} ${played} "$@"`,
+            );
+        }
+        for (const [played, body] of Object.entries(SIMPLE_PROGRAMS(name))) script(machine.path("bin", played), body);
+        hidePaths(machine);
+    }
+    script(join(bin, "ssh"), `exec '${process.execPath}' '${program}' '${site.root}' - ssh "$@"`);
+}
+
+/** Paths in answers are the machine's own. */
+function hidePaths(machine: PlayedMachine): void {
+    script(
+        machine.path("bin", "base64"),
+        `sed 's#${machine.folder}/#/#g' | PATH=/usr/local/bin:/usr/bin:/bin base64 "$@"`,
+    );
+}
+
+function script(path: string, body: string): void {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, `#!/bin/sh\n${body}\n`);
+    chmodSync(path, 0o755);
+}

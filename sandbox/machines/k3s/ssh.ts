@@ -1,0 +1,42 @@
+/** The simulated ssh to the machines: strict as OpenSSH where nobody can be asked. */
+import { spawnSync } from "node:child_process";
+import { Refused } from "../k3d/refused";
+import { readSshWords } from "../ssh-words";
+import type { PlayedMachine, PlayedMachinesState } from "./state";
+
+export function ssh(all: PlayedMachinesState, args: readonly string[], stdin: () => string): string {
+    if (args[0] === "-V") return "OpenSSH_9.9p2";
+    const { user, address, port, options, line } = readSshWords(args);
+    if (!options.includes("BatchMode=yes")) {
+        throw new Refused(`${user}@${address}'s password: nobody is there to type one`, 255);
+    }
+    const machine = all.at(address);
+    if (machine === undefined || machine.record.off) {
+        throw new Refused(`ssh: connect to host ${address} port ${port}: No route to host`, 255);
+    }
+    const { noSsh, otherHostKey, noKey } = machine.troubles;
+    if (noSsh === true) throw new Refused(`ssh: connect to host ${address} port ${port}: Connection refused`, 255);
+    if (otherHostKey === true) throw new Refused("Host key verification failed.", 255);
+    if (noKey === true) throw new Refused(`${user}@${address}: Permission denied (publickey,password).`, 255);
+    return onMachine(machine, line === "sh -s" ? stdin() : line);
+}
+
+/** Every path of a machine that a script may name. */
+const PLACES =
+    /(^|[^A-Za-z0-9_./-])\/(etc|var|run|usr\/local|boot|dev\/disk|proc\/(?:net|self|swaps)|sys)(?=\/|[^A-Za-z0-9_-]|$)/gm;
+
+/** Runs a script by the machine's shell, with the machine's directories in place of this computer's. */
+function onMachine(machine: PlayedMachine, script: string): string {
+    machine.writeTables();
+    const placed = script.replace(PLACES, (_, before: string, top: string) => `${before}${machine.path(top)}`);
+    const ran = spawnSync("sh", ["-s"], {
+        input: placed,
+        encoding: "utf8",
+        env: { PATH: `${machine.path("bin")}:/usr/bin:/bin` },
+        maxBuffer: 2 ** 26,
+    });
+    const own = (text: string) => text.replaceAll(machine.path("/"), "/").trimEnd();
+    if (ran.status !== 0) throw new Refused(own(ran.stderr), ran.status ?? 255);
+    if (ran.stderr !== "") process.stderr.write(`${own(ran.stderr)}\n`);
+    return own(ran.stdout);
+}
