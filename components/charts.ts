@@ -90,6 +90,7 @@ export const charts = {
     envoyGateway: { name: "gateway-helm", repository: "oci://docker.io/envoyproxy", version: "v1.9.0" },
     istioBase: { name: "base", repository: "https://istio-release.storage.googleapis.com/charts", version: "1.30.3" },
     istiod: { name: "istiod", repository: "https://istio-release.storage.googleapis.com/charts", version: "1.30.3" },
+    metalLb: { name: "metallb", repository: "https://metallb.github.io/metallb", version: "0.16.1" },
     istioGateway: {
         name: "gateway",
         repository: "https://istio-release.storage.googleapis.com/charts",

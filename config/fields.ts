@@ -77,6 +77,29 @@ export const addressRange = z.strictObject({ first: ipv4, last: ipv4 }).superRef
     }
 });
 
+const ADDRESS_POOL = "a range such as 192.168.1.230-192.168.1.250, or a network such as 192.168.1.224/28";
+
+/** Addresses as MetalLB writes them: `first-last` or a network without host bits. */
+export const addressPool = text(ADDRESS_POOL).superRefine((value, context) => {
+    const [first = "", last = ""] = value.split("-");
+    if (isIpv4(first) && isIpv4(last) && value === `${first}-${last}`) {
+        if (toNumber(first) <= toNumber(last)) return;
+        context.addIssue({
+            code: "custom",
+            message: "a range whose first address is not after its last",
+            params: { rule: "range-order", suggestion: `did you mean ${last}-${first}?` },
+        });
+    } else if (!isCidr(value)) {
+        context.addIssue({ code: "custom", message: ADDRESS_POOL });
+    } else if (!isCanonicalCidr(value)) {
+        context.addIssue({
+            code: "custom",
+            message: "a network address without host bits",
+            params: { rule: "cidr-canonical", suggestion: `did you mean ${canonicalCidr(value)}?` },
+        });
+    }
+});
+
 /** RFC 1123 label: one part of a host name, and every Kubernetes name we choose. */
 export const label = pattern(
     /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,

@@ -1,6 +1,6 @@
 /** What it means to be reachable: one declaration from which route, DNS record, tunnel rule and address follow. */
 import type * as k8s from "@pulumi/kubernetes";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import type { LoadBalancer } from "../network/load-balancer";
 import type { Exposures } from "./exposures";
 import type { Names } from "./names";
@@ -34,6 +34,16 @@ export interface Backend {
     readonly service: pulumi.Input<string>;
     /** Service port, a number. */
     readonly port: number;
+    /** Present: it speaks TLS there. A workload of the cluster speaks plain HTTP to its edge. */
+    readonly tls?: BackendTls;
+}
+
+/** How a backend's TLS is met. */
+export interface BackendTls {
+    /** Secret in the backend's namespace with the authority (`ca.crt`) of its certificate; absent: any certificate is taken. */
+    readonly authority?: pulumi.Input<string>;
+    /** Name that must be in the certificate, with `authority`. */
+    readonly serverName?: string;
 }
 
 /** The way into a cluster as whoever is exposed sees it. */
@@ -51,10 +61,14 @@ export interface Edge {
         backend: Backend,
         opts: pulumi.CustomResourceOptions | undefined,
     ): pulumi.Resource | undefined;
-    /** Type and annotations of a Service that gets this address from the load balancer, and its host label a DNS record. */
+    /**
+     * Type and annotations of a Service that gets this address from the load balancer, and its host label a DNS record.
+     * `sharingKey`: the same for every Service that has this address together with it (`LoadBalancer.pin`).
+     */
     dedicatedService(
         address: string,
         host: string,
+        sharingKey?: string,
     ): {
         readonly annotations: Readonly<Record<string, string>>;
         readonly spec: Pick<k8s.types.input.core.v1.ServiceSpec, "type">;
@@ -66,6 +80,8 @@ export interface Routes {
     readonly scheme: "http" | "https";
     /** Port at which people come in. */
     readonly port: number;
+    /** Whether `Backend.tls` is heeded. Who does not would speak plain HTTP to a TLS port. */
+    readonly backendTls?: true;
     /** Address of the entrance for hosts of this access. */
     address(access: "local" | "external"): string;
     /** Makes a host's route. */
@@ -111,10 +127,16 @@ export function composeEdge({ domain, exposures, loadBalancer, routes, names }: 
             const access = names.tunnel ? expose.access : "local";
             exposures.add({ workload, host, access, address: routes.address(access), port });
             if (opts === undefined) return undefined;
+            if (backend.tls !== undefined && routes.backendTls !== true) {
+                throw new pulumi.RunError(
+                    `${workload} speaks TLS at port ${backend.port}, and this cluster's edge speaks plain HTTP to what is behind it. ` +
+                        "Take its plain port, or an edge that can do both (HAProxy)",
+                );
+            }
             return routes.route(name, { host, access, backend, annotations: names.route?.(access) ?? {} }, opts);
         },
-        dedicatedService: (address, host) => ({
-            annotations: { ...loadBalancer.pin(address), ...names.service?.(fqdn(host)) },
+        dedicatedService: (address, host, sharingKey) => ({
+            annotations: { ...loadBalancer.pin(address, sharingKey), ...names.service?.(fqdn(host)) },
             spec: { type: "LoadBalancer" },
         }),
     };

@@ -40,6 +40,16 @@ export function cidrRange(cidr: string): AddressRange {
     return { first: toAddress(first), last: toAddress(first + size - 1) };
 }
 
+/** The range of `first-last` or of a CIDR. Throws a `RangeError` on anything else, and where the last is before the first. */
+export function textRange(text: string): AddressRange {
+    if (text.includes("/")) return cidrRange(text);
+    const [first = "", last = "", rest] = text.split("-").map((end) => end.trim());
+    if (rest !== undefined || toNumber(first) > toNumber(last)) {
+        throw new RangeError(`"${text}" is not a range of addresses`);
+    }
+    return { first, last };
+}
+
 /** True when no host bit is set: 10.42.0.0/16 is canonical, 10.42.0.1/16 is not. */
 export function isCanonicalCidr(cidr: string): boolean {
     return cidrRange(cidr).first === cidr.split("/")[0];

@@ -68,10 +68,14 @@ export const CILIUM_CLASS = "cilium";
 
 /** By which annotation each profile pins an address: Cilium reads both, the first is its older spelling. */
 const CILIUM_LOAD_BALANCER: Readonly<Record<"shared-ingress" | "native-routing" | "tunnel", LoadBalancer>> = {
-    "shared-ingress": { pin: (address) => ({ "io.cilium/lb-ipam-ips": address }) },
-    "native-routing": { pin: (address) => ({ "lbipam.cilium.io/ips": address }) },
-    tunnel: { pin: (address) => ({ "lbipam.cilium.io/ips": address }) },
+    "shared-ingress": pinnedBy("io.cilium/lb-ipam-ips", "io.cilium/lb-ipam-sharing-key"),
+    "native-routing": pinnedBy("lbipam.cilium.io/ips", "lbipam.cilium.io/sharing-key"),
+    tunnel: pinnedBy("lbipam.cilium.io/ips", "lbipam.cilium.io/sharing-key"),
 };
+
+function pinnedBy(address: string, sharing: string): LoadBalancer {
+    return { pin: (ip, key) => ({ [address]: ip, ...(key === undefined ? {} : { [sharing]: key }) }) };
+}
 
 /** Without its class taken no Gateway is ever served; the operator says why in its log alone. */
 const CLASS_TAKEN =

@@ -45,6 +45,7 @@ export const chartContainers: Readonly<Record<string, readonly string[]>> = {
     "intel-device-plugins-gpu": [],
     "intel-device-plugins-operator": ["resources"],
     "local-path-provisioner": ["resources", "helperPod.resources"],
+    metallb: ["controller.resources", "speaker.resources", "speaker.frr.resources?"],
     "kube-prometheus-stack": [
         "prometheus.prometheusSpec.resources",
         "prometheusOperator.resources",

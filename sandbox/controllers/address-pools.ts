@@ -90,9 +90,9 @@ export function ciliumPools(pools: readonly CiliumPool[]): {
     };
 }
 
-/** MetalLB's pools, best priority first. */
+/** MetalLB's pools, best priority first, without those that overlap an older one: its webhook refuses them. */
 export function metalLbPools(pools: readonly MetalLbPool[]): AddressPool[] {
-    return pools
+    return apart(pools)
         .map((pool): AddressPool => {
             const allocation = pool.spec.serviceAllocation;
             const { namespaces = [], serviceSelectors = [] } = allocation ?? {};
@@ -109,6 +109,17 @@ export function metalLbPools(pools: readonly MetalLbPool[]): AddressPool[] {
             };
         })
         .sort((one, other) => one.priority - other.priority);
+}
+
+function apart(pools: readonly MetalLbPool[]): MetalLbPool[] {
+    const ranges = ({ spec }: MetalLbPool) => (spec.addresses ?? []).flatMap((text) => metalLbRange(text) ?? []);
+    const meets = (one: MetalLbPool) => (other: MetalLbPool) =>
+        ranges(one).some((range) => ranges(other).some((rival) => overlaps(range, rival)));
+    return [...pools]
+        .sort((one, other) =>
+            (one.metadata.creationTimestamp ?? "").localeCompare(other.metadata.creationTimestamp ?? ""),
+        )
+        .reduce<MetalLbPool[]>((taken, pool) => (taken.some(meets(pool)) ? taken : [...taken, pool]), []);
 }
 
 function metalLbRange(text: string): AddressRange | undefined {

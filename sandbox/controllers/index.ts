@@ -16,6 +16,7 @@ import { intelGpus } from "./intel-gpus";
 import { istio } from "./istio";
 import { ingressStatus } from "./ingress-status";
 import { loadBalancer } from "./load-balancer";
+import { metalLbWebhook } from "./metallb";
 import { nodes, type NodeSpec } from "./nodes";
 import { type Crd, operators } from "./operators";
 import { rook } from "./rook";
@@ -66,6 +67,7 @@ export function allControllers({
         gpus(machines),
         k3sRuntimeClasses(machines),
         operators(load),
+        metalLbWebhook(),
         nodePorts ? serviceLb : loadBalancer,
         ingressStatus,
         volumes(),

@@ -31,12 +31,16 @@ export interface Allocation {
 
 /**
  * Hands out addresses: what a service holds and may hold it keeps; then those that name an address, then the others choose, the
- * oldest service first.
+ * oldest service first; or all of them oldest first.
  * Deterministic, so that a restarted controller comes to the same end.
  *
  * @returns an allocation for each claim, by `namespace/name`.
  */
-export function allocate(pools: readonly AddressPool[], claims: readonly Claim[]): Map<string, Allocation> {
+export function allocate(
+    pools: readonly AddressPool[],
+    claims: readonly Claim[],
+    order: "pinned-first" | "oldest-first" = "pinned-first",
+): Map<string, Allocation> {
     const holders = new Map<string, Claim[]>();
     const kept = new Map<string, string[]>();
     const oldestFirst = [...claims].sort(
@@ -71,7 +75,7 @@ export function allocate(pools: readonly AddressPool[], claims: readonly Claim[]
         (one, other) => Number(other.requested.length > 0) - Number(one.requested.length > 0),
     );
     return new Map(
-        pinnedFirst.map((claim) => {
+        (order === "pinned-first" ? pinnedFirst : oldestFirst).map((claim) => {
             const addresses = kept.get(keyOf(claim.service)) ?? [];
             const wanted: (() => string | NonNullable<Allocation["problem"]>)[] =
                 claim.requested.length > 0

@@ -9,6 +9,7 @@ import {
 import { type Action, collections, type Controller, corePath, type View, warning } from "./controller";
 import { allocate, type Allocation, type Claim } from "./ipam";
 import { type Deployment, isRolledOut, keyOf, type Service, withCondition } from "./objects";
+import { isMetalLbController } from "./metallb";
 import { contains, parseAddress, sizeOf } from "./ranges";
 
 const SATISFIED = "cilium.io/IPAMRequestSatisfied";
@@ -33,31 +34,27 @@ export const loadBalancer: Controller = {
             .list<Service>(collections.services)
             .filter((service) => service.spec.type === "LoadBalancer");
         const cilium = deployments.some((deployment) => keyOf(deployment) === "kube-system/cilium-operator");
-        const metalLb = deployments.some(isMetalLbController);
+        const metalLb = deployments.find(isMetalLbController);
         // Both served by the same CRD: v2 where it exists, else the alpha.
         const v2 = view.list<CiliumPool>(collections.ciliumPools);
         const pools = v2.length > 0 ? v2 : view.list<CiliumPool>(collections.ciliumPoolsAlpha);
         // Cilium's LB IPAM sleeps until it has a pool, so beside MetalLB it is harmless.
-        if (cilium && (pools.length > 0 || !metalLb)) {
+        if (cilium && (pools.length > 0 || metalLb === undefined)) {
             const version = v2.length > 0 ? "v2" : "v2alpha1";
             return reconcileCilium(view, version, pools, services.filter(isForCilium));
         }
-        return metalLb
-            ? reconcileMetalLb(
+        return metalLb === undefined
+            ? []
+            : reconcileMetalLb(
                   view,
-                  services.filter((service) => service.spec.loadBalancerClass === undefined),
-              )
-            : [];
+                  metalLb.metadata.namespace,
+                  services.filter(
+                      ({ spec, metadata }) =>
+                          spec.loadBalancerClass === undefined && metadata.deletionTimestamp === undefined,
+                  ),
+              );
     },
 };
-
-function isMetalLbController(deployment: Deployment): boolean {
-    const labels = deployment.metadata.labels ?? {};
-    return (
-        (labels["app.kubernetes.io/name"] === "metallb" || labels["app"] === "metallb") &&
-        (labels["app.kubernetes.io/component"] === "controller" || labels["component"] === "controller")
-    );
-}
 
 function isForCilium(service: Service): boolean {
     return service.spec.loadBalancerClass === undefined || CILIUM_CLASSES.includes(service.spec.loadBalancerClass);
@@ -136,11 +133,20 @@ function poolStatus(
           ];
 }
 
-function reconcileMetalLb(view: View, services: readonly Service[]): Action[] {
-    const pools = metalLbPools(view.list<MetalLbPool>(collections.metalLbPools));
-    const allocations = allocate(pools, services.map(metalLbClaim));
+function reconcileMetalLb(view: View, home: string | undefined, services: readonly Service[]): Action[] {
+    // Its configuration is what is in its own namespace.
+    const declared = view.list<MetalLbPool>(collections.metalLbPools);
+    const pools = metalLbPools(declared.filter(({ metadata }) => metadata.namespace === home));
+    const refused = new Map(services.flatMap((service) => misasked(service).map((why) => [keyOf(service), why])));
+    const asking = services.filter((service) => !refused.has(keyOf(service)));
+    // First come, first served: it knows nothing of those that will pin an address.
+    const allocations = allocate(pools, asking.map(metalLbClaim), "oldest-first");
     return services.flatMap((service) => {
-        const allocation = allocations.get(keyOf(service)) ?? { addresses: [] };
+        const why = refused.get(keyOf(service));
+        const allocation: Allocation =
+            why === undefined
+                ? (allocations.get(keyOf(service)) ?? { addresses: [] })
+                : { addresses: [], problem: { reason: "no_pool", message: why } };
         const { namespace = "", name, uid } = service.metadata;
         const source = poolOf(pools, allocation);
         const annotation = "metallb.io/ip-allocated-from-pool";
@@ -220,6 +226,18 @@ export function ciliumClaim(service: Service): Claim {
             ),
         ),
     };
+}
+
+/** Why MetalLB does not even look for an address: getDesiredLbIPs in controller/service.go of MetalLB 0.16. */
+function misasked(service: Service): string[] {
+    const asked = annotationOf(service, "metallb.io/loadBalancerIPs", "metallb.universe.tf/loadBalancerIPs");
+    if (asked === undefined) return [];
+    if ((service.spec.loadBalancerIP ?? "") !== "") {
+        return ["service can not have both metallb.io/loadBalancerIPs and svc.Spec.LoadBalancerIP"];
+    }
+    return asked.split(",").every((address) => parseAddress(address.trim()) !== undefined)
+        ? []
+        : [`invalid metallb.io/loadBalancerIPs: "${asked}"`];
 }
 
 /** What a service asks of MetalLB. https://metallb.io/usage/ */

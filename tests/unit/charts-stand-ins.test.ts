@@ -41,6 +41,7 @@ const PROJECTS = [
     "node-feature-discovery",
     "intel-device-plugins",
     "istio",
+    "metallb",
 ];
 
 const crdFiles = (directory: string) => readdirSync(directory).sort();

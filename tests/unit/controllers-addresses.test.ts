@@ -279,7 +279,7 @@ describe("the load-balancer controller", () => {
             metadata: { name: "controller", namespace: "metallb-system", generation: 1, labels },
         };
         const metalLb: MetalLbPool = {
-            metadata: { name: "home" },
+            metadata: { name: "home", namespace: "metallb-system" },
             spec: { addresses: ["192.168.1.200-192.168.1.201"] },
         };
         const actions = await loadBalancer.reconcile(
