@@ -15,7 +15,7 @@ export = async () => {
     const { exposures, delivery, stages, cluster } = await stack.run({ ...outside, ...lastUp });
     return {
         /** What is reachable where. */
-        reachable: exposures.map(({ host, address, port, access }) => ({ host, address, port, access })),
+        reachable: exposures.map(({ host, address, port, access, auth }) => ({ host, address, port, access, auth })),
         /** Stages of the bootstrap and the component of each, in order. */
         stages: pulumi.all([...stages]),
         /** Who delivers each app; the next run reads it. */

@@ -4,7 +4,8 @@
  * secrets and sums, and what a cluster must have for it.
  */
 import { z } from "zod";
-import { bytes, delivery, interfaceAddress, ipv4, label, macAddress } from "../config/fields";
+import { AUTH, type Auth, type OidcClient } from "../components/identity/identity";
+import { bytes, delivery, groupName, interfaceAddress, ipv4, label, macAddress } from "../config/fields";
 import type { PodSecurity } from "../components/cluster/namespaces";
 import type { Expose } from "../components/edge/edge";
 import type { DeliveryChoice } from "../components/gitops/delivery";
@@ -50,6 +51,10 @@ export interface AppConfig {
     readonly memory: string;
     /** Host label; of every app that is reached. */
     readonly host?: string;
+    /** Who asks for a login; absent: what the app declares for the cluster. Of every app that is reached. */
+    readonly auth?: Auth | undefined;
+    /** Groups of the identity provider whose people may enter; absent: everybody who has an account there. */
+    readonly groups?: readonly string[] | undefined;
     /** Address of its own; of every app whose reach is `dedicated`, where the cluster has addresses to give. */
     readonly address?: string | undefined;
     /** `sqlite`: does without the server that the app asks for by default. */
@@ -68,6 +73,21 @@ export interface AppConfig {
 
 /** A GPU's maker, or `none` to do without. */
 export type GpuWish = GpuKind | "none";
+
+/** How people sign in to an app that is reached. */
+export interface AppAuth {
+    /** True: it has accounts of its own and asks for one. Otherwise it lets everybody in who reaches it. */
+    readonly own: boolean;
+    /** It can send people to an identity provider, which sends them back to these paths. */
+    readonly oidc?: { readonly redirects: readonly string[] };
+    /**
+     * It can stand behind a proxy that asks for the login: `open` are the paths, as regular expressions, that programs call with
+     * a key of their own. A string says why it cannot, e.g. because apps on telephones and televisions speak to it.
+     */
+    readonly forward: { readonly open: readonly string[] } | string;
+    /** On a cluster that has an identity provider, where the configuration says nothing; elsewhere it is `own` or `none`. */
+    readonly preferred: Auth;
+}
 
 /** What an app is given when it is built. */
 export interface Given {
@@ -90,6 +110,10 @@ export interface Given {
     partners(role: Role): readonly Partner[];
     /** Its own API key in the secret store, where somebody asks for it. */
     readonly apiKey: SecretRef | undefined;
+    /** Who asks people for a login. */
+    readonly auth: Auth;
+    /** Its side of that login, where `auth` is `oidc`. */
+    readonly oidc: OidcClient | undefined;
 }
 
 export interface App<C extends AppConfig = AppConfig> {
@@ -106,6 +130,8 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly ports: Readonly<Record<string, number>>;
     /** How it is reached; absent: it is not. */
     readonly reach?: Expose["access"];
+    /** How people sign in; absent: it lets everybody in, and can stand behind a proxy. Of apps that are reached. */
+    readonly auth?: AppAuth;
     readonly provides?: Role;
     readonly asks?: readonly Asks[];
     /** Why a configuration of it builds nothing, for a warning; undefined: it is built. */
@@ -150,7 +176,7 @@ export type AnyApp = Omit<App<never>, "config"> & { readonly config: z.ZodType<A
 
 /** Block of an app with a web page. `more`: keys of its own. */
 export function webApp<M extends z.ZodRawShape>(defaults: { host: string; memory: string }, more: M) {
-    return block(defaults.memory, { host: label.default(defaults.host), ...more });
+    return block(defaults.memory, { host: label.default(defaults.host), auth, groups, ...more });
 }
 
 /** Block of any app: its memory limit, where its volumes are, who delivers it, and keys of its own. */
@@ -170,6 +196,11 @@ const nodes = z
     .array(label)
     .min(1, { error: "at least one machine, by name; without the key it may be on any" })
     .refine((names) => new Set(names).size === names.length, { error: "each machine once" });
+
+/** Who asks for a login. What the app supports and the cluster has is a rule's matter. */
+const auth = z.enum(AUTH, { error: AUTH.join(", ") }).optional();
+
+const groups = z.array(groupName).optional();
 
 /** Size of the data volume. */
 export const storage = (size: string) => bytes.default(size);

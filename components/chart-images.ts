@@ -121,6 +121,12 @@ export const chartImages = {
         image: "docker.io/velero/velero:v1.18.1",
         digest: "sha256:11459094b1b21ec7c817b08f8067d9e89380835547915cac9c4132ff05b55b90",
     },
+    // 59508380259 and 70538350288 agree; 62024631890 has another, for a puller that takes one platform's.
+    authentik: {
+        readFor: { authentik: "2026.8.0" },
+        image: "ghcr.io/goauthentik/server:2026.8.0",
+        digest: "sha256:7421753cfea67e89a6d295a1f0173ccea3866b33768c88dad90453b151cdcfd5",
+    },
 } as const satisfies Record<string, ChartImage>;
 
 /** What of an image is a chart's value, where that is the digest as it is. */

@@ -8,6 +8,7 @@ import type { Databases } from "./database/databases";
 import type { Edge } from "./edge/edge";
 import type { AppDelivery } from "./gitops/delivery";
 import type { Namespaces } from "./cluster/namespaces";
+import type { Identity } from "./identity/identity";
 import type { Networks } from "./network/networks";
 import type { SecretStore } from "./secrets/secret-store";
 import type { Storage } from "./storage/volumes";
@@ -53,6 +54,8 @@ export interface Platform {
     readonly storage: Storage;
     readonly secrets: SecretStore;
     readonly edge: Edge;
+    /** Who signs people in for what is reached; absent: everything does that itself, or not at all. */
+    readonly identity?: Identity;
     /** Databases on a shared server; absent: the cluster has none. */
     readonly databases?: Databases;
     /** GPUs by maker; a workload that asks for one that is not here is an error. */

@@ -23,6 +23,12 @@ export const ipv4 = text("an IPv4 address such as 192.168.0.10").refine(isIpv4, 
     error: "an IPv4 address such as 192.168.0.10",
 });
 
+/** Name of a group of people, as a person calls it. */
+export const groupName = pattern(
+    /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,62}$/,
+    "a name of letters, digits, spaces, dots, underscores and hyphens such as family",
+);
+
 /** Hardware address of one network card: no group address (lowest bit of the first octet), in lower case. */
 export const macAddress = pattern(
     /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/,

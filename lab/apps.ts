@@ -4,6 +4,7 @@ import { catalogue } from "../apps";
 import type { AnyApp, App, AppConfig, Asks, Given, Partner, Requests, Role } from "../apps/app";
 import type { PodSecurity } from "../components/cluster/namespaces";
 import type { Expose } from "../components/edge/edge";
+import type { IdentityClient } from "../components/identity/identity";
 import type { GpuKind, Platform } from "../components/platform";
 import type { NetworkWish } from "../components/network/networks";
 import type { SecretRef } from "../components/secrets/secret-store";
@@ -22,6 +23,7 @@ import {
     type GpuOffers,
     type OfferedNode,
 } from "./placement";
+import { authOf, clientOf, loginsImpossible, urlOf } from "./logins";
 
 /** Value of `apps:`: a block for every app that is declared. */
 export type Apps = Readonly<Record<string, AppConfig | undefined>>;
@@ -76,10 +78,12 @@ export interface Offers {
     readonly networks?: readonly string[];
     /** Tiers of disks that a volume can be on; absent: all volumes are on the same. */
     readonly tiers?: readonly string[];
+    /** True: an identity provider signs people in. */
+    readonly identity?: boolean;
     /** What would give the cluster what it lacks, for the person who reads the fault. */
     readonly mend: Readonly<
         Record<"gpu" | "postgres" | "prometheus" | "library" | "device" | "address" | "network", string>
-    >;
+    > & { readonly identity?: string };
 }
 
 /** The declared apps, each after those it asks, otherwise in the catalogue's order. */
@@ -200,6 +204,13 @@ export function appCards(apps: Apps): { readonly app: string; readonly wish: Net
     );
 }
 
+/** The apps that the identity provider signs people in for; `reach`: only those that are reached so. */
+export function appClients(apps: Apps, reach?: Expose["access"]): IdentityClient[] {
+    return declaredApps(apps)
+        .filter(({ app }) => reach === undefined || app.reach === reach)
+        .flatMap((one) => clientOf(one) ?? []);
+}
+
 /** Devices of the machine, each with the apps that ask for it. */
 export function appDevicesAskedBy(apps: Apps): { readonly path: string; readonly askedBy: readonly string[] }[] {
     const declared = declaredApps(apps);
@@ -222,6 +233,7 @@ export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) 
         (config) => nodesMisplaced(declaredApps(config.apps), offers(config)),
         (config) => addressesMisplaced(declaredApps(config.apps), offers(config)),
         (config) => tiersMissing(declaredApps(config.apps), offers(config)),
+        (config) => loginsImpossible(declaredApps(config.apps), offers(config)),
         ({ apps }) => limitsBelowRequests(declaredApps(apps)),
         (config) => limitsExceeded(declaredApps(config.apps), offers(config)),
         (config) => requestsExceeded(declaredApps(config.apps), offers(config)),
@@ -486,6 +498,8 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
         const { app, config } = one;
         const partners = (role: Role): Partner[] => providers(role, declared).map((other) => partner(other, declared));
         const gpu = given.get(app.name);
+        const platform = on(app.name);
+        const auth = authOf(one, platform.identity !== undefined);
         const expose = exposeOf(one);
         const main: Given["main"] = {
             namespace: app.namespace,
@@ -493,7 +507,7 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
             ports: app.ports,
             cpu: app.requests.cpu,
             memory: { request: app.requests.memory, limit: config.memory },
-            ...(expose === undefined ? {} : { expose }),
+            ...(expose === undefined ? {} : { expose: { ...expose, auth } }),
             ...(gpu === undefined ? {} : { gpu }),
             ...(config.nodes === undefined ? {} : { nodes: config.nodes }),
             ...(config.network === undefined ? {} : { network: config.network }),
@@ -502,10 +516,15 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
                 ? {}
                 : { connects: app.asks.flatMap(({ role }) => partners(role)).map(({ url }) => url) }),
         };
-        app.build(on(app.name), config as never, {
+        app.build(platform, config as never, {
             main,
             partners,
             apiKey: keyAsked(one, declared) ? app.apiKey : undefined,
+            auth,
+            oidc:
+                auth === "oidc"
+                    ? platform.identity?.oidc(app.name, platform.namespaces.name(app.namespace), platform.opts)
+                    : undefined,
         });
     }
 }
@@ -517,11 +536,10 @@ function exposeOf({ app, config: { host, address } }: Declared): Expose | undefi
 }
 
 function partner(one: Declared, declared: readonly Declared[]): Partner {
-    const { name, namespace, ports, apiKey } = one.app;
-    const [port] = Object.values(ports);
+    const { name, apiKey } = one.app;
     return {
         app: name,
-        url: `http://${name}.${namespace}.svc.cluster.local:${port}`,
+        url: urlOf(one.app),
         apiKey: keyAsked(one, declared) ? apiKey : undefined,
     };
 }

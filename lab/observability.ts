@@ -5,7 +5,7 @@ import type { FluxSync } from "../components/gitops/flux";
 import { Alerts } from "../components/monitoring/alerts";
 import { Alloy } from "../components/monitoring/alloy";
 import { Blackbox } from "../components/monitoring/blackbox";
-import { Grafana, GRAFANA_SECRETS } from "../components/monitoring/grafana";
+import { GRAFANA, Grafana, GRAFANA_SECRETS } from "../components/monitoring/grafana";
 import { Loki } from "../components/monitoring/loki";
 import { PrometheusStack } from "../components/monitoring/prometheus-stack";
 import { receiverRefs } from "../components/monitoring/receivers";
@@ -15,6 +15,7 @@ import type { Platform } from "../components/platform";
 import { bytes, duration, label, probeUrl, s3 } from "../config/fields";
 import { receivers } from "../config/receivers";
 import { bucketClaims, type Claim } from "../config/rules";
+import { operatorPage, type AuthentikParts } from "./authentik";
 import type { Lab } from "./lab";
 
 /** Namespace of everything that watches. */
@@ -54,6 +55,31 @@ export function observabilitySecrets({ thanos, loki, receivers: told }: Observab
     const buckets = thanos === undefined && loki === undefined ? [] : Object.values(MONITORING_S3);
     return [...Object.values(GRAFANA_SECRETS), ...buckets, ...receiverRefs(told)];
 }
+
+/** What of it an identity provider signs people in for: Grafana everybody, the rest those who operate the cluster. */
+export const observabilityClients = ({
+    grafanaHost,
+    prometheusHost,
+    alertmanagerHost,
+}: ObservabilityConfig): AuthentikParts["clients"] => {
+    const upstream = (service: string, port: number) =>
+        `http://kube-prometheus-stack-${service}.${OBSERVABILITY}.svc.cluster.local:${port}`;
+    return [
+        { ...GRAFANA, title: "Grafana", host: grafanaHost },
+        operatorPage({
+            name: "prometheus",
+            title: "Prometheus",
+            host: prometheusHost,
+            upstream: upstream("prometheus", 9090),
+        }),
+        operatorPage({
+            name: "alertmanager",
+            title: "Alertmanager",
+            host: alertmanagerHost,
+            upstream: upstream("alertmanager", 9093),
+        }),
+    ];
+};
 
 export interface Watched {
     readonly storageClass: pulumi.Output<string>;

@@ -73,7 +73,11 @@ function subject(resource: { urn: string; type: string; name: string; props: Rec
 /** What the program says is reachable: the stack's output of that name. */
 function exposures(resources: readonly Subject[]): Context["exposures"] {
     const outputs = resources.find(({ type }) => type === "pulumi:pulumi:Stack")?.inputs;
-    return items(dig(outputs, "reachable")).map(({ host, access }) => ({ host: String(host), access: String(access) }));
+    return items(dig(outputs, "reachable")).map(({ host, access, auth }) => ({
+        host: String(host),
+        access: String(access),
+        auth: String(auth),
+    }));
 }
 
 /** Properties as plain data. The SDK throws at a value that only the update will know; a rule takes it as unknown. */

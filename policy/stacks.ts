@@ -35,6 +35,13 @@ function tagOnly(...names: readonly (keyof typeof tagOnlyImages)[]): Exemption[]
     }));
 }
 
+/** Answers with what it was asked, to anybody. */
+const echoServer: Exemption = {
+    rule: "external-login",
+    match: { name: "echo-server" },
+    reason: "It shows from outside that name, tunnel and edge work, and holds nothing but the request itself.",
+};
+
 /** Seed 001: Ingress and SOPS are its way, it backs nothing up but its disk, and of limits and root it says nothing. */
 const homelab: StackPolicy = {
     severity: {
@@ -43,6 +50,7 @@ const homelab: StackPolicy = {
     },
     exemptions: [
         ...tagOnly("transmission"),
+        echoServer,
         {
             rule: "memory-limit",
             match: { name: "cilium" },
@@ -72,6 +80,7 @@ const chongus: StackPolicy = {
         "raw-manifest": "advisory",
     },
     exemptions: [
+        echoServer,
         {
             rule: "memory-limit",
             match: { name: "kube-prometheus-stack", part: "alertmanager.alertmanagerSpec.resources" },
@@ -117,6 +126,7 @@ const truenas: StackPolicy = {
     severity: { "raw-manifest": "advisory" },
     exemptions: [
         ...tagOnly("multus"),
+        echoServer,
         ...["multus", "kopia", "kopia-restore"].map((name): Exemption => ({
             rule: "non-root",
             match: { name },

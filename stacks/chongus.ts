@@ -191,7 +191,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     });
     edge.expose(
         "hubble",
-        { host: config.monitoring.hubbleHost, access: "local" },
+        { host: config.monitoring.hubbleHost, access: "local", auth: "none" },
         { workload: "hubble", namespace: "kube-system", service: "hubble-ui", port: 80 },
         lab.objectAfter(cilium, gateway),
     );

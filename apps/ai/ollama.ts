@@ -20,6 +20,8 @@ export const ollama = app({
     ),
     ports: { http: 11434 },
     reach: "local",
+    // An API for programs, without a page to sign in at.
+    auth: { own: false, forward: { open: [] }, preferred: "none" },
     // On a processor an answer takes minutes: `gpu: none` is for who wants that.
     gpu: "needed",
     caches: ({ models }) => [models],

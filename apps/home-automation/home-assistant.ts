@@ -28,6 +28,7 @@ export const homeAssistant = app({
     ),
     ports: { http: 8123 },
     reach: "local",
+    auth: { own: true, forward: "its app on telephones knows no other login", preferred: "own" },
     asks: [{ role: "mqtt", optional: true }],
     keeps: ["home-assistant"],
     requests: { cpu: "50m", memory: "512Mi" },

@@ -38,6 +38,7 @@ export const zigbee2mqtt = app({
     ),
     ports: { http: 8080 },
     reach: "local",
+    auth: { own: false, forward: { open: [] }, preferred: "forward" },
     leftOut: ({ device: path }) => (path === undefined ? NO_DEVICE : undefined),
     asks: [{ role: "mqtt", apiKey: true }],
     devices: ({ device: path }) => (path === undefined ? [] : [path]),

@@ -12,6 +12,8 @@ export const jellyfin = app({
     config: webApp({ host: "jellyfin", memory: "12Gi" }, { storage: storage("50Gi"), gpu }),
     ports: { http: 8096 },
     reach: "local",
+    // A plugin of a third party would do OIDC, in the browser alone.
+    auth: { own: true, forward: "televisions and telephones speak to it, and know no other login", preferred: "own" },
     // Transcodes in hardware; without, on the processor.
     gpu: "optional",
     libraries: ["media"],

@@ -14,6 +14,7 @@ export const overseerr = app({
     config: webApp({ host: "overseerr", memory: "2Gi" }, { storage: storage("2Gi") }),
     ports: { http: 5055 },
     reach: "local",
+    auth: { own: true, forward: "people sign in with their account at Plex", preferred: "own" },
     provides: "requests",
     asks: [{ role: "series" }, { role: "films" }, { role: "plex", optional: true }],
     apiKey: "overseerr.apiKey",

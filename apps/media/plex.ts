@@ -13,6 +13,7 @@ export const plex = app({
     ports: { plex: 32400 },
     // Televisions find Plex by address and port, not through an ingress.
     reach: "dedicated",
+    auth: { own: true, forward: "televisions speak to it, and know no other login", preferred: "own" },
     provides: "plex",
     libraries: ["media"],
     keeps: ["plex"],

@@ -15,6 +15,7 @@ export const qbittorrent = app({
     config: webApp({ host: "qbittorrent", memory: "2Gi" }, { storage: storage("1Gi") }),
     ports: { http: 8080, torrent: 6881 },
     reach: "local",
+    auth: { own: true, forward: { open: [] }, preferred: "own" },
     provides: "downloads",
     apiKey: "qbittorrent.password",
     libraries: ["downloads"],

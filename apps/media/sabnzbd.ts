@@ -17,6 +17,8 @@ export const sabnzbd = app({
     config: webApp({ host: "sabnzbd", memory: "8Gi" }, { storage: storage("5Gi") }),
     ports: { http: 8080 },
     reach: "local",
+    // Its API asks for a key, its pages for nothing.
+    auth: { own: false, forward: { open: ["^/(sabnzbd/)?api$"] }, preferred: "forward" },
     provides: "downloads",
     apiKey: SECRETS.SABNZBD__API_KEY,
     secrets: Object.values(SECRETS),

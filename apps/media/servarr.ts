@@ -10,6 +10,8 @@ export const SERVARR = {
     namespace: "media",
     group: "media",
     reach: "local",
+    // What programs call asks for the API key, whoever signs people in.
+    auth: { own: true, forward: { open: ["^/api/", "^/feed/"] }, preferred: "forward" },
     requests: { cpu: "50m", memory: "256Mi" },
     podSecurity: "restricted",
 } as const;
@@ -23,7 +25,7 @@ export interface ServarrArgs {
 }
 
 /** One Servarr application. Settings by environment: https://wiki.servarr.com/sonarr/environment-variables */
-export function servarr(name: string, platform: Platform, args: ServarrArgs, { main, apiKey }: Given): Workload {
+export function servarr(name: string, platform: Platform, args: ServarrArgs, { main, apiKey, auth }: Given): Workload {
     const prefix = name.toUpperCase();
     const [port] = Object.values(main.ports);
     const libraries = (args.libraries ?? []).map((library): [string, Volume] => [
@@ -40,6 +42,8 @@ export function servarr(name: string, platform: Platform, args: ServarrArgs, { m
                 [`${prefix}__SERVER__PORT`]: String(port),
                 // home-operations publishes this branch only.
                 [`${prefix}__UPDATE__BRANCH`]: "develop",
+                // Somebody else asked for the login already.
+                ...(auth === "forward" ? { [`${prefix}__AUTH__METHOD`]: "External" } : {}),
             },
             volumes: { "/config": data(args.storage), "/tmp": scratch(), ...Object.fromEntries(libraries) },
             health: { http: "/ping" },

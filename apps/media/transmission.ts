@@ -27,6 +27,7 @@ export const transmission = app({
     ),
     ports: { http: 9091 },
     reach: "local",
+    auth: { own: false, forward: { open: [] }, preferred: "forward" },
     provides: "downloads",
     secrets: Object.values(SECRETS),
     libraries: ["downloads"],

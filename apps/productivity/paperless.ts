@@ -51,6 +51,7 @@ export const paperless = app({
     ),
     ports: { http: 8000 },
     reach: "local",
+    auth: { own: true, forward: { open: ["^/api/"] }, preferred: "own" },
     secrets: Object.values(SECRETS),
     database: "postgres",
     libraries: ["inbox"],

@@ -11,6 +11,8 @@ export const echoServer = app({
     config: webApp({ host: "echo-server", memory: "128Mi" }, {}),
     ports: { http: 8080 },
     reach: "external",
+    // Whoever asks is told what he asked, and there is nothing else in it.
+    auth: { own: false, forward: { open: [] }, preferred: "none" },
     requests: { cpu: "10m", memory: "32Mi" },
     podSecurity: "restricted",
     build: (platform, _config, { main }) =>

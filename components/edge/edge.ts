@@ -1,19 +1,20 @@
 /** What it means to be reachable: one declaration from which route, DNS record, tunnel rule and address follow. */
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import type { Auth } from "../identity/identity";
 import type { LoadBalancer } from "../network/load-balancer";
 import type { Exposures } from "./exposures";
 import type { Names } from "./names";
 
 /**
- * How a workload is reached.
+ * How a workload is reached, and who asks for a login before it answers (absent: nobody).
  * - `local`: from LAN and tailnet, through the cluster's shared ingress;
  * - `external`: also from the internet, through the Cloudflare tunnel;
  * - `dedicated`: from LAN and tailnet at an address of its own, past the ingress.
  */
 export type Expose =
-    | { readonly host: string; readonly access: "local" | "external" }
-    | { readonly host: string; readonly access: "dedicated"; readonly address: string };
+    | { readonly host: string; readonly access: "local" | "external"; readonly auth?: Auth }
+    | { readonly host: string; readonly access: "dedicated"; readonly address: string; readonly auth?: Auth };
 
 /** One reachable host of a stack: what the tables, DNS and the tunnel are derived from. */
 export interface Exposure {
@@ -21,6 +22,7 @@ export interface Exposure {
     /** Fully qualified, e.g. sonarr.peterstorm.io. */
     readonly host: string;
     readonly access: Expose["access"];
+    readonly auth: Auth;
     /** Address on the LAN. */
     readonly address: string;
     readonly port: number;
@@ -120,12 +122,14 @@ export function composeEdge({ domain, exposures, loadBalancer, routes, names }: 
         expose: (name, expose, backend, opts) => {
             const host = fqdn(expose.host);
             const { workload } = backend;
+            const { auth = "none" } = expose;
             if (expose.access === "dedicated") {
-                exposures.add({ workload, host, access: "dedicated", address: expose.address, port: backend.port });
+                const { address } = expose;
+                exposures.add({ workload, host, access: "dedicated", auth, address, port: backend.port });
                 return undefined;
             }
             const access = names.tunnel ? expose.access : "local";
-            exposures.add({ workload, host, access, address: routes.address(access), port });
+            exposures.add({ workload, host, access, auth, address: routes.address(access), port });
             if (opts === undefined) return undefined;
             if (backend.tls !== undefined && routes.backendTls !== true) {
                 throw new pulumi.RunError(

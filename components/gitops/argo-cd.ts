@@ -40,7 +40,7 @@ export class ArgoCd extends pulumi.ComponentResource {
         this.namespace = valueAfter(this.release, args.namespace);
         args.edge.expose(
             `${name}-server`,
-            { host: args.host, access: "local" },
+            { host: args.host, access: "local", auth: "own" },
             { workload: "argocd-server", namespace: this.namespace, service: "argocd-server", port: 80 },
             { parent: this, dependsOn: this.release },
         );

@@ -3,6 +3,7 @@ import { bySha, chartImages } from "../chart-images";
 import { charts } from "../charts";
 import { valueAfter } from "../cluster/cluster-command";
 import { helmRelease } from "../cluster/helm-release";
+import type { OidcClient, OidcLogin } from "../identity/identity";
 import type { Platform } from "../platform";
 import { LOKI } from "./loki";
 import { chartResources } from "./resources";
@@ -24,6 +25,12 @@ export const GRAFANA_SECRETS = {
     "admin-password": "grafana.adminPassword",
 } as const;
 
+/** Name, which is also its id with the identity provider, and where that sends people back to. */
+export const GRAFANA = {
+    name: "grafana",
+    login: { kind: "oidc", redirects: ["/login/generic_oauth"] },
+} as const satisfies { name: string; login: OidcLogin };
+
 /** Grafana on its own: data sources and dashboards from the cluster's objects, nothing on a disk. */
 export class Grafana extends pulumi.ComponentResource {
     constructor(name: string, args: GrafanaArgs, platform: Platform, opts: pulumi.ComponentResourceOptions) {
@@ -34,6 +41,7 @@ export class Grafana extends pulumi.ComponentResource {
             { name: "grafana-admin", namespace, data: GRAFANA_SECRETS },
             { parent: this },
         );
+        const oidc = platform.identity?.oidc(GRAFANA.name, namespace, { parent: this });
         const release = helmRelease(
             name,
             charts.grafana,
@@ -46,13 +54,14 @@ export class Grafana extends pulumi.ComponentResource {
                     adminSecret: admin,
                     rootUrl: platform.edge.url(args.host),
                     annotations: platform.reloadAnnotations ?? {},
+                    oidc,
                 }),
             },
             { parent: this },
         );
         platform.edge.expose(
             name,
-            { host: args.host, access: "local" },
+            { host: args.host, access: "local", auth: oidc === undefined ? "own" : "oidc" },
             {
                 workload: "grafana",
                 namespace: valueAfter(release, namespace),
@@ -69,10 +78,12 @@ interface GrafanaValuesArgs extends Pick<GrafanaArgs, "metrics" | "logs"> {
     adminSecret: pulumi.Input<string>;
     rootUrl: string;
     annotations: Readonly<Record<string, string>>;
+    /** Absent: people have accounts in Grafana itself. */
+    oidc?: OidcClient | undefined;
 }
 
 /** Values for the chart in components/charts.ts. */
-export function grafanaValues({ adminSecret, rootUrl, annotations, metrics, logs }: GrafanaValuesArgs) {
+export function grafanaValues({ adminSecret, rootUrl, annotations, metrics, logs, oidc }: GrafanaValuesArgs) {
     return {
         image: bySha(chartImages.grafana),
         annotations,
@@ -80,7 +91,17 @@ export function grafanaValues({ adminSecret, rootUrl, annotations, metrics, logs
         "grafana.ini": {
             server: { root_url: rootUrl },
             analytics: { check_for_updates: false, reporting_enabled: false },
+            ...(oidc === undefined ? {} : { "auth.generic_oauth": genericOauth(oidc) }),
         },
+        ...(oidc === undefined
+            ? {}
+            : {
+                  envValueFrom: {
+                      GF_AUTH_GENERIC_OAUTH_CLIENT_SECRET: {
+                          secretKeyRef: { name: oidc.clientSecret.secret, key: oidc.clientSecret.key },
+                      },
+                  },
+              }),
         datasources: {
             "datasources.yaml": {
                 apiVersion: 1,
@@ -122,5 +143,30 @@ export function grafanaValues({ adminSecret, rootUrl, annotations, metrics, logs
         resources: chartResources("256Mi", "1Gi"),
         // The chart's test pod is of no use outside `helm test`.
         testFramework: { enabled: false },
+    };
+}
+
+/**
+ * Beside the login form, not in its place: with the identity provider down, the administrator still gets in.
+ * https://grafana.com/docs/grafana/latest/setup-grafana/configure-access/configure-authentication/generic-oauth/
+ */
+function genericOauth(oidc: OidcClient) {
+    return {
+        enabled: true,
+        name: "authentik",
+        client_id: oidc.clientId,
+        auth_url: oidc.authorizeUrl,
+        token_url: oidc.tokenUrl,
+        api_url: oidc.userInfoUrl,
+        signout_redirect_url: oidc.endSessionUrl,
+        scopes: oidc.scopes.join(" "),
+        use_pkce: true,
+        use_refresh_token: true,
+        allow_sign_up: true,
+        login_attribute_path: "preferred_username",
+        groups_attribute_path: "groups",
+        // Who has no such group looks, and changes nothing.
+        role_attribute_path: `contains(groups[*], '${oidc.operators}') && 'Admin' || 'Viewer'`,
+        allow_assign_grafana_admin: false,
     };
 }

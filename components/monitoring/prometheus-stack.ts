@@ -124,15 +124,17 @@ export class PrometheusStack extends pulumi.ComponentResource {
         );
         if (crds !== undefined) ciliumMonitors(name, namespace, afterCrds);
         const released = valueAfter(this.release, namespace);
-        for (const [workload, label, port] of [
-            ["grafana", host, 80],
-            ["prometheus", args.hosts?.prometheus, 9090],
-            ["alertmanager", args.hosts?.alertmanager, 9093],
+        // Neither of the two asks for anything itself.
+        const auth = platform.identity === undefined ? "none" : "forward";
+        for (const [workload, label, port, login] of [
+            ["grafana", host, 80, "own"],
+            ["prometheus", args.hosts?.prometheus, 9090, auth],
+            ["alertmanager", args.hosts?.alertmanager, 9093, auth],
         ] as const) {
             if (label === undefined) continue;
             platform.edge.expose(
                 `${name}-${workload}`,
-                { host: label, access: "local" },
+                { host: label, access: "local", auth: login },
                 { workload, namespace: released, service: `kube-prometheus-stack-${workload}`, port },
                 { parent: this, dependsOn: this.release },
             );

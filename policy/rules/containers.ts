@@ -18,6 +18,7 @@ export const chartContainers: Readonly<Record<string, readonly string[]>> = {
         "notifications.resources",
         "redis-ha.redis.resources?",
     ],
+    authentik: ["server.resources", "worker.resources", "geoip.resources?"],
     "ceph-csi-drivers": ["operatorConfig.driverSpecDefaults.controllerPlugin.resources"],
     "cert-manager": ["resources", "webhook.resources", "cainjector.resources", "startupapicheck.resources"],
     cilium: [

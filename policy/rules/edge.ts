@@ -57,10 +57,41 @@ const externalGateway: Rule = {
     },
 };
 
+const externalLogin: Rule = {
+    id: "external-login",
+    title: "What is on the internet asks for a login",
+    description:
+        "A host that is reached from the internet asks people who they are: by the identity provider, or by accounts of its own. What may answer anybody is exempt host by host.",
+    sources: ["K-SEC-05"],
+    fix: "Give the app `auth: forward` or `auth: oidc`, where the cluster has an identity provider, or make its `access` local.",
+    scope: "stack",
+    check: (resource, { exposures }) => {
+        const open = exposures.filter(({ access, auth }) => access === "external" && auth === "none");
+        const hosts = routeHosts(settings(resource));
+        return open
+            .filter(({ host }) => hosts.has(host))
+            .map(({ host }) => ({
+                part: host,
+                message: `${host} is reached from the internet, and nobody asks for a login`,
+            }));
+    },
+};
+
+/** Hosts of every HTTPRoute and Ingress in an object. */
+function routeHosts(value: Json | undefined): Set<string> {
+    return new Set(
+        [...objects(value)].flatMap(([, found]) => {
+            const named = found["hostnames"];
+            const ruled = items(found["rules"]).map(({ host }) => host);
+            return [...(Array.isArray(named) ? named : []), ...ruled].filter((host) => typeof host === "string");
+        }),
+    );
+}
+
 /** A chart's route without rules gets the chart's Service as its backend. */
 function backends(rules: Json | undefined): number {
     if (rules === undefined || rules === UNKNOWN) return 1;
     return items(rules).reduce((sum, rule) => sum + items(rule["backendRefs"]).length, 0);
 }
 
-export const edgeRules: readonly Rule[] = [ingress, externalGateway];
+export const edgeRules: readonly Rule[] = [ingress, externalGateway, externalLogin];

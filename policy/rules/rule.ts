@@ -19,8 +19,8 @@ export interface Context {
     readonly recipe: string;
     /** Every resource of the stack; for a rule of scope `resource` only the one in question. */
     readonly resources: readonly Subject[];
-    /** What the workloads of the stack declared: host and who may reach it. */
-    readonly exposures: readonly { readonly host: string; readonly access: string }[];
+    /** What the workloads of the stack declared: host, who may reach it, and who asks them for a login. */
+    readonly exposures: readonly { readonly host: string; readonly access: string; readonly auth: string }[];
 }
 
 /** One thing that is wrong with a resource. */

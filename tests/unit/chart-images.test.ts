@@ -114,6 +114,13 @@ describe("where a chart is not at hand", () => {
 
 describe("digests", () => {
     const all = Object.entries<ChartImage>(pinned);
+    // A chart that only other stacks than the committed ones have is rendered by a test of its component.
+    const rendered = () => {
+        const there = new Set([...found.values()].flat().map(({ chart }) => chart));
+        return all.filter(([, { readFor }]) =>
+            Object.keys(readFor).every((key) => there.has(charts[key as keyof typeof charts].name)),
+        );
+    };
 
     test.each(all)("of %s was read for the charts' versions of components/charts.ts", (_name, { readFor }) => {
         const versions = Object.fromEntries(
@@ -128,7 +135,7 @@ describe("digests", () => {
         const made = [...found.values()]
             .flat()
             .flatMap(({ chart, images }) => (images ?? []).map(({ image }) => ({ chart, image })));
-        const faults = all.flatMap(([name, { image, digest, readFor }]) => [
+        const faults = rendered().flatMap(([name, { image, digest, readFor }]) => [
             ...made.filter((one) => one.image === image).map(({ chart }) => `${name}: by tag in ${chart}`),
             ...Object.keys(readFor).flatMap((key) => {
                 const chart = charts[key as keyof typeof charts].name;
@@ -162,6 +169,10 @@ describe("digests", () => {
                 for (const { image } of images ?? []) tags.add(image);
             }
         }
-        expect(all.filter(([, { image }]) => !tags.has(image)).map(([name]) => name)).toEqual([]);
+        expect(
+            rendered()
+                .filter(([, { image }]) => !tags.has(image))
+                .map(([name]) => name),
+        ).toEqual([]);
     });
 });

@@ -671,12 +671,27 @@ describe("gateways", () => {
 
     test("the tables: exposures, records, tunnel rules (C-EDGE-04)", () => {
         expect(exposures).toEqual([
-            { workload: "sonarr", host: "sonarr.rtrox.io", access: "local", address: "172.22.12.1", port: 443 },
-            { workload: "echo", host: "echo-server.rtrox.io", access: "external", address: "172.22.12.2", port: 443 },
+            {
+                workload: "sonarr",
+                host: "sonarr.rtrox.io",
+                access: "local",
+                auth: "none",
+                address: "172.22.12.1",
+                port: 443,
+            },
+            {
+                workload: "echo",
+                host: "echo-server.rtrox.io",
+                access: "external",
+                auth: "none",
+                address: "172.22.12.2",
+                port: 443,
+            },
             {
                 workload: "graphite",
                 host: "graphite.rtrox.io",
                 access: "dedicated",
+                auth: "none",
                 address: "172.22.12.3",
                 port: 8080,
             },

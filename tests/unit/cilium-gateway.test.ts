@@ -468,7 +468,7 @@ describe("what is planned otherwise", () => {
         ]);
         expect(planned.said).not.toHaveProperty("resolver");
         expect(planned.said).not.toHaveProperty("challenges");
-        const exposure = { workload: "j", access: "external", address: "1.1.1.1", port: 443 } as const;
+        const exposure = { workload: "j", access: "external", auth: "own", address: "1.1.1.1", port: 443 } as const;
         expect(tunnelRules([{ ...exposure, host: `j.${domain}` }], ciliumGatewayOrigin("production"))[0]).toEqual({
             hostname: "j.fletcherlabs.net",
             service: "https://cilium-gateway-shared-gateway.networking.svc.cluster.local:443",

@@ -42,8 +42,8 @@ test("an exposure comes in by its routes' door for its access, and its route say
     expose({ host: "app", access: "local" });
     expose({ host: "www", access: "external" });
     expect(exposures.seal()).toEqual([
-        { workload: "app", host: "app.example.net", access: "local", address: "10.0.0.1", port: 443 },
-        { workload: "app", host: "www.example.net", access: "external", address: "10.0.0.2", port: 443 },
+        { workload: "app", host: "app.example.net", access: "local", auth: "none", address: "10.0.0.1", port: 443 },
+        { workload: "app", host: "www.example.net", access: "external", auth: "none", address: "10.0.0.2", port: 443 },
     ]);
     expect(routes.asked).toEqual([
         { host: "app.example.net", access: "local", backend, annotations: { "test/access": "local" } },

@@ -111,7 +111,7 @@ describe("what is planned", () => {
     test("a host is known by its name and the machine's address and port; its route names no port (T-EDGE-03)", () => {
         expect(url).toBe("https://echo.lab.example:8443");
         expect(exposures.rows).toEqual([
-            { workload: "echo", host: "echo.lab.example", access: "external", address: HOST, port: 8443 },
+            { workload: "echo", host: "echo.lab.example", access: "external", auth: "none", address: HOST, port: 8443 },
         ]);
         expect(look.find(":HTTPRoute", "echo").inputs).toMatchObject({
             metadata: { name: "echo", namespace: "selfhosted" },

@@ -102,7 +102,7 @@ const volume = (mountPath: string, source: string, kind: "data" | "scratch" = "d
 });
 
 const exposed = (access: "local" | "external", host = "books.example.org"): Partial<Plan> => ({
-    exposures: [{ workload: "books", host, access, address: "10.0.0.2", port: 443 }],
+    exposures: [{ workload: "books", host, access, auth: "own", address: "10.0.0.2", port: 443 }],
     tunnel: [
         ...(access === "external" ? [{ hostname: host, service: "http://ingress" }] : []),
         { hostname: null, service: "http_status:404" },

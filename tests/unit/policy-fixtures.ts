@@ -551,11 +551,38 @@ export const fixtures: Readonly<Record<string, RuleFixtures>> = {
             },
         },
     },
+    "external-login": {
+        keeps: {
+            "a login of its own": {
+                resources: [route("envoy-external", ["app.example.com"])],
+                exposures: [{ host: "app.example.com", access: "external", auth: "own" }],
+            },
+            "behind the proxy": {
+                resources: [route("envoy-external", ["app.example.com"])],
+                exposures: [{ host: "app.example.com", access: "external", auth: "forward" }],
+            },
+            "open to the LAN alone": {
+                resources: [route("envoy-internal", ["app.example.com"])],
+                exposures: [{ host: "app.example.com", access: "local", auth: "none" }],
+            },
+            "another's route": {
+                resources: [route("envoy-internal", ["lan.example.com"])],
+                exposures: [{ host: "app.example.com", access: "external", auth: "none" }],
+            },
+        },
+        breaks: {
+            "by an HTTPRoute": {
+                resources: [route("envoy-external", ["app.example.com"])],
+                exposures: [{ host: "app.example.com", access: "external", auth: "none" }],
+                parts: ["app.example.com"],
+            },
+        },
+    },
     "external-gateway": {
         keeps: {
             "declared external": {
                 resources: [route("envoy-external", ["app.example.com"])],
-                exposures: [{ host: "app.example.com", access: "external" }],
+                exposures: [{ host: "app.example.com", access: "external", auth: "own" }],
             },
             internal: { resources: [route("envoy-internal", ["app.example.com"])] },
             "the redirect to https, which leads nowhere": {
@@ -565,7 +592,7 @@ export const fixtures: Readonly<Record<string, RuleFixtures>> = {
         breaks: {
             "declared local": {
                 resources: [route("envoy-external", ["app.example.com"])],
-                exposures: [{ host: "app.example.com", access: "local" }],
+                exposures: [{ host: "app.example.com", access: "local", auth: "none" }],
                 parts: ["app.example.com"],
             },
             "by a chart's values, declared by nobody": {

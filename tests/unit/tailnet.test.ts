@@ -297,7 +297,7 @@ describe("a policy from when one stack had the whole file", () => {
 
 describe("what a stack asks for", () => {
     const exposed = (address: string, port: number, access: "local" | "external" | "dedicated") => ({
-        ...{ workload: "w", host: `h${address}${port}`, address, port, access },
+        ...{ workload: "w", host: `h${address}${port}`, address, port, access, auth: "own" as const },
     });
 
     test("grants follow from what is exposed, and from nothing else", () => {

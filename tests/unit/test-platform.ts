@@ -67,13 +67,13 @@ class NamedRoutes implements Edge {
     }
     expose(
         name: string,
-        { host, access }: Expose,
+        { host, access, auth = "none" }: Expose,
         backend: Backend,
         opts: pulumi.CustomResourceOptions | undefined,
     ): pulumi.Resource | undefined {
         this.backends.push(backend);
         const { workload, port, service, namespace } = backend;
-        this.exposures.push({ workload, host: `${host}.${this.domain}`, access, address: "10.0.0.1", port });
+        this.exposures.push({ workload, host: `${host}.${this.domain}`, access, auth, address: "10.0.0.1", port });
         if (opts === undefined) return undefined;
         return new k8s.apiextensions.CustomResource(
             name,

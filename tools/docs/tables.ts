@@ -50,13 +50,14 @@ function clusterTable(plans: readonly Plan[]): string {
 function reachable(plan: Plan): string {
     const records = new Map(plan.dns.map((record) => [record.name, record]));
     return markdownTable(
-        ["host", "address", "access", "DNS record"],
-        plan.exposures.map(({ host, address, port, access }) => {
+        ["host", "address", "access", "login", "DNS record"],
+        plan.exposures.map(({ host, address, port, access, auth }) => {
             const record = records.get(host);
             return [
                 host,
                 `${address}:${port}`,
                 access,
+                auth,
                 record === undefined ? "none" : `${record.type} \`${record.content}\``,
             ];
         }),

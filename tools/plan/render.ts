@@ -10,8 +10,8 @@ export function renderPlan(plan: Plan, chartImages: readonly ReleaseImages[]): s
         renderTree(plan),
         table(
             "Reachable",
-            ["host", "address", "port", "access", "workload"],
-            plan.exposures.map((row) => [row.host, row.address, String(row.port), row.access, row.workload]),
+            ["host", "address", "port", "access", "login", "workload"],
+            plan.exposures.map((row) => [row.host, row.address, String(row.port), row.access, row.auth, row.workload]),
         ),
         table(
             "DNS records",
