@@ -165,7 +165,9 @@ describe("generated blocks", () => {
     test("what stands between the markers is replaced, all else stays", () => {
         const filled = fillBlocks("README.md", block("reachable", "old"), [homelab]);
         expect(filled).toMatch(/^before\n\n<!-- generated: reachable -->\n\n\| host /);
-        expect(filled).toContain("| plex.peterstorm.io         | 192.168.0.241:32400 | dedicated | own   | A `192.168.0.241` ");
+        expect(filled).toContain(
+            "| plex.peterstorm.io         | 192.168.0.241:32400 | dedicated | own   | A `192.168.0.241` ",
+        );
         expect(filled).toMatch(/\|\n\n<!-- end of generated -->\n\nafter\n$/);
         expect(fillBlocks("README.md", filled, [homelab])).toBe(filled);
     });
