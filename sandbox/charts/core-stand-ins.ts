@@ -61,7 +61,14 @@ const cilium: StandIn = {
                 externalTrafficPolicy: "Cluster",
             },
         },
-        gatewayAPI: { enabled: false },
+        kubeProxyReplacement: "false",
+        gatewayAPI: {
+            enabled: false,
+            enableAlpn: false,
+            enableAppProtocol: false,
+            gatewayClass: { create: "auto" },
+        },
+        bgpControlPlane: { enabled: false },
         tls: { secretsNamespace: { create: true, name: "cilium-secrets" } },
         hubble: {
             enabled: true,
@@ -79,6 +86,16 @@ const cilium: StandIn = {
             {},
             ".Values.tls.secretsNamespace.create",
         ),
+        own("v1", "ConfigMap", "cilium-config", {
+            data: {
+                "kube-proxy-replacement": "{{ .Values.kubeProxyReplacement }}",
+                "enable-gateway-api": "{{ .Values.gatewayAPI.enabled }}",
+                "enable-gateway-api-alpn": "{{ .Values.gatewayAPI.enableAlpn }}",
+                "enable-gateway-api-app-protocol":
+                    "{{ or .Values.gatewayAPI.enableAppProtocol .Values.gatewayAPI.enableAlpn }}",
+                "enable-bgp-control-plane": "{{ .Values.bgpControlPlane.enabled }}",
+            },
+        }),
         workload({
             kind: "DaemonSet",
             name: "cilium",
@@ -154,7 +171,8 @@ const cilium: StandIn = {
             "GatewayClass",
             "cilium",
             { spec: { controllerName: "io.cilium/gateway-controller" } },
-            "and .Values.gatewayAPI.enabled (.Capabilities.APIVersions.Has `gateway.networking.k8s.io/v1/GatewayClass`)",
+            "and .Values.gatewayAPI.enabled (or (eq (.Values.gatewayAPI.gatewayClass.create | toString) `true`) " +
+                "(and (eq (.Values.gatewayAPI.gatewayClass.create | toString) `auto`) (.Capabilities.APIVersions.Has `gateway.networking.k8s.io/v1/GatewayClass`)))",
         ),
         service({
             name: "hubble-peer",

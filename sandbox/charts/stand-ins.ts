@@ -149,6 +149,7 @@ export const STAND_INS: Readonly<Record<string, StandIn>> = {
             cainjector: { enabled: true, replicaCount: 1, resources: {} },
             webhook: { replicaCount: 1, resources: {} },
             startupapicheck: { enabled: true },
+            config: {},
         },
         crds: [
             {
@@ -165,12 +166,14 @@ export const STAND_INS: Readonly<Record<string, StandIn>> = {
                     name: full,
                     labels: certManagerLabels("cert-manager", "controller"),
                     image: "quay.io/jetstack/cert-manager-controller",
+                    args: "(ternary (list) (list `--config=/var/cert-manager/config/config.yaml`) (empty .Values.config))",
                     ports: { "http-metrics": 9402 },
                     replicas: "replicaCount",
                     resources: "resources",
                 },
                 { "http-metrics": 9402 },
             ),
+            configMap(full, { "config.yaml": value("(.Values.config | toYaml)") }, ".Values.config"),
             workload({
                 name: `${full}-cainjector`,
                 labels: certManagerLabels("cainjector", "cainjector"),

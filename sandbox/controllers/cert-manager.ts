@@ -1,5 +1,17 @@
-/** cert-manager: issuers become ready, certificates are issued once what they need is there. Nothing is signed. */
+/** cert-manager: issuers become ready, certificates are issued once what they need is there and their names are proven. Nothing is signed. */
 import { randomBytes } from "node:crypto";
+import { parse } from "yaml";
+import {
+    challengeActions,
+    challenges,
+    challengesOf,
+    http01Lists,
+    newChallenge,
+    removal,
+    type Challenge,
+    type Solver,
+    solverOf,
+} from "./acme-http01";
 import { type Action, collectionIn, collections, type Controller, resources, type View } from "./controller";
 import {
     type CustomResource,
@@ -11,14 +23,14 @@ import {
     statusOf,
     timestamp,
 } from "./custom-resources";
-import { keyOf, type Secret } from "./objects";
+import { type ConfigMap, type Deployment, keyOf, type Secret } from "./objects";
 
 interface IssuerSpec {
     readonly acme?: {
         readonly server: string;
         readonly email?: string;
         readonly privateKeySecretRef: { readonly name: string };
-        readonly solvers?: readonly unknown[];
+        readonly solvers?: readonly Solver[];
     };
     readonly ca?: { readonly secretName: string };
     readonly selfSigned?: object;
@@ -42,13 +54,24 @@ const DAY = 86_400_000;
 
 export const certManager: Controller = {
     name: "cert-manager",
-    lists: [collections.deployments, collections.secrets, issuers, clusterIssuers, certificates],
-    reconcile(view) {
+    lists: [
+        ...new Set([
+            collections.deployments,
+            collections.secrets,
+            collections.configMaps,
+            ...[issuers, clusterIssuers, certificates],
+            ...http01Lists,
+        ]),
+    ],
+    async reconcile(view) {
         const operator = running(
             view,
             labelled({ "app.kubernetes.io/name": "cert-manager", "app.kubernetes.io/component": "controller" }),
         );
         if (operator === undefined) return [];
+        const gatewayApi = answersByRoutes(view, operator);
+        // Told so, it does not start without.
+        if (gatewayApi && (await view.get("/apis/gateway.networking.k8s.io/v1")) === undefined) return [];
         const home = operator.metadata.namespace ?? "";
         const secrets = new Map(view.list<Secret>(collections.secrets).map((secret) => [keyOf(secret), secret]));
         const issue = (list: string) =>
@@ -63,9 +86,22 @@ export const certManager: Controller = {
                 .list<Certificate>(certificates)
                 .filter((certificate) => !isLeaving(certificate))
                 .flatMap((certificate) => certificateActions(view, certificate, home, secrets)),
+            ...view.list<Challenge>(challenges).flatMap((challenge) => challengeActions(view, challenge, gatewayApi)),
         ];
     },
 };
+
+/** Whether the controller's configuration, a file from a ConfigMap of its Deployment's name, switches the Gateway API on. */
+function answersByRoutes(view: View, { metadata, spec }: Deployment): boolean {
+    const args = spec.template.spec?.containers.flatMap((container) => container.args ?? []) ?? [];
+    if (args.some((arg) => arg === "--enable-gateway-api" || arg === "--enable-gateway-api=true")) return true;
+    if (!args.some((arg) => arg.startsWith("--config="))) return false;
+    const file = view
+        .list<ConfigMap>(collections.configMaps)
+        .find((one) => keyOf(one) === `${metadata.namespace ?? ""}/${metadata.name}`)?.data?.["config.yaml"];
+    const said = parse(file ?? "") as { enableGatewayAPI?: unknown; gatewayAPI?: { enabled?: unknown } } | null;
+    return (said?.gatewayAPI?.enabled ?? said?.enableGatewayAPI) === true;
+}
 
 function issuerActions(
     list: string,
@@ -131,11 +167,19 @@ function certificateActions(
             `Issuing certificate: the solver's Secret ${missing.name} has no key ${missing.key}`,
         );
     }
+    const acme = issuer?.spec.acme;
+    const proof = acme === undefined ? undefined : proven(view, certificate, acme.server, acme.solvers ?? []);
+    if (proof?.unproven !== undefined && !secrets.has(`${namespace}/${secretName}`)) {
+        return [...proof.actions, ...waits("DoesNotExist", proof.unproven)];
+    }
     const own = pem("CERTIFICATE");
     const authority = authorityOf(issuer?.spec, own, (name) => secrets.get(`${inCluster ? home : namespace}/${name}`));
     const issued = certificate.status?.["notBefore"] !== undefined && secrets.has(`${namespace}/${secretName}`);
     const at = (days: number) => timestamp(view.now + days * DAY);
     return [
+        ...challengesOf(view, certificate)
+            .filter((challenge) => !isLeaving(challenge))
+            .map(removal),
         ...(secrets.has(`${namespace}/${secretName}`)
             ? []
             : [
@@ -171,6 +215,33 @@ function certificateActions(
             ],
         ),
     ];
+}
+
+/** Whether every name is proven, as far as that is played: by DNS it is, over HTTP once its challenge is answered. */
+function proven(
+    view: View,
+    certificate: Certificate,
+    server: string,
+    solvers: readonly Solver[],
+): { readonly unproven?: string; readonly actions: readonly Action[] } {
+    const { dnsNames = [], commonName, issuerRef } = certificate.spec;
+    const names = [...new Set([...(commonName === undefined ? [] : [commonName]), ...dnsNames])];
+    const present = challengesOf(view, certificate);
+    const actions: Action[] = [];
+    let unproven: string | undefined;
+    for (const name of names) {
+        const solver = solverOf(name.replace(/^\*\./, ""), solvers);
+        if (solver?.dns01 !== undefined) continue;
+        if (solver?.http01 === undefined || name.startsWith("*.")) {
+            // The order fails for good: for a wildcard the authority offers the challenge by DNS alone.
+            unproven = `The certificate request has failed to complete and will be retried: Failed to wait for order resource to become ready: no configured challenge solvers can be used for the challenge of ${name}`;
+            continue;
+        }
+        const challenge = present.find(({ spec }) => spec.dnsName === name);
+        if (challenge === undefined) actions.push(newChallenge(certificate, name, issuerRef, server, solver));
+        if (challenge?.status?.["state"] !== "valid") unproven ??= "Issuing certificate as Secret does not exist";
+    }
+    return { actions, ...(unproven !== undefined && { unproven }) };
 }
 
 /** The authority's certificate, which cert-manager puts beside the one it issued where it knows it. */

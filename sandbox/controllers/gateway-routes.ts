@@ -58,10 +58,26 @@ interface BackendReference {
     readonly port?: number;
 }
 
+export interface HttpMatch {
+    readonly path?: { readonly type?: string; readonly value?: string };
+    readonly method?: string;
+    readonly headers?: readonly object[];
+    readonly queryParams?: readonly object[];
+}
+
+export interface HttpRule {
+    readonly matches?: readonly HttpMatch[];
+    readonly filters?: readonly {
+        readonly type: string;
+        readonly requestRedirect?: { readonly scheme?: string; readonly port?: number };
+    }[];
+    readonly backendRefs?: readonly BackendReference[];
+}
+
 export type HttpRoute = CustomResource<{
     readonly hostnames?: readonly string[];
     readonly parentRefs?: readonly ParentReference[];
-    readonly rules?: readonly { readonly backendRefs?: readonly BackendReference[] }[];
+    readonly rules?: readonly HttpRule[];
 }>;
 
 export type ReferenceGrant = CustomResource<{
@@ -235,18 +251,26 @@ export function attachedRoutes(
 }
 
 interface ParentStatus {
-    readonly parentRef: object;
+    readonly parentRef: ParentReference;
     readonly controllerName: string;
     readonly conditions: readonly Condition[];
 }
 
-/** What a controller says of a route at each of its gateways; what others say stays. */
+/** Whether any controller has taken a route at this parent of it. */
+export const isTaken = (route: HttpRoute, parent: ParentReference): boolean =>
+    ((route.status?.["parents"] ?? []) as readonly ParentStatus[]).some(
+        ({ parentRef, conditions }) =>
+            shows(parentRef, parent) && conditions.some(({ type, status }) => type === "Accepted" && status === "True"),
+    );
+
+/** What a controller says of a route at each of its gateways; what others say stays. `accept`: in its own words. */
 export function routeActions(
     collection: string,
     route: HttpRoute,
     controllerName: string,
     around: Surroundings,
     now: number,
+    accept: (attached: ReturnType<typeof attachment>, parent: ParentReference) => ConditionNow = accepted,
 ): Action[] {
     const { namespace = "", generation } = route.metadata;
     const present = (route.status?.["parents"] ?? []) as readonly ParentStatus[];
@@ -256,7 +280,7 @@ export function routeActions(
         const before = present.find((one) => one.controllerName === controllerName && shows(one.parentRef, parentRef));
         const conditions = conditionsNow(
             before?.conditions ?? [],
-            [accepted(attachment(route, parentRef, gateway, around.namespaces)), resolvedRefs(route, around)],
+            [accept(attachment(route, parentRef, gateway, around.namespaces), parentRef), resolvedRefs(route, around)],
             generation,
             now,
         );

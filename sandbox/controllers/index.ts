@@ -6,6 +6,8 @@ import type { Controller } from "./controller";
 import { readObjects } from "./files";
 import { cephVolumes } from "./ceph-volumes";
 import { certManager } from "./cert-manager";
+import { ciliumBgp } from "./cilium-bgp";
+import { ciliumGateway } from "./cilium-gateway";
 import { cloudNativePg } from "./cloudnative-pg";
 import { envoyGateway } from "./envoy-gateway";
 import { externalDns } from "./external-dns";
@@ -73,6 +75,8 @@ export function allControllers({
         volumes(),
         rook(kept("ceph-machines.json")),
         cephVolumes,
+        ciliumBgp,
+        ciliumGateway(),
         certManager,
         externalSecretsOperator(bitwarden),
         envoyGateway,

@@ -21,10 +21,24 @@ import {
 } from "../../lab/cilium-gateway";
 import type { StackSummary } from "../../lab/context";
 import { Lab } from "../../lab/lab";
+import { TOOLS } from "../../lib/toolchain";
+import { standInCrds } from "../../sandbox/charts/crds";
+import { certManager as certManagerPlay } from "../../sandbox/controllers/cert-manager";
+import { ciliumBgp } from "../../sandbox/controllers/cilium-bgp";
+import { ciliumGateway } from "../../sandbox/controllers/cilium-gateway";
+import { resources as apiOf } from "../../sandbox/controllers/controller";
+import type { Gateway, HttpRoute, ReferenceGrant } from "../../sandbox/controllers/gateway-routes";
+import { answerOf, type Request } from "../../sandbox/controllers/http-routing";
+import { loadBalancer } from "../../sandbox/controllers/load-balancer";
+import type { KubeObject, Secret } from "../../sandbox/controllers/objects";
+import { crds } from "../../components/crds";
 import type { PlannedResource } from "../../tools/plan/plan";
+import type { RenderedObject } from "../../tools/plan/rendered";
 import { planComponent } from "./component-plan";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { dig, lookInto } from "./planned";
+import { PlayedCluster } from "./played-cluster";
+import { cannotRender, renderReleases } from "./rendered-charts";
 
 jest.setTimeout(120_000);
 
@@ -495,5 +509,451 @@ describe("what is planned otherwise", () => {
             "Exposed without a listener: radarr.fletcherlabs.net. With a listener and not exposed: plex.fletcherlabs.net.",
         );
         await expect(plan(config({ certificates: undefined }), ["sonarr"], [])).resolves.toBeDefined();
+    });
+});
+
+/** Kinds of the Gateway API without one of which Cilium's operator serves none: operator/pkg/gateway-api/helpers of 1.20. */
+const REQUIRED_KINDS = [
+    "gatewayclasses",
+    "gateways",
+    "httproutes",
+    "grpcroutes",
+    "tlsroutes",
+    "referencegrants",
+    "backendtlspolicies",
+];
+
+test.each(REQUIRED_KINDS)(
+    "the pinned Gateway API serves %s/v1, which Cilium's operator looks for at its start",
+    (kind) => {
+        const served = standInCrds(crds.gatewayApi.project).flatMap(({ spec }) =>
+            spec.versions.filter((one) => one.served).map(({ name }) => `${spec.names.plural}/${name}`),
+        );
+        expect(served).toContain(`${kind}/v1`);
+    },
+);
+
+describe("the whole charts", () => {
+    let rendered: readonly RenderedObject[] | undefined;
+    beforeAll(async () => {
+        const missing = await cannotRender();
+        if (missing !== undefined) return console.warn(`skipped: ${missing}`);
+        const { resources } = await plan(config());
+        const releases = await renderReleases(
+            { resources: lookAt({ resources }).all(":Release") },
+            TOOLS.kubectl.version,
+        );
+        rendered = releases.flatMap(({ objects }) => objects);
+    });
+    const find = (kind: string, name: string) =>
+        rendered?.find((one) => one.kind === kind && one.metadata.name === name);
+
+    test("Cilium is told of ALPN and appProtocol, of a tunnel, and of BGP", () => {
+        if (rendered === undefined) return;
+        expect(dig(find("ConfigMap", "cilium-config"), "data")).toMatchObject({
+            "enable-gateway-api": "true",
+            "enable-gateway-api-alpn": "true",
+            "enable-gateway-api-app-protocol": "true",
+            "enable-gateway-api-secrets-sync": "true",
+            "kube-proxy-replacement": "true",
+            "enable-bpf-masquerade": "true",
+            "routing-mode": "tunnel",
+            "tunnel-protocol": "vxlan",
+            "enable-bgp-control-plane": "true",
+        });
+        expect(dig(find("GatewayClass", "cilium"), "spec", "controllerName")).toBe("io.cilium/gateway-controller");
+    });
+
+    test("the operator runs on a server that takes nothing else, while no node is ready", () => {
+        if (rendered === undefined) return;
+        const tolerations = dig(find("Deployment", "cilium-operator"), "spec", "template", "spec", "tolerations");
+        for (const key of ["node-role.kubernetes.io/control-plane", "node.kubernetes.io/not-ready"]) {
+            expect(tolerations).toContainEqual({ key, operator: "Exists" });
+        }
+    });
+
+    test("cert-manager's controller reads that it answers by routes, and may make them", () => {
+        if (rendered === undefined) return;
+        const file = String(dig(find("ConfigMap", "cert-manager"), "data", "config.yaml"));
+        expect(file).toMatch(/gatewayAPI:\n\s+enabled: true/);
+        expect(JSON.stringify(dig(find("Deployment", "cert-manager"), "spec"))).toContain(
+            "--config=/var/cert-manager/config/config.yaml",
+        );
+    });
+});
+
+describe("in the sandbox", () => {
+    const GATEWAY_API = "gateway.networking.k8s.io";
+    const all = { [`/apis/${GATEWAY_API}/v1`]: REQUIRED_KINDS };
+    const lists = {
+        routes: apiOf(GATEWAY_API, "v1", "httproutes"),
+        challenges: apiOf("acme.cert-manager.io", "v1", "challenges"),
+        certificates: apiOf("cert-manager.io", "v1", "certificates"),
+        nodeConfigs: apiOf("cilium.io", "v2", "ciliumbgpnodeconfigs"),
+    };
+    let planned: Planned;
+    beforeAll(async () => {
+        planned = await plan(config());
+    });
+    /** Objects of the plan, by the end of their type. */
+    const objects = (...types: string[]) =>
+        planned.resources
+            .filter(({ type }) => types.some((end) => type.endsWith(`:${end}`)))
+            .map(({ inputs }) => inputs as unknown as KubeObject);
+    const deployment = (namespace: string, name: string, labels: object = {}, args: string[] = []) => ({
+        apiVersion: "apps/v1",
+        kind: "Deployment",
+        metadata: { name, namespace, generation: 1, labels },
+        spec: { replicas: 1, template: { spec: { containers: [{ name, image: "i", args }] } } },
+        status: { observedGeneration: 1, readyReplicas: 1, updatedReplicas: 1 },
+    });
+    const configMap = (namespace: string, name: string, data: object) => ({
+        apiVersion: "v1",
+        kind: "ConfigMap",
+        metadata: { name, namespace },
+        data,
+    });
+    const platform = () => [
+        deployment("kube-system", "cilium-operator"),
+        configMap("kube-system", "cilium-config", {
+            "enable-gateway-api": "true",
+            "kube-proxy-replacement": "true",
+            "enable-bgp-control-plane": "true",
+        }),
+        deployment(
+            "cert-manager",
+            "cert-manager",
+            { "app.kubernetes.io/name": "cert-manager", "app.kubernetes.io/component": "controller" },
+            ["--config=/var/cert-manager/config/config.yaml"],
+        ),
+        configMap("cert-manager", "cert-manager", { "config.yaml": "gatewayAPI:\n  enabled: true\n" }),
+        ...["networking", "media"].map((name) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } })),
+        ...["sonarr", "jellyfin"].map((name) => ({
+            apiVersion: "v1",
+            kind: "Service",
+            metadata: { name, namespace: "media" },
+            spec: { ports: [{ port: 8096 }] },
+        })),
+        ...nodes.map(({ name, controlPlane }) => ({
+            apiVersion: "v1",
+            kind: "Node",
+            metadata: {
+                name,
+                labels: controlPlane ? { "node-role.kubernetes.io/control-plane": "true" } : {},
+            },
+        })),
+        {
+            apiVersion: `${GATEWAY_API}/v1`,
+            kind: "GatewayClass",
+            metadata: { name: "cilium" },
+            spec: { controllerName: "io.cilium/gateway-controller" },
+        },
+    ];
+    const controllers = () => [loadBalancer, ciliumBgp, ciliumGateway(), certManagerPlay];
+    const cluster = (kinds: Record<string, string[]> = all) =>
+        new PlayedCluster(controllers(), kinds).give(
+            ...platform(),
+            ...objects("CiliumLoadBalancerIPPool", "CiliumBGPClusterConfig", "CiliumBGPPeerConfig"),
+            ...objects("Gateway", "HTTPRoute"),
+        );
+    const certificates = () => objects("ClusterIssuer", "Certificate");
+    const gatewayIn = (here: PlayedCluster) =>
+        here.get(`${GATEWAY_API}/v1`, "Gateway", "networking", "shared-gateway") as unknown as Gateway;
+    const conditions = (object: unknown, ...path: (string | number)[]) =>
+        Object.fromEntries(
+            ((dig(object, ...path, "conditions") ?? []) as { type: string; status: string; message: string }[]).map(
+                ({ type, status, message }) => [type, { status, message }],
+            ),
+        );
+    const listenersOf = (here: PlayedCluster) =>
+        Object.fromEntries(
+            ((dig(gatewayIn(here), "status", "listeners") ?? []) as { name: string }[]).map((one) => [
+                one.name,
+                conditions(one),
+            ]),
+        );
+    const ask = (here: PlayedCluster, request: Request) =>
+        answerOf(gatewayIn(here), request, {
+            routes: here.all(lists.routes) as unknown as HttpRoute[],
+            namespaces: here.all("/api/v1/namespaces") as unknown as KubeObject[],
+            secrets: here.all("/api/v1/secrets") as unknown as Secret[],
+            grants: [] as ReferenceGrant[],
+        });
+    /** Why the challenges that are there are not answered. */
+    const pending = (here: PlayedCluster) => here.all(lists.challenges).map((one) => dig(one, "status", "reason"));
+    const ready = (here: PlayedCluster) =>
+        here.all(lists.certificates).map((one) => conditions(one, "status")["Ready"]?.status);
+
+    test("the first time: a Gateway with its address and plain HTTP, while no certificate is there", async () => {
+        const here = await cluster().settle();
+        expect(conditions(gatewayIn(here), "status")).toMatchObject({
+            Accepted: { status: "True" },
+            Programmed: { status: "True" },
+        });
+        expect(dig(gatewayIn(here), "status", "addresses")).toEqual([{ type: "IPAddress", value: "192.168.10.224" }]);
+        expect(listenersOf(here)).toMatchObject({
+            http: { Accepted: { status: "True" }, Programmed: { status: "True" } },
+            "https-sonarr": {
+                Accepted: {
+                    status: "False",
+                    message: "Listener not valid. Invalid CertificateRef, Secret networking/sonarr-tls does not exist.",
+                },
+                ResolvedRefs: { status: "False" },
+                Programmed: { status: "False" },
+            },
+        });
+        expect(ask(here, { scheme: "https", host: "sonarr.fletcherlabs.net", path: "/" })).toMatchObject({
+            kind: "reset",
+        });
+        expect(ask(here, { scheme: "http", host: "sonarr.fletcherlabs.net", path: "/" })).toMatchObject({
+            kind: "redirect",
+        });
+    });
+
+    test("then challenges are answered through it, and every listener has its certificate", async () => {
+        const here = await cluster().settle();
+        here.give(...certificates());
+        await here.settle();
+        expect(ready(here)).toEqual(["True", "True", "True"]);
+        expect(listenersOf(here)).toMatchObject({
+            "https-sonarr": { Accepted: { status: "True" }, Programmed: { status: "True" } },
+        });
+        // Nothing of a challenge is left, and its route took nothing from the redirect.
+        expect(here.all(lists.challenges)).toEqual([]);
+        expect(
+            here
+                .all(lists.routes)
+                .map(({ metadata }) => metadata.name)
+                .sort(),
+        ).toEqual(["jellyfin", "shared-gateway-redirect", "sonarr"]);
+        expect(ask(here, { scheme: "https", host: "sonarr.fletcherlabs.net", path: "/" })).toMatchObject({
+            kind: "backend",
+            service: "sonarr",
+        });
+        for (const scheme of ["http", "https"] as const) {
+            expect(ask(here, { scheme, host: "radarr.fletcherlabs.net", path: "/" }).kind).toBe(
+                scheme === "http" ? "redirect" : "404",
+            );
+        }
+    });
+
+    test("a challenge is answered although the redirect of everything is older; everything else is still redirected", async () => {
+        const here = await cluster().settle();
+        const route = {
+            apiVersion: `${GATEWAY_API}/v1`,
+            kind: "HTTPRoute",
+            metadata: { name: "zz-solver", namespace: "networking" },
+            spec: {
+                parentRefs: [{ name: "shared-gateway", namespace: "networking", sectionName: "http" }],
+                hostnames: ["sonarr.fletcherlabs.net"],
+                rules: [
+                    {
+                        matches: [{ path: { type: "Exact", value: "/.well-known/acme-challenge/t" } }],
+                        backendRefs: [{ name: "solver", port: 8089 }],
+                    },
+                ],
+            },
+        };
+        await here.give(route).settle();
+        const get = (host: string, path: string) => ask(here, { scheme: "http", host, path }).kind;
+        expect(get("sonarr.fletcherlabs.net", "/.well-known/acme-challenge/t")).toBe("backend");
+        expect(get("jellyfin.fletcherlabs.net", "/.well-known/acme-challenge/t")).toBe("redirect");
+        // Envoy chooses by host first: while a challenge of a host is open, its other paths have no rule.
+        expect(get("sonarr.fletcherlabs.net", "/")).toBe("404");
+    });
+
+    describe("the trap: otherwise no challenge is ever answered", () => {
+        const certificate = () => [
+            ...objects("ClusterIssuer"),
+            ...objects("Certificate").filter(({ metadata }) => metadata.name === "sonarr"),
+        ];
+        const issuerWith = (change: object) =>
+            certificate().map((one) => {
+                if (one.kind !== "ClusterIssuer") return one;
+                const parent = dig(one, "spec", "acme", "solvers", 0, "http01", "gatewayHTTPRoute", "parentRefs", 0);
+                const solvers = [
+                    { http01: { gatewayHTTPRoute: { parentRefs: [{ ...(parent as object), ...change }] } } },
+                ];
+                return { ...one, spec: { acme: { ...(dig(one, "spec", "acme") as object), solvers } } };
+            });
+
+        test("a listener for plain HTTP of the host's own, with the redirect on it", async () => {
+            const here = cluster();
+            const gateway = objects("Gateway")[0] as unknown as Gateway;
+            const host = "sonarr.fletcherlabs.net";
+            const own = { name: "http-sonarr", protocol: "HTTP", port: 80, hostname: host };
+            const redirect = objects("HTTPRoute").find(({ metadata }) => metadata.name.endsWith("-redirect"));
+            here.give(
+                { ...gateway, spec: { ...gateway.spec, listeners: [...gateway.spec.listeners, own] } },
+                {
+                    ...redirect,
+                    spec: {
+                        ...(dig(redirect, "spec") as object),
+                        parentRefs: [{ name: "shared-gateway", namespace: "networking", sectionName: "http-sonarr" }],
+                    },
+                },
+            );
+            await here.settle();
+            await here.give(...certificate()).settle();
+            expect(ready(here)).toEqual(["False"]);
+            expect(pending(here)[0]).toMatch(
+                /^Waiting for HTTP-01 challenge propagation: .*EOF \(Secret networking\/sonarr-tls does not exist\.\)$/,
+            );
+            // On that listener the challenge is before the redirect again: by its path.
+            await here.give(...issuerWith({ sectionName: "http-sonarr" })).settle();
+            for (const one of here.all(lists.challenges))
+                here.take("acme.cert-manager.io/v1", "Challenge", "networking", one.metadata.name);
+            await here.settle();
+            expect(ready(here)).toEqual(["True"]);
+        });
+
+        test("the challenge on the listener whose certificate it is for", async () => {
+            const here = await cluster().settle();
+            await here.give(...issuerWith({ sectionName: "https-sonarr" })).settle();
+            expect([ready(here), pending(here)[0]]).toEqual([["False"], expect.stringContaining("EOF (Secret")]);
+        });
+
+        test("a certificate in the namespace of its app, whose routes plain HTTP does not take", async () => {
+            const here = await cluster().settle();
+            await here
+                .give(
+                    ...certificate().map((one) =>
+                        one.kind === "Certificate"
+                            ? { ...one, metadata: { ...one.metadata, namespace: "media" } }
+                            : one,
+                    ),
+                )
+                .settle();
+            expect([ready(here), pending(here)[0]]).toEqual([["False"], expect.stringContaining("EOF (")]);
+            const solver = here.all(lists.routes).find(({ metadata }) => metadata.name.startsWith("cm-acme"));
+            expect(conditions(solver, "status", "parents", 0)["Accepted"]).toEqual({
+                status: "False",
+                message: "HTTPRoute is not allowed to attach to this Gateway due to namespace restrictions",
+            });
+        });
+
+        test("a controller that is not told to answer by routes, or a wildcard", async () => {
+            const here = await cluster().settle();
+            here.give(configMap("cert-manager", "cert-manager", { "config.yaml": "{}" }), ...certificate());
+            await here.settle();
+            expect([ready(here), pending(here)[0]]).toEqual([
+                ["False"],
+                expect.stringContaining("gateway api is not enabled"),
+            ]);
+            const wild = await cluster().settle();
+            await wild
+                .give(
+                    ...certificate().map((one) =>
+                        one.kind === "Certificate"
+                            ? { ...one, spec: { ...(dig(one, "spec") as object), dnsNames: ["*.fletcherlabs.net"] } }
+                            : one,
+                    ),
+                )
+                .settle();
+            expect(conditions(wild.all(lists.certificates)[0], "status")["Ready"]?.message).toContain(
+                "no configured challenge solvers can be used for the challenge of *.fletcherlabs.net",
+            );
+        });
+    });
+
+    test("a certificate that is taken out while its challenge is open leaves nothing, as long as cert-manager runs", async () => {
+        const here = await cluster().settle();
+        const gateway = gatewayIn(here);
+        here.give({ ...gateway, spec: { ...gateway.spec, addresses: [{ type: "IPAddress", value: "192.168.99.9" }] } });
+        await here.settle();
+        await here.give(...certificates()).settle();
+        expect(here.all(lists.challenges)).toHaveLength(3);
+        for (const name of ["sonarr", "jellyfin", "radarr"])
+            here.take("cert-manager.io/v1", "Certificate", "networking", name);
+        await here.settle();
+        expect(here.all(lists.challenges)).toEqual([]);
+    });
+
+    test.each([
+        [
+            "outside every pool",
+            { addresses: [{ type: "IPAddress", value: "192.168.99.9" }] },
+            "AddressNotAssigned",
+            "Gateway waiting for address",
+        ],
+        [
+            "of a kind that Cilium does not take",
+            { addresses: [{ type: "Hostname", value: "a.b" }] },
+            undefined,
+            "Address is not ready",
+        ],
+    ] as [string, object, string | undefined, string][])(
+        "an address %s: not programmed",
+        async (_, change, __, message) => {
+            const here = cluster();
+            const gateway = objects("Gateway")[0] as unknown as Gateway;
+            await here.give({ ...gateway, spec: { ...gateway.spec, ...change } }).settle();
+            expect(conditions(gatewayIn(here), "status")["Programmed"]).toEqual({ status: "False", message });
+        },
+    );
+
+    test("a pool that keeps its ends back does not give the Gateway its first address", async () => {
+        const here = cluster();
+        const pool = objects("CiliumLoadBalancerIPPool")[0] as unknown as { spec: object };
+        await here.give({ ...pool, spec: { ...pool.spec, allowFirstLastIPs: "No" } }).settle();
+        expect(conditions(gatewayIn(here), "status")["Programmed"]).toMatchObject({ status: "False" });
+    });
+
+    test("two listeners for one host, or none that can be served", async () => {
+        const gateway = objects("Gateway")[0] as unknown as Gateway;
+        const [http] = gateway.spec.listeners;
+        const twice = await cluster()
+            .give({ ...gateway, spec: { ...gateway.spec, listeners: [http, { ...http, name: "again" }] } })
+            .settle();
+        expect(listenersOf(twice)).toMatchObject({
+            http: { Conflicted: { status: "True" } },
+            again: { Conflicted: { status: "True" } },
+        });
+        expect(conditions(gatewayIn(twice), "status")).toMatchObject({
+            Accepted: { status: "False", message: "No Accepted Listeners" },
+        });
+        const bare = await cluster()
+            .give({ ...gateway, spec: { ...gateway.spec, listeners: gateway.spec.listeners.slice(1) } })
+            .settle();
+        expect(dig(gatewayIn(bare), "status", "addresses")).toBeUndefined();
+    });
+
+    test("kinds that come after the operator has started are not seen before it starts anew", async () => {
+        const [controller, kinds] = [ciliumGateway(), { [`/apis/${GATEWAY_API}/v1`]: REQUIRED_KINDS.slice(0, 4) }];
+        const here = new PlayedCluster([controller], kinds).give(...platform());
+        await here.settle();
+        const accepted = () =>
+            conditions(here.get(`${GATEWAY_API}/v1`, "GatewayClass", undefined, "cilium"), "status")["Accepted"]
+                ?.status;
+        kinds[`/apis/${GATEWAY_API}/v1`] = REQUIRED_KINDS;
+        await here.settle();
+        expect(accepted()).toBeUndefined();
+        here.give({
+            ...deployment("kube-system", "cilium-operator"),
+            metadata: { name: "cilium-operator", namespace: "kube-system", generation: 2 },
+            status: { observedGeneration: 2, readyReplicas: 1, updatedReplicas: 1 },
+        });
+        await here.settle();
+        expect(accepted()).toBe("True");
+    });
+
+    test("workers have a session with the router; without its settings, or without a node, Cilium says so", async () => {
+        const here = await cluster().settle();
+        const sessions = () =>
+            Object.fromEntries(
+                here
+                    .all(lists.nodeConfigs)
+                    .map((one) => [
+                        one.metadata.name,
+                        dig(one, "status", "bgpInstances", 0, "peers", 0, "peeringState"),
+                    ]),
+            );
+        expect(sessions()).toEqual({ k3s1: "established", k3s2: "established", k3s3: "established" });
+        if (haveCrds) expect(here.all(lists.nodeConfigs).flatMap((one) => crdFaults(one))).toEqual([]);
+        const own = objects("CiliumBGPClusterConfig")[0] as unknown as { spec: object };
+        await here.give({ ...own, spec: { ...own.spec, nodeSelector: { matchLabels: { nobody: "here" } } } }).settle();
+        const said = conditions(here.get("cilium.io/v2", "CiliumBGPClusterConfig", undefined, "pool"), "status");
+        expect(said["cilium.io/NoMatchingNode"]?.status).toBe("True");
+        expect(sessions()).toEqual({});
     });
 });
