@@ -33,6 +33,7 @@ import { loadBalancer } from "../../sandbox/controllers/load-balancer";
 import type { KubeObject, Secret } from "../../sandbox/controllers/objects";
 import { crds } from "../../components/crds";
 import type { PlannedResource } from "../../tools/plan/plan";
+import { routerNotes } from "../../tools/plan/render";
 import type { RenderedObject } from "../../tools/plan/rendered";
 import { planComponent } from "./component-plan";
 import { crdFaults, haveCrds } from "./crd-schema";
@@ -437,6 +438,16 @@ describe("what is planned, by HTTP-01", () => {
             hosts: ["sonarr", "jellyfin", "radarr"].map((host) => `${host}.fletcherlabs.net`),
         });
         expect(routes).toBeUndefined();
+    });
+
+    test("and a plan says it", () => {
+        const { peering, challenges } = planned.said;
+        const text = routerNotes({ ...(peering && { peering }), ...(challenges && { challenges }) }).join("\n");
+        expect(text).toContain("\n     neighbor 192.168.10.21 description k3s1\n");
+        expect(text).toMatch(
+            /Let's Encrypt asks 3 hosts on port 80 before .* your router leads port 80 to 192\.168\.10\.224\./,
+        );
+        expect(routerNotes({})).toEqual([]);
     });
 
     test("custom resources are of their definitions", () => {

@@ -41,7 +41,8 @@ export interface PlannedRecord {
     readonly content: string;
     readonly proxied: boolean;
     readonly access: string;
-    readonly owner: "pulumi" | "external-dns";
+    /** `resolver`: nobody here; a person sets it in the LAN's resolver. */
+    readonly owner: "pulumi" | "external-dns" | "resolver";
 }
 
 export interface Plan {
@@ -59,6 +60,10 @@ export interface Plan {
     readonly routes: NonNullable<StackSummary["routes"]>;
     /** Absent: there is nothing to say. */
     readonly notes?: NonNullable<StackSummary["notes"]>;
+    /** BGP neighbours that a person must set on the router; absent where nobody peers. */
+    readonly peering?: NonNullable<StackSummary["peering"]>;
+    /** Hosts that Let's Encrypt asks for on plain HTTP; absent where names are proven otherwise. */
+    readonly challenges?: NonNullable<StackSummary["challenges"]>;
     readonly volumes: StackSummary["volumes"];
     readonly images: readonly PlannedImage[];
     /** Charts whose project does not support the Kubernetes of the stack's nodes, where both are known. */
@@ -130,11 +135,14 @@ function describe(
         dns: [
             ...dnsTable(resources).map((row) => ({ ...row, owner: "pulumi" as const })),
             ...(summary.dns ?? []).map((row) => ({ ...row, owner: "external-dns" as const })),
+            ...(summary.resolver ?? []).map((row) => ({ ...row, owner: "resolver" as const })),
         ].map((row) => ({ ...row, access: row.proxied || access.get(row.name) === "external" ? "external" : "local" })),
         tunnel: tunnelTable(resources),
         exposures: [...summary.exposures].sort((a, b) => (a.host < b.host ? -1 : 1)),
         routes: summary.routes ?? [],
         ...((summary.notes ?? []).length === 0 ? {} : { notes: summary.notes }),
+        ...(summary.peering === undefined ? {} : { peering: summary.peering }),
+        ...(summary.challenges === undefined ? {} : { challenges: summary.challenges }),
         volumes: [...summary.volumes].sort((a, b) =>
             `${a.workload}${a.mountPath}` < `${b.workload}${b.mountPath}` ? -1 : 1,
         ),

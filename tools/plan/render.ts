@@ -1,4 +1,5 @@
 /** A plan as text: the tree of resources in bootstrap order and the derived tables. */
+import { frrConfiguration } from "../../components/network/router";
 import { table } from "../../lib/table";
 import type { ReleaseImages } from "./chart-images";
 import type { Plan, PlannedResource } from "./plan";
@@ -33,6 +34,7 @@ export function renderPlan(plan: Plan, chartImages: readonly ReleaseImages[]): s
                       plan.routes.map((row) => [row.destination, row.via]),
                   ),
               ]),
+        ...routerNotes(plan),
         ...(plan.notes === undefined ? [] : ["Notes", "", ...plan.notes.map((note) => `- ${note}`), ""]),
         table(
             "Volumes",
@@ -69,6 +71,29 @@ export function renderPlan(plan: Plan, chartImages: readonly ReleaseImages[]): s
                   ),
               ]),
     ].join("\n");
+}
+
+/** What a person must set on the router, the static routes aside. */
+export function routerNotes({ peering, challenges }: Pick<Plan, "peering" | "challenges">): string[] {
+    return [
+        ...(peering === undefined
+            ? []
+            : [
+                  "BGP neighbours for the router, in FRR's words (docs/cilium-gateway.md says where others have them)",
+                  "",
+                  ...frrConfiguration(peering)
+                      .split("\n")
+                      .map((line) => `    ${line}`),
+                  "",
+              ]),
+        ...(challenges === undefined
+            ? []
+            : [
+                  `Let's Encrypt asks ${challenges.hosts.length} hosts on port ${challenges.port} before it gives them a certificate: in public DNS each ` +
+                      `leads to your house, and your router leads port ${challenges.port} to ${challenges.address}. Inside, each leads to ` +
+                      `${challenges.address}, also for cert-manager, which asks first.\n`,
+              ]),
+    ];
 }
 
 /** What a person must type where records alone do not lead to the entrance. */
