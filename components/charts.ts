@@ -82,6 +82,7 @@ export const charts = {
         repository: "oci://ghcr.io/external-secrets/charts",
         version: "v0.6.0",
     },
+    vault: { name: "vault", repository: "https://helm.releases.hashicorp.com", version: "0.34.1" },
     externalDns: {
         name: "external-dns",
         repository: "https://kubernetes-sigs.github.io/external-dns/",

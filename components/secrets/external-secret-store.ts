@@ -2,19 +2,36 @@ import * as k8s from "@pulumi/kubernetes";
 import type * as pulumi from "@pulumi/pulumi";
 import type { SecretArgs, SecretRef, SecretStore } from "./secret-store";
 
+/** Which ClusterSecretStore is asked in a namespace, and by what a value is found there. */
+export interface StorePlace {
+    storeName(namespace: pulumi.Input<string>): pulumi.Input<string | undefined>;
+    /** `remoteRef` of an ExternalSecret. */
+    remoteRef(ref: SecretRef, namespace: pulumi.Input<string>): object;
+}
+
+/** One for all namespaces, which spells names as its own tools do. */
+const onePlace = (store: k8s.apiextensions.CustomResource): StorePlace => ({
+    storeName: () => store.metadata.name,
+    remoteRef: (ref) => ({ key: storeKey(ref) }),
+});
+
 /**
  * Secrets by ExternalSecret: the program names them and never sees a value. A change in the store arrives with the next
  * refresh, and Reloader restarts what reads it. With the ExternalSecret its Secret goes too.
  */
 export class ExternalSecretStore implements SecretStore {
-    /** `place`: the component that has the ClusterSecretStore. */
-    constructor(private readonly place: { readonly store: k8s.apiextensions.CustomResource }) {}
+    readonly #place: StorePlace;
+
+    /** `place`: the component that has the ClusterSecretStore, or a place that differs by namespace. */
+    constructor(place: { readonly store: k8s.apiextensions.CustomResource } | StorePlace) {
+        this.#place = "store" in place ? onePlace(place.store) : place;
+    }
 
     deliver(name: string, args: SecretArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string> {
-        const used = new Set<string>();
+        const used = new Map<string, SecretRef>();
         const value = (ref: SecretRef) => {
             const key = storeKey(ref);
-            used.add(key);
+            used.set(key, ref);
             return `{{ .${key} }}`;
         };
         const data = {
@@ -34,7 +51,7 @@ export class ExternalSecretStore implements SecretStore {
                 },
                 spec: {
                     refreshInterval: "1h",
-                    secretStoreRef: { kind: "ClusterSecretStore", name: this.place.store.metadata.name },
+                    secretStoreRef: { kind: "ClusterSecretStore", name: this.#place.storeName(args.namespace) },
                     target: {
                         name: args.name,
                         creationPolicy: "Owner",
@@ -45,7 +62,10 @@ export class ExternalSecretStore implements SecretStore {
                             data,
                         },
                     },
-                    data: [...used].map((key) => ({ secretKey: key, remoteRef: { key } })),
+                    data: [...used].map(([secretKey, ref]) => ({
+                        secretKey,
+                        remoteRef: this.#place.remoteRef(ref, args.namespace),
+                    })),
                 },
             },
             opts,

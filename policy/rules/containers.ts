@@ -85,6 +85,7 @@ export const chartContainers: Readonly<Record<string, readonly string[]>> = {
         "queryFrontend.resources?",
         "rule.resources?",
     ],
+    vault: ["server.resources"],
     velero: ["resources", "nodeAgent.resources"],
     volsync: ["resources"],
 };

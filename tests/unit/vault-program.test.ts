@@ -1,0 +1,319 @@
+/** The program that initialises, unseals, sets up, saves and restores Vault: the real one, against a Vault that is as strict. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { identityToRecipient, generateIdentity } from "age-encryption";
+import { ROOT } from "../../stacks/stack-file";
+import { VaultWorld } from "./vault-world";
+
+jest.setTimeout(60_000);
+
+const REFS = { media: ["sonarr.apiKey", "radarr.apiKey"], web: ["portfolio"] };
+
+let world: VaultWorld;
+let identity: string;
+let recipient: string;
+const args = (more: object = {}) => ({ recipients: [recipient], refs: REFS, startAnew: false, ...more });
+
+beforeEach(async () => {
+    world = await VaultWorld.open();
+    identity = await generateIdentity();
+    recipient = await identityToRecipient(identity);
+});
+afterEach(() => world.close());
+
+async function ask(method: string, path: string, token?: string, body?: object) {
+    const answer = await fetch(`${world.url(0)}/v1/${path}`, {
+        method,
+        ...(token === undefined ? {} : { headers: { "x-vault-token": token } }),
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    return { status: answer.status, value: text === "" ? {} : (JSON.parse(text) as Record<string, never>) };
+}
+
+async function login(role: string, account: string, namespace = "vault", audience = "vault") {
+    const jwt = world.token(account, namespace, audience);
+    const { status, value } = await ask("POST", "auth/kubernetes/login", undefined, { role, jwt });
+    return { status, token: String((value["auth"] as { client_token?: string } | undefined)?.client_token) };
+}
+
+/** Values as a person writes them. */
+async function write(path: string, data: object) {
+    const { token } = await login("vault-operator", "vault-operator");
+    expect((await ask("POST", `kv/data/${path}`, token, { data })).status).toBe(200);
+}
+
+/** What the operator's computer makes of the ciphertext: the real program. */
+function decrypt(ciphertext: string, key = identity) {
+    return spawnSync(process.execPath, [join(ROOT, "components/secrets/vault/unseal-key/run.cjs")], {
+        input: ciphertext,
+        env: { PATH: process.env["PATH"], HOME: "/nonexistent", SOPS_AGE_KEY: key },
+        encoding: "utf8",
+    });
+}
+
+const unsealedAll = () => [0, 1, 2].every((ordinal) => !world.vault.state(ordinal).sealed);
+const objects = (folder: string) =>
+    [...world.bucket.objects.keys()].filter((key) => key.startsWith(`vault/magi/${folder}`));
+
+describe("the first time", () => {
+    test("it is initialised once, all three are unsealed, and only External Secrets reads a namespace's values", async () => {
+        const { answer, log } = await world.run("setup", args());
+        expect([answer, log]).toEqual([expect.stringMatching(/^done initialised [0-9a-f]{12}$/), expect.anything()]);
+        expect(unsealedAll()).toBe(true);
+        await write("media/sonarr", { apiKey: "s3cret" });
+        const reader = await login("namespace-media", "external-secrets", "external-secrets");
+        expect((await ask("GET", "kv/data/media/sonarr", reader.token)).value).toMatchObject({
+            data: { data: { apiKey: "s3cret" } },
+        });
+        const other = await login("namespace-web", "external-secrets", "external-secrets");
+        expect((await ask("GET", "kv/data/media/sonarr", other.token)).status).toBe(403);
+        expect((await ask("POST", "kv/data/media/sonarr", reader.token, { data: {} })).status).toBe(403);
+        // Another account, namespace or audience is nobody.
+        expect((await login("namespace-media", "default", "external-secrets")).status).toBe(403);
+        expect((await login("namespace-media", "external-secrets", "media")).status).toBe(403);
+        expect((await login("namespace-media", "external-secrets", "external-secrets", "kubernetes")).status).toBe(403);
+        expect(world.vault.audited.some((line) => line.startsWith("GET kv/data/media/sonarr hmac-sha256:"))).toBe(true);
+    });
+
+    test("the second run changes nothing, another plan changes what differs", async () => {
+        await world.run("setup", args());
+        expect((await world.run("setup", args())).answer).toBe("done unchanged");
+        const grown = await world.run("setup", args({ refs: { media: REFS.media, ai: ["llm.key"] } }));
+        expect(grown.answer).toBe("done changed 4");
+        expect(grown.log.split("\n").filter((line) => line.startsWith("set:"))).toEqual([
+            "set: policy namespace-ai",
+            "set: role namespace-ai",
+            "set: role namespace-web removed",
+            "set: policy namespace-web removed",
+        ]);
+        expect((await world.run("setup", args({ refs: { media: REFS.media, ai: ["llm.key"] } }))).answer).toBe(
+            "done unchanged",
+        );
+    });
+
+    test("the key is encrypted to the operator and in no log, answer or argument; no root token is left", async () => {
+        await world.run("setup", args());
+        const key = world.unsealKey() ?? "";
+        expect(key).toHaveLength(44);
+        const [name = ""] = objects("keys").filter((one) => one.endsWith(".age"));
+        const ciphertext = world.bucket.objects.get(name) ?? Buffer.alloc(0);
+        const opened = decrypt(ciphertext.toString("base64"));
+        expect([opened.stderr, opened.stdout]).toEqual(["", key]);
+        // The same in the cluster.
+        expect(Object.values(world.secrets.get("vault-unseal-key-age")?.data ?? {})).toEqual([
+            ciphertext.toString("base64"),
+        ]);
+        await world.run("snapshot", args());
+        expect(world.said).not.toContain(key);
+        expect(world.said).not.toContain("hvs.");
+        expect(world.vault.rootTokens()).toBe(0);
+        expect(world.said).not.toContain("bucket/secret");
+        for (const bytes of world.bucket.objects.values()) expect(bytes.toString("latin1")).not.toContain(key);
+        // Whoever may do everything here may still not read a value, nor another's key the ciphertext.
+        const { token } = await login("vault-setup", "vault-setup");
+        await write("media/sonarr", { apiKey: "s3cret" });
+        expect((await ask("GET", "kv/data/media/sonarr", token)).status).toBe(403);
+        const stranger = decrypt(ciphertext.toString("base64"), await generateIdentity());
+        expect(stranger.status).toBe(1);
+        expect(stranger.stdout).toBe("");
+        expect(stranger.stderr).toContain("opens Vault's unseal key");
+    });
+
+    test("where the key could not be kept nothing is initialised", async () => {
+        world.bucket.broken = 503;
+        const { answer } = await world.run("setup", args());
+        expect(answer).toMatch(/^!the bucket cluster-backups at http.* refuses GET\s+: 503|^!the bucket/);
+        expect(world.vault.state(0)).toEqual({ initialized: false, sealed: true });
+    });
+
+    test("a recipient with a typing error is refused before anything is initialised", async () => {
+        const { answer } = await world.run("setup", args({ recipients: [`${recipient.slice(0, -1)}q`] }));
+        expect(answer).toContain("is no age recipient");
+        expect(world.vault.state(0).initialized).toBe(false);
+    });
+});
+
+describe("after a reboot", () => {
+    test("the keepers open it without a person, and the program does where they did not", async () => {
+        await world.run("setup", args());
+        for (const ordinal of [0, 1, 2]) world.vault.restart(ordinal);
+        expect((await ask("GET", "kv/data/media/sonarr", "hvs.x")).status).toBe(503);
+        world.keepers();
+        expect(unsealedAll()).toBe(true);
+        for (const ordinal of [0, 1, 2]) world.vault.restart(ordinal);
+        expect((await world.run("setup", args())).answer).toBe("done unchanged");
+        expect(unsealedAll()).toBe(true);
+    });
+
+    test("a server with an empty volume joins the others", async () => {
+        await world.run("setup", args());
+        world.vault.wipe(2);
+        expect((await world.run("setup", args())).answer).toBe("done unchanged");
+        expect(unsealedAll()).toBe(true);
+    });
+
+    test("without a majority nothing is answered", async () => {
+        await world.run("setup", args());
+        world.vault.restart(1);
+        world.vault.restart(2);
+        expect((await ask("GET", "sys/mounts", "hvs.x")).status).toBe(500);
+    });
+
+    test("a key that is another Vault's is refused by name", async () => {
+        await world.run("setup", args());
+        for (const ordinal of [0, 1, 2]) world.vault.restart(ordinal);
+        world.secrets.set("vault-unseal-key", {
+            data: { key: Buffer.from(Buffer.alloc(32, 7).toString("base64")).toString("base64") },
+        });
+        const { answer } = await world.run("setup", args());
+        expect(answer).toContain("!still sealed");
+        expect(answer).toContain("another Vault's");
+    });
+});
+
+describe("which values are missing", () => {
+    test("is told by path, never what those are that are there", async () => {
+        await world.run("setup", args());
+        expect((await world.run("check", args())).answer).toBe(
+            "missing 3 media/radarr:apiKey media/sonarr:apiKey web/portfolio:value",
+        );
+        await write("media/sonarr", { other: "x" });
+        await write("media/radarr", { apiKey: "r4darr" });
+        await write("web/portfolio", { value: "p0rt" });
+        expect((await world.run("check", args())).answer).toBe("missing 1 media/sonarr:apiKey");
+        await write("media/sonarr", { apiKey: "s3cret" });
+        expect((await world.run("check", args())).answer).toBe("done");
+        for (const value of ["r4darr", "p0rt", "s3cret"]) expect(world.said).not.toContain(value);
+    });
+});
+
+describe("snapshots", () => {
+    test("go to the bucket, the oldest leave it, and there is never one without its key", async () => {
+        await world.run("setup", args());
+        for (const day of ["01", "02", "03", "04", "05", "06"]) {
+            world.bucket.objects.set(`vault/magi/snapshots/202601${day}T030000Z-0123456789ab.snap`, Buffer.from("old"));
+        }
+        world.bucket.objects.set("vault/magi/snapshots/notes.txt", Buffer.from("a person's"));
+        const { answer, code } = await world.run("snapshot", args({ keep: 3 }));
+        expect(code).toBe(0);
+        expect(answer).toMatch(/^done \d{8}T\d{6}Z-[0-9a-f]{12}\.snap$/);
+        expect(objects("snapshots").sort()).toEqual([
+            "vault/magi/snapshots/20260105T030000Z-0123456789ab.snap",
+            "vault/magi/snapshots/20260106T030000Z-0123456789ab.snap",
+            `vault/magi/snapshots/${answer.slice(5)}`,
+            "vault/magi/snapshots/notes.txt",
+        ]);
+        for (const name of objects("keys")) world.bucket.objects.delete(name);
+        await world.run("snapshot", args());
+        expect(objects("keys").filter((name) => name.endsWith(".age"))).toHaveLength(1);
+    });
+
+    test("a failure shows as one", async () => {
+        await world.run("setup", args());
+        world.bucket.broken = 500;
+        const { answer, code } = await world.run("snapshot", args());
+        expect([answer.startsWith("!"), code]).toEqual([true, 1]);
+    });
+
+    test("another recipient gets the key at the next run", async () => {
+        await world.run("setup", args());
+        const second = await generateIdentity();
+        await world.run("setup", args({ recipients: [recipient, await identityToRecipient(second)] }));
+        const [name = ""] = objects("keys").filter((one) => one.endsWith(".age"));
+        const ciphertext = (world.bucket.objects.get(name) ?? Buffer.alloc(0)).toString("base64");
+        expect(decrypt(ciphertext, second).stdout).toBe(world.unsealKey());
+        expect(decrypt(ciphertext).stdout).toBe(world.unsealKey());
+    });
+});
+
+describe("a rebuild", () => {
+    /** As the command of vault.ts does it. */
+    async function giveKey(answer: string) {
+        const { stdout, stderr } = decrypt(answer.slice("need ".length));
+        expect(stderr).toBe("");
+        world.secrets.set("vault-unseal-key", { data: { key: Buffer.from(stdout).toString("base64") } });
+    }
+
+    test("asks this computer for the key and puts back the newest snapshot before anybody reads", async () => {
+        await world.run("setup", args());
+        await write("media/sonarr", { apiKey: "s3cret" });
+        await world.run("snapshot", args());
+        const key = world.unsealKey() ?? "-";
+        await world.rebuild();
+        const first = await world.run("setup", args());
+        expect(first.answer.startsWith("need ")).toBe(true);
+        expect(Buffer.from(first.answer.slice(5), "base64").toString("latin1")).toContain("age-encryption.org/v1");
+        // Nothing was initialised while it waits for the key.
+        expect(world.vault.state(0).initialized).toBe(false);
+        await giveKey(first.answer);
+        const second = await world.run("setup", args());
+        expect([second.answer, second.log]).toEqual([
+            expect.stringMatching(/^done restored \d{8}T.*\.snap$/),
+            expect.anything(),
+        ]);
+        expect(unsealedAll()).toBe(true);
+        const reader = await login("namespace-media", "external-secrets", "external-secrets");
+        expect((await ask("GET", "kv/data/media/sonarr", reader.token)).value).toMatchObject({
+            data: { data: { apiKey: "s3cret" } },
+        });
+        expect(world.deletedPods).toHaveLength(2);
+        expect(world.said).not.toContain(key);
+        // What was declared in between is set, too.
+        expect((await world.run("setup", args())).answer).toBe("done unchanged");
+    });
+
+    test("volumes that outlived the cluster ask for their key as well", async () => {
+        await world.run("setup", args());
+        for (const ordinal of [0, 1, 2]) world.vault.restart(ordinal);
+        world.secrets.clear();
+        const { answer } = await world.run("setup", args());
+        expect(answer.startsWith("need ")).toBe(true);
+        await giveKey(answer);
+        expect((await world.run("setup", args())).answer).toBe("done unchanged");
+    });
+
+    test("is not begun anew over a snapshot whose key is lost, unless that is said", async () => {
+        await world.run("setup", args());
+        await world.run("snapshot", args());
+        for (const name of objects("keys")) world.bucket.objects.delete(name);
+        await world.rebuild();
+        const refused = await world.run("setup", args());
+        expect(refused.answer).toMatch(
+            /^!the snapshot .* was made under the unseal key [0-9a-f]{12}, and its ciphertext/,
+        );
+        expect(refused.answer).toContain("yes-really-lose-every-secret");
+        expect(world.vault.state(0).initialized).toBe(false);
+        expect((await world.run("setup", args({ startAnew: true }))).answer).toMatch(/^done initialised/);
+        // The old ones stay where they are.
+        expect(objects("snapshots")).toHaveLength(1);
+    });
+
+    test("nor where the bucket does not answer", async () => {
+        await world.run("setup", args());
+        await world.run("snapshot", args());
+        await world.rebuild();
+        world.bucket.broken = 500;
+        expect((await world.run("setup", args())).answer).toMatch(/^!the bucket/);
+        expect(world.vault.state(0).initialized).toBe(false);
+    });
+
+    test("on one server as on three", async () => {
+        await world.close();
+        world = await VaultWorld.open(1);
+        await world.run("setup", args());
+        await write("media/sonarr", { apiKey: "s3cret" });
+        await world.run("snapshot", args());
+        await world.rebuild();
+        await giveKey((await world.run("setup", args())).answer);
+        expect((await world.run("setup", args())).answer).toMatch(/^done restored/);
+    });
+});
+
+describe("what cannot be kept", () => {
+    test("where the cluster takes no Secret, nothing is initialised", async () => {
+        world.refuseSecrets = true;
+        expect((await world.run("setup", args())).answer).toContain("the API server refuses");
+        expect(world.vault.state(0).initialized).toBe(false);
+    });
+});
