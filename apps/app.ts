@@ -16,7 +16,11 @@ import type { SharedLibrary } from "../components/storage/volumes";
 import type { WorkloadArgs } from "../components/workload";
 
 /** What an app does for others: who asks for a role gets every app of the cluster that has it. */
-export type Role = "indexers" | "downloads" | "series" | "films" | "requests" | "plex" | "mqtt";
+export type Role =
+    "indexers" | "downloads" | "series" | "films" | "music" | "adult" | "requests" | "plex" | "mqtt" | "models";
+
+/** Directory of the library, by the role of the app that files into it. */
+export const LIBRARY_FOLDERS = { series: "tv", films: "movies", music: "music", adult: "xxx" } as const;
 
 /** An app as those who ask it see it. */
 export interface Partner {

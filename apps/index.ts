@@ -1,10 +1,14 @@
 /** The catalogue: every app that may stand under `apps:` of a stack. An app is its file and its line here. */
 import type { AnyApp } from "./app";
+import { automatic1111 } from "./ai/automatic1111";
 import { ollama } from "./ai/ollama";
+import { openWebui } from "./ai/open-webui";
 import { homeAssistant } from "./home-automation/home-assistant";
 import { mosquitto } from "./home-automation/mosquitto";
 import { zigbee2mqtt } from "./home-automation/zigbee2mqtt";
+import { bazarr } from "./media/bazarr";
 import { jellyfin } from "./media/jellyfin";
+import { lidarr } from "./media/lidarr";
 import { mediaWiring } from "./media/media-wiring";
 import { overseerr } from "./media/overseerr";
 import { plex } from "./media/plex";
@@ -15,6 +19,7 @@ import { recyclarr } from "./media/recyclarr";
 import { sabnzbd } from "./media/sabnzbd";
 import { sonarr } from "./media/sonarr";
 import { transmission } from "./media/transmission";
+import { whisparr } from "./media/whisparr";
 import { awair } from "./observability/awair";
 import { graphiteExporter } from "./observability/graphite-exporter";
 import { paperless } from "./productivity/paperless";
@@ -25,6 +30,9 @@ export const catalogue: readonly AnyApp[] = [
     plex,
     sonarr,
     radarr,
+    lidarr,
+    whisparr,
+    bazarr,
     prowlarr,
     overseerr,
     transmission,
@@ -38,6 +46,8 @@ export const catalogue: readonly AnyApp[] = [
     zigbee2mqtt,
     homeAssistant,
     ollama,
+    openWebui,
+    automatic1111,
     awair,
     graphiteExporter,
 ];

@@ -38,6 +38,22 @@ const pinned = {
         tag: "6.4.1.10545",
         digest: "sha256:260469d707617f4b5be1cd11a40be7e4889c63c5e7cdbc6a429626dc05863b6b",
     },
+    lidarr: {
+        repository: "ghcr.io/home-operations/lidarr",
+        tag: "3.1.3.4987",
+        digest: "sha256:cd237339c1fef890437e1f5e896cb25e7c0b2abbe71abd1a614122f8aa13f89d",
+    },
+    // Version 3; of version 2 nobody names a digest of a build that is kept. gavinmcfall/home-ops at 048a0c29 (its history).
+    whisparr: {
+        repository: "ghcr.io/hotio/whisparr",
+        tag: "v3-3.0.1.1319",
+        digest: "sha256:771f1e03bbf03856a7d092c69881cf5b98d958182441ab4f066980a45772e557",
+    },
+    bazarr: {
+        repository: "ghcr.io/home-operations/bazarr",
+        tag: "1.6.0",
+        digest: "sha256:cd63bbd0986c93e238eb8b9442604d249f0d4080099b389f822abe2062044417",
+    },
     prowlarr: {
         repository: "ghcr.io/home-operations/prowlarr",
         tag: "2.6.1.5509",
@@ -87,6 +103,17 @@ const pinned = {
         repository: "ollama/ollama",
         tag: "0.32.15",
         digest: "sha256:57d60e686821ea81a7748a3ec8141308c8b8f95b27105713954abf7a6529e700",
+    },
+    openWebui: {
+        repository: "ghcr.io/open-webui/open-webui",
+        tag: "v0.11.0",
+        digest: "sha256:72c0ba641ba75e7aa52655cb242570906ececd09b1140fb736483038a22b3228",
+    },
+    // Tanguille/cluster at f20bed2c (its history). The project's last release; other images of it are older still.
+    automatic1111: {
+        repository: "ghcr.io/gabe565/stable-diffusion/webui",
+        tag: "1.10.1",
+        digest: "sha256:77c4ca5bbcf9512fde16c3681f24a51b54ca8c25f8c88da4154c2b31ec212741",
     },
     // Also what CloudNativePG's plugin runs beside each server, of the version of its chart. Digest: as in the manifests
     // that several public repositories pin, with plugin-barman-cloud v0.13.0.

@@ -1,6 +1,7 @@
 /** The apps that a configuration declares: their part of the schema, what must hold of them, and their building. */
 import { z } from "zod";
 import { catalogue } from "../apps";
+import { LIBRARY_FOLDERS } from "../apps/app";
 import type { AnyApp, App, AppConfig, Asks, Given, Partner, Requests, Role } from "../apps/app";
 import type { PodSecurity } from "../components/cluster/namespaces";
 import type { Expose } from "../components/edge/edge";
@@ -180,6 +181,13 @@ export function appVolumes(
         const caches = (app.caches?.(config as never) ?? []).map((cache) => ({ size: cache, cache: true }));
         return [...data, ...caches].map((volume) => ({ app: app.name, tier: config.tier, ...volume }));
     });
+}
+
+/** Directories of the library that apps file into, besides those of series and films, which every library has. */
+export function appFolders(apps: Apps): string[] {
+    return inCatalogueOrder(apps).flatMap(({ app: { provides } }) =>
+        provides === "music" || provides === "adult" ? [LIBRARY_FOLDERS[provides]] : [],
+    );
 }
 
 /** Workloads with a data volume. */

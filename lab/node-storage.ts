@@ -6,7 +6,7 @@ import { NodeDirectories } from "../components/storage/node-directories";
 import { absolutePath, label, owner } from "../config/fields";
 import type { CrossRule } from "../config/parse";
 import { directoriesApart } from "../config/rules";
-import { appsWithData, type Apps } from "./apps";
+import { appFolders, appsWithData, type Apps } from "./apps";
 
 /** `storage` of a schema. */
 export const nodeStorageKeys = z.strictObject({
@@ -58,6 +58,7 @@ export function nodeDirectories({
         media,
         `${media}/tv`,
         `${media}/movies`,
+        ...appFolders(apps).map((folder) => `${media}/${folder}`),
         torrents,
         `${torrents}/complete`,
         `${torrents}/incomplete`,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { app, block, keyVariable, type Partner } from "../app";
+import { app, block, keyVariable, LIBRARY_FOLDERS, type Partner } from "../app";
 import { images } from "../../components/images";
 import { clusterScript } from "../../components/media/scripts";
 import type { WiredApp, WiringPlan } from "../../components/media/wiring-plan";
@@ -20,28 +20,36 @@ export const mediaWiring = app({
         { role: "downloads", optional: true, apiKey: true },
         { role: "series", optional: true, apiKey: true },
         { role: "films", optional: true, apiKey: true },
+        { role: "music", optional: true, apiKey: true },
+        { role: "adult", optional: true, apiKey: true },
         { role: "requests", optional: true, apiKey: true },
         { role: "plex", optional: true },
     ],
-    impliedBy: ["series", "films"],
+    impliedBy: ["series", "films", "music", "adult"],
     requests: { cpu: "10m", memory: "64Mi" },
     podSecurity: "restricted",
     build: (platform, _config, { main, partners }) => {
         const { namespace, group, cpu, memory, nodes } = main;
         const library = platform.storage.path("media");
         const downloads = platform.storage.path("downloads");
+        const filing = (role: keyof typeof LIBRARY_FOLDERS) =>
+            partners(role).map((one) => ({ ...wired(one), folder: `${library}/${LIBRARY_FOLDERS[role]}` }));
+        const [music, adult] = [filing("music"), filing("adult")];
         const plan: WiringPlan = {
             indexers: partners("indexers").map(wired),
             downloads: partners("downloads").map((one) => ({ ...wired(one), folder: downloads })),
-            series: partners("series").map((one) => ({ ...wired(one), folder: `${library}/tv` })),
-            films: partners("films").map((one) => ({ ...wired(one), folder: `${library}/movies` })),
+            series: filing("series"),
+            films: filing("films"),
+            ...(music.length === 0 ? {} : { music }),
+            ...(adult.length === 0 ? {} : { adult }),
             requests: partners("requests").map(wired),
             plex: partners("plex").map(wired),
         };
-        const keyed = (["indexers", "downloads", "series", "films", "requests"] as const).flatMap((role) =>
-            partners(role).flatMap((one) =>
-                one.apiKey === undefined ? [] : [[keyVariable(one), one.apiKey] as const],
-            ),
+        const keyed = (["indexers", "downloads", "series", "films", "music", "adult", "requests"] as const).flatMap(
+            (role) =>
+                partners(role).flatMap((one) =>
+                    one.apiKey === undefined ? [] : [[keyVariable(one), one.apiKey] as const],
+                ),
         );
         return new ScheduledWorkload(
             "media-wiring",

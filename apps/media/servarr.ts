@@ -1,7 +1,8 @@
-/** What sonarr, radarr and prowlarr have in common: one code base, three names. */
+/** What sonarr, radarr, lidarr, whisparr and prowlarr have in common: one code base, five names. */
 import type { Given } from "../app";
 import type { Image } from "../../components/images";
 import type { Platform } from "../../components/platform";
+import type { Security } from "../../components/pod";
 import { data, scratch, shared, type SharedLibrary, type Volume } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
 
@@ -22,6 +23,10 @@ export interface ServarrArgs {
     storage: string;
     /** Libraries at the paths that the download client and the media server use: no path mapping in the app. */
     libraries?: readonly SharedLibrary[];
+    /** Default: the household's user. */
+    security?: Security;
+    /** The branch that its image is of; default: the one branch that home-operations publishes. */
+    branch?: string;
 }
 
 /** One Servarr application. Settings by environment: https://wiki.servarr.com/sonarr/environment-variables */
@@ -40,14 +45,13 @@ export function servarr(name: string, platform: Platform, args: ServarrArgs, { m
             env: {
                 [`${prefix}__APP__INSTANCENAME`]: name,
                 [`${prefix}__SERVER__PORT`]: String(port),
-                // home-operations publishes this branch only.
-                [`${prefix}__UPDATE__BRANCH`]: "develop",
+                [`${prefix}__UPDATE__BRANCH`]: args.branch ?? "develop",
                 // Somebody else asked for the login already.
                 ...(auth === "forward" ? { [`${prefix}__AUTH__METHOD`]: "External" } : {}),
             },
             volumes: { "/config": data(args.storage), "/tmp": scratch(), ...Object.fromEntries(libraries) },
             health: { http: "/ping" },
-            security: "owner",
+            security: args.security ?? "owner",
             ...(apiKey === undefined ? {} : { secrets: { [`${prefix}__AUTH__APIKEY`]: apiKey } }),
         },
         platform,

@@ -175,15 +175,31 @@ async function entry(app, path, wanted) {
 
 /** The library of a new app. One that has a root folder has a person's choice. */
 async function rootFolder(app) {
-    const folders = await call(app, "GET", "/api/v3/rootfolder");
+    const folders = await call(app, "GET", `${app.api}/rootfolder`);
     if (folders.some(({ path }) => path.replace(/\/$/, "") === app.folder)) return "unchanged";
     if (folders.length > 0) return `left as it is: ${folders.map(({ path }) => path).join(", ")}`;
-    await call(app, "POST", "/api/v3/rootfolder", { path: app.folder });
+    await call(app, "POST", `${app.api}/rootfolder`, { path: app.folder, ...(await app.folderDefaults?.(app)) });
     return "added";
 }
 
+/** Lidarr keeps with each root folder what an artist in it is added with. */
+async function musicDefaults(app) {
+    const [quality] = await call(app, "GET", `${app.api}/qualityprofile`);
+    const [metadata] = await call(app, "GET", `${app.api}/metadataprofile`);
+    if (quality === undefined || metadata === undefined)
+        throw new Error(`${app.name} has no ${quality === undefined ? "quality" : "metadata"} profile; make one`);
+    return {
+        name: "music",
+        defaultQualityProfileId: quality.id,
+        defaultMetadataProfileId: metadata.id,
+        defaultMonitorOption: "all",
+        defaultNewItemMonitorOption: "all",
+        defaultTags: [],
+    };
+}
+
 const downloadClient = (app, client) =>
-    entry(app, "/api/v3/downloadclient", {
+    entry(app, `${app.api}/downloadclient`, {
         name: client.name,
         kind: client.name,
         address: { host: host(client), port: port(client) },
@@ -318,16 +334,22 @@ await Promise.all(apps.map(answering));
 for (const client of plan.downloads.filter(({ name }) => name === "sabnzbd")) {
     await step(`${client.name}: directories`, () => sabnzbdFolders(client));
 }
-for (const app of [...plan.series, ...plan.films]) {
+const { music = [], adult = [] } = plan;
+/** What files downloads: its kind as prowlarr calls it, and the path of its API. */
+const filing = [
+    ...plan.series.map((app) => ({ ...app, kind: "sonarr", api: "/api/v3" })),
+    ...plan.films.map((app) => ({ ...app, kind: "radarr", api: "/api/v3" })),
+    ...music.map((app) => ({ ...app, kind: "lidarr", api: "/api/v1", folderDefaults: musicDefaults })),
+    ...adult.map((app) => ({ ...app, kind: "whisparr", api: "/api/v3" })),
+];
+for (const app of filing) {
     await step(`${app.name}: library ${app.folder}`, () => rootFolder(app));
     for (const client of plan.downloads)
         await step(`${app.name}: download client ${client.name}`, () => downloadClient(app, client));
 }
 for (const indexers of plan.indexers) {
-    for (const app of plan.series)
-        await step(`${indexers.name}: application ${app.name}`, () => application(indexers, app, "sonarr"));
-    for (const app of plan.films)
-        await step(`${indexers.name}: application ${app.name}`, () => application(indexers, app, "radarr"));
+    for (const app of filing)
+        await step(`${indexers.name}: application ${app.name}`, () => application(indexers, app, app.kind));
 }
 for (const overseerr of plan.requests) {
     let waits;

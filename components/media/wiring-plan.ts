@@ -22,6 +22,10 @@ export interface WiringPlan {
     readonly series: readonly WiredFolder[];
     /** Radarr's API; the folder is the library's. */
     readonly films: readonly WiredFolder[];
+    /** Lidarr's API. */
+    readonly music?: readonly WiredFolder[];
+    /** Whisparr's API. */
+    readonly adult?: readonly WiredFolder[];
     /** Overseerr's API. */
     readonly requests: readonly WiredApp[];
     readonly plex: readonly WiredApp[];

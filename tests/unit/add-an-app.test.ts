@@ -72,7 +72,7 @@ function tool(name: string, ...args: string[]): string {
 }
 
 test("one file of some 25 lines, its line in the catalogue, its image, and a line of yaml", () => {
-    expect(path).toBe("apps/media/bazarr.ts");
+    expect(path).toBe("apps/media/tautulli.ts");
     expect(code.trimEnd().split("\n").length).toBeLessThanOrEqual(26);
     expect(lines.map(({ file }) => file)).toEqual([
         "components/images.ts",
@@ -91,7 +91,7 @@ test("the file is formatted, and the whole type-checks", () => {
 test("the plan shows what follows from it", () => {
     const plan = JSON.parse(tool("tsx/dist/cli.mjs", "tools/plan/main.ts", "homelab", "--json")) as Plan;
     const own = plan.resources
-        .filter(({ name }) => name.startsWith("bazarr"))
+        .filter(({ name }) => name.startsWith("tautulli"))
         .map(({ type }) => type.split(":").at(-1));
     expect(own.sort()).toEqual([
         "Deployment",
@@ -103,12 +103,12 @@ test("the plan shows what follows from it", () => {
         "Workload",
     ]);
     expect(plan.exposures).toContainEqual(
-        expect.objectContaining({ host: "bazarr.peterstorm.io", access: "local", address: "192.168.0.240" }),
+        expect.objectContaining({ host: "tautulli.peterstorm.io", access: "local", address: "192.168.0.240" }),
     );
-    expect(plan.dns).toContainEqual(expect.objectContaining({ name: "bazarr.peterstorm.io", type: "A" }));
-    expect(plan.images.filter(({ usedBy }) => usedBy.includes("bazarr"))).toEqual([
+    expect(plan.dns).toContainEqual(expect.objectContaining({ name: "tautulli.peterstorm.io", type: "A" }));
+    expect(plan.images.filter(({ usedBy }) => usedBy.includes("tautulli"))).toEqual([
         expect.objectContaining({ pinned: true }),
     ]);
     const directories = plan.resources.find(({ name }) => name === "node-directories");
-    expect(JSON.stringify(directories?.inputs)).toContain("/var/data/configs/bazarr");
+    expect(JSON.stringify(directories?.inputs)).toContain("/var/data/configs/tautulli");
 }, 60_000);

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { WiringPlan } from "../../components/media/wiring-plan";
 import { appSecrets, appsSchema } from "../../lab/apps";
 import { ROOT } from "../../stacks/stack-file";
@@ -61,6 +61,26 @@ describe("what is planned", () => {
             plex: [{ name: "plex", url: url("plex", 32400) }],
         });
         expect(files["etc-homelab-wire.mjs"]).toBe(readFileSync(join(ROOT, "components/media/wire.mjs"), "utf8"));
+    });
+
+    test("lidarr and whisparr are there too, with their parts of the library (K-APP-07, K-APP-10)", async () => {
+        const { look, platform } = await plan({ lidarr: {}, whisparr: {}, prowlarr: {}, sabnzbd: {} });
+        const files = dig(look.find(":ConfigMap", "media-wiring").inputs, "data") as Record<string, string>;
+        expect(JSON.parse(files["etc-homelab-plan.json"] ?? "")).toMatchObject({
+            series: [],
+            films: [],
+            music: [{ name: "lidarr", key: "LIDARR_API_KEY", folder: "/media/music" }],
+            adult: [{ name: "whisparr", key: "WHISPARR_API_KEY", folder: "/media/xxx" }],
+        });
+        const given = Object.fromEntries(platform.secrets.asked.map(({ name, data }) => [name, data]));
+        expect(given).toMatchObject({
+            lidarr: { LIDARR__AUTH__APIKEY: "lidarr.apiKey" },
+            whisparr: { WHISPARR__AUTH__APIKEY: "whisparr.apiKey" },
+            "media-wiring": { LIDARR_API_KEY: "lidarr.apiKey", WHISPARR_API_KEY: "whisparr.apiKey" },
+        });
+        // Of whisparr there is no image that starts as a user.
+        expect(look.pod("whisparr")["securityContext"]).not.toHaveProperty("runAsUser");
+        expect(look.pod("lidarr")["securityContext"]).toMatchObject({ runAsUser: 1000 });
     });
 
     test("each app starts with the key that the job has", async () => {
@@ -179,6 +199,7 @@ const shown = (entry: Entry): Entry => ({
 class Servarr {
     entries: Entry[] = [];
     rootFolders: { id: number; path: string }[] = [];
+    folderSent: Json = {};
     url = "";
     constructor(
         readonly name: string,
@@ -195,7 +216,8 @@ class Servarr {
         if (path === "/") return [200, "the web page"];
         if (key !== this.key) return [401, { error: "Unauthorized" }];
         const sent = text === "" ? undefined : (JSON.parse(text) as Entry & { path?: string });
-        if (path === "/api/v3/qualityprofile") {
+        if (path === "/api/v1/metadataprofile") return [200, [{ id: 7, name: "Standard" }]];
+        if (path === "/api/v3/qualityprofile" || path === "/api/v1/qualityprofile") {
             return [
                 200,
                 [
@@ -204,8 +226,13 @@ class Servarr {
                 ],
             ];
         }
-        if (path === "/api/v3/rootfolder") {
+        if (path === `${dirname(this.path)}/rootfolder`) {
             if (sent?.path === undefined) return [200, this.rootFolders];
+            // Lidarr's validator; the others do not know the fields.
+            const { name, defaultQualityProfileId, defaultMetadataProfileId } = { ...sent } as Json;
+            if (path.includes("v1") && [name, defaultQualityProfileId, defaultMetadataProfileId].includes(undefined))
+                return [400, [{ errorMessage: "'Name' must not be empty." }]];
+            this.folderSent = { ...sent };
             writes.push(`${this.name} POST ${sent.path}`);
             this.rootFolders.push({ id: this.rootFolders.length + 1, path: sent.path });
             return [201, this.rootFolders.at(-1)];
@@ -323,7 +350,10 @@ async function household() {
         Transmission: { host: "localhost", port: 9091, urlBase: "/transmission/", tvCategory: "tv-sonarr" },
         Sabnzbd: { host: "localhost", port: 8080, apiKey: "", tvCategory: "tv" },
     };
-    const arr = (name: string) => new Servarr(name, `${name}-key`, "/api/v3/downloadclient", kinds, reaches);
+    const arr = (name: string, api = "/api/v3") =>
+        new Servarr(name, `${name}-key`, `${api}/downloadclient`, kinds, reaches);
+    const lidarr = arr("lidarr", "/api/v1");
+    const whisparr = arr("whisparr");
     const sonarr = arr("sonarr");
     const radarr = arr("radarr");
     const application = { prowlarrUrl: "http://localhost:9696", baseUrl: "http://localhost:8989", apiKey: "" };
@@ -331,15 +361,15 @@ async function household() {
         "prowlarr",
         "prowlarr-key",
         "/api/v1/applications",
-        { Sonarr: application, Radarr: application },
+        { Sonarr: application, Radarr: application, Lidarr: application, Whisparr: application },
         (entry) => {
-            const app = [sonarr, radarr].find(({ url }) => url === field(entry, "baseUrl"));
+            const app = [sonarr, radarr, lidarr, whisparr].find(({ url }) => url === field(entry, "baseUrl"));
             if (app === undefined || field(entry, "prowlarrUrl") !== prowlarr.url) return "Unable to connect";
             return field(entry, "apiKey") === app.key ? undefined : `Invalid key ${String(field(entry, "apiKey"))}`;
         },
     );
     const overseerr = new Overseerr("overseerr-key");
-    for (const app of [sabnzbd, sonarr, radarr, prowlarr, overseerr]) await app.start();
+    for (const app of [sabnzbd, sonarr, radarr, lidarr, whisparr, prowlarr, overseerr]) await app.start();
     transmission = await serve(() => [409, "no session id"]);
     const plex = await serve(() => [401, ""]);
     const plan: WiringPlan = {
@@ -353,7 +383,13 @@ async function household() {
         requests: [{ name: "overseerr", url: overseerr.url, key: "OVERSEERR_API_KEY" }],
         plex: [{ name: "plex", url: plex }],
     };
-    return { plan, sonarr, radarr, prowlarr, overseerr, sabnzbd };
+    /** The same house with music and the rest. */
+    const larger: WiringPlan = {
+        ...plan,
+        music: [{ name: "lidarr", url: lidarr.url, key: "LIDARR_API_KEY", folder: "/media/music" }],
+        adult: [{ name: "whisparr", url: whisparr.url, key: "WHISPARR_API_KEY", folder: "/media/xxx" }],
+    };
+    return { plan, larger, sonarr, radarr, lidarr, whisparr, prowlarr, overseerr, sabnzbd };
 }
 
 const KEYS = {
@@ -362,6 +398,8 @@ const KEYS = {
     RADARR_API_KEY: "radarr-key",
     OVERSEERR_API_KEY: "overseerr-key",
     SABNZBD_API_KEY: "sab-key",
+    LIDARR_API_KEY: "lidarr-key",
+    WHISPARR_API_KEY: "whisparr-key",
 };
 
 /** Runs a program of components/media as its container does. */
@@ -425,6 +463,32 @@ describe("the job", () => {
         expect(writes).toEqual([]);
         expect(second.said).not.toMatch(/added|updated|set /);
         for (const key of Object.values(KEYS)) expect(first.said + second.said).not.toContain(key);
+    });
+
+    test("lidarr by its own version of the API, with the profiles that its root folder asks for; whisparr as radarr", async () => {
+        const { larger, lidarr, whisparr, prowlarr } = await household();
+        const first = await wire(larger);
+        expect(first).toMatchObject({ status: 0 });
+        expect(lidarr.rootFolders).toEqual([{ id: 1, path: "/media/music" }]);
+        expect(lidarr.folderSent).toMatchObject({
+            name: "music",
+            defaultQualityProfileId: 1,
+            defaultMetadataProfileId: 7,
+        });
+        expect(whisparr.rootFolders).toEqual([{ id: 1, path: "/media/xxx" }]);
+        expect(whisparr.folderSent).toEqual({ path: "/media/xxx" });
+        for (const { entries } of [lidarr, whisparr]) {
+            expect(entries.map(({ name }) => name)).toEqual(["transmission", "sabnzbd"]);
+        }
+        expect(prowlarr.entries.map(({ name, implementation }) => [name, implementation])).toEqual([
+            ["sonarr", "Sonarr"],
+            ["radarr", "Radarr"],
+            ["lidarr", "Lidarr"],
+            ["whisparr", "Whisparr"],
+        ]);
+        writes = [];
+        expect(await wire(larger)).toMatchObject({ status: 0 });
+        expect(writes).toEqual([]);
     });
 
     test("a person's own entries stay, and what a person entered for the same partner is taken over, not doubled", async () => {

@@ -1,0 +1,76 @@
+import { z } from "zod";
+import { app, gpu, storage, webApp } from "../app";
+import { images } from "../../components/images";
+import { cache, data, scratch } from "../../components/storage/volumes";
+import { Workload } from "../../components/workload";
+import { bytes } from "../../config/fields";
+
+/**
+ * Pictures from words (Stable Diffusion). It asks nobody who they are: whoever reaches it uses it. The project has not moved since
+ * 1.10.1. https://github.com/AUTOMATIC1111/stable-diffusion-webui/wiki/Command-Line-Arguments-and-Settings
+ */
+export const automatic1111 = app({
+    name: "automatic1111",
+    title: "pictures from words",
+    namespace: "ai",
+    group: "apps",
+    config: webApp(
+        { host: "automatic1111", memory: "12Gi" },
+        {
+            /** Size of the volume of the pictures made. */
+            storage: storage("20Gi"),
+            /** Size of the volume of models and of the Python packages that it fetches at its first start. */
+            models: bytes.default("60Gi"),
+            /** True: parts of a model leave the GPU's memory when they are not at work, which others then have; slower. */
+            lowMemory: z.boolean({ error: "true or false" }).default(true),
+            gpu,
+        },
+    ),
+    ports: { http: 7860 },
+    reach: "local",
+    auth: { own: false, forward: { open: [] }, preferred: "forward" },
+    gpu: "needed",
+    keeps: ["automatic1111"],
+    caches: ({ models }) => [models],
+    requests: { cpu: "100m", memory: "2Gi" },
+    podSecurity: "restricted",
+    build: (platform, config, { main }) =>
+        new Workload(
+            "automatic1111",
+            {
+                ...main,
+                image: images.automatic1111,
+                // Not the image's own: that lets everybody who reaches the page install programs into it.
+                command: ["./webui.sh", "--listen", "--data-dir=/data", "--disable-console-progressbars"],
+                args: [
+                    "--api",
+                    "--xformers",
+                    // The one it would fetch is no longer where it looks.
+                    "--no-download-sd-model",
+                    ...(config.lowMemory ? ["--medvram"] : []),
+                ],
+                env: { HOME: "/data/home", NVIDIA_DRIVER_CAPABILITIES: "compute,utility" },
+                volumes: {
+                    "/data": cache(config.models),
+                    "/data/outputs": data(config.storage),
+                    "/app/repositories": scratch("5Gi"),
+                    "/app/tmp": scratch("5Gi"),
+                    "/tmp": scratch("10Gi"),
+                },
+                health: { tcp: true },
+                security: { user: "owner", writableRoot: true },
+                patch: {
+                    container: {
+                        // An hour: at its first start it fetches torch and what belongs to it, several GB.
+                        startupProbe: {
+                            tcpSocket: { port: "http" },
+                            periodSeconds: 10,
+                            timeoutSeconds: 5,
+                            failureThreshold: 360,
+                        },
+                    },
+                },
+            },
+            platform,
+        ),
+});

@@ -1,0 +1,71 @@
+import { app, storage, webApp } from "../app";
+import { images } from "../../components/images";
+import { data, scratch } from "../../components/storage/volumes";
+import type { OidcClient } from "../../components/identity/identity";
+import { Workload } from "../../components/workload";
+
+const DATA = "/app/backend/data";
+
+/** Chat with the cluster's language models. https://docs.openwebui.com/reference/env-configuration */
+export const openWebui = app({
+    name: "open-webui",
+    title: "chat with the language models",
+    namespace: "ai",
+    group: "apps",
+    config: webApp({ host: "openwebui", memory: "2Gi" }, { storage: storage("10Gi") }),
+    ports: { http: 8080 },
+    reach: "local",
+    auth: {
+        own: true,
+        oidc: { redirects: ["/oauth/oidc/callback"] },
+        forward: { open: ["^/api/"] },
+        preferred: "oidc",
+    },
+    asks: [{ role: "models" }],
+    keeps: ["open-webui"],
+    requests: { cpu: "50m", memory: "768Mi" },
+    podSecurity: "restricted",
+    build: (platform, config, { main, partners, oidc }) => {
+        const models = partners("models").map(({ url }) => url);
+        return new Workload(
+            "open-webui",
+            {
+                ...main,
+                image: images.openWebui,
+                env: {
+                    ...(models.length === 1
+                        ? { OLLAMA_BASE_URL: models[0] ?? "" }
+                        : { OLLAMA_BASE_URLS: models.join(";") }),
+                    WEBUI_URL: platform.edge.url(config.host),
+                    // Its sessions outlive a restart with it; it makes one where there is none.
+                    WEBUI_SECRET_KEY_FILE: `${DATA}/.webui_secret_key`,
+                    HOME: DATA,
+                    ...(oidc === undefined ? {} : signIn(oidc)),
+                },
+                ...(oidc === undefined ? {} : { secretEnv: { OAUTH_CLIENT_SECRET: oidc.clientSecret } }),
+                volumes: {
+                    [DATA]: data(config.storage),
+                    // It puts the page's own pictures there at each start.
+                    "/app/backend/open_webui/static": scratch(),
+                    "/tmp": scratch("1Gi"),
+                },
+                health: { http: "/health" },
+                security: "owner",
+            },
+            platform,
+        );
+    },
+});
+
+/** https://docs.openwebui.com/features/auth/sso/ */
+const signIn = ({ clientId, discoveryUrl, scopes }: OidcClient) => ({
+    ENABLE_OAUTH_SIGNUP: "true",
+    // Otherwise it keeps those of its first start in its database.
+    ENABLE_OAUTH_PERSISTENT_CONFIG: "false",
+    OAUTH_CLIENT_ID: clientId,
+    OPENID_PROVIDER_URL: discoveryUrl,
+    OAUTH_PROVIDER_NAME: "the house",
+    OAUTH_SCOPES: scopes.join(" "),
+    // Who may enter is the provider's to say; the first who does is the administrator.
+    DEFAULT_USER_ROLE: "user",
+});

@@ -1,0 +1,132 @@
+/** Language models, chat and pictures: what the pods are told, and the program that fetches models. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FETCH } from "../../apps/ai/ollama";
+import { appRules, appsSchema } from "../../lab/apps";
+import { planComponent } from "./component-plan";
+import { dig, lookInto, type Inputs } from "./planned";
+import { deploy, testPlatform } from "./test-platform";
+
+async function plan(apps: Record<string, unknown>) {
+    const resources = await planComponent(() => deploy(testPlatform({ ai: "baseline" }), apps));
+    return lookInto(() => ({ resources }));
+}
+const env = (container: Inputs) =>
+    Object.fromEntries(
+        (container["env"] as { name: string; value?: string }[]).map(({ name, value }) => [name, value]),
+    );
+
+describe("ollama", () => {
+    test("models by name are fetched through the server, again where its volume is new (K-APP-14)", async () => {
+        const { find, container } = await plan({
+            ollama: { pull: ["llama3.2:3b", "library/qwen3:8b"], loadedModels: 1 },
+        });
+        expect(env(container("ollama"))["OLLAMA_MAX_LOADED_MODELS"]).toBe("1");
+        const job = dig(find(":CronJob", "ollama-models").inputs, "spec");
+        const fetch = dig(job, "jobTemplate", "spec", "template", "spec", "containers", 0) as Inputs;
+        expect(fetch["command"]).toEqual([
+            "bash",
+            "-euo",
+            "pipefail",
+            "-c",
+            FETCH,
+            "fetch",
+            "llama3.2:3b",
+            "library/qwen3:8b",
+        ]);
+        expect(env(fetch)["OLLAMA_HOST"]).toBe("http://ollama.ai.svc.cluster.local:11434");
+        // It uses none itself.
+        expect(JSON.stringify(fetch["resources"])).not.toContain("gpu");
+    });
+
+    test("without the key there is the server alone", async () => {
+        const { all, container } = await plan({ ollama: {} });
+        expect(all(":CronJob")).toEqual([]);
+        expect(env(container("ollama"))).not.toHaveProperty("OLLAMA_MAX_LOADED_MODELS");
+    });
+
+    test.each(["llama3.2", "llama3.2:3b; true", "-a:b", ""])("%j is no model with its tag", (name) => {
+        expect(appsSchema.safeParse({ ollama: { pull: [name] } }).success).toBe(false);
+    });
+
+    /** Runs the program with an ollama that is the given shell script. */
+    function fetched(ollama: string, ...models: string[]) {
+        const folder = mkdtempSync(join(tmpdir(), "ollama-"));
+        try {
+            writeFileSync(join(folder, "ollama"), `#!/bin/sh\necho "$*" >> ${folder}/calls\n${ollama}\n`, {
+                mode: 0o755,
+            });
+            const { status, stdout } = spawnSync("bash", ["-euo", "pipefail", "-c", FETCH, "fetch", ...models], {
+                encoding: "utf8",
+                env: { PATH: `${folder}:${process.env["PATH"] ?? ""}` },
+            });
+            return { status, stdout, calls: readFileSync(join(folder, "calls"), "utf8").trim().split("\n") };
+        } finally {
+            rmSync(folder, { recursive: true });
+        }
+    }
+
+    test("what is there is left as it is, what is missing is fetched", () => {
+        expect(fetched('[ "$*" != "show b:1" ]', "a:1", "b:1")).toEqual({
+            status: 0,
+            stdout: "a:1: there\nb:1: fetched\n",
+            calls: ["list", "show a:1", "show b:1", "pull b:1"],
+        });
+    });
+
+    test("a server that does not answer and a model that cannot be had are failures", () => {
+        expect(fetched("exit 1", "a:1")).toMatchObject({ status: 1, calls: ["list"] });
+        expect(fetched('[ "$1" = list ]', "a:1")).toMatchObject({ status: 1, calls: ["list", "show a:1", "pull a:1"] });
+    });
+});
+
+describe("open-webui", () => {
+    test("speaks to the cluster's ollama, keeps its data and its sessions' key (K-APP-15)", async () => {
+        const { container, find, pod } = await plan({ ollama: {}, "open-webui": {} });
+        expect(env(container("open-webui"))).toMatchObject({
+            OLLAMA_BASE_URL: "http://ollama.ai.svc.cluster.local:11434",
+            WEBUI_URL: "https://openwebui.example.net",
+            WEBUI_SECRET_KEY_FILE: "/app/backend/data/.webui_secret_key",
+        });
+        expect(container("open-webui")["volumeMounts"]).toContainEqual({
+            name: "app-backend-data",
+            mountPath: "/app/backend/data",
+        });
+        expect(find(":PersistentVolumeClaim", "open-webui")).toBeDefined();
+        expect(pod("open-webui")["securityContext"]).toMatchObject({ runAsNonRoot: true });
+    });
+
+    test("without a model there is nothing to chat with", () => {
+        const apps = appsSchema.parse({ "open-webui": {} });
+        const [partners] = appRules(() => {
+            throw new Error("partners are no matter of what the cluster has");
+        });
+        expect(partners?.({ apps } as never)).toMatchObject([
+            { rule: "partner-missing", path: "apps.open-webui", allowed: expect.stringContaining("ollama") as unknown },
+        ]);
+    });
+});
+
+describe("automatic1111", () => {
+    test("has a share of the GPU, leaves memory to the others, and takes no programs from visitors (K-APP-16, K-HW-16)", async () => {
+        const { container, pod } = await plan({ automatic1111: {} });
+        const main = container("automatic1111");
+        expect(dig(main, "resources", "limits", "nvidia.com/gpu")).toBe("1");
+        expect(pod("automatic1111")["runtimeClassName"]).toBe("nvidia");
+        expect(main["command"]).not.toContain("--enable-insecure-extension-access");
+        expect(main["args"]).toContain("--medvram");
+        expect(env(main)["NVIDIA_DRIVER_CAPABILITIES"]).toBe("compute,utility");
+        // Its first start takes longer than any other app's.
+        expect(dig(main, "startupProbe", "failureThreshold")).toBe(360);
+        const mounts = (main["volumeMounts"] as { mountPath: string }[]).map(({ mountPath }) => mountPath);
+        // The pictures are data inside of what can be fetched again.
+        expect(mounts).toEqual(expect.arrayContaining(["/data", "/data/outputs"]));
+    });
+
+    test("with the whole card to itself it is faster", async () => {
+        const { container } = await plan({ automatic1111: { lowMemory: false } });
+        expect(container("automatic1111")["args"]).not.toContain("--medvram");
+    });
+});
