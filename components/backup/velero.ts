@@ -264,12 +264,12 @@ export function veleroValues() {
     };
 }
 
-/** What is needed must answer; what is only written to is told of, and has its alert. */
+/** What is needed must answer; what is only written to is told of, and has its alert. Velero looks each minute: two looks. */
 const READY = `
 looked() { kubectl --namespace ${VELERO_NAMESPACE} get backupstoragelocation "$1" --output="jsonpath=$2"; }
 for location in $LOCATIONS; do
   where=WHERE_$location
-  kubectl --namespace ${VELERO_NAMESPACE} wait backupstoragelocation "$location" --for='jsonpath={.status.phase}=Available' --timeout=180s > /dev/null 2>&1 || {
+  kubectl --namespace ${VELERO_NAMESPACE} wait backupstoragelocation "$location" --for='jsonpath={.status.phase}=Available' --timeout=100s > /dev/null 2>&1 || {
     echo "Velero cannot use its location \${!where}: $(looked "$location" '{.status.phase}') $(looked "$location" '{.status.message}')" >&2
     echo "Look at the endpoint, the bucket, and its two keys in the secrets file (velero.\${location}AccessKey, velero.\${location}SecretKey)." >&2
     [ "$location" != "$NEEDED" ] || exit 1

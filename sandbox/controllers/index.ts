@@ -26,6 +26,7 @@ import { serviceLb } from "./service-lb";
 import { type Stage, stages } from "./stages";
 import { tailnet } from "./tailnet";
 import { tunnels } from "./tunnels";
+import { velero } from "./velero";
 import { volSync } from "./volsync";
 import { volumes } from "./volumes";
 
@@ -82,6 +83,7 @@ export function allControllers({
         envoyGateway,
         istio,
         volSync(kept("restic.json")),
+        velero(kept("velero.json")),
         cloudNativePg(kept("postgres-archives.json")),
         flux(load),
         ...(cloudflare === undefined ? [] : [tunnels(cloudflare, { log }), externalDns(cloudflare, { log })]),

@@ -45,6 +45,7 @@ export interface Deployment extends KubeObject {
             readonly metadata?: { readonly labels?: Record<string, string> };
             readonly spec?: {
                 readonly containers: readonly Container[];
+                readonly initContainers?: readonly Container[];
                 readonly volumes?: readonly { readonly secret?: { readonly secretName: string } }[];
             };
         };

@@ -3,8 +3,6 @@
  * backed up, so that a rebuilt cluster finds it.
  */
 import { createHash } from "node:crypto";
-import { existsSync, statSync } from "node:fs";
-import { openStore, type Store } from "../clouds/store";
 import { destinations, isServed, RESTORED_FROM, snapshotOf, snapshots, type VolumeSnapshot } from "./ceph-volumes";
 import { type Action, collections, type Controller, objectPath, resources, type View } from "./controller";
 import {
@@ -16,6 +14,7 @@ import {
     statusOf,
     timestamp,
 } from "./custom-resources";
+import { outsideStore } from "./outside";
 import { cephBlockPools, cephClusters } from "./rook";
 import {
     type Deployment,
@@ -64,7 +63,7 @@ const WRITTEN = "sandbox/written";
 
 /** @param file where the repositories are kept; absent: in memory. */
 export function volSync(file?: string): Controller {
-    const bucket = repositoriesIn(file);
+    const bucket = outsideStore(file, (): Repositories => ({ repositories: {} }));
     return {
         name: "volsync",
         lists: [
@@ -104,24 +103,6 @@ export function volSync(file?: string): Controller {
                     }),
             ];
         },
-    };
-}
-
-/** A bucket is open to others: what they put into it, by restic's own commands, is there at the next turn. */
-function repositoriesIn(file: string | undefined): () => Store<Repositories> {
-    const start = (): Repositories => ({ repositories: {} });
-    if (file === undefined) {
-        const store = { state: start(), save: () => undefined };
-        return () => store;
-    }
-    const writtenAt = () => (existsSync(file) ? statSync(file).mtimeMs : undefined);
-    let seen = writtenAt();
-    let store = openStore(file, start);
-    return () => {
-        const now = writtenAt();
-        if (now !== seen) store = openStore(file, start);
-        seen = now;
-        return store;
     };
 }
 
