@@ -27,7 +27,7 @@ import {
 } from "../components/storage/longhorn-tiers";
 import { SnapshotController } from "../components/storage/snapshot-controller";
 import type { SharedLibrary } from "../components/storage/volumes";
-import { absolutePath, bytes, domain, ipv4, label, owner, whole } from "../config/fields";
+import { absolutePath, bytes, deviceFile, domain, ipv4, label, owner, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { toBytes } from "../config/quantities";
 import { directoriesApart } from "../config/rules";
@@ -48,6 +48,8 @@ export const longhornNodeKeys = {
             z.strictObject({
                 /** Where it is mounted. */
                 path: absolutePath,
+                /** What is mounted there; said, somebody looks on the machine, before anything is touched, that it is not the system's. */
+                device: deviceFile.optional(),
                 /** Kind of disk; volumes of it have the class `longhorn-<tier>`, those of the tier `standard` the class `longhorn`. */
                 tier: label.default(STANDARD_TIER),
                 /** What it has, with a binary unit: 110 GB are 102Gi. Said of every disk of a tier, the sum of volumes is checked. */
@@ -95,6 +97,8 @@ export interface LonghornConfig {
     readonly nodes: readonly {
         readonly name: string;
         readonly disks: z.output<typeof longhornNodeKeys.disks>;
+        /** Of k3s: a server carries no work where there is an agent. */
+        readonly role?: "server" | "agent";
         /** A node that may be absent. */
         readonly optional?: boolean | undefined;
     }[];
@@ -114,6 +118,18 @@ export const longhornNodes = ({ nodes }: Disks): LonghornNode[] =>
             ...(size === undefined ? {} : { bytes: toBytes(size) }),
         })),
     }));
+
+/** Nodes that Longhorn runs on: those that carry work, and that are always there. */
+const hostsOf = <N extends LonghornConfig["nodes"][number]>(nodes: readonly N[]): N[] => {
+    const agents = nodes.some(({ role }) => role === "agent");
+    return nodes.filter(({ role, optional }) => optional !== true && !(agents && role === "server"));
+};
+
+/** Devices of the disks by node, as far as they are said, for whoever looks at the machines. */
+export const longhornDevices = ({ nodes }: Disks): Record<string, string[]> =>
+    Object.fromEntries(
+        nodes.map(({ name, disks }) => [name, disks.flatMap(({ device }) => (device === undefined ? [] : [device]))]),
+    );
 
 /** Whether there is a disk for it at all. */
 export const hasLonghorn = ({ nodes }: Disks): boolean => nodes.some(({ disks }) => disks.length > 0);
@@ -150,7 +166,7 @@ export interface OtherVolume {
 export function longhornRules<C extends LonghornConfig>(
     others: (config: C) => readonly OtherVolume[] = () => [],
 ): readonly CrossRule<C>[] {
-    return [disksApart, optionalDisks, tierSettings, defaultTierThere, (config) => roomOnTiers(config, others(config))];
+    return [disksApart, disksOfHosts, tierSettings, defaultTierThere, (config) => roomOnTiers(config, others(config))];
 }
 
 /** A disk listed twice, or inside another, is one file system under two names. */
@@ -159,20 +175,23 @@ const disksApart: CrossRule<Disks> = ({ nodes }) =>
         directoriesApart(disks.map(({ path }, disk) => [`nodes.${index}.disks.${disk}.path`, path] as const)),
     );
 
-/** A replica on a machine that comes and goes is rebuilt each time. */
-const optionalDisks: CrossRule<Disks> = ({ nodes }) =>
-    nodes.flatMap(({ name, disks, optional }, index): Fault[] =>
-        optional === true && disks.length > 0
-            ? [
-                  {
-                      rule: "disks-of-optional-node",
-                      path: `nodes.${index}.disks`,
-                      got: show(disks.map(({ path }) => path)),
-                      allowed: `none: ${name} is optional, and replicas must stay where they are`,
-                  },
-              ]
-            : [],
-    );
+/** A replica on a machine that comes and goes is rebuilt each time, and on one without Longhorn it is never made. */
+const disksOfHosts: CrossRule<Disks> = ({ nodes }) =>
+    nodes.flatMap((node, index): Fault[] => {
+        if (node.disks.length === 0 || hostsOf(nodes).includes(node)) return [];
+        const why =
+            node.optional === true
+                ? "is optional, and replicas must stay where they are"
+                : "is a server beside agents, on which Longhorn does not run";
+        return [
+            {
+                rule: "disks-of-node-without-longhorn",
+                path: `nodes.${index}.disks`,
+                got: show(node.disks.map(({ path }) => path)),
+                allowed: `none: ${node.name} ${why}`,
+            },
+        ];
+    });
 
 const tierSettings: CrossRule<LonghornConfig> = (config) => {
     const nodes = longhornNodes(config);
@@ -291,23 +310,19 @@ export interface LonghornStorage {
     readonly longhorn?: Longhorn;
 }
 
-/**
- * Builds it. `hosts`: nodes that pods with volumes run on; absent: all. `backups` goes into ClassStorage as it is, made when
- * the classes are known.
- */
+/** Builds it. `backups` goes into ClassStorage as it is, made when the classes are known. */
 export function longhornStorage(
     lab: Lab,
     config: LonghornConfig,
     platform: {
         readonly cluster: Cluster;
         readonly monitoring: boolean;
-        readonly hosts?: (node: LonghornConfig["nodes"][number]) => boolean;
         readonly nodeSelector?: Readonly<Record<string, string>>;
         readonly backups?: (classes: Pick<LonghornStorage, "volumes" | "longhorn">) => ClassStorageArgs["backups"];
     },
     opts: pulumi.ComponentResourceOptions,
 ): LonghornStorage {
-    const { cluster, monitoring, nodeSelector, hosts = ({ optional }) => optional !== true } = platform;
+    const { cluster, monitoring, nodeSelector } = platform;
     const { storage: said } = config;
     const scratch = new LocalPathStorage(
         SCRATCH_CLASS,
@@ -327,7 +342,7 @@ export function longhornStorage(
                   "longhorn",
                   {
                       cluster,
-                      nodes: longhornNodes({ nodes: config.nodes.filter(hosts) }),
+                      nodes: longhornNodes({ nodes: hostsOf(config.nodes) }),
                       tiers: settingsOf(config),
                       snapshots: new SnapshotController("snapshot-controller", {}, opts),
                       monitoring,

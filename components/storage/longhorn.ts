@@ -5,6 +5,7 @@ import { charts } from "../charts";
 import { clusterCommand, valueAfter } from "../cluster/cluster-command";
 import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
+import { longhornAlerts } from "../monitoring/longhorn-alerts";
 import type { Cluster } from "../platform";
 import { drainScript } from "./drain";
 import { givenDisks, LONGHORN_NAMESPACE, seenDisks } from "./longhorn-disks";
@@ -33,7 +34,7 @@ export interface LonghornArgs {
     tiers?: TierSettings;
     /** Serves CSI snapshots; their CRDs come with it. */
     snapshots: SnapshotController;
-    /** A ServiceMonitor; needs the Prometheus CRDs. */
+    /** A ServiceMonitor and alerts; needs the Prometheus CRDs. */
     monitoring: boolean;
     /** Labels of the nodes that it runs on; absent: every node whose taints it bears. */
     nodeSelector?: Readonly<Record<string, string>>;
@@ -109,6 +110,7 @@ export class Longhorn extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: release },
         );
+        if (args.monitoring) longhornAlerts(`${name}-alerts`, namespace.metadata.name, child);
         const given = givenDisks(`${name}-disks`, disks, { parent: this, dependsOn: registered });
         const served = { parent: this, dependsOn: given };
         const classes = this.tiers.map(
@@ -191,7 +193,7 @@ function farewellScript({ confirmDataLoss }: Pick<LonghornArgs, "confirmDataLoss
 }
 
 const NO_VOLUME_LEFT = `
-left=$(${inNamespace} get volumes.longhorn.io --output=jsonpath='{range .items[?(@.metadata.deletionTimestamp=="")]}{.metadata.name} {end}')
+left=$(${inNamespace} get volumes.longhorn.io --output=jsonpath='{range .items[*]}{.metadata.name} {end}')
 test -z "$left" || {
   echo "Longhorn has volumes that no claim of this cluster is bound to: $left" >&2
   echo "They would be deleted with it. Take what you need out of them and delete them in Longhorn's UI, or set  storage.confirmDataLoss: yes-really-destroy-data  to let them go; then  pulumi destroy  again." >&2
@@ -200,8 +202,9 @@ test -z "$left" || {
 
 /** A webhook without its service would refuse whatever comes next; the class is one that Longhorn makes by itself. */
 const GONE = `
-kubectl wait --for=delete validatingwebhookconfigurations/longhorn-webhook-validator mutatingwebhookconfigurations/longhorn-webhook-mutator --timeout=300s
-kubectl wait --for=delete csidrivers/${LONGHORN_DRIVER} --timeout=300s
+for left in validatingwebhookconfigurations/longhorn-webhook-validator mutatingwebhookconfigurations/longhorn-webhook-mutator csidrivers/${LONGHORN_DRIVER}; do
+  kubectl wait --for=delete "$left" --timeout=300s
+done
 kubectl delete storageclass longhorn-static --ignore-not-found --timeout=60s
 kubectl get crd -o name | { grep -E '\\.longhorn\\.io$' || test $? = 1; } | while read -r crd; do kubectl wait --for=delete "$crd" --timeout=300s; done`.trim();
 

@@ -18,6 +18,8 @@ import { cephBlockPools, cephClusters, type CephCluster, isServing } from "./roo
 import { PROVISIONED_BY, reclaim } from "./volumes";
 
 const RBD = ".rbd.csi.ceph.com";
+/** Drivers whose Deployment is called otherwise than after them. */
+const SNAPSHOTTERS: Readonly<Record<string, string>> = { "driver.longhorn.io": "csi-snapshotter" };
 const SNAPSHOTS = "snapshot.storage.k8s.io";
 export const snapshots = resources(SNAPSHOTS, "v1", "volumesnapshots");
 export const snapshotClasses = resources(SNAPSHOTS, "v1", "volumesnapshotclasses");
@@ -68,7 +70,8 @@ export const cephVolumes: Controller = {
 };
 
 function driverRuns(view: View, driver: string): boolean {
-    return running(view, ({ metadata }) => metadata.name === `${driver}-ctrlplugin`) !== undefined;
+    const deployment = SNAPSHOTTERS[driver] ?? `${driver}-ctrlplugin`;
+    return running(view, ({ metadata }) => metadata.name === deployment) !== undefined;
 }
 
 /** Whether volumes of an RBD class can be made now. */
@@ -133,7 +136,7 @@ function provision(view: View, claim: PersistentVolumeClaim, classes: readonly S
 }
 
 /** The backup that comes with a claim's data source; undefined: none; "missing": the source is not there yet. */
-function dataSource(view: View, claim: PersistentVolumeClaim): string | undefined {
+export function dataSource(view: View, claim: PersistentVolumeClaim): string | undefined {
     const { dataSourceRef: reference } = claim.spec;
     const { namespace = "" } = claim.metadata;
     if (reference === undefined) return undefined;

@@ -19,6 +19,8 @@ import { istio } from "./istio";
 import { ingressStatus } from "./ingress-status";
 import { loadBalancer } from "./load-balancer";
 import { metalLbWebhook } from "./metallb";
+import { longhorn } from "./longhorn";
+import { longhornClaims } from "./longhorn-volumes";
 import { nodes, type NodeSpec } from "./nodes";
 import { type Crd, operators } from "./operators";
 import { rook } from "./rook";
@@ -78,6 +80,8 @@ export function allControllers({
         cephVolumes,
         ciliumBgp,
         ciliumGateway(),
+        longhorn(kept("longhorn-machines.json")),
+        longhornClaims,
         certManager,
         externalSecretsOperator(bitwarden),
         envoyGateway,

@@ -118,6 +118,7 @@ export interface ConfigMap extends KubeObject {
 
 export interface StorageClass extends KubeObject {
     readonly provisioner: string;
+    readonly allowVolumeExpansion?: boolean;
     readonly reclaimPolicy?: string;
     readonly volumeBindingMode?: string;
     readonly parameters?: Readonly<Record<string, string>>;
@@ -133,14 +134,19 @@ export interface PersistentVolumeClaim extends KubeObject {
         readonly dataSourceRef?: { readonly apiGroup?: string; readonly kind: string; readonly name: string };
         readonly resources?: { readonly requests?: { readonly storage?: string } };
     };
-    readonly status?: { readonly phase?: string };
+    readonly status?: { readonly phase?: string; readonly capacity?: { readonly storage?: string } };
 }
 
 export interface PersistentVolume extends KubeObject {
     readonly spec: {
         readonly persistentVolumeReclaimPolicy?: string;
+        readonly capacity?: { readonly storage?: string };
         readonly claimRef?: { readonly uid?: string };
-        readonly csi?: { readonly driver: string; readonly volumeAttributes?: Readonly<Record<string, string>> };
+        readonly csi?: {
+            readonly driver: string;
+            readonly volumeHandle?: string;
+            readonly volumeAttributes?: Readonly<Record<string, string>>;
+        };
     };
     readonly status?: { readonly phase?: string };
 }
@@ -151,6 +157,7 @@ export interface Node extends KubeObject {
         readonly addresses?: readonly { readonly type: string; readonly address: string }[];
         readonly capacity?: Readonly<Record<string, string>>;
         readonly allocatable?: Readonly<Record<string, string>>;
+        readonly volumesInUse?: readonly string[];
     };
 }
 

@@ -17,17 +17,29 @@ export function isPlayed({ metadata, status }: Pod, one: string): boolean {
 
 /** Ends a pod well; its first container has said `message`. */
 export function played(view: View, pod: Pod, message: string): Action[] {
+    return ended(view, pod, message, true);
+}
+
+/** Ends a pod as one whose containers failed. */
+export function failed(view: View, pod: Pod, message: string): Action[] {
+    return ended(view, pod, message, false);
+}
+
+function ended(view: View, pod: Pod, message: string, well: boolean): Action[] {
     const { name, namespace = "" } = pod.metadata;
     const now = timestamp(view.now);
-    const terminated = { exitCode: 0, reason: "Completed", message, startedAt: now, finishedAt: now };
-    const notReady = { status: "False", reason: "PodCompleted", lastTransitionTime: now };
+    const terminated = {
+        ...(well ? { exitCode: 0, reason: "Completed" } : { exitCode: 1, reason: "Error" }),
+        ...{ message, startedAt: now, finishedAt: now },
+    };
+    const notReady = { status: "False", reason: well ? "PodCompleted" : "PodFailed", lastTransitionTime: now };
     return [
         {
             verb: "patch",
             path: `/api/v1/namespaces/${namespace}/pods/${name}/status`,
             body: {
                 status: {
-                    phase: "Succeeded",
+                    phase: well ? "Succeeded" : "Failed",
                     conditions: [
                         { type: "Ready", ...notReady },
                         { type: "ContainersReady", ...notReady },

@@ -128,7 +128,14 @@ describe("tiers", () => {
 
 describe("the rules", () => {
     const schema = z.strictObject({
-        nodes: z.array(z.strictObject({ name: z.string(), optional: z.boolean().optional(), ...longhornNodeKeys })),
+        nodes: z.array(
+            z.strictObject({
+                name: z.string(),
+                role: z.enum(["server", "agent"]).default("agent"),
+                optional: z.boolean().optional(),
+                ...longhornNodeKeys,
+            }),
+        ),
         storage: longhornKeys.prefault({}),
         apps: appsSchema,
     });
@@ -229,9 +236,20 @@ describe("the rules", () => {
         expect(faults({ nodes: [twice] }).map(([rule, path]) => [rule, path])).toEqual([
             ["directories-nested", "nodes.0.disks.1.path"],
         ]);
+        // A server beside agents carries no work; one alone does.
+        const server = { name: "master", role: "server", disks: [{ path: "/mnt/a" }] };
+        const agents = nodes.map((node) => ({ ...node, role: "agent" }));
+        expect(faults({ nodes: [...agents, server] })).toEqual([
+            [
+                "disks-of-node-without-longhorn",
+                "nodes.3.disks",
+                "none: master is a server beside agents, on which Longhorn does not run",
+            ],
+        ]);
+        expect(faults({ nodes: [server] })).toEqual([]);
         const desktop = { name: "desktop", optional: true, disks: [{ path: "/mnt/a" }] };
         expect(faults({ nodes: [...nodes, desktop] }).map(([rule, path]) => [rule, path])).toEqual([
-            ["disks-of-optional-node", "nodes.3.disks"],
+            ["disks-of-node-without-longhorn", "nodes.3.disks"],
         ]);
     });
 
