@@ -185,7 +185,7 @@ function providerOf({ name, host, login }: IdentityClient, { urlOf, secretFile }
                     `goauthentik.io/providers/oauth2/scope-${scope}`,
                 ),
             ),
-            sub_mode: "hashed_user_id",
+            sub_mode: "user_uuid",
             include_claims_in_id_token: true,
         },
     };

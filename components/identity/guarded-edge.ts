@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Backend, Edge, Expose } from "../edge/edge";
-import type { ForwardAuth } from "./identity";
+import type { ForwardAuth, ForwardLogin, IdentityClient } from "./identity";
 
 /**
  * An edge on which a host with `auth: "forward"` leads to the identity provider's proxy, and that on to the workload. The
@@ -11,7 +11,7 @@ export function guardedEdge(edge: Edge, forward: ForwardAuth): Edge {
     return {
         domain: edge.domain,
         url: (host) => edge.url(host),
-        dedicatedService: (address, host) => edge.dedicatedService(address, host),
+        dedicatedService: (...asked) => edge.dedicatedService(...asked),
         expose: (name, expose, backend, opts) =>
             edge.expose(
                 name,
@@ -37,16 +37,25 @@ function behindProxy(expose: Expose, backend: Backend, { client, proxy }: Forwar
                 "it would answer 404. Name it among its clients, where the stack makes it",
         );
     }
-    const { upstream } = found.login;
     const service = pulumi
         .all([proxy.service, backend.service, backend.namespace])
         .apply(([answering, behind, namespace]) => {
-            const url = `http://${behind}.${namespace}.svc.cluster.local:${backend.port}`;
-            if (url === upstream) return answering;
-            throw new pulumi.RunError(
-                `the identity provider leads people who ask for "${expose.host}" to ${upstream}, and ${workload} answers at ${url}; ` +
-                    "name that one among its clients",
-            );
+            const fault = elsewhere(found, { ...backend, service: behind, namespace });
+            if (fault !== undefined) throw new pulumi.RunError(fault);
+            return answering;
         });
     return { workload, namespace: proxy.namespace, service, port: proxy.port };
+}
+
+/** That the proxy would lead to something else than what is exposed; undefined: it does not. */
+export function elsewhere(
+    { host, login: { upstream } }: Pick<IdentityClient, "host"> & { readonly login: ForwardLogin },
+    backend: Backend & { readonly service: string; readonly namespace: string },
+): string | undefined {
+    const { workload, namespace, service, port, tls } = backend;
+    const url = `${tls === undefined ? "http" : "https"}://${service}.${namespace}.svc.cluster.local:${port}`;
+    return url === upstream
+        ? undefined
+        : `the identity provider leads people who ask for "${host}" to ${upstream}, and ${workload} answers at ${url}; ` +
+              "name that one among its clients";
 }

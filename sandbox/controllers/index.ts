@@ -4,6 +4,7 @@ import type { LoopbackCloudflare, LoopbackTailscale } from "../clouds";
 import type { BitwardenAccount } from "../clouds/bitwarden";
 import type { Controller } from "./controller";
 import { readObjects } from "./files";
+import { authentik } from "./authentik";
 import { cephVolumes } from "./ceph-volumes";
 import { certManager } from "./cert-manager";
 import { ciliumBgp } from "./cilium-bgp";
@@ -90,6 +91,7 @@ export function allControllers({
         velero(kept("velero.json")),
         cloudNativePg(kept("postgres-archives.json")),
         flux(load),
+        authentik,
         ...(cloudflare === undefined ? [] : [tunnels(cloudflare, { log }), externalDns(cloudflare, { log })]),
         ...(tailscale === undefined ? [] : [tailnet(tailscale, { log })]),
     ];

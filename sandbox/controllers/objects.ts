@@ -96,6 +96,7 @@ export interface Container {
     readonly args?: readonly string[];
     readonly env?: readonly EnvVar[];
     readonly envFrom?: readonly { readonly prefix?: string; readonly secretRef?: { readonly name: string } }[];
+    readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
 }
 
 export interface Pod extends KubeObject {
@@ -104,6 +105,12 @@ export interface Pod extends KubeObject {
         readonly hostname?: string;
         readonly containers: readonly Container[];
         readonly initContainers?: readonly Container[];
+        readonly volumes?: readonly {
+            readonly name: string;
+            readonly configMap?: { readonly name: string };
+            readonly secret?: { readonly secretName: string };
+            readonly persistentVolumeClaim?: { readonly claimName: string };
+        }[];
     };
     readonly status?: { readonly phase?: string; readonly conditions?: readonly Condition[] };
 }
