@@ -85,6 +85,8 @@ export interface CloudAccounts {
         /** Every value that the stack asks of the project. */
         readonly keys: readonly SecretRef[];
     };
+    /** Vault in the cluster itself: how many servers, and the properties that must be there by path. */
+    readonly vault?: { readonly replicas: number; readonly wanted: Readonly<Record<string, readonly string[]>> };
     readonly doppler?: { readonly project: string; readonly config: string; readonly serviceToken: SecretRef };
 }
 

@@ -36,7 +36,7 @@ export interface RecipeDefinition<C extends LabConfig & { readonly domain: strin
     /** What it takes for itself, accounts aside, for comparison with other clusters. */
     claims(config: C): StackClaim[];
     /** Accounts beside Cloudflare and Tailscale. */
-    clouds?(config: C): Pick<CloudAccounts, "doppler" | "bitwarden">;
+    clouds?(config: C): Pick<CloudAccounts, "doppler" | "bitwarden" | "vault">;
     /** Network of the Services, for a stack that asks for addresses in it; default: whatever the control plane takes. */
     serviceCidr?(config: C): string;
     /** Registers everything, in bootstrap order. Rejects with a `RunError` before the first resource when something is amiss. */

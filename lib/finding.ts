@@ -13,6 +13,7 @@ export const AREAS = [
     "tailscale",
     "doppler",
     "bitwarden",
+    "vault",
 ] as const;
 export type Area = (typeof AREAS)[number];
 

@@ -295,6 +295,7 @@ export class Sandbox {
             // None is simulated, and the real one must not be asked.
             DOPPLER_API_HOST: "",
             BWS_SERVER_URL: "",
+            VAULT_ADDR: "",
         };
     }
 }

@@ -8,6 +8,7 @@ import type { CloudflareFact } from "../../tools/doctor/cloudflare";
 import { judgeCloudflare } from "../../tools/doctor/cloudflare";
 import { judgeCluster, type ClusterFact } from "../../tools/doctor/cluster";
 import { judgeBitwarden, type BitwardenFact } from "../../tools/doctor/bitwarden";
+import { judgeVault, type VaultFact } from "../../tools/doctor/vault";
 import { judgeDoppler, type DopplerFact } from "../../tools/doctor/doppler";
 import type { Finding, Verdict } from "../../lib/finding";
 import { judgeNixos } from "../../bootstrap/nixos/judge";
@@ -137,6 +138,24 @@ const BITWARDEN_FACT: BitwardenFact = {
 };
 const bitwarden = (change: Partial<BitwardenFact> = {}) => judgeBitwarden(BITWARDEN, { ...BITWARDEN_FACT, ...change });
 
+const VAULT_SERVER = { name: "vault-0", initialized: true, sealed: false, active: true };
+const VAULT: VaultFact = {
+    servers: told([
+        VAULT_SERVER,
+        { ...VAULT_SERVER, name: "vault-1", active: false },
+        { ...VAULT_SERVER, name: "vault-2", active: false },
+    ]),
+    snapshot: told("2025-12-31T02:30:07Z"),
+    missing: told({}),
+};
+const vault = (change: Partial<VaultFact> = {}) =>
+    judgeVault(
+        "magi",
+        { replicas: 3, wanted: { "media/sonarr": ["apiKey"], "web/site": ["a", "b"] } },
+        told({ ...VAULT, ...change }),
+        NOW,
+    );
+
 const CLUSTER: ClusterFact = {
     server: "https://192.168.0.28:6443",
     version: "v1.33.4",
@@ -194,6 +213,7 @@ export const healthy: Readonly<Record<string, () => readonly Finding[]>> = {
     tailscale: () => tailscale(),
     doppler: () => doppler(),
     bitwarden: () => bitwarden(),
+    vault: () => vault(),
 };
 
 export const ill: readonly Fixture[] = [
@@ -796,5 +816,88 @@ export const ill: readonly Fixture[] = [
         found: /cannot be listed \(404\)/,
         fix: /let the machine account read the project/,
         findings: () => bitwarden({ names: refused(404) }),
+    },
+    // Vault.
+    {
+        name: "a Vault that nobody initialised",
+        verdict: "failure",
+        check: "servers",
+        found: /none is initialised/,
+        fix: /pulumi up initialises it/,
+        findings: () =>
+            vault({ servers: told([{ ...VAULT_SERVER, initialized: false, sealed: true, active: false }]) }),
+    },
+    {
+        name: "a sealed server",
+        verdict: "failure",
+        check: "servers",
+        found: /sealed: vault-1/,
+        fix: /logs vault-1 --container keeper/,
+        findings: () =>
+            vault({ servers: told([VAULT_SERVER, { ...VAULT_SERVER, name: "vault-1", sealed: true, active: false }]) }),
+    },
+    {
+        name: "a server that has not joined",
+        verdict: "warning",
+        check: "servers",
+        found: /has not joined the others: vault-2/,
+        fix: /keeper/,
+        findings: () =>
+            vault({
+                servers: told([VAULT_SERVER, { ...VAULT_SERVER, name: "vault-2", initialized: false, active: false }]),
+            }),
+    },
+    {
+        name: "a server that is not there",
+        verdict: "warning",
+        check: "servers",
+        found: /2 of 3 are there/,
+        fix: /get pods,pvc/,
+        findings: () => vault({ servers: told([VAULT_SERVER, { ...VAULT_SERVER, name: "vault-1", active: false }]) }),
+    },
+    {
+        name: "no leader",
+        verdict: "failure",
+        check: "leader",
+        found: /nobody leads/,
+        fix: /docs\/vault\.md/,
+        findings: () =>
+            vault({
+                servers: told(
+                    ["vault-0", "vault-1", "vault-2"].map((name) => ({ ...VAULT_SERVER, name, active: false })),
+                ),
+            }),
+    },
+    {
+        name: "an old snapshot",
+        verdict: "failure",
+        check: "snapshot",
+        found: /the last is of 2025-12-28T02:30:07Z, 3 days ago/,
+        fix: /create job --from=cronjob\/vault-snapshot/,
+        findings: () => vault({ snapshot: told("2025-12-28T02:30:07Z") }),
+    },
+    {
+        name: "no snapshot yet",
+        verdict: "warning",
+        check: "snapshot",
+        found: /none has been made yet/,
+        fix: /create job/,
+        findings: () => vault({ snapshot: told("") }),
+    },
+    {
+        name: "values that Vault lacks",
+        verdict: "failure",
+        check: "values",
+        found: /missing: media\/sonarr \(apiKey\); web\/site \(b\)/,
+        fix: /npm run vault -- magi --put media\/sonarr --property apiKey\nnpm run vault -- magi --put web\/site --property b$/,
+        findings: () => vault({ missing: told({ "media/sonarr": ["apiKey"], "web/site": ["b"] }) }),
+    },
+    {
+        name: "a Vault that nobody can ask",
+        verdict: "warning",
+        check: "values",
+        found: /nobody could be asked which are there \(503/,
+        fix: /pulumi up asks in the cluster/,
+        findings: () => vault({ missing: refused(503) }),
     },
 ];

@@ -15,6 +15,7 @@ import { judgeBitwarden, lookAtBitwarden } from "./bitwarden";
 import { judgeClusterKey, judgeSecretsFile, lookAtSecretsFile, sopsRules, type ClusterKey } from "./secrets";
 import { judgeState } from "./state";
 import { judgeTailscale, lookAtTailscale } from "./tailscale";
+import { judgeVault, lookAtVault } from "./vault";
 import { judgeNode, judgePlugins, judgeTool, lookAtPlugins, lookAtTool, toolWishes } from "./tools";
 
 export interface Surroundings {
@@ -54,6 +55,11 @@ export async function examine(name: string, value: unknown, around: Surroundings
             ),
         ),
         ...clouds(stack, cloudNeeds(plan), secrets, around),
+        area("vault", async () => {
+            const { vault } = stack.clouds;
+            if (vault === undefined) return [];
+            return judgeVault(name, vault, await lookAtVault(vault, await kubeconfig, around.env, around.timeout));
+        }),
     ]);
     return inOrder(findings.flat());
 }

@@ -68,7 +68,7 @@ export const VAULT_ACCOUNTS = {
     /** Reads which values are there, never what they are. */
     look: "vault-look",
     snapshot: "vault-snapshot",
-    /** A person's: writes values. */
+    /** A person's: writes values. With the unseal key beside it, whoever has it may rekey and make a root token. */
     operator: "vault-operator",
 } as const;
 
@@ -126,7 +126,8 @@ export function vaultPlan({ replicas, recipients, snapshots, refs, startAnew }: 
                 rule(`${VAULT_MOUNT}/undelete/*`, "update") +
                 rule("sys/storage/raft/configuration", "read") +
                 rule("sys/generate-root/attempt", "read", "update", "delete", "sudo") +
-                rule("sys/generate-root/update", "update", "sudo"),
+                rule("sys/generate-root/update", "update", "sudo") +
+                rule("sys/rekey/*", "create", "read", "update", "delete", "sudo"),
             ...Object.fromEntries(
                 namespaces.map((namespace) => [
                     namespacePolicy(namespace),

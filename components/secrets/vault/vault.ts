@@ -349,7 +349,7 @@ case "$answer" in
     shift
     for place; do
       for property in $(printf '%s' "\${place#*:}" | tr ',' ' '); do
-        echo "  npm run vault -- put $STACK \${place%%:*} $property" >&2
+        echo "  npm run vault -- $STACK --put \${place%%:*} --property $property" >&2
       done
     done
     exit 1
