@@ -92,6 +92,11 @@ export const charts = {
     istioBase: { name: "base", repository: "https://istio-release.storage.googleapis.com/charts", version: "1.30.3" },
     istiod: { name: "istiod", repository: "https://istio-release.storage.googleapis.com/charts", version: "1.30.3" },
     metalLb: { name: "metallb", repository: "https://metallb.github.io/metallb", version: "0.16.1" },
+    haproxyIngress: {
+        name: "haproxy-ingress",
+        repository: "https://haproxy-ingress.github.io/charts",
+        version: "0.16.1",
+    },
     istioGateway: {
         name: "gateway",
         repository: "https://istio-release.storage.googleapis.com/charts",

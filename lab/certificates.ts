@@ -2,7 +2,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import type { CertManager } from "../components/edge/cert-manager";
-import { LetsEncrypt } from "../components/edge/lets-encrypt";
+import { LetsEncrypt, type LetsEncryptArgs } from "../components/edge/lets-encrypt";
 import { SelfSigned } from "../components/edge/self-signed";
 import type { WorkloadHost } from "../components/platform";
 
@@ -29,11 +29,18 @@ export function domainCertificate(
     args: Pick<WorkloadHost, "cluster" | "secrets"> & {
         readonly operator: CertManager;
         readonly namespace: pulumi.Input<string>;
+        /** See `LetsEncryptArgs`. */
+        readonly issuers?: LetsEncryptArgs["issuers"];
     },
     opts: pulumi.ComponentResourceOptions,
 ): LetsEncrypt | SelfSigned {
-    const { cluster, secrets, operator, namespace } = args;
+    const { cluster, secrets, operator, namespace, issuers } = args;
+    const both = issuers === undefined ? {} : { issuers };
     return certificates === undefined
         ? new SelfSigned("certificates", { operator, domain, namespace }, opts)
-        : new LetsEncrypt("certificates", { cluster, operator, domain, ...certificates, namespace, secrets }, opts);
+        : new LetsEncrypt(
+              "certificates",
+              { cluster, operator, domain, ...certificates, ...both, namespace, secrets },
+              opts,
+          );
 }

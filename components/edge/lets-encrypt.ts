@@ -5,14 +5,25 @@ import type { Cluster } from "../platform";
 import type { SecretStore } from "../secrets/secret-store";
 import type { CertManager } from "./cert-manager";
 
+/** `staging` has no rate limits, and no browser trusts it. */
+export type LetsEncryptServer = "production" | "staging";
+
+/** ClusterIssuers where both directories have one, as seed 004 (TLS) calls them. */
+export const BOTH_ISSUERS: Readonly<Record<LetsEncryptServer, string>> = {
+    production: "letsencrypt-prod",
+    staging: "letsencrypt-staging",
+};
+
 export interface LetsEncryptArgs {
     cluster: Pick<Cluster, "kubeconfig">;
     operator: CertManager;
     domain: string;
     /** Contact for Let's Encrypt. */
     email: string;
-    /** `staging` has no rate limits, and no browser trusts it. */
-    server: "production" | "staging";
+    /** Of the certificate here. */
+    server: LetsEncryptServer;
+    /** Names of two ClusterIssuers, for certificates besides; absent: there is that of `server`, called after it. */
+    issuers?: Readonly<Record<LetsEncryptServer, string>>;
     /** Namespace of the gateway that serves the certificate. */
     namespace: pulumi.Input<string>;
     secrets: SecretStore;
@@ -89,28 +100,31 @@ export class LetsEncrypt extends pulumi.ComponentResource {
  */
 export function letsEncryptIssuer(
     name: string,
-    { cluster, email, server }: Pick<LetsEncryptArgs, "cluster" | "email" | "server">,
+    { cluster, email, server, issuers }: Pick<LetsEncryptArgs, "cluster" | "email" | "server" | "issuers">,
     solver: pulumi.Inputs,
     opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource },
 ) {
-    const issuerName = `letsencrypt-${server}`;
-    const issuer = new k8s.apiextensions.CustomResource(
-        `${name}-issuer`,
-        {
-            apiVersion: "cert-manager.io/v1",
-            kind: "ClusterIssuer",
-            metadata: { name: issuerName, annotations: { "pulumi.com/waitFor": "condition=Ready" } },
-            spec: {
-                acme: {
-                    email,
-                    server: DIRECTORIES[server],
-                    privateKeySecretRef: { name: `${issuerName}-account` },
-                    solvers: [solver],
+    const issuer = (resource: string, directory: LetsEncryptServer) => {
+        const issuerName = issuers?.[directory] ?? `letsencrypt-${directory}`;
+        return new k8s.apiextensions.CustomResource(
+            resource,
+            {
+                apiVersion: "cert-manager.io/v1",
+                kind: "ClusterIssuer",
+                metadata: { name: issuerName, annotations: { "pulumi.com/waitFor": "condition=Ready" } },
+                spec: {
+                    acme: {
+                        email,
+                        server: DIRECTORIES[directory],
+                        privateKeySecretRef: { name: `${issuerName}-account` },
+                        solvers: [solver],
+                    },
                 },
             },
-        },
-        opts,
-    );
+            opts,
+        );
+    };
+    const other = server === "production" ? "staging" : "production";
     const challengesGone = clusterCommand(
         `${name}-challenges-gone`,
         cluster,
@@ -118,7 +132,14 @@ export function letsEncryptIssuer(
             create: "kubectl get --raw /apis/acme.cert-manager.io/v1 > /dev/null",
             delete: "kubectl wait challenges.acme.cert-manager.io --all --all-namespaces --for=delete --timeout=180s",
         },
-        { parent: opts.parent, dependsOn: issuer },
+        {
+            parent: opts.parent,
+            dependsOn: [
+                issuer(`${name}-issuer`, server),
+                ...(issuers === undefined ? [] : [issuer(`${name}-${other}-issuer`, other)]),
+            ],
+        },
     );
-    return { ref: { group: "cert-manager.io", kind: "ClusterIssuer", name: issuerName }, challengesGone };
+    const ref = { group: "cert-manager.io", kind: "ClusterIssuer", name: issuers?.[server] ?? `letsencrypt-${server}` };
+    return { ref, challengesGone };
 }

@@ -43,6 +43,12 @@ export const chartContainers: Readonly<Record<string, readonly string[]>> = {
     "gateway-helm": ["deployment.envoyGateway.resources", "certgen.job.resources"],
     grafana: ["resources", "sidecar.resources", "initChownData.resources?", "testFramework.resources"],
     // The plugin is the operator's to run, and that gives it its limits.
+    "haproxy-ingress": [
+        "controller.resources",
+        "controller.haproxy.resources?",
+        "controller.logs.resources?",
+        "defaultBackend.resources?",
+    ],
     "intel-device-plugins-gpu": [],
     "intel-device-plugins-operator": ["resources"],
     "local-path-provisioner": ["resources", "helperPod.resources"],

@@ -17,6 +17,7 @@ import { flux } from "./flux";
 import { gpus, k3sRuntimeClasses } from "./gpus";
 import { intelGpus } from "./intel-gpus";
 import { istio } from "./istio";
+import { haproxyIngress } from "./haproxy-ingress";
 import { ingressStatus } from "./ingress-status";
 import { loadBalancer } from "./load-balancer";
 import { metalLbWebhook } from "./metallb";
@@ -76,6 +77,7 @@ export function allControllers({
         metalLbWebhook(),
         nodePorts ? serviceLb : loadBalancer,
         ingressStatus,
+        haproxyIngress,
         volumes(),
         rook(kept("ceph-machines.json")),
         cephVolumes,

@@ -1,0 +1,89 @@
+/** The ways into a cluster with HAProxy at one address of a load balancer: certificate, tunnel, controller with its classes. */
+import type * as pulumi from "@pulumi/pulumi";
+import type { CertManager } from "../components/edge/cert-manager";
+import { composeEdge } from "../components/edge/edge";
+import { HAPROXY, HaproxyIngress, haproxyOrigin } from "../components/edge/haproxy";
+import { haproxyRoutes, type HaproxyRoutesArgs } from "../components/edge/haproxy-routes";
+import { BOTH_ISSUERS } from "../components/edge/lets-encrypt";
+import type { LoadBalancer } from "../components/network/load-balancer";
+import type { WorkloadHost } from "../components/platform";
+import { ipv4 } from "../config/fields";
+import type { Accounts } from "./accounts";
+import { certificateServer, domainCertificate, type CertificateConfig } from "./certificates";
+import { cloudflareTunnel } from "./cloudflare";
+import type { Lab } from "./lab";
+
+/** Keys of a schema's `network`, beside those of the pool. */
+export const haproxyKeys = {
+    /** Address of both classes, to which every local host resolves; default: the pool's first. */
+    ingressAddress: ipv4,
+};
+
+/** Namespace of controller and connector; a recipe declares it, `restricted`. */
+export const HAPROXY_NAMESPACE = HAPROXY.namespace;
+
+/** What of a configuration concerns the ways in. */
+export interface HaproxyWaysConfig extends Accounts, CertificateConfig {
+    readonly network: { readonly ingressAddress: string };
+}
+
+export interface HaproxyWaysArgs {
+    readonly host: WorkloadHost;
+    readonly certManager: CertManager;
+    /** Who gives the address, such as MetalLB; the ingress is made after it. */
+    readonly addresses: pulumi.ComponentResource & { readonly loadBalancer: LoadBalancer };
+    /** Nodes that pods may run on. */
+    readonly nodes: number;
+    /** Host labels with a certificate of their own. It needs the ClusterIssuers, and so `certificates`. */
+    readonly ownCertificates?: HaproxyRoutesArgs["issuers"];
+    /** What everything stands on. */
+    readonly core: readonly pulumi.ComponentResource[];
+}
+
+/** Builds them, with both ClusterIssuers where Let's Encrypt signs. */
+export function haproxyWays(lab: Lab, config: HaproxyWaysConfig, args: HaproxyWaysArgs) {
+    const { host, certManager, addresses, nodes, core } = args;
+    const { cluster, namespaces, secrets } = host;
+    const { domain, network } = config;
+    const server = certificateServer(config);
+    const afterCore = lab.after(...core);
+    const namespace = namespaces.name(HAPROXY_NAMESPACE);
+    const certificate = domainCertificate(
+        config,
+        { cluster, secrets, operator: certManager, namespace, issuers: BOTH_ISSUERS },
+        afterCore,
+    );
+    const tunnel = cloudflareTunnel(
+        lab,
+        config.cloudflare,
+        "Cloudflare tunnel",
+        { host, namespace: HAPROXY_NAMESPACE, origin: haproxyOrigin(domain, server) },
+        afterCore,
+    );
+    const { loadBalancer } = addresses;
+    const address = network.ingressAddress;
+    const haproxy = lab.stage(
+        "HAProxy",
+        new HaproxyIngress(
+            "haproxy-ingress",
+            { cluster, namespace, loadBalancer, address, certificate: certificate.secretName, server, nodes },
+            lab.after(...core, addresses, certificate),
+        ),
+    );
+    const issuers = Object.fromEntries(
+        // An authority of the cluster's own signs the domain's certificate, and no other.
+        Object.entries(config.certificates === undefined ? {} : (args.ownCertificates ?? {})).map(([label, issuer]) => [
+            `${label}.${domain}`,
+            issuer,
+        ]),
+    );
+    const edge = composeEdge({
+        domain,
+        exposures: lab.exposures,
+        loadBalancer,
+        routes: haproxyRoutes({ haproxy, address, issuers }),
+        // Records are this program's own.
+        names: { tunnel: tunnel !== undefined },
+    });
+    return { edge, haproxy, tunnel };
+}
