@@ -1,0 +1,150 @@
+/** Machines outside the cluster that it knows by a name: their part of the schema, rules, secrets and claims. */
+import { z } from "zod";
+import { Bridges, bridgeUrl, type Bridge } from "../components/edge/bridges";
+import type { PodSecurity } from "../components/cluster/namespaces";
+import type { SecretRef } from "../components/secrets/secret-store";
+import { cidrRange, contains, type AddressRange } from "../components/network/addresses";
+import { domain, ipv4, label, port } from "../config/fields";
+import { show, type Fault } from "../config/parse";
+import type { Claim } from "../config/rules";
+import type { Lab } from "./lab";
+import type { WorkloadHost } from "../components/platform";
+import type * as pulumi from "@pulumi/pulumi";
+
+/** `bridges` of a schema, by the name of the Service. */
+export const bridgeKeys = z
+    .record(
+        label,
+        z.strictObject({
+            /** Of the machine; outside the cluster's own networks and pool. */
+            address: ipv4,
+            port,
+            /** What the machine speaks there; people come in by https whatever this says. */
+            scheme: z.enum(["http", "https"], { error: "http or https" }).default("http"),
+            namespace: label.default("other"),
+            /** Host label at the edge; absent: for the cluster alone. */
+            host: label.optional(),
+            access: z.enum(["local", "external"], { error: "local or external" }).default("local"),
+            /**
+             * For https: the name in the machine's certificate, whose authority stands in the store as
+             * `bridges.<name>.caCertificate`; absent: any certificate is taken.
+             */
+            serverName: domain.optional(),
+        }),
+    )
+    .default({});
+
+export type BridgesConfig = z.output<typeof bridgeKeys>;
+
+/** Where the store keeps the authority of a machine's certificate, PEM. */
+const authorityRef = (name: string): SecretRef => `bridges.${name}.caCertificate`;
+
+/** Addresses that the API server takes in no EndpointSlice: ValidateNonSpecialIP of Kubernetes. */
+const NO_ENDPOINTS = ["0.0.0.0/32", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/24"];
+
+const bridge = (name: string, { serverName, ...what }: BridgesConfig[string]): Bridge => ({
+    ...what,
+    ...(serverName === undefined ? {} : { verify: { authority: authorityRef(name), serverName } }),
+});
+
+/** Values that the store must have. */
+export const bridgeSecrets = (bridges: BridgesConfig): SecretRef[] =>
+    Object.entries(bridges).flatMap(([name, { serverName }]) => (serverName === undefined ? [] : [authorityRef(name)]));
+
+/** Their namespaces, for `Namespaces`: nothing of a bridge runs there. */
+export const bridgeNamespaces = (bridges: BridgesConfig): Readonly<Record<string, PodSecurity>> =>
+    Object.fromEntries(Object.values(bridges).map(({ namespace }) => [namespace, "restricted" as const]));
+
+/** Host labels with their places. */
+export const bridgeHosts = (bridges: BridgesConfig): Claim[] =>
+    Object.entries(bridges).flatMap(([name, { host }]): Claim[] =>
+        host === undefined ? [] : [[`bridges.${name}.host`, host]],
+    );
+
+/** What else has a place in the cluster. */
+export interface BridgeSurroundings {
+    /** Networks of pods and Services, with their places. */
+    readonly networks: readonly Claim[];
+    /** Addresses of the load balancer. */
+    readonly pool: { readonly path: string; readonly range: AddressRange };
+    /** Services that apps make, `namespace/name`, with their places. */
+    readonly services: readonly Claim[];
+}
+
+export function bridgeFaults(bridges: BridgesConfig, { networks, pool, services }: BridgeSurroundings): Fault[] {
+    return Object.entries(bridges).flatMap(([name, { address, namespace, scheme, serverName }]): Fault[] => {
+        const path = `bridges.${name}`;
+        const fault = (key: string, rule: string, got: string, allowed: string): Fault => ({
+            rule,
+            path: `${path}.${key}`,
+            got: show(got),
+            allowed,
+        });
+        const inside = [
+            ...networks.filter(([, network]) => contains(cidrRange(network), address)),
+            ...(contains(pool.range, address) ? [[pool.path, `${pool.range.first}-${pool.range.last}`] as const] : []),
+        ];
+        const unreachable = NO_ENDPOINTS.find((network) => contains(cidrRange(network), address));
+        const rival = services.find(([, service]) => service === `${namespace}/${name}`);
+        return [
+            ...inside.map(([where, network]) =>
+                fault(
+                    "address",
+                    "bridge-into-cluster",
+                    address,
+                    `a machine outside the cluster, so not in ${where} (${network})`,
+                ),
+            ),
+            ...(unreachable === undefined
+                ? []
+                : [
+                      fault(
+                          "address",
+                          "bridge-address",
+                          address,
+                          `an address that Kubernetes lets a Service lead to, so not in ${unreachable}`,
+                      ),
+                  ]),
+            ...(rival === undefined
+                ? []
+                : [
+                      {
+                          rule: "bridge-name-taken",
+                          path,
+                          got: show(name),
+                          allowed: `a name of its own in ${namespace}; ${rival[0]} has this one`,
+                      },
+                  ]),
+            ...(serverName !== undefined && scheme === "http"
+                ? [fault("serverName", "bridge-verify-http", serverName, "serverName only with scheme: https")]
+                : []),
+        ];
+    });
+}
+
+/** URLs that must lead over a bridge where they name a Service of the cluster: `http://minio-api.other.svc.cluster.local:9000`. */
+export function bridgedUrls(urls: readonly Claim[], bridges: BridgesConfig): Fault[] {
+    const known = Object.entries(bridges).map(([name, what]) => bridgeUrl(name, what));
+    return urls
+        .filter(([, url]) => new URL(url).hostname.endsWith(".svc.cluster.local"))
+        .filter(([, url]) => !known.some((one) => new URL(one).origin === new URL(url).origin))
+        .map(([path, url]) => ({
+            rule: "bridge-missing",
+            path,
+            got: show(url),
+            allowed: `the URL of a bridge${known.length === 0 ? ", and there are none: say them under bridges" : `: ${known.join(", ")}`}`,
+        }));
+}
+
+/** Builds the Services: before whatever backs up through one. Their routes come once there is an edge: `Bridges.expose`. */
+export function clusterBridges(
+    lab: Lab,
+    bridges: BridgesConfig,
+    { namespaces }: Pick<WorkloadHost, "namespaces">,
+    opts: pulumi.ComponentResourceOptions,
+): Bridges | undefined {
+    const named = Object.entries(bridges).map(([name, what]) => [name, bridge(name, what)] as const);
+    return named.length === 0
+        ? undefined
+        : lab.stage("bridges", new Bridges("bridges", { bridges: Object.fromEntries(named), namespaces }, opts));
+}
