@@ -10,7 +10,8 @@ export function holdsData(type: string, name: string, props: Readonly<Record<str
         case "kubernetes:core/v1:PersistentVolumeClaim":
             return !name.endsWith("-cache");
         case "kubernetes:helm.sh/v3:Release":
-            return typeof props["chart"] === "string" && props["chart"].endsWith("rook-ceph-cluster");
+            // Longhorn's own uninstaller deletes every volume.
+            return typeof props["chart"] === "string" && /(^|\/)(rook-ceph-cluster|longhorn)$/.test(props["chart"]);
         default:
             return false;
     }

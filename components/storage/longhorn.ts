@@ -187,7 +187,8 @@ function farewellScript({ confirmDataLoss }: Pick<LonghornArgs, "confirmDataLoss
     return [
         drainScript("volumesnapshotcontents", `.spec.driver=="${LONGHORN_DRIVER}"`),
         drainScript("persistentvolumes", `.spec.csi.driver=="${LONGHORN_DRIVER}"`),
-        ...(confirmDataLoss ? [] : [NO_VOLUME_LEFT]),
+        // By these words plan:diff tells of it.
+        confirmDataLoss ? ": confirmation yes-really-destroy-data" : NO_VOLUME_LEFT,
         flag(true),
     ].join("\n");
 }
@@ -196,7 +197,7 @@ const NO_VOLUME_LEFT = `
 left=$(${inNamespace} get volumes.longhorn.io --output=jsonpath='{range .items[*]}{.metadata.name} {end}')
 test -z "$left" || {
   echo "Longhorn has volumes that no claim of this cluster is bound to: $left" >&2
-  echo "They would be deleted with it. Take what you need out of them and delete them in Longhorn's UI, or set  storage.confirmDataLoss: yes-really-destroy-data  to let them go; then  pulumi destroy  again." >&2
+  echo "They would be deleted with it. Take what you need out of them, then  ${inNamespace} delete volumes.longhorn.io $left and  pulumi destroy  again." >&2
   exit 1
 }`.trim();
 

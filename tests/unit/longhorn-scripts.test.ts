@@ -284,6 +284,7 @@ describe("waiting for the driver, and taking leave", () => {
         const kept = run(leave, { ...drained, "*volumes.longhorn.io*": "printf 'kept '", [FLAG]: ":" });
         expect(kept.status).toBe(1);
         expect(kept.stderr).toContain("Longhorn has volumes that no claim of this cluster is bound to: kept");
+        expect(kept.stderr).toContain("kubectl --namespace longhorn-system delete volumes.longhorn.io kept");
         expect(kept.asked.join("\n")).not.toContain("deleting-confirmation-flag");
     });
 
@@ -291,6 +292,8 @@ describe("waiting for the driver, and taking leave", () => {
         const { create, delete: leave } = (await commands(NODES, true))["longhorn-ready"] as Commands[string];
         const { status, asked } = run(leave, { ...drained, [FLAG]: ":" });
         expect([status, asked.some((line) => line.includes("volumes.longhorn.io"))]).toEqual([0, false]);
+        // What plan:diff looks for.
+        expect(leave).toMatch(/confirmation\W+yes-really-destroy-data/);
         expect(run(create, { [FLAG]: ":" }).asked).toEqual([expect.stringContaining('--patch {"value":"false"}')]);
     });
 });

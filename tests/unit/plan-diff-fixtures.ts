@@ -171,6 +171,15 @@ const takesOver = (wipeDevicesFromOtherClusters: boolean) =>
         values: { cephClusterSpec: { cleanupPolicy: { wipeDevicesFromOtherClusters } } },
     });
 
+const longhornDisks = (disks: { readonly [path: string]: string }, script = "kubectl patch nodes.longhorn.io") =>
+    resource("command:local:Command", "longhorn-disks", {
+        create: script,
+        triggers: [
+            "uid",
+            JSON.stringify([{ name: "k3s3", disks: Object.entries(disks).map(([path, tier]) => ({ path, tier })) }]),
+        ],
+    });
+
 const lastBackup = (script: string, create = "true") =>
     resource("command:local:Command", "books-last-backup", { create, delete: script });
 
@@ -455,6 +464,27 @@ export const fixtures: readonly Fixture[] = [
         title: "an up that takes other clusters' disks, against one that always did",
         trips: [plan([takesOver(false)]), plan([takesOver(true)])],
         misses: [plan([takesOver(true)]), plan([takesOver(true), teardown("confirmation: yes-really-destroy-data")])],
+    },
+    {
+        danger: "longhorn-disk-removed",
+        title: "a disk that goes, against one that comes",
+        trips: [
+            plan([longhornDisks({ "/mnt/a": "optane", "/mnt/b": "optane" })]),
+            plan([longhornDisks({ "/mnt/a": "optane" })]),
+        ],
+        misses: [
+            plan([longhornDisks({ "/mnt/a": "optane" })]),
+            plan([longhornDisks({ "/mnt/a": "optane", "/mnt/b": "nvme" })]),
+        ],
+    },
+    {
+        danger: "longhorn-disk-removed",
+        title: "a disk that gets another tier, against a script that is written otherwise",
+        trips: [plan([longhornDisks({ "/mnt/a": "optane" })]), plan([longhornDisks({ "/mnt/a": "nvme" })])],
+        misses: [
+            plan([longhornDisks({ "/mnt/a": "optane" })]),
+            plan([longhornDisks({ "/mnt/a": "optane" }, "kubectl apply nodes.longhorn.io")]),
+        ],
     },
     {
         danger: "last-backup-dropped",

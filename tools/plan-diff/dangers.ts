@@ -166,7 +166,7 @@ const DATA_KINDS = new Set([
     ...["CephCluster", "CephBlockPool", "CephFilesystem", "CephObjectStore"].map((kind) => `ceph.rook.io/${kind}`),
 ]);
 
-const DATA_CHARTS = new Set(["rook-ceph-cluster"]);
+const DATA_CHARTS = new Set(["rook-ceph-cluster", "longhorn"]);
 
 const dataVolume: DangerRule = {
     id: "data-volume-dropped",
@@ -584,6 +584,54 @@ const dataLossConfirmed: DangerRule = {
     },
 };
 
+/** Disks that a plan gives Longhorn, `node path` to tier: what its command is triggered by. */
+function longhornDisks({ resources }: Plan): Map<string, string> {
+    const given = resources
+        .filter(({ type, name }) => type === "command:local:Command" && name.endsWith("-disks"))
+        .filter(({ inputs }) => (text(dig(inputs, "create")) ?? "").includes("nodes.longhorn.io"))
+        .flatMap(({ inputs }) => {
+            const triggers = dig(inputs, "triggers");
+            return Array.isArray(triggers) ? triggers : [];
+        })
+        .flatMap((trigger): Json[] => {
+            if (typeof trigger !== "string" || !trigger.startsWith("[{")) return [];
+            const nodes = JSON.parse(trigger) as Json;
+            return Array.isArray(nodes) ? [...nodes] : [];
+        });
+    return new Map(
+        given.flatMap((node) => {
+            const disks = dig(node, "disks");
+            return (Array.isArray(disks) ? disks : []).map(
+                (disk) =>
+                    [`${text(dig(node, "name"))} ${text(dig(disk, "path"))}`, text(dig(disk, "tier")) ?? ""] as const,
+            );
+        }),
+    );
+}
+
+const longhornDisk: DangerRule = {
+    id: "longhorn-disk-removed",
+    name: "Longhorn loses a disk, or it gets another tier",
+    description:
+        "The replicas on it must find another disk of the tier. Where there is none, up waits and fails; with a machine that is gone for good, volumes with one replica are gone.",
+    find: ({ before, after }) => {
+        const [was, is] = [longhornDisks(before), longhornDisks(after)];
+        if (was.size === 0 || is.size === 0) return [];
+        return [...was].flatMap(([disk, tier]): Finding[] => {
+            if (is.get(disk) === tier) return [];
+            const rest = [...is].filter(([, other]) => other === tier).map(([other]) => other);
+            const where =
+                rest.length === 0
+                    ? `No disk of tier ${tier} is left: move its volumes to another tier first.`
+                    : `Replicas on it must find room on ${rest.join(", ")}.`;
+            const message = is.has(disk)
+                ? `The disk goes from tier ${tier} to ${is.get(disk)}: what is on it stays there, beside volumes of the other tier, and grows with them.`
+                : `The disk of tier ${tier} goes. ${where} Leave it mounted until up has succeeded: docs/longhorn.md, Disks.`;
+            return [{ subject: disk, message }];
+        });
+    },
+};
+
 /** Does a command take a backup when it is deleted: does its script give VolSync a manual trigger? */
 function backsUpLast({ type, inputs }: PlannedResource): boolean {
     const script = text(dig(inputs, "delete")) ?? "";
@@ -704,6 +752,7 @@ export const dangerRules: readonly DangerRule[] = [
     protectionDropped,
     directoryChanged,
     dataLossConfirmed,
+    longhornDisk,
     lastBackupDropped,
     backupMoved,
     databaseArchive,
