@@ -65,6 +65,8 @@ export const chartContainers: Readonly<Record<string, readonly string[]>> = {
         "grafana.sidecar.resources",
     ],
     "localpv-provisioner": ["localpv.resources"],
+    // Of the UI, the driver and its deployer the chart leaves no say; engines and replicas are the manager's to run.
+    longhorn: ["longhornManager.resources"],
     loki: [
         "singleBinary.resources",
         "sidecar.resources",
