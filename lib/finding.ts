@@ -9,6 +9,7 @@ export const AREAS = [
     "state",
     "machines",
     "cluster",
+    "names",
     "cloudflare",
     "tailscale",
     "doppler",

@@ -296,6 +296,7 @@ export class Sandbox {
             DOPPLER_API_HOST: "",
             BWS_SERVER_URL: "",
             VAULT_ADDR: "",
+            PUBLIC_DNS: "",
         };
     }
 }

@@ -9,6 +9,7 @@ import { judgeCloudflare } from "../../tools/doctor/cloudflare";
 import { judgeCluster, type ClusterFact } from "../../tools/doctor/cluster";
 import { judgeBitwarden, type BitwardenFact } from "../../tools/doctor/bitwarden";
 import { judgeVault, type VaultFact } from "../../tools/doctor/vault";
+import { judgeNames, type NameFacts } from "../../tools/doctor/names";
 import { judgeDoppler, type DopplerFact } from "../../tools/doctor/doppler";
 import type { Finding, Verdict } from "../../lib/finding";
 import { judgeNixos } from "../../bootstrap/nixos/judge";
@@ -164,6 +165,20 @@ const CLUSTER: ClusterFact = {
 };
 const cluster = (change: Partial<ClusterFact> = {}) => judgeCluster(["homelab"], told({ ...CLUSTER, ...change }));
 
+const WISHES = {
+    local: ["sonarr", "plex"].map((host) => ({ host: `${host}.lab.example`, address: "192.168.10.224" })),
+    public: [] as string[],
+};
+const LEADS = told(["192.168.10.224"]);
+const names = (change: Record<string, Told<string[]>> = {}) => {
+    const local = new Map(WISHES.local.map(({ host }) => [host, change[host] ?? LEADS]));
+    return judgeNames(WISHES, { local, public: new Map() });
+};
+const publicNames = (answers: Record<string, Told<string[]>>) => {
+    const facts: NameFacts = { local: new Map(), public: new Map(Object.entries(answers)) };
+    return judgeNames({ local: [], public: Object.keys(answers) }, facts);
+};
+
 const STATE: State = { kind: "read", resources: [], unfinished: 0 };
 const ENV = { PULUMI_CONFIG_PASSPHRASE: "x" };
 
@@ -209,6 +224,7 @@ export const healthy: Readonly<Record<string, () => readonly Finding[]>> = {
     "NixOS machine": () => node(),
     "Talos machines": () => judgeTalos(talos.args, TALOS),
     cluster: () => cluster(),
+    names: () => names(),
     cloudflare: () => cloudflare(),
     tailscale: () => tailscale(),
     doppler: () => doppler(),
@@ -785,6 +801,62 @@ export const ill: readonly Fixture[] = [
         findings: () => doppler({ names: refused(403) }),
     },
     // Bitwarden.
+    {
+        name: "a name that the LAN's resolver does not know",
+        verdict: "warning",
+        check: "LAN",
+        found: /^1 name leads elsewhere: plex\.lab\.example is not known$/,
+        fix: /let it lead to 192\.168\.10\.224; .* one for \*\.lab\.example may do/,
+        findings: () => names({ "plex.lab.example": refused(404, "is not known") }),
+    },
+    {
+        name: "names that lead to the old cluster",
+        verdict: "warning",
+        check: "LAN",
+        found: /^2 names lead elsewhere: sonarr\.lab\.example leads to 192\.168\.10\.5, and 1 more$/,
+        fix: /let it lead to 192\.168\.10\.224/,
+        findings: () =>
+            names({ "sonarr.lab.example": told(["192.168.10.5"]), "plex.lab.example": told(["192.168.10.5"]) }),
+    },
+    {
+        name: "a resolver that is silent",
+        verdict: "skipped",
+        check: "LAN",
+        found: /does not say: timeout/,
+        findings: () =>
+            names({ "sonarr.lab.example": refused(0, "timeout"), "plex.lab.example": refused(0, "timeout") }),
+    },
+    {
+        name: "a name that Let's Encrypt does not find",
+        verdict: "failure",
+        check: "Let's Encrypt",
+        found: /^1 name leads nowhere that the internet reaches: b\.lab\.example is not known$/,
+        fix: /in public DNS let it lead to your house/,
+        findings: () =>
+            publicNames({ "a.lab.example": told(["203.0.114.7"]), "b.lab.example": refused(404, "is not known") }),
+    },
+    {
+        name: "a name that is in public DNS with its address in the LAN",
+        verdict: "failure",
+        check: "Let's Encrypt",
+        found: /a\.lab\.example leads to 192\.168\.10\.224$/,
+        fix: /or prove the names otherwise/,
+        findings: () => publicNames({ "a.lab.example": LEADS }),
+    },
+    {
+        name: "a public resolver that is silent",
+        verdict: "skipped",
+        check: "Let's Encrypt",
+        found: /the public resolver does not say: refused$/,
+        findings: () => publicNames({ "a.lab.example": refused(0, "refused") }),
+    },
+    {
+        name: "a router that only the internet sees",
+        verdict: "skipped",
+        check: "port 80",
+        found: /from the internet only/,
+        findings: () => publicNames({ "a.lab.example": told(["203.0.114.7"]) }),
+    },
     {
         name: "a token of another organization",
         verdict: "failure",

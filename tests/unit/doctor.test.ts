@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { createCipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
+import { createSocket } from "node:dgram";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -15,6 +16,7 @@ import { hasFailure, inOrder, type Finding } from "../../lib/finding";
 import { localKey } from "../../tools/doctor/local-key";
 import { cloudNeeds, nodePaths, pluginsOf } from "../../tools/doctor/needs";
 import { judgeNixos, lookAtNixos } from "../../bootstrap/nixos/judge";
+import { lookAtNames, nameWishes, publicServer, resolverAt } from "../../tools/doctor/names";
 import { renderFindings } from "../../tools/doctor/render";
 import { ageRecipients } from "../../tools/doctor/secrets";
 import { holds, judgeTailscale, lookAtTailscale } from "../../tools/doctor/tailscale";
@@ -24,7 +26,7 @@ import { shell } from "../../bootstrap/ssh";
 import { commonOptions } from "../../tools/live/options";
 import { planStack, type Plan } from "../../tools/plan/plan";
 import { readStackValue, ROOT, TYPESCRIPT } from "../../stacks/stack-file";
-import { BITWARDEN, chongus, healthy, homelab, ill, refused } from "./doctor-fixtures";
+import { BITWARDEN, chongus, healthy, homelab, ill, refused, told } from "./doctor-fixtures";
 
 const said = (findings: readonly Finding[]) => findings.map(({ verdict, check }) => `${verdict} ${check}`);
 
@@ -334,6 +336,38 @@ describe("looks", () => {
         const ran = await shell(runProgram, "sleep 30", 300);
         expect(ran.code).not.toBe(0);
         expect(Date.now() - begun).toBeLessThan(5000);
+    });
+
+    test("names are asked of a resolver: addresses, none, or why it does not say", async () => {
+        const server = createSocket("udp4");
+        server.on("message", (question, from) => {
+            const known = question.includes("known");
+            const answer = Buffer.from(question);
+            answer.writeUInt16BE(known ? 0x8180 : 0x8183, 2);
+            answer.writeUInt16BE(known ? 1 : 0, 6);
+            answer.writeUInt16BE(0, 10);
+            // The question's own name, A, IN, a minute, four bytes.
+            const record = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 203, 0, 114, 7]);
+            const end = 12 + question.subarray(12).indexOf(0) + 5;
+            server.send(Buffer.concat([answer.subarray(0, end), ...(known ? [record] : [])]), from.port, from.address);
+        });
+        await new Promise<void>((ready) => server.bind(0, "127.0.0.1", ready));
+        try {
+            const lookup = resolverAt(`127.0.0.1:${server.address().port}`, 2000);
+            const wishes = { local: [{ host: "known.example", address: "1.2.3.4" }], public: ["none.example"] };
+            const { local, public: outside } = await lookAtNames(wishes, lookup, lookup);
+            expect(local.get("known.example")).toEqual(told(["203.0.114.7"]));
+            expect(outside.get("none.example")).toEqual(refused(404, "is not known"));
+        } finally {
+            server.close();
+        }
+        const silent = await resolverAt("127.0.0.1:1", 300)("known.example");
+        expect(silent).toMatchObject({ ok: false, status: 0 });
+        expect(nameWishes({ dns: [], challenges: { address: "1.2.3.4", port: 80, hosts: ["a.example"] } })).toEqual({
+            local: [],
+            public: ["a.example"],
+        });
+        expect([publicServer({}), publicServer({ PUBLIC_DNS: "" })]).toEqual(["1.1.1.1", ""]);
     });
 
     test("a machine that cannot be reached is a reason, and no program more", async () => {

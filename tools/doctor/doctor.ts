@@ -5,11 +5,12 @@ import { openStack, type OpenStack } from "../../stacks";
 import type { Examined, ToolWish } from "../../bootstrap/machines";
 import { credential, openSecrets } from "../live/reach";
 import { readState } from "../live/state";
-import { planStack } from "../plan/plan";
+import { planStack, type Plan } from "../plan/plan";
 import { judgeCloudflare, lookAtCloudflare } from "./cloudflare";
 import { judgeCluster, lookAtCluster } from "./cluster";
 import { judgeDoppler, lookAtDoppler } from "./doppler";
 import { findingsOf, inOrder, type Area, type Finding } from "../../lib/finding";
+import { judgeNames, lookAtNames, nameWishes, publicServer, resolverAt } from "./names";
 import { cloudNeeds, nodePaths, pluginsOf, type CloudNeeds } from "./needs";
 import { judgeBitwarden, lookAtBitwarden } from "./bitwarden";
 import { judgeClusterKey, judgeSecretsFile, lookAtSecretsFile, sopsRules, type ClusterKey } from "./secrets";
@@ -54,6 +55,7 @@ export async function examine(name: string, value: unknown, around: Surroundings
                 await lookAtCluster(await kubeconfig, around.timeout),
             ),
         ),
+        area("names", () => names(plan, around)),
         ...clouds(stack, cloudNeeds(plan), secrets, around),
         area("vault", async () => {
             const { vault } = stack.clouds;
@@ -62,6 +64,14 @@ export async function examine(name: string, value: unknown, around: Surroundings
         }),
     ]);
     return inOrder(findings.flat());
+}
+
+async function names(plan: Plan, { env, timeout }: Surroundings): Promise<Finding[]> {
+    const wishes = nameWishes(plan);
+    if (wishes.local.length + wishes.public.length === 0) return [];
+    const server = publicServer(env);
+    if (server === "") return [findingsOf("names").skipped("LAN", "PUBLIC_DNS is empty: there is no DNS here")];
+    return judgeNames(wishes, await lookAtNames(wishes, resolverAt(undefined, timeout), resolverAt(server, timeout)));
 }
 
 /** A look that fails in a way nobody thought of is a finding of its own; the others go on. */
