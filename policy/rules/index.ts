@@ -1,6 +1,7 @@
 /** The rules that every stack is held to, each as strictly as policy/stacks.ts says. */
 import { dataRules } from "./data";
 import { edgeRules } from "./edge";
+import { gatewayRules } from "./gateways";
 import { imageRules } from "./images";
 import { nameRules } from "./names";
 import { podRules } from "./pods";
@@ -12,6 +13,7 @@ export const rules: readonly Rule[] = [
     ...podRules,
     ...nameRules,
     ...edgeRules,
+    ...gatewayRules,
     ...sourceRules,
     ...dataRules,
 ];

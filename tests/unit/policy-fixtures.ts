@@ -109,6 +109,49 @@ const route = (
         },
     });
 
+/** A Gateway with a listener for plain HTTP and one for a host. */
+const gateway = (listeners: Fields[] = [], className = "cilium") =>
+    object("gateway.networking.k8s.io/v1", "Gateway", "shared", {
+        spec: {
+            gatewayClassName: className,
+            listeners: [
+                { name: "http", protocol: "HTTP", port: 80 },
+                { name: "https-a", protocol: "HTTPS", port: 443, hostname: "a.example.com" },
+                ...listeners,
+            ],
+        },
+    });
+
+const routeAt = (sectionName: string, host = "a.example.com", parent: Fields = {}) =>
+    object("gateway.networking.k8s.io/v1", "HTTPRoute", "app", {
+        spec: {
+            hostnames: [host],
+            parentRefs: [{ name: "shared", sectionName, ...parent }],
+            rules: [{ backendRefs: [{ name: "app", port: 80 }] }],
+        },
+    });
+
+const acme = (solver: Fields) =>
+    object("cert-manager.io/v1", "ClusterIssuer", "acme", { spec: { acme: { solvers: [solver] } } });
+
+const overHttp = (parent: Fields) =>
+    acme({ http01: { gatewayHTTPRoute: { parentRefs: [{ name: "shared", namespace: "apps", ...parent }] } } });
+
+const certificate = (name: string, metadata: Fields = {}) =>
+    object(
+        "cert-manager.io/v1",
+        "Certificate",
+        "a",
+        { spec: { secretName: "a", dnsNames: [name], issuerRef: { kind: "ClusterIssuer", name: "acme" } } },
+        metadata,
+    );
+
+const ciliumWith = (gatewayAPI: Fields) =>
+    release("cilium", {
+        ...{ resources: limits, initResources: limits, gatewayAPI },
+        ...{ operator: { resources: limits }, envoy: { resources: limits } },
+    });
+
 const helmRelease = (name: string, source: string) =>
     object("helm.toolkit.fluxcd.io/v2", "HelmRelease", name, {
         spec: { chartRef: { kind: "OCIRepository", name: source } },
@@ -605,6 +648,89 @@ export const fixtures: Readonly<Record<string, RuleFixtures>> = {
                 parts: ["a.example.com"],
             },
             "every host": { resources: [route("envoy-external", undefined)], parts: ["*"] },
+        },
+    },
+    "gateway-alpn": {
+        keeps: {
+            "both on": {
+                resources: [gateway(), ciliumWith({ enabled: true, enableAlpn: true, enableAppProtocol: true })],
+            },
+            "a Gateway of somebody else": { resources: [gateway([], "envoy"), ciliumWith({ enabled: true })] },
+            "no Gateway": { resources: [ciliumWith({ enabled: true })] },
+        },
+        breaks: {
+            "as the chart has it": {
+                resources: [gateway(), ciliumWith({ enabled: true })],
+                parts: ["gatewayAPI.enableAlpn", "gatewayAPI.enableAppProtocol"],
+            },
+            "switched off by a patch": {
+                resources: [gateway(), ciliumWith({ enabled: true, enableAlpn: false, enableAppProtocol: true })],
+                parts: ["gatewayAPI.enableAlpn"],
+            },
+            "no Gateway API at all": {
+                resources: [gateway(), ciliumWith({ enableAlpn: true, enableAppProtocol: true })],
+                parts: ["gatewayAPI.enabled"],
+            },
+        },
+    },
+    "route-listener": {
+        keeps: {
+            "its host's listener": { resources: [gateway(), routeAt("https-a")] },
+            "the listener for every host": { resources: [gateway(), routeAt("http")] },
+            "a wildcard": {
+                resources: [
+                    gateway([{ name: "https", protocol: "HTTPS", port: 443, hostname: "*.example.com" }]),
+                    routeAt("https"),
+                ],
+            },
+            "a Gateway of another program": { resources: [routeAt("https-b")] },
+        },
+        breaks: {
+            "a listener that is not there": { resources: [gateway(), routeAt("https-b")], parts: ["https-b"] },
+            "another host's": { resources: [gateway(), routeAt("https-a", "b.example.com")], parts: ["https-a"] },
+            "by its namespace": {
+                resources: [gateway(), routeAt("https-b", "a.example.com", { namespace: "apps" })],
+                parts: ["https-b"],
+            },
+        },
+    },
+    "http-challenge": {
+        keeps: {
+            "a host, beside the Gateway, on plain HTTP": {
+                resources: [gateway(), overHttp({ sectionName: "http" }), certificate("a.example.com")],
+            },
+            "a wildcard by DNS": {
+                resources: [gateway(), acme({ dns01: { cloudflare: {} } }), certificate("*.example.com")],
+            },
+        },
+        breaks: {
+            "a wildcard": {
+                resources: [gateway(), overHttp({ sectionName: "http" }), certificate("*.example.com")],
+                parts: ["*.example.com"],
+            },
+            "a certificate in another namespace": {
+                resources: [
+                    gateway(),
+                    overHttp({ sectionName: "http" }),
+                    certificate("a.example.com", { namespace: "media" }),
+                ],
+                parts: ["namespace"],
+            },
+            "the HTTPS listener": {
+                resources: [gateway(), overHttp({ sectionName: "https-a" })],
+                parts: ["sectionName", "sectionName"],
+            },
+            "a listener of the host's own, where the redirect is": {
+                resources: [
+                    gateway([{ name: "http-a", protocol: "HTTP", port: 80, hostname: "a.example.com" }]),
+                    overHttp({ sectionName: "http-a" }),
+                ],
+                parts: ["sectionName"],
+            },
+            "no listener by name, or one that is not there": {
+                resources: [gateway(), overHttp({}), overHttp({ sectionName: "plain" })],
+                parts: ["sectionName", "sectionName"],
+            },
         },
     },
     "helm-repository": {
