@@ -132,6 +132,12 @@ const pinned = {
         tag: "v0.17.0",
         digest: "sha256:c1a266f63a84fd11048ab6ad1552a4c497b14522d02823925247698e41eeac2b",
     },
+    // That of the chart, too: components/chart-images.ts says where it is stated.
+    blackboxExporter: {
+        repository: "quay.io/prometheus/blackbox-exporter",
+        tag: "v0.28.0",
+        digest: "sha256:e753ff9f3fc458d02cca5eddab5a77e1c175eee484a8925ac7d524f04366c2fc",
+    },
     // Where each of these digests is stated is said beside it; the numbers are of public files that name tag and digest.
     // 54793431475 and 56017538462 agree. The tag is built anew now and then, so others name another build of it.
     plex: {

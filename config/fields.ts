@@ -216,6 +216,12 @@ export const probeUrl = pattern(
     "an http(s) URL such as https://nas.example.net/health, without user or password in it",
 );
 
+/** A TCP port of a machine, by name or IPv4 address. */
+export const hostPort = pattern(
+    /^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?:[1-9][0-9]{0,4}$/,
+    "a machine and its port such as 192.168.1.20:2049 or nas.example.net:2049",
+);
+
 /** Prometheus duration, e.g. 15d. It counts in nanoseconds of 64 bits, which end after 292 years. */
 export const duration = pattern(
     /^([1-9][0-9]{0,4}[mhd]|[1-9][0-9]{0,2}w|[1-9][0-9]?y)$/,

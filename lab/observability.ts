@@ -7,12 +7,14 @@ import { Alloy } from "../components/monitoring/alloy";
 import { Blackbox } from "../components/monitoring/blackbox";
 import { GRAFANA, Grafana, GRAFANA_SECRETS } from "../components/monitoring/grafana";
 import { Loki } from "../components/monitoring/loki";
+import { NodeProbe, type ProbedNode } from "../components/monitoring/node-probe";
 import { PrometheusStack } from "../components/monitoring/prometheus-stack";
 import { receiverRefs } from "../components/monitoring/receivers";
 import { MONITORING_S3 } from "../components/monitoring/s3";
 import { Thanos } from "../components/monitoring/thanos";
+import { clusterDnsAddress } from "../components/network/coredns";
 import type { Platform } from "../components/platform";
-import { bytes, duration, label, probeUrl, s3 } from "../config/fields";
+import { bytes, duration, hostPort, label, probeUrl, s3 } from "../config/fields";
 import { receivers } from "../config/receivers";
 import { bucketClaims, type Claim } from "../config/rules";
 import { operatorPage, type AuthentikParts } from "./authentik";
@@ -28,14 +30,24 @@ export const observability = z.strictObject({
     receivers: receivers.default([]),
     /** Bucket for Thanos; absent: metrics are kept for `retention`. */
     thanos: s3.optional(),
-    /** Bucket for Loki; absent: logs are not collected. */
-    loki: s3.optional(),
+    /** Where Loki keeps logs: a bucket, or a volume of that size; absent: logs are not collected. */
+    loki: z
+        .union([s3, z.strictObject({ storage: bytes })], {
+            error: "endpoint and bucket of an S3 server, or storage, the size of a volume such as 50Gi",
+        })
+        .optional(),
+    /** Size of a volume for what people make in Grafana; absent: nothing of it is kept. */
+    grafanaStorage: bytes.optional(),
+    /** True: every node's network is looked at from every other one. docs/node-network.md */
+    nodeProbe: z.boolean({ error: "true or false" }).default(false),
     grafanaHost: label.default("grafana"),
     prometheusHost: label.default("prometheus"),
     alertmanagerHost: label.default("alertmanager"),
     hubbleHost: label.default("hubble"),
     /** HTTP endpoints that the blackbox exporter probes, by name. */
     probes: z.record(label, probeUrl).default({}),
+    /** Servers outside the cluster that must take a connection, as host:port, by name. */
+    servers: z.record(label, hostPort).default({}),
 });
 
 export type ObservabilityConfig = z.output<typeof observability>;
@@ -48,11 +60,14 @@ export const observabilityHosts = (config: ObservabilityConfig): Claim[] =>
     ]);
 
 export const observabilityBuckets = ({ thanos, loki }: ObservabilityConfig): Claim[] =>
-    bucketClaims({ "monitoring.thanos": thanos, "monitoring.loki": loki });
+    bucketClaims({ "monitoring.thanos": thanos, "monitoring.loki": inBucket(loki) });
+
+/** The bucket of logs, where they are in one. */
+const inBucket = (loki: ObservabilityConfig["loki"]) => (loki !== undefined && "bucket" in loki ? loki : undefined);
 
 /** Values of the secret store that it reads. */
 export function observabilitySecrets({ thanos, loki, receivers: told }: ObservabilityConfig): string[] {
-    const buckets = thanos === undefined && loki === undefined ? [] : Object.values(MONITORING_S3);
+    const buckets = thanos === undefined && inBucket(loki) === undefined ? [] : Object.values(MONITORING_S3);
     return [...Object.values(GRAFANA_SECRETS), ...buckets, ...receiverRefs(told)];
 }
 
@@ -86,6 +101,10 @@ export interface Watched {
     /** Groups of alerts for what the cluster has. */
     readonly groups: ConstructorParameters<typeof Alerts>[1]["groups"];
     readonly flux?: { readonly sync: FluxSync; readonly sharedNamespaces: readonly string[] } | undefined;
+    /** Whom the node probe is about; without them there is none. */
+    readonly nodes?: readonly ProbedNode[];
+    /** Servers that the cluster stands on, besides those of the configuration. */
+    readonly servers?: Readonly<Record<string, string>>;
 }
 
 /** Builds it. */
@@ -93,6 +112,9 @@ export function watch(lab: Lab, config: ObservabilityConfig, platform: Platform,
     const namespace = platform.namespaces.name(OBSERVABILITY);
     const { opts } = platform;
     const { storageClass, flux } = watched;
+    const probed = config.nodeProbe ? (watched.nodes ?? []) : [];
+    const networkFirst = probed.length > 0;
+    const servers = { ...watched.servers, ...config.servers };
     const prometheus = lab.stage(
         "metrics",
         new PrometheusStack(
@@ -107,6 +129,7 @@ export function watch(lab: Lab, config: ObservabilityConfig, platform: Platform,
                 bucket: config.thanos,
                 receivers: config.receivers,
                 hosts: { prometheus: config.prometheusHost, alertmanager: config.alertmanagerHost },
+                ...(networkFirst ? { networkFirst } : {}),
             },
             platform,
             opts,
@@ -118,7 +141,7 @@ export function watch(lab: Lab, config: ObservabilityConfig, platform: Platform,
     }
     if (config.loki !== undefined) {
         const { secrets } = platform;
-        const loki = new Loki("loki", { namespace, bucket: config.loki, storageClass, secrets }, opts);
+        const loki = new Loki("loki", { namespace, kept: config.loki, storageClass, secrets }, opts);
         new Alloy("alloy", { namespace }, pulumi.mergeOptions(opts, { dependsOn: loki }));
     }
     new Grafana(
@@ -128,16 +151,25 @@ export function watch(lab: Lab, config: ObservabilityConfig, platform: Platform,
             host: config.grafanaHost,
             metrics: objectStore === undefined ? "prometheus" : "thanos",
             logs: config.loki !== undefined,
+            ...(config.grafanaStorage === undefined ? {} : { volume: { storageClass, size: config.grafanaStorage } }),
         },
         platform,
         opts,
     );
-    new Blackbox("blackbox", { namespace, probes: config.probes }, opts);
+    new Blackbox("blackbox", { namespace, probes: config.probes, servers }, opts);
+    if (networkFirst) {
+        const dnsAddress = clusterDnsAddress(platform.cluster.serviceCidr);
+        new NodeProbe("node-probe", { namespace, nodes: probed, dnsAddress }, opts);
+    }
     new Alerts(
         "alerts",
         {
             namespace,
-            groups: watched.groups,
+            groups: [
+                ...watched.groups,
+                ...(networkFirst ? (["node-network", "node-pods"] as const) : []),
+                ...(Object.keys(servers).length > 0 ? (["servers"] as const) : []),
+            ],
             ...(flux === undefined
                 ? {}
                 : {

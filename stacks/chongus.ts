@@ -187,6 +187,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     watch(lab, config.monitoring, platform, {
         storageClass: volumes.className,
         groups: alertGroups(config),
+        nodes: config.nodes,
         ...(flux === undefined ? {} : { flux: { sync: flux, sharedNamespaces: sharedNamespaces(config, parts) } }),
     });
     edge.expose(

@@ -20,6 +20,11 @@ export interface Rule {
     readonly expr: string;
     readonly for: string;
     readonly severity: "critical" | "warning";
+    /**
+     * What it tells of: a node's network, or what stands on it. With a label `node`, the first silences the others of that node
+     * (components/monitoring/inhibitions.ts).
+     */
+    readonly layer?: "network" | "storage" | "pods";
     readonly summary: string;
 }
 
@@ -224,6 +229,118 @@ export const RULES = {
             summary: "The certificate of {{ $labels.instance }} ends in {{ $value | humanizeDuration }}",
         },
     ],
+    // Of components/monitoring/node-probe.ts; `from` looks at `node`. Machines that are not in the cluster are nobody's worry.
+    "node-network": [
+        {
+            alert: "NodeNetworkUnreachable",
+            // Most of the others: one that sees nobody has a fault of its own, which the next two tell.
+            expr: 'avg by (node) (node_probe_success{via=~"icmp|pods"}) < 0.5 and on (node) kube_node_info',
+            for: "2m",
+            severity: "critical",
+            layer: "network",
+            summary: "Node {{ $labels.node }} cannot be reached by most other nodes: docs/node-network.md",
+        },
+        {
+            alert: "NodeNetworkIsolated",
+            // It is asked, and reaches nobody; or it cannot even be asked.
+            expr: '(max by (node) (label_replace(node_probe_success{via=~"icmp|pods"}, "node", "$1", "from", "(.+)")) == 0 or max by (node) (label_replace(up{job="node-probe"}, "node", "$1", "from", "(.+)")) == 0) and on (node) kube_node_info',
+            for: "2m",
+            severity: "critical",
+            layer: "network",
+            summary:
+                "Node {{ $labels.node }} reaches no other node, or its pods cannot be reached: docs/node-network.md",
+        },
+        {
+            alert: "NodeDnsFailing",
+            expr: 'node_probe_success{via="dns"} == 0 and on (node) kube_node_info',
+            for: "5m",
+            severity: "critical",
+            layer: "network",
+            summary: "Pods on node {{ $labels.node }} get no answer from the cluster's DNS: docs/node-network.md",
+        },
+        {
+            alert: "NodeNetworkPathBroken",
+            expr: 'node_probe_success{via=~"icmp|pods"} == 0 and on (node) kube_node_info',
+            for: "10m",
+            severity: "warning",
+            summary:
+                "Node {{ $labels.from }} does not reach {{ $labels.node }} (by {{ $labels.via }}): docs/node-network.md",
+        },
+        {
+            alert: "NodeProbesAbsent",
+            expr: 'absent(up{job="node-probe"} == 1)',
+            for: "10m",
+            severity: "warning",
+            summary: "No node's network is looked at: the probes are gone",
+        },
+    ],
+    // The chart's own two do not say on which node, so that no cause there could silence them: these take their place.
+    "node-pods": [
+        {
+            alert: "PodCrashLooping",
+            expr: 'max_over_time(kube_pod_container_status_waiting_reason{reason="CrashLoopBackOff"}[5m]) * on (namespace, pod) group_left (node) max by (namespace, pod, node) (kube_pod_info) >= 1',
+            for: "15m",
+            severity: "warning",
+            layer: "pods",
+            summary: "{{ $labels.namespace }}/{{ $labels.pod }} on {{ $labels.node }} crashes again and again",
+        },
+        {
+            alert: "PodNotReady",
+            expr: 'sum by (namespace, pod, node) (max by (namespace, pod) (kube_pod_status_phase{phase=~"Pending|Unknown"} == 1 or (kube_pod_status_phase{phase="Running"} == 1 and on (namespace, pod) kube_pod_status_ready{condition="true"} == 0)) * on (namespace, pod) group_left (node) max by (namespace, pod, node) (kube_pod_info{created_by_kind!="Job"})) > 0',
+            for: "15m",
+            severity: "warning",
+            layer: "pods",
+            summary:
+                "{{ $labels.namespace }}/{{ $labels.pod }} on {{ $labels.node }} has not been ready for a quarter of an hour",
+        },
+    ],
+    // https://longhorn.io/docs/1.12.1/monitoring/metrics/
+    longhorn: [
+        {
+            alert: "LonghornNodeNotReady",
+            expr: 'longhorn_node_status{condition="ready"} == 0',
+            for: "5m",
+            severity: "critical",
+            layer: "storage",
+            summary: "Longhorn on node {{ $labels.node }} is not ready: {{ $labels.condition_reason }}",
+        },
+        {
+            alert: "LonghornVolumeFaulted",
+            // One of its four states has 1, that which holds.
+            expr: 'longhorn_volume_robustness{state="faulted"} == 1',
+            for: "2m",
+            severity: "critical",
+            layer: "storage",
+            summary: "Volume {{ $labels.volume }} (node {{ $labels.node }}) has no good replica",
+        },
+        {
+            alert: "LonghornVolumeDegraded",
+            expr: 'longhorn_volume_robustness{state="degraded"} == 1',
+            for: "30m",
+            severity: "warning",
+            layer: "storage",
+            summary: "Volume {{ $labels.volume }} (node {{ $labels.node }}) has fewer replicas than it should",
+        },
+    ],
+    // Machines outside the cluster that it stands on: components/monitoring/blackbox.ts
+    servers: [
+        {
+            alert: "ServerUnreachable",
+            expr: "server_probe_success == 0",
+            for: "3m",
+            severity: "critical",
+            layer: "network",
+            summary:
+                "{{ $labels.server }} ({{ $labels.instance }}) does not answer: whatever is kept there stands still",
+        },
+        {
+            alert: "ServerProbesAbsent",
+            expr: "absent(server_probe_success)",
+            for: "15m",
+            severity: "warning",
+            summary: "Nobody looks whether the servers of the house answer",
+        },
+    ],
     flux: [
         {
             alert: "FluxInstanceNotReady",
@@ -243,6 +360,7 @@ export const RULES = {
     ],
 } as const satisfies Readonly<Record<string, readonly Rule[]>>;
 
-function prometheusRule({ alert, expr, for: pending, severity, summary }: Rule) {
-    return { alert, expr, for: pending, labels: { severity }, annotations: { summary } };
+function prometheusRule({ alert, expr, for: pending, severity, layer, summary }: Rule) {
+    const labels = { severity, ...(layer === undefined ? {} : { layer }) };
+    return { alert, expr, for: pending, labels, annotations: { summary } };
 }

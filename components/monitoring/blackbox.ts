@@ -9,6 +9,8 @@ export interface BlackboxArgs {
     namespace: pulumi.Input<string>;
     /** HTTP(S) URLs that must answer, by name. */
     probes: Readonly<Record<string, string>>;
+    /** `host:port` of servers outside the cluster that must take a connection, by name. */
+    servers?: Readonly<Record<string, string>>;
 }
 
 /** Named as the chart, so that its objects are named so too. */
@@ -18,13 +20,14 @@ const NAME = "prometheus-blackbox-exporter";
 export class Blackbox extends pulumi.ComponentResource {
     constructor(name: string, args: BlackboxArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:monitoring:Blackbox", name, {}, opts);
+        const { servers = {} } = args;
         const release = helmRelease(
             name,
             charts.blackboxExporter,
             {
                 name: NAME,
                 namespace: args.namespace,
-                values: blackboxValues(),
+                values: blackboxValues(servers),
             },
             { parent: this },
         );
@@ -45,13 +48,49 @@ export class Blackbox extends pulumi.ComponentResource {
                 { parent: this, dependsOn: release },
             );
         }
+        for (const [server, target] of Object.entries(servers)) {
+            new k8s.apiextensions.CustomResource(
+                `${name}-server-${server}`,
+                {
+                    apiVersion: "monitoring.coreos.com/v1",
+                    kind: "Probe",
+                    metadata: { name: `server-${server}`, namespace: args.namespace },
+                    spec: {
+                        jobName: `server-${server}`,
+                        module: TCP,
+                        prober: { url: `${NAME}:9115` },
+                        targets: { staticConfig: { static: [target], labels: { server } } },
+                        // A group of alerts of its own, which is quicker than that for every probe.
+                        metricRelabelings: [
+                            {
+                                sourceLabels: ["__name__"],
+                                regex: "(probe_success|probe_duration_seconds)",
+                                targetLabel: "__name__",
+                                replacement: "server_$1",
+                            },
+                        ],
+                    },
+                },
+                { parent: this, dependsOn: release },
+            );
+        }
         this.registerOutputs({});
     }
 }
 
+const TCP = "tcp_connect";
+
 /** Values for the chart in components/charts.ts. */
-export function blackboxValues() {
+export function blackboxValues(servers: Readonly<Record<string, string>> = {}) {
     return {
+        // Beside the chart's own http_2xx.
+        ...(Object.keys(servers).length === 0
+            ? {}
+            : {
+                  config: {
+                      modules: { [TCP]: { prober: "tcp", timeout: "5s", tcp: { preferred_ip_protocol: "ip4" } } },
+                  },
+              }),
         image: byDigest(chartImages.blackboxExporter),
         serviceMonitor: { selfMonitor: { enabled: true } },
         resources: chartResources("16Mi", "64Mi", "10m"),

@@ -17,6 +17,8 @@ export interface GrafanaArgs {
     metrics: "thanos" | "prometheus";
     /** Whether there are logs in Loki. */
     logs: boolean;
+    /** Volume for what people make in it; absent: nothing is kept, and data sources and dashboards come from the cluster's objects. */
+    volume?: { readonly storageClass: pulumi.Input<string>; readonly size: string } | undefined;
 }
 
 /** Values in the secret store. */
@@ -31,7 +33,7 @@ export const GRAFANA = {
     login: { kind: "oidc", redirects: ["/login/generic_oauth"] },
 } as const satisfies { name: string; login: OidcLogin };
 
-/** Grafana on its own: data sources and dashboards from the cluster's objects, nothing on a disk. */
+/** Grafana on its own: data sources and dashboards from the cluster's objects. */
 export class Grafana extends pulumi.ComponentResource {
     constructor(name: string, args: GrafanaArgs, platform: Platform, opts: pulumi.ComponentResourceOptions) {
         super("homelab:monitoring:Grafana", name, {}, opts);
@@ -74,7 +76,7 @@ export class Grafana extends pulumi.ComponentResource {
     }
 }
 
-interface GrafanaValuesArgs extends Pick<GrafanaArgs, "metrics" | "logs"> {
+interface GrafanaValuesArgs extends Pick<GrafanaArgs, "metrics" | "logs" | "volume"> {
     adminSecret: pulumi.Input<string>;
     rootUrl: string;
     annotations: Readonly<Record<string, string>>;
@@ -83,8 +85,9 @@ interface GrafanaValuesArgs extends Pick<GrafanaArgs, "metrics" | "logs"> {
 }
 
 /** Values for the chart in components/charts.ts. */
-export function grafanaValues({ adminSecret, rootUrl, annotations, metrics, logs, oidc }: GrafanaValuesArgs) {
+export function grafanaValues({ adminSecret, rootUrl, annotations, metrics, logs, oidc, volume }: GrafanaValuesArgs) {
     return {
+        ...(volume === undefined ? {} : onVolume(volume)),
         image: bySha(chartImages.grafana),
         annotations,
         admin: { existingSecret: adminSecret, userKey: "admin-user", passwordKey: "admin-password" },
@@ -170,3 +173,11 @@ function genericOauth(oidc: OidcClient) {
         allow_assign_grafana_admin: false,
     };
 }
+
+const onVolume = ({ storageClass, size }: NonNullable<GrafanaArgs["volume"]>) => ({
+    persistence: { enabled: true, storageClassName: storageClass, size },
+    // Two pods on one volume would corrupt its database.
+    deploymentStrategy: { type: "Recreate" },
+    // A step as root, for volumes that know no group: these do.
+    initChownData: { enabled: false },
+});

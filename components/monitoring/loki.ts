@@ -10,7 +10,8 @@ import { MONITORING_S3, type Bucket } from "./s3";
 
 export interface LokiArgs {
     namespace: pulumi.Input<string>;
-    bucket: Bucket;
+    /** Where chunks are kept: in a bucket, or beside everything else on the volume, of that size. */
+    kept: Bucket | { readonly storage: string };
     storageClass: pulumi.Input<string>;
     secrets: SecretStore;
 }
@@ -18,24 +19,27 @@ export interface LokiArgs {
 /** Service for pushes and queries, named by the chart. */
 export const LOKI = { service: "loki", port: 3100 } as const;
 
-/** Logs: one process, its chunks in the bucket. https://grafana.com/docs/loki/latest/setup/install/helm/ */
+/** Logs: one process, its chunks in a bucket or on its volume. https://grafana.com/docs/loki/latest/setup/install/helm/ */
 export class Loki extends pulumi.ComponentResource {
     readonly release: k8s.helm.v3.Release;
 
     constructor(name: string, args: LokiArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:monitoring:Loki", name, {}, opts);
-        const credentials = args.secrets.deliver(
-            name,
-            {
-                name: "loki-s3",
-                namespace: args.namespace,
-                data: {
-                    S3_ACCESS_KEY_ID: MONITORING_S3.accessKeyId,
-                    S3_SECRET_ACCESS_KEY: MONITORING_S3.secretAccessKey,
-                },
-            },
-            { parent: this },
-        );
+        const credentials =
+            "bucket" in args.kept
+                ? args.secrets.deliver(
+                      name,
+                      {
+                          name: "loki-s3",
+                          namespace: args.namespace,
+                          data: {
+                              S3_ACCESS_KEY_ID: MONITORING_S3.accessKeyId,
+                              S3_SECRET_ACCESS_KEY: MONITORING_S3.secretAccessKey,
+                          },
+                      },
+                      { parent: this },
+                  )
+                : undefined;
         this.release = helmRelease(
             name,
             charts.loki,
@@ -53,41 +57,30 @@ export class Loki extends pulumi.ComponentResource {
 
 /** Values for the chart in components/charts.ts. */
 export function lokiValues(
-    { bucket, storageClass }: Pick<LokiArgs, "bucket" | "storageClass">,
-    credentials: pulumi.Input<string>,
+    { kept, storageClass }: Pick<LokiArgs, "kept" | "storageClass">,
+    credentials: pulumi.Input<string> | undefined,
 ) {
+    const store = "bucket" in kept ? "s3" : "filesystem";
     return {
         deploymentMode: "Monolithic",
         loki: {
             image: byDigest(chartImages.loki),
             auth_enabled: false,
             commonConfig: { replication_factor: 1 },
-            storage: {
-                type: "s3",
-                bucketNames: { chunks: bucket.bucket, ruler: bucket.bucket },
-                s3: {
-                    endpoint: bucket.endpoint,
-                    // The AWS client in Loki sends nothing without one; MinIO's own name for where it is.
-                    region: "us-east-1",
-                    // Filled in by Loki from its environment.
-                    accessKeyId: "${S3_ACCESS_KEY_ID}",
-                    secretAccessKey: "${S3_SECRET_ACCESS_KEY}",
-                    s3ForcePathStyle: true,
-                },
-            },
+            storage: "bucket" in kept ? inBucket(kept) : { type: "filesystem" },
             schemaConfig: {
                 configs: [
                     {
                         from: "2024-04-01",
                         store: "tsdb",
-                        object_store: "s3",
+                        object_store: store,
                         schema: "v13",
                         index: { prefix: "index_", period: "24h" },
                     },
                 ],
             },
             limits_config: { retention_period: "744h" },
-            compactor: { retention_enabled: true, delete_request_store: "s3" },
+            compactor: { retention_enabled: true, delete_request_store: store },
             analytics: { reporting_enabled: false },
         },
         // The chart counts these beside the one process, and refuses both.
@@ -97,8 +90,8 @@ export function lokiValues(
         singleBinary: {
             replicas: 1,
             annotations: RELOAD_ANNOTATIONS,
-            extraEnvFrom: [{ secretRef: { name: credentials } }],
-            persistence: { storageClass, size: "20Gi" },
+            ...(credentials === undefined ? {} : { extraEnvFrom: [{ secretRef: { name: credentials } }] }),
+            persistence: { storageClass, size: "bucket" in kept ? "20Gi" : kept.storage },
             resources: chartResources("512Mi", "2Gi", "100m"),
         },
         sidecar: { rules: { enabled: false }, resources: chartResources("64Mi", "128Mi") },
@@ -111,3 +104,17 @@ export function lokiValues(
         monitoring: { serviceMonitor: { enabled: true } },
     };
 }
+
+const inBucket = ({ bucket, endpoint }: Bucket) => ({
+    type: "s3",
+    bucketNames: { chunks: bucket, ruler: bucket },
+    s3: {
+        endpoint,
+        // The AWS client in Loki sends nothing without one; MinIO's own name for where it is.
+        region: "us-east-1",
+        // Filled in by Loki from its environment.
+        accessKeyId: "${S3_ACCESS_KEY_ID}",
+        secretAccessKey: "${S3_SECRET_ACCESS_KEY}",
+        s3ForcePathStyle: true,
+    },
+});

@@ -9,6 +9,7 @@ import { helmRelease } from "../cluster/helm-release";
 import { RELOAD_ANNOTATIONS } from "../cluster/reloader";
 import type { Platform } from "../platform";
 import { ciliumMonitors } from "./cilium-monitors";
+import { inhibitRulesOfChart } from "./inhibitions";
 import { alertmanagerConfiguration, alertReceivers, type Receiver } from "./receivers";
 import { chartResources } from "./resources";
 import { MONITORING_S3, type Bucket } from "./s3";
@@ -36,6 +37,8 @@ export interface PrometheusStackArgs {
     hosts?: { readonly prometheus: string; readonly alertmanager: string };
     /** Where Thanos' sidecar uploads finished blocks to; absent: there is no Thanos. */
     bucket?: Bucket | undefined;
+    /** True: what tells of a node's network silences what stands on that node, and alerts of pods say on which node they are. */
+    networkFirst?: boolean;
 }
 
 /** Secret with the object store's configuration, for the sidecar and for Thanos' own components. */
@@ -102,7 +105,12 @@ export class PrometheusStack extends pulumi.ComponentResource {
             objectStore: this.objectStore,
             alertReceivers: alertReceivers(
                 `${name}-receivers`,
-                { namespace, receivers: args.receivers, secrets: platform.secrets },
+                {
+                    namespace,
+                    receivers: args.receivers,
+                    secrets: platform.secrets,
+                    networkFirst: args.networkFirst ?? false,
+                },
                 afterCrds,
             ),
         });
@@ -244,7 +252,7 @@ const SIZES = {
     },
 } as const;
 
-interface PrometheusStackValuesArgs extends Pick<PrometheusStackArgs, "retention" | "storage"> {
+interface PrometheusStackValuesArgs extends Pick<PrometheusStackArgs, "retention" | "storage" | "networkFirst"> {
     size: keyof typeof SIZES;
     /** Name of the cluster in metrics that leave it. */
     cluster: string;
@@ -267,6 +275,10 @@ export function prometheusStackValues(args: PrometheusStackValuesArgs) {
         kubeScheduler: { enabled: false },
         kubeEtcd: { enabled: false },
         kubeProxy: { enabled: false },
+        // Those of the group node-pods take their place, which say on which node.
+        ...(args.networkFirst === true
+            ? { defaultRules: { disabled: { KubePodCrashLooping: true, KubePodNotReady: true } } }
+            : {}),
         prometheusOperator: { ...PROMETHEUS_IMAGES.operator, ...size.operator },
         prometheus: {
             prometheusSpec: {
@@ -295,6 +307,14 @@ export function prometheusStackValues(args: PrometheusStackValuesArgs) {
         alertmanager: {
             enabled: true,
             ...size.alertmanager,
+            ...(args.networkFirst === true
+                ? {
+                      config: {
+                          ...("config" in size.alertmanager ? size.alertmanager.config : {}),
+                          inhibit_rules: inhibitRulesOfChart(true),
+                      },
+                  }
+                : {}),
             alertmanagerSpec: {
                 ...PROMETHEUS_IMAGES.alertmanager,
                 ...size.alertmanagerSpec(storageClass),

@@ -2,6 +2,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { SecretRef, SecretStore } from "../secrets/secret-store";
+import { inhibitRules, matcher } from "./inhibitions";
 
 interface AnyReceiver {
     /** Its own name; part of the names of its secrets. */
@@ -57,6 +58,8 @@ export interface AlertReceiversArgs {
     namespace: pulumi.Input<string>;
     receivers: readonly Receiver[];
     secrets: SecretStore;
+    /** See `PrometheusStackArgs`. */
+    networkFirst?: boolean;
 }
 
 /** Names of the AlertmanagerConfig and of the Secret with what it needs. */
@@ -80,7 +83,7 @@ class AlertReceivers extends pulumi.ComponentResource {
                 apiVersion: "monitoring.coreos.com/v1alpha1",
                 kind: "AlertmanagerConfig",
                 metadata: { name: NAME, namespace: args.namespace },
-                spec: alertmanagerConfig(args.receivers, secret),
+                spec: alertmanagerConfig(args.receivers, secret, args.networkFirst),
             },
             { parent: this },
         ).metadata.name;
@@ -126,7 +129,7 @@ export function receiverSecret(receivers: readonly Receiver[]) {
 const FLUX_ERROR = "error";
 
 /** `spec` of the AlertmanagerConfig. */
-export function alertmanagerConfig(receivers: readonly Receiver[], secret: pulumi.Input<string>) {
+export function alertmanagerConfig(receivers: readonly Receiver[], secret: pulumi.Input<string>, networkFirst = false) {
     return {
         route: {
             receiver: "null",
@@ -146,32 +149,10 @@ export function alertmanagerConfig(receivers: readonly Receiver[], secret: pulum
                 })),
             ],
         },
-        // The chart's own, which this configuration takes the place of.
-        inhibitRules: [
-            {
-                sourceMatch: [matcher("severity", ["critical"])],
-                targetMatch: [matcher("severity", ["warning", "info"])],
-                equal: ["namespace", "alertname"],
-            },
-            {
-                sourceMatch: [matcher("severity", ["warning"])],
-                targetMatch: [matcher("severity", ["info"])],
-                equal: ["namespace", "alertname"],
-            },
-            {
-                sourceMatch: [matcher("alertname", ["InfoInhibitor"])],
-                targetMatch: [matcher("severity", ["info"])],
-                equal: ["namespace"],
-            },
-        ],
+        inhibitRules: inhibitRules(networkFirst),
         receivers: [{ name: "null" }, ...receivers.map((receiver) => receiverFields(receiver, secret))],
     };
 }
-
-const matcher = (name: string, values: readonly string[]) =>
-    values.length === 1
-        ? { name, value: values[0], matchType: "=" }
-        : { name, value: values.join("|"), matchType: "=~" };
 
 function receiverFields(receiver: Receiver, secret: pulumi.Input<string>) {
     const { name } = receiver;

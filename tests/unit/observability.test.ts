@@ -43,7 +43,7 @@ beforeAll(async () => {
         const { objectStore } = prometheus;
         if (objectStore === undefined) throw new Error("Prometheus has a bucket and no object store");
         new Thanos("thanos", { namespace, objectStore, storageClass }, {});
-        new Loki("loki", { namespace, bucket: bucket("loki"), storageClass, secrets: platform.secrets }, {});
+        new Loki("loki", { namespace, kept: bucket("loki"), storageClass, secrets: platform.secrets }, {});
         new Alloy("alloy", { namespace }, {});
         new Grafana("grafana", { namespace, host: "grafana", metrics: "thanos", logs: true }, platform, {});
         new Blackbox("blackbox", { namespace, probes: { nas: "https://nas.rtrox.io" } }, {});
@@ -251,7 +251,7 @@ describe("Thanos", () => {
 });
 
 describe("logs", () => {
-    const values = lokiValues({ bucket: bucket("loki"), storageClass: "ceph-block" }, "loki-s3");
+    const values = lokiValues({ kept: bucket("loki"), storageClass: "ceph-block" }, "loki-s3");
 
     test("Loki is one process; the chart refuses it beside a scalable one (C-MON-12)", () => {
         expect(release("loki")).toMatchObject({
