@@ -57,7 +57,7 @@ export interface Wishes {
 export const NEEDED_NAME = "github.com";
 
 const sha256 = (path: string) =>
-    `$($SUDO sh -c 'if test -r "$1"; then sha256sum < "$1" | cut -d" " -f1; fi' sh ${path})`;
+    `$($SUDO sh -c 'if test -r "$1"; then sha256sum "$1" | cut -d" " -f1; fi' sh ${path})`;
 
 export function factsScript(wishes: Wishes): string {
     const { data } = PATHS;

@@ -1,7 +1,7 @@
 /** A Linux machine that is reached over SSH: what is run there, and in which layer it fails. */
 import { shellQuote } from "../../components/cluster/shell";
 import { lastLine, type Run } from "../../lib/run-program";
-import { overSsh, type SshTarget } from "../ssh";
+import { sshArguments, type SshTarget } from "../ssh";
 import type { Clock } from "../wait";
 
 const MINUTE = 60_000;
@@ -61,7 +61,10 @@ export class LinuxMachine {
      * way goes to the person. Throws a `SshFault`.
      */
     async shell(script: string, { minutes = 1 }: { readonly minutes?: number } = {}): Promise<string> {
-        const ran = await overSsh(this.around.run, this.target, "sh -s", minutes * MINUTE, script);
+        const ran = await this.around.run("ssh", sshArguments(this.target, "sh -s"), {
+            stdin: script,
+            timeout: minutes * MINUTE,
+        });
         if (ran.code === 0) return ran.stdout;
         throw this.fault(ran.code, ran.stderr, minutes);
     }

@@ -35,12 +35,32 @@ export type InstalledMachine = Pick<NodeInfo, "name" | "address" | "optional"> &
 
 /** Programs of a machine that the simulation answers; the rest is this computer's. */
 const PLAYED_PROGRAMS = [
-    ...["systemctl", "journalctl", "curl", "sha256sum", "lsblk", "modinfo", "getent", "umount", "ip"],
-    ...["iptables-save", "iptables-restore", "ip6tables-save", "ip6tables-restore", "iscsiadm", "mount.nfs"],
+    ...["journalctl", "curl", "umount", "ip"],
+    ...["iptables-save", "iptables-restore", "ip6tables-save", "ip6tables-restore"],
 ];
 
 /** Those that need no thought. The user is not root: what needs to be is asked of sudo. */
-const SIMPLE_PROGRAMS = (name: string): Readonly<Record<string, string>> => ({
+const SIMPLE_PROGRAMS = ({ name, folder, all }: PlayedMachine, program: string): Readonly<Record<string, string>> => ({
+    getent: `[ "$1" = hosts ] && [ ! -e '${folder}/no-dns' ] || exit 2\necho "192.0.2.1       $2"`,
+    modinfo: `if grep -qsx "$1" '${folder}/missing-modules'; then echo "modinfo: ERROR: Module $1 not found." >&2; exit 1; fi`,
+    lsblk: `case "$*" in "--json --bytes --paths "*) exec cat '${folder}/lsblk.json' ;; *) exit 1 ;; esac`,
+    // A played release says its own hash: docs of releaseFile().
+    sha256sum: `case "$1" in
+  */usr/local/bin/k3s | */usr/local/bin/k3s.next) hash=$(sed -n 's/^# sha256 //p' "$1"); [ -z "$hash" ] || { echo "$hash  $1"; exit 0; } ;;
+esac
+PATH=/usr/bin:/bin exec sha256sum "$@"`,
+    systemctl: `unit=$(basename "$2" .service)
+case "$1" in
+  cat) [ -e '${folder}/etc/systemd/system/'"$unit.service" ] || { echo "No files found for $unit.service." >&2; exit 1; }
+    exec cat '${folder}/etc/systemd/system/'"$unit.service" ;;
+  is-active) state=$(cat '${folder}/unit-'"$unit" 2> /dev/null || echo inactive)
+    echo "$state"
+    [ "$state" = active ] || exit 3
+    exit 0 ;;
+esac
+exec '${process.execPath}' '${program}' '${all.root}' ${name} systemctl "$@"`,
+    iscsiadm: "exit 0",
+    "mount.nfs": "exit 0",
     id: "echo 1000",
     sudo: '[ "$1" = -n ] || { echo "sudo: a terminal is required to read the password" >&2; exit 1; }\nshift\nexec "$@"',
     hostname: `echo ${name}`,
@@ -50,15 +70,25 @@ const SIMPLE_PROGRAMS = (name: string): Readonly<Record<string, string>> => ({
     ps: "exit 0",
 });
 
-/** Writes `ssh` into `bin`, and makes every machine that is not there yet. */
-export function installK3sMachines(bin: string, site: PlayedSite, machines: readonly InstalledMachine[]): void {
-    mkdirSync(site.root, { recursive: true });
-    // Bundled once: a cluster's bring-up is hundreds of calls, and a TypeScript loader takes half a second for each.
-    const program = join(site.root, "machines.cjs");
+/** Bundled once: a cluster's bring-up is hundreds of calls, and a TypeScript loader takes half a second for each. */
+export function bundleMachines(folder: string): string {
+    const program = join(folder, "machines.cjs");
     execFileSync(require.resolve("esbuild/bin/esbuild"), [
         join(__dirname, "k3s", "program.ts"),
         ...["--bundle", "--platform=node", "--format=cjs", "--log-level=error", `--outfile=${program}`],
     ]);
+    return program;
+}
+
+/** Writes `ssh` into `bin`, and makes every machine that is not there yet. `bundle`: of `bundleMachines`, made already. */
+export function installK3sMachines(
+    bin: string,
+    site: PlayedSite,
+    machines: readonly InstalledMachine[],
+    bundle?: string,
+): void {
+    mkdirSync(site.root, { recursive: true });
+    const program = bundle ?? bundleMachines(site.root);
     const state = new PlayedMachinesState(site.root);
     state.install({ ...site, bin, program });
     for (const { name, address, capacity, optional = false, disks } of machines) {
@@ -75,7 +105,8 @@ export function installK3sMachines(bin: string, site: PlayedSite, machines: read
                 `exec '${process.execPath}' '${program}' '${site.root}' ${name} ${played} "$@"`,
             );
         }
-        for (const [played, body] of Object.entries(SIMPLE_PROGRAMS(name))) script(machine.path("bin", played), body);
+        for (const [played, body] of Object.entries(SIMPLE_PROGRAMS(machine, program)))
+            script(machine.path("bin", played), body);
         hidePaths(machine);
     }
     script(join(bin, "ssh"), `exec '${process.execPath}' '${program}' '${site.root}' - ssh "$@"`);

@@ -1,6 +1,19 @@
 /** From Ubuntu machines to a Kubernetes API by k3s over SSH (seed 003), against simulated machines. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+    chmodSync,
+    cpSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    statSync,
+    symlinkSync,
+    writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
@@ -12,13 +25,22 @@ import {
     unitFile,
     type K3sClusterArgs,
     type K3sNode,
+    type K3sSecrets,
 } from "../../bootstrap/k3s/cluster-config";
 import { K3sCluster } from "../../bootstrap/k3s/k3s-cluster";
-import { sentence, type LookAnswer } from "../../bootstrap/k3s/look";
+import { judgeK3s } from "../../bootstrap/k3s/judge";
+import { look as lookAt, lookAtMachines, sentence, type LookAnswer } from "../../bootstrap/k3s/look";
 import { K3sMachines } from "../../bootstrap/k3s/machines";
+import { NODE_SPEC, type NodeSpec } from "../../bootstrap/k3s/spec";
+import { convergeNode, CORDON_MARK, removeNode } from "../../bootstrap/k3s/steps";
 import { compareReleases, upgradeFault } from "../../bootstrap/k3s/versions";
-import { installK3sMachines } from "../../sandbox/machines/k3s";
-import { PlayedMachinesState } from "../../sandbox/machines/k3s/state";
+import { LinuxMachine, type Surroundings } from "../../bootstrap/linux/machine";
+import { readSpec } from "../../bootstrap/read-spec";
+import { runProgram, type Ran } from "../../lib/run-program";
+import { bundleMachines, installK3sMachines } from "../../sandbox/machines/k3s";
+import { Refused } from "../../sandbox/machines/k3d/refused";
+import { ssh } from "../../sandbox/machines/k3s/ssh";
+import { PlayedMachinesState, type Troubles } from "../../sandbox/machines/k3s/state";
 import { ROOT } from "../../stacks/stack-file";
 import type { PlannedResource } from "../../tools/plan/plan";
 import { planComponent } from "./component-plan";
@@ -186,26 +208,37 @@ describe("with machines", () => {
     let state: PlayedMachinesState;
     let env: NodeJS.ProcessEnv;
     let current: K3sClusterArgs;
+    let said: string[];
+    let bundle: string;
+    let shared: string;
+    /** Clusters that some test has made from nothing, by what they were made of: the next one takes a copy. */
+    const made = new Map<string, { readonly copy: string; readonly resources: readonly PlannedResource[] }>();
+
+    beforeAll(() => {
+        shared = mkdtempSync(join(tmpdir(), "k3s-machines-"));
+        bundle = bundleMachines(shared);
+        // The same for every test: the machines' files name it.
+        root = join(shared, "root");
+    });
+    afterAll(() => rmSync(shared, { recursive: true, force: true }));
 
     function prepare(wanted: K3sClusterArgs): void {
         current = wanted;
-        installK3sMachines(bin, { root: join(root, "machines"), kubeconfig: join(root, "kubeconfig") }, wanted.nodes);
+        const site = { root: join(root, "machines"), kubeconfig: join(root, "kubeconfig") };
+        installK3sMachines(bin, site, wanted.nodes, bundle);
     }
 
     beforeEach(() => {
-        root = mkdtempSync(join(tmpdir(), "k3s-"));
         bin = join(root, "bin");
         project = join(root, "project");
+        said = [];
         mkdirSync(bin, { recursive: true });
         mkdirSync(join(project, "tools", "start"), { recursive: true });
         writeFileSync(join(project, "Pulumi.yaml"), "name: test\n");
         symlinkSync(join(ROOT, "bootstrap"), join(project, "bootstrap"));
         writeFileSync(
             join(root, "kubeconfig"),
-            "clusters: [{name: default, cluster: {server: 'https://127.0.0.1:6443'}}]\nusers: [{name: default, user: {token: kubeconfig-secret}}]\n".replace(
-                "'https://127.0.0.1:6443'",
-                "https://127.0.0.1:6443",
-            ),
+            "clusters:\n- name: default\n  cluster:\n    server: https://127.0.0.1:6443\nusers:\n- name: default\n  user: {token: kubeconfig-secret}\n",
         );
         const kubectl = join(bin, "kubectl");
         writeFileSync(
@@ -224,62 +257,124 @@ describe("with machines", () => {
     });
     afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-    function look(wanted = current): LookAnswer {
-        const ran = spawnSync("node", [join(ROOT, "bootstrap/k3s/run.cjs"), "look"], {
-            env,
-            cwd: project,
-            input: JSON.stringify(wanted),
-            encoding: "utf8",
-        });
-        expect(ran.stderr).toBe("");
-        return JSON.parse(ran.stdout) as LookAnswer;
+    /** The played ssh, in this process: a test is hundreds of calls. */
+    function sshHere(words: readonly string[], stdin: string): Ran {
+        try {
+            return { code: 0, stdout: ssh(state, words, () => stdin), stderr: "" };
+        } catch (error) {
+            if (!(error instanceof Refused)) throw error;
+            return { code: error.code, stdout: "", stderr: error.message };
+        }
     }
 
-    async function planned(wanted = current, secrets: object = { token: TOKEN }): Promise<PlannedResource[]> {
-        const { absent, server, faults } = look(wanted);
-        expect(faults.map(sentence)).toEqual([]);
+    /** This computer's programs, and a clock by which waiting takes no time. */
+    function around(): Surroundings {
+        let now = Date.UTC(2025, 5, 14);
+        return {
+            run: (program, words, options) =>
+                program === "ssh"
+                    ? Promise.resolve(sshHere(words, options?.stdin ?? ""))
+                    : runProgram(program, words, { ...options, env: { ...env, ...options?.env } }),
+            say: (line) => void said.push(line),
+            sleep: (milliseconds) => {
+                // Faster than it is asked: a wait of minutes is a few questions.
+                now += 6 * milliseconds;
+                return Promise.resolve();
+            },
+            now: () => now,
+        };
+    }
+
+    const trouble = (name: string, troubles: Troubles) => state.setTroubles(name, troubles);
+    const power = (name: string, on: boolean) =>
+        state.machine(name).change((record) => {
+            record.off = !on;
+        });
+    const look = (wanted = current): Promise<LookAnswer> => lookAt(around(), wanted);
+    const faults = async (wanted = current) => (await look(wanted)).faults.map(sentence);
+
+    const isSecret = async (value: pulumi.Output<unknown>) => expect(await pulumi.isSecret(value)).toBe(true);
+
+    async function planned(wanted = current, secrets: K3sSecrets = { token: TOKEN }): Promise<PlannedResource[]> {
+        const { absent, server, faults: found } = await look(wanted);
+        expect(found.map(sentence)).toEqual([]);
         const resources = await planComponent(() => {
-            const told = Object.fromEntries(Object.entries(secrets).map(([key, value]) => [key, pulumi.secret(value)]));
             const facts = { absent, server, kubeconfigPeriod: "2025-1" };
-            const made = new K3sCluster("cluster", wanted, told as { token: pulumi.Output<string> }, facts);
-            return expect(pulumi.isSecret(made.kubeconfig)).resolves.toBe(true);
+            const { token, snapshotStore } = secrets;
+            const told = { token: pulumi.secret(token), ...(snapshotStore === undefined ? {} : { snapshotStore }) };
+            return isSecret(new K3sCluster("cluster", wanted, told, facts).kubeconfig);
         });
         return resources.filter(({ type }) => type === "command:local:Command");
     }
 
-    /** What a command printed that others take. */
-    let hash: string;
+    /** Of the release's own list, as the first command prints it. */
+    const hashOf = (version: string) => createHash("sha256").update(`k3s ${version}`).digest("hex");
 
-    function run(
-        resource: PlannedResource,
-        script: "create" | "delete" = "create",
-        secrets: object = { token: TOKEN },
-    ) {
+    function environmentOf(resource: PlannedResource, wanted = current): Record<string, string> {
+        const { environment } = resource.inputs as { environment: Record<string, string> };
+        return Object.fromEntries(
+            Object.entries(environment).map(([key, value]) => [
+                key,
+                value === "[unknown]" ? hashOf(wanted.version) : value,
+            ]),
+        );
+    }
+
+    /** As the engine runs it: through the shell, by environment and standard input. */
+    function run(resource: PlannedResource, script: "create" | "delete" = "create") {
         const inputs = resource.inputs as Record<string, unknown>;
         const [shell = "", ...flags] = inputs["interpreter"] as string[];
-        const environment = inputs["environment"] as Record<string, unknown>;
-        const told = Object.fromEntries(
-            Object.entries(environment).map(([key, value]) => [key, value === "[unknown]" ? hash : String(value)]),
-        );
         return spawnSync(shell, [...flags, inputs[script] as string], {
             // The start file's folder, below the project's.
             cwd: join(project, "tools", "start"),
-            env: { ...env, ...told },
-            input: JSON.stringify(secrets),
+            env: { ...env, ...environmentOf(resource) },
+            input: JSON.stringify({ token: TOKEN }),
             encoding: "utf8",
         });
     }
 
-    /** Runs all commands in their order. */
-    function up(resources: readonly PlannedResource[], secrets?: object): Record<string, string> {
-        return Object.fromEntries(
-            resources.map((resource) => {
-                const { status, stderr, stdout } = run(resource, "create", secrets);
-                if (status !== 0) throw new Error(`${resource.name}: ${stderr}`);
-                if (resource.name === "cluster-release") hash = stdout;
-                return [resource.name, stdout];
-            }),
-        );
+    const specOf = (resource: PlannedResource, wanted: K3sClusterArgs) =>
+        readSpec<NodeSpec>(environmentOf(resource, wanted), NODE_SPEC);
+    const isNode = ({ name }: PlannedResource) => !/-(release|kubeconfig)$/.test(name);
+
+    /** The nodes' steps in their order, in this process. */
+    async function up(wanted = current, secrets: K3sSecrets = { token: TOKEN }): Promise<PlannedResource[]> {
+        current = wanted;
+        const nothing = state.cluster === undefined && !existsSync(join(root, "machines", "troubles.json"));
+        const key = JSON.stringify([wanted, secrets]);
+        const known = nothing ? made.get(key) : undefined;
+        if (known !== undefined) {
+            rmSync(root, { recursive: true });
+            cpSync(known.copy, root, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+            return [...known.resources];
+        }
+        const resources = await planned(wanted, secrets);
+        for (const resource of resources.filter(isNode)) {
+            await convergeNode(around(), specOf(resource, wanted), secrets);
+        }
+        if (nothing) {
+            const copy = join(shared, `made-${made.size}`);
+            cpSync(root, copy, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+            made.set(key, { copy, resources });
+        }
+        return resources;
+    }
+
+    /** One node's step, without a look before. */
+    async function step(name: string, secrets: K3sSecrets = { token: TOKEN }, wanted = current): Promise<void> {
+        const resources = await planComponent(() => {
+            const facts = { absent: [], server: "", kubeconfigPeriod: "" };
+            void new K3sCluster("cluster", wanted, secrets, facts);
+        });
+        const resource = resources.find((one) => one.name === `cluster-${name}`);
+        if (resource === undefined) throw new Error(`no step of ${name}`);
+        await convergeNode(around(), specOf(resource, wanted), secrets);
+    }
+
+    async function down(resources: readonly PlannedResource[], wanted = current): Promise<void> {
+        for (const resource of resources.filter(isNode).reverse()) {
+            await removeNode(around(), specOf(resource, wanted));
+        }
     }
 
     interface FakeNode {
@@ -294,41 +389,589 @@ describe("with machines", () => {
         notReady?: boolean;
     }
     const api = (): FakeApi => JSON.parse(readFileSync(join(root, "kubectl.json"), "utf8")) as FakeApi;
+    const setApi = (changes: Partial<FakeApi>) =>
+        writeFileSync(join(root, "kubectl.json"), JSON.stringify({ ...api(), ...changes }));
+    /** What the API server was asked to do with nodes. */
+    const asked = () =>
+        readFileSync(join(root, "kubectl.json.calls"), "utf8")
+            .trim()
+            .split("\n")
+            .filter((line) => /^(cordon|uncordon|drain|delete|label|taint) /.test(line))
+            .map((line) => line.split(" --")[0]);
+    const calls = () =>
+        readFileSync(join(root, "machines", "calls.jsonl"), "utf8")
+            .trim()
+            .split("\n")
+            .map((line) => JSON.parse(line) as { machine: string; program: string; args: string[] });
+    const restarts = () =>
+        calls().filter(({ program, args: words }) => program === "systemctl" && words.includes("restart"));
+    const forget = () => {
+        rmSync(join(root, "kubectl.json.calls"));
+        rmSync(join(root, "machines", "calls.jsonl"));
+        writeFileSync(join(root, "kubectl.json.calls"), "\n");
+        said = [];
+    };
     const file = (name: string, path: string) => state.machine(name).read(path);
     const versions = () =>
         Object.fromEntries(
             Object.entries(api().nodes).map(([name, one]) => [name, one.status.nodeInfo.kubeletVersion]),
         );
+    const there = (name: string, path: string) => existsSync(state.machine(name).path(path));
 
-    test("bare machines are fit; nothing is touched by looking", () => {
-        expect(look()).toEqual({ cluster: "none", absent: [], server: "", faults: [], warnings: [] });
-        expect(file("k3s-master1", "etc/rancher/k3s/config.yaml")).toBeUndefined();
+    const NEXT = "v1.32.6+k3s1";
+
+    describe("from nothing", () => {
+        test("bare machines are fit; nothing is touched by looking", async () => {
+            expect(await look()).toEqual({ cluster: "none", absent: [], server: "", faults: [], warnings: [] });
+            expect(there("k3s-master1", "etc/rancher")).toBe(false);
+        });
+
+        test("one command a node, servers first, as the engine runs them; then the kubeconfig", async () => {
+            const resources = await planned();
+            expect(
+                resources.map(({ name, dependsOn }) => [name, dependsOn.map((urn) => urn.split("::").at(-1))]),
+            ).toEqual([
+                ["cluster-release", []],
+                ["cluster-k3s-master1", ["cluster-release"]],
+                ["cluster-k3s1", ["cluster-k3s-master1", "cluster-release"]],
+                ["cluster-k3s3", ["cluster-k3s1", "cluster-release"]],
+                ["cluster-kubeconfig", ["cluster-k3s3"]],
+            ]);
+            const printed = resources.map((resource) => {
+                const { status, stderr, stdout } = run(resource);
+                if (status !== 0) throw new Error(`${resource.name}: ${stderr}`);
+                // The secrets go by pipe: neither the plan nor what is said has them.
+                expect(JSON.stringify(resource) + stderr).not.toContain(TOKEN);
+                return stdout;
+            });
+            expect(printed[0]).toBe(hashOf("v1.32.5+k3s1"));
+            expect(printed.at(-1)).toContain("server: https://192.168.10.30:6443");
+            expect(printed.at(-1)).toContain("kubeconfig-secret");
+            expect(versions()).toEqual({ "k3s-master1": "v1.32.5+k3s1", k3s1: "v1.32.5+k3s1", k3s3: "v1.32.5+k3s1" });
+            expect(api().nodes["k3s-master1"]?.spec.taints).toEqual([
+                { key: "node-role.kubernetes.io/control-plane", value: "true", effect: "NoSchedule" },
+            ]);
+            expect(api().nodes["k3s1"]?.metadata.labels).toMatchObject({ tier: "light" });
+            expect(parse(file("k3s-master1", "etc/rancher/k3s/config.yaml.d/10-join.yaml") ?? "")).toEqual({
+                "cluster-init": true,
+            });
+            expect(parse(file("k3s1", "etc/rancher/k3s/config.yaml.d/10-join.yaml") ?? "")).toEqual({
+                server: "https://192.168.10.30:6443",
+            });
+            // No program was told the token, here or there, and only root reads its file.
+            expect(JSON.stringify(calls())).not.toContain(TOKEN);
+            for (const path of ["token", "config.yaml", "config.yaml.d/10-join.yaml"]) {
+                expect(statSync(state.machine("k3s1").path("etc/rancher/k3s", path)).mode & 0o777).toBe(0o600);
+            }
+            expect(await look()).toEqual({
+                cluster: "11111111-2222-3333-4444-555555555555",
+                absent: [],
+                server: "192.168.10.30",
+                faults: [],
+                warnings: [],
+            });
+        });
+
+        test("a second run changes nothing, and a k3s that was stopped is started", async () => {
+            await up();
+            forget();
+            await up();
+            expect(restarts()).toEqual([]);
+            expect(asked()).toEqual([]);
+            state.machine("k3s1").setUnit("k3s-agent", { state: "inactive" });
+            await up();
+            expect(restarts().map(({ machine }) => machine)).toEqual(["k3s1"]);
+        });
+
+        test("a hash of the configuration takes the place of the release's list", async () => {
+            const sha256 = "ab".repeat(32);
+            const resources = await planned(args({ sha256 }));
+            expect(resources[0]?.name).toBe("cluster-k3s-master1");
+            expect(environmentOf(resources[0] as PlannedResource)).toMatchObject({ SHA256: sha256 });
+        });
+
+        test("a file that is not the release's is thrown away", async () => {
+            trouble("k3s-master1", { tampered: true });
+            await expect(step("k3s-master1")).rejects.toThrow(
+                /SHA-256 [0-9a-f]{64}, wanted is [0-9a-f]{64}: it was thrown away/,
+            );
+            expect(there("k3s-master1", "usr/local/bin/k3s")).toBe(false);
+            expect(there("k3s-master1", "usr/local/bin/k3s.next")).toBe(false);
+        });
+
+        test("an agent waits for a server, and says what it does not reach", async () => {
+            await expect(step("k3s1")).rejects.toThrow(
+                /waited 10 minutes for a server for k3s1 to join: k3s1 \(192\.168\.10\.31\) reaches none of 192\.168\.10\.30 on port 6443/,
+            );
+        });
+
+        test("an agent with another token is not let in, and is with the right one", async () => {
+            await step("k3s-master1");
+            await expect(step("k3s1", { token: "another" })).rejects.toThrow(/it has not registered/);
+            expect(there("k3s1", "etc/rancher/k3s/homelab-infrastructure.applied")).toBe(false);
+            await step("k3s1");
+            expect(Object.keys(api().nodes)).toEqual(["k3s-master1", "k3s1"]);
+        });
+
+        test("the token of a cluster does not change by the way", async () => {
+            await up();
+            await expect(step("k3s-master1", { token: "another" })).rejects.toThrow(
+                /another token than the cluster.*k3s token rotate/,
+            );
+            expect(file("k3s-master1", "etc/rancher/k3s/token")).toBe(`${TOKEN}\n`);
+        });
+
+        test("the store of snapshots gets its credentials by a file that only root reads", async () => {
+            const snapshots = { schedule: "0 */6 * * *", keep: 28, s3: S3 };
+            const secrets = { token: TOKEN, snapshotStore: { accessKey: "AKEY", secretKey: "SKEY-secret" } };
+            const resources = await up(args({ snapshots }), secrets);
+            const path = "etc/rancher/k3s/config.yaml.d/20-snapshot-store.yaml";
+            expect(parse(file("k3s-master1", path) ?? "")).toMatchObject({ "etcd-s3-secret-key": "SKEY-secret" });
+            expect(statSync(state.machine("k3s-master1").path(path)).mode & 0o777).toBe(0o600);
+            expect(there("k3s1", path)).toBe(false);
+            expect(JSON.stringify([calls(), resources])).not.toContain("SKEY-secret");
+            await up(args(), { token: TOKEN });
+            expect(there("k3s-master1", path)).toBe(false);
+        });
     });
 
-    test("one command a node, servers first, each waiting for the one before; then the kubeconfig", async () => {
-        const resources = await planned();
-        expect(resources.map(({ name, dependsOn }) => [name, dependsOn.map((urn) => urn.split("::").at(-1))])).toEqual([
-            ["cluster-release", []],
-            ["cluster-k3s-master1", ["cluster-release"]],
-            ["cluster-k3s1", ["cluster-k3s-master1", "cluster-release"]],
-            ["cluster-k3s3", ["cluster-k3s1", "cluster-release"]],
-            ["cluster-kubeconfig", ["cluster-k3s3"]],
-        ]);
-        const printed = up(resources);
-        expect(versions()).toEqual({ "k3s-master1": "v1.32.5+k3s1", k3s1: "v1.32.5+k3s1", k3s3: "v1.32.5+k3s1" });
-        expect(printed["cluster-kubeconfig"]).toContain("server: https://192.168.10.30:6443");
-        expect(api().nodes["k3s-master1"]?.spec.taints).toEqual([
-            { key: "node-role.kubernetes.io/control-plane", value: "true", effect: "NoSchedule" },
-        ]);
-        expect(parse(file("k3s1", "etc/rancher/k3s/config.yaml.d/10-join.yaml") ?? "")).toEqual({
-            server: "https://192.168.10.30:6443",
+    describe("machines that are not fit", () => {
+        const unit = (name: string, role: "server" | "agent") =>
+            state
+                .machine(name)
+                .write(`etc/systemd/system/${role === "server" ? "k3s" : "k3s-agent"}.service`, unitFile(role));
+
+        test("a k3s that this program did not make is not taken over", async () => {
+            unit("k3s1", "agent");
+            expect(await faults()).toEqual([
+                expect.stringMatching(
+                    /^k3s1 \(192\.168\.10\.31\): a k3s that this program did not make is on it.*k3s-agent-uninstall\.sh/,
+                ),
+            ]);
+            await step("k3s-master1");
+            await expect(step("k3s1")).rejects.toThrow(/none of this program's; nothing was touched/);
         });
-        expect(look()).toEqual({
-            cluster: "11111111-2222-3333-4444-555555555555",
-            absent: [],
-            server: "192.168.10.30",
-            faults: [],
-            warnings: [],
+
+        test("nor is another stack's, another role's or another name's", async () => {
+            await up();
+            const others = async (changes: Partial<K3sClusterArgs>) => (await faults(args(changes))).join("\n");
+            expect(await others({ clusterName: "cabin" })).toMatch(/its k3s is of the stack k3s-home, not of cabin/);
+            expect(await others({ nodes: [MASTER, { ...AGENT, role: "server" }, BIG] })).toMatch(
+                /k3s1 .*: it is a agent of this cluster|k3s1 .*: it is an agent of this cluster/,
+            );
+            expect(await others({ nodes: [MASTER, { ...AGENT, name: "renamed" }, BIG] })).toMatch(
+                /it is the node k3s1 of this cluster/,
+            );
+        });
+
+        test("nor is one of a cluster that was made anew under the same name", async () => {
+            await up();
+            state.machine("k3s1").write("var/lib/rancher/k3s/agent/server-ca.crt", "another\n");
+            expect(await faults()).toEqual([expect.stringMatching(/belongs to another cluster of this stack's name/)]);
+            await expect(step("k3s1")).rejects.toThrow(
+                /belongs to another cluster than the servers; nothing was touched/,
+            );
+        });
+
+        test("a downgrade and a skipped minor release are refused before anything is touched (K-DR-02, K-DR-05)", async () => {
+            await up();
+            expect(await faults(args({ version: "v1.32.4+k3s1" }))).toHaveLength(3);
+            expect((await faults(args({ version: "v1.34.1+k3s1" })))[0]).toMatch(/set k3s\.version to a v1\.33 first/);
+            await expect(step("k3s-master1", { token: TOKEN }, args({ version: "v1.32.4+k3s1" }))).rejects.toThrow(
+                /does not downgrade/,
+            );
+        });
+
+        test("what Longhorn and Cilium need is missed with its mend", async () => {
+            state.machine("k3s3").remove("bin/iscsiadm");
+            trouble("k3s1", { missingModules: ["vxlan"] });
+            expect(await faults()).toEqual([
+                expect.stringMatching(/^k3s1 .*has no module vxlan: install linux-modules-extra-/),
+                expect.stringMatching(/^k3s3 .*it has no iscsiadm: install open-iscsi/),
+            ]);
+        });
+
+        test("disks for volumes are there, different, and not the system's", async () => {
+            const SYSTEM = "/dev/disk/by-id/ata-SYSTEM";
+            const wanted = args({
+                nodes: [MASTER, AGENT, { ...BIG, disks: [OPTANE, SYSTEM, "/dev/disk/by-id/gone"] }],
+            });
+            expect(await faults(wanted)).toEqual([
+                expect.stringMatching(
+                    /^k3s3 .*it has no disk \/dev\/disk\/by-id\/gone: it has \/dev\/disk\/by-id\/nvme-INTEL/,
+                ),
+                expect.stringMatching(/ata-SYSTEM is the disk that the system is on/),
+            ]);
+        });
+
+        test("leftovers of another network plugin are said, and left alone", async () => {
+            state.machine("k3s1").write("sys/class/net/flannel.1/x", "");
+            state.machine("k3s1").write("etc/cni/net.d/10-flannel.conflist", "{}");
+            const { faults: found, warnings } = await look();
+            expect(found).toEqual([]);
+            expect(warnings.map(sentence)).toEqual([
+                expect.stringMatching(/has left flannel\.1, \/etc\/cni\/net\.d\/10-flannel\.conflist/),
+            ]);
+        });
+    });
+
+    describe("upgrades", () => {
+        test("servers first with a snapshot, then agents, drained and back one at a time", async () => {
+            await up();
+            forget();
+            await up(args({ version: NEXT }));
+            expect(versions()).toEqual({ "k3s-master1": NEXT, k3s1: NEXT, k3s3: NEXT });
+            expect(asked()).toEqual([
+                "cordon k3s-master1",
+                "uncordon k3s-master1",
+                "cordon k3s1",
+                "drain k3s1",
+                "uncordon k3s1",
+                "cordon k3s3",
+                "drain k3s3",
+                "uncordon k3s3",
+            ]);
+            expect(said).toContain("k3s-master1: snapshot before-v1.32.6-k3s1 saved");
+            expect(
+                readdirSync(state.machine("k3s-master1").path("var/lib/rancher/k3s/server/db/snapshots")),
+            ).toHaveLength(1);
+            expect(Object.values(api().nodes).some(({ metadata }) => CORDON_MARK in (metadata.annotations ?? {}))).toBe(
+                false,
+            );
+        });
+
+        test("a drain that cannot end leaves the node as it was, and the others alone", async () => {
+            await up();
+            setApi({ refuseDrain: true });
+            await expect(up(args({ version: NEXT }))).rejects.toThrow(
+                /k3s1 could not be drained within 15 minutes, so it was left as it was and takes work again:[^]*disruption budget[^]*kubectl get pdb -A/,
+            );
+            expect(versions()).toEqual({ "k3s-master1": NEXT, k3s1: "v1.32.5+k3s1", k3s3: "v1.32.5+k3s1" });
+            expect(api().nodes["k3s1"]?.spec.unschedulable).toBe(false);
+            setApi({ refuseDrain: false });
+            await up(args({ version: NEXT }));
+            expect(versions()).toEqual({ "k3s-master1": NEXT, k3s1: NEXT, k3s3: NEXT });
+        });
+
+        test("a run that dies in the middle is taken up where it was", async () => {
+            await up();
+            trouble("k3s1", { diesOnce: true });
+            await expect(up(args({ version: NEXT }))).rejects.toThrow(
+                /waited 15 minutes for k3s-agent on k3s1: it is failed/,
+            );
+            expect(api().nodes["k3s1"]?.spec.unschedulable).toBe(true);
+            forget();
+            await up(args({ version: NEXT }));
+            expect(versions()).toEqual({ "k3s-master1": NEXT, k3s1: NEXT, k3s3: NEXT });
+            expect(api().nodes["k3s1"]?.spec.unschedulable).toBe(false);
+            // The server, which was done, is not touched again.
+            expect(restarts().map(({ machine }) => machine)).toEqual(["k3s1", "k3s3"]);
+        });
+
+        test("a person's own cordon stays", async () => {
+            await up();
+            const now = api();
+            if (now.nodes["k3s1"] !== undefined) now.nodes["k3s1"].spec.unschedulable = true;
+            setApi(now);
+            await up(args({ version: NEXT }));
+            expect(api().nodes["k3s1"]?.spec.unschedulable).toBe(true);
+            expect(api().nodes["k3s3"]?.spec.unschedulable).toBe(false);
+        });
+
+        test("a node that is not Ready is not drained, for its pods cannot end", async () => {
+            await up();
+            setApi({ notReady: true });
+            forget();
+            await up(args({ version: NEXT }));
+            expect(asked().filter((line) => line?.startsWith("drain"))).toEqual([]);
+            expect(said).toContain("k3s1: not Ready, so it is not drained");
+        });
+
+        test("an agent is not changed while no API server answers", async () => {
+            await up();
+            power("k3s-master1", false);
+            await expect(step("k3s1", { token: TOKEN }, args({ version: NEXT }))).rejects.toThrow(
+                /cannot be drained before its change, for no API server answers: k3s-master1 \(192\.168\.10\.30\).*No route to host/,
+            );
+            expect(file("k3s1", "usr/local/bin/k3s")).toContain("v1.32.5+k3s1");
+        });
+
+        test("another configuration is a restart, labels and taints are none", async () => {
+            await up();
+            forget();
+            const dedicated = { key: "gpu", value: "true", effect: "NoSchedule" } as const;
+            const nodes = [MASTER, { ...AGENT, labels: { rack: "a" }, taints: [dedicated] }, BIG];
+            await up(args({ nodes }));
+            expect(restarts()).toEqual([]);
+            expect(api().nodes["k3s1"]).toMatchObject({
+                metadata: { labels: { rack: "a" } },
+                spec: { taints: [dedicated] },
+            });
+            expect(api().nodes["k3s1"]?.metadata.labels).not.toHaveProperty("tier");
+            await up(args());
+            expect(api().nodes["k3s1"]?.spec.taints).toEqual([]);
+            forget();
+            await up(args({ snapshots: { schedule: "0 1 * * *", keep: 3 } }));
+            expect(restarts().map(({ machine }) => machine)).toEqual(["k3s-master1"]);
+        });
+    });
+
+    describe("several servers", () => {
+        const SECOND = node("k3s-master2", 34, { role: "server" });
+        const THIRD = node("k3s-master3", 35, { role: "server" });
+        const HA = args({ nodes: [MASTER, SECOND, THIRD, AGENT] });
+
+        beforeEach(() => prepare(HA));
+
+        test("the first founds, the others join, and one of them may die", async () => {
+            await up(HA);
+            expect(state.cluster?.members).toEqual(["k3s-master1", "k3s-master2", "k3s-master3"]);
+            power("k3s-master1", false);
+            const seen = await look(HA);
+            expect(seen).toMatchObject({ server: "192.168.10.34", faults: [] });
+            expect(seen.warnings.map(({ found }) => found)).toContainEqual(expect.stringMatching(/No route to host/));
+            const [kubeconfigStep] = (await planned(HA)).filter(({ name }) => name.endsWith("-kubeconfig"));
+            expect(environmentOf(kubeconfigStep as PlannedResource)).toMatchObject({ SERVER: "192.168.10.34" });
+            expect(run(kubeconfigStep as PlannedResource).stdout).toContain("server: https://192.168.10.34:6443");
+            // Of three, two are the majority; one is not.
+            power("k3s-master2", false);
+            expect((await look(HA)).server).toBe("");
+        });
+
+        test("a first server that was installed anew joins the others and founds nothing", async () => {
+            await up(HA);
+            const authority = state.cluster?.authority;
+            for (const path of [
+                "etc/rancher",
+                "var/lib/rancher",
+                "etc/systemd/system/k3s.service",
+                "usr/local/bin/k3s",
+            ]) {
+                state.machine("k3s-master1").remove(path);
+            }
+            state.machine("k3s-master1").setUnit("k3s", { state: "inactive" });
+            await step("k3s-master1", { token: TOKEN }, HA);
+            expect(state.cluster?.authority).toBe(authority);
+            expect(state.cluster?.members).toEqual(["k3s-master2", "k3s-master3", "k3s-master1"]);
+            expect(said).toContain("k3s-master1: was installed anew, the cluster forgets the old one");
+        });
+
+        test("whether there is a cluster must be known before one is founded", async () => {
+            power("k3s-master2", false);
+            await expect(step("k3s-master1", { token: TOKEN }, HA)).rejects.toThrow(
+                /whether there is a cluster already is not known, and a second one must not be founded/,
+            );
+            expect(state.cluster).toBeUndefined();
+        });
+
+        test("the address of all is what kubeconfig and new machines use", async () => {
+            const wanted = { ...HA, apiAddress: "192.168.10.40" };
+            const kubeconfigStep = (await planned(wanted)).at(-1) as PlannedResource;
+            await up(HA);
+            expect(run(kubeconfigStep).stdout).toContain("server: https://192.168.10.40:6443");
+        });
+    });
+
+    describe("machines that come and go", () => {
+        const WSL = node("wsl", 40, { optional: true });
+        const WITH = args({ nodes: [MASTER, AGENT, WSL] });
+
+        beforeEach(() => prepare(WITH));
+
+        test("an optional one is a warning while it is absent, and joins when it is there (K-HW-13, K-HW-14)", async () => {
+            const seen = await look(WITH);
+            expect(seen).toMatchObject({ absent: ["wsl"], faults: [] });
+            expect(seen.warnings.map(sentence)).toEqual([
+                expect.stringMatching(
+                    /^wsl \(192\.168\.10\.40\): it is optional and absent .*No route to host.*: it joins at the pulumi up that finds it/,
+                ),
+            ]);
+            const before = await up(WITH);
+            expect(Object.keys(api().nodes)).toEqual(["k3s-master1", "k3s1"]);
+            power("wsl", true);
+            const after = await planned(WITH);
+            // Its command runs again for that alone.
+            const present = (list: readonly PlannedResource[]) =>
+                list.filter(isNode).map((one) => environmentOf(one)["NODE_PRESENT"]);
+            expect([present(before), present(after)]).toEqual([
+                ["yes", "yes", "no"],
+                ["yes", "yes", "yes"],
+            ]);
+            await up(WITH);
+            expect(Object.keys(api().nodes)).toEqual(["k3s-master1", "k3s1", "wsl"]);
+        });
+
+        test("another one that is off is a fault before there is a cluster, and a warning after", async () => {
+            power("k3s1", false);
+            expect(await faults()).toEqual([
+                expect.stringMatching(/^k3s1 .*No route to host.*ping -c 3 192\.168\.10\.31/),
+            ]);
+            power("k3s1", true);
+            await up(WITH);
+            power("k3s1", false);
+            expect(await faults()).toEqual([]);
+            expect((await look()).warnings.map(({ node: name }) => name)).toContain("k3s1 (192.168.10.31)");
+        });
+
+        test("one that was installed anew is let in under its name", async () => {
+            await up(WITH);
+            for (const path of ["etc/rancher", "var/lib/rancher", "etc/systemd/system/k3s-agent.service"]) {
+                state.machine("k3s1").remove(path);
+            }
+            state.machine("k3s1").setUnit("k3s-agent", { state: "inactive" });
+            await up(WITH);
+            expect(state.machine("k3s1").unit("k3s-agent").log).toEqual(["k3s agent is up and running"]);
+        });
+
+        test("one that leaves is drained, forgotten and cleaned, with its volumes on it", async () => {
+            const resources = await up(WITH);
+            state.machine("k3s1").write("var/lib/longhorn/replicas/data", "volume");
+            forget();
+            const [own] = resources.filter(({ name }) => name === "cluster-k3s1");
+            await removeNode(around(), specOf(own as PlannedResource, WITH));
+            expect(asked()).toEqual(["cordon k3s1", "drain k3s1", "delete node k3s1"]);
+            expect(there("k3s1", "etc/rancher/k3s")).toBe(false);
+            expect(file("k3s1", "var/lib/longhorn/replicas/data")).toBe("volume");
+            // Again, as after a kill.
+            await removeNode(around(), specOf(own as PlannedResource, WITH));
+        });
+
+        test("one that is gone for good is let go where it is optional, and says how where it is not", async () => {
+            const resources = await up(WITH);
+            power("k3s1", false);
+            const spec = specOf(resources.find(({ name }) => name === "cluster-k3s1") as PlannedResource, WITH);
+            await expect(removeNode(around(), spec)).rejects.toThrow(
+                /No route to host[^]*Set optional: true on it, pulumi up, and then take it out/,
+            );
+            setApi({ notReady: true });
+            await removeNode(around(), { ...spec, NODE_OPTIONAL: "yes" });
+            expect(Object.keys(api().nodes)).toEqual(["k3s-master1"]);
+        });
+    });
+
+    describe("destroy and rebuild", () => {
+        test("k3s goes, data stays, and the next up founds another cluster", async () => {
+            const resources = await up();
+            const first = state.cluster?.authority;
+            const master = state.machine("k3s-master1");
+            const big = state.machine("k3s3");
+            big.write("var/lib/longhorn/replicas/data", "volume");
+            big.write("var/lib/rancher/k3s/storage/pvc-1/data", "local");
+            big.write("var/lib/kubelet/pods/1/volume/data", "mounted");
+            big.write(
+                "proc/self/mounts",
+                "/dev/sda2 / ext4 rw 0 0\n/dev/longhorn/x /var/lib/kubelet/pods/1/volume ext4 rw 0 0\n".replace(
+                    "/var/lib",
+                    big.path("var/lib"),
+                ),
+            );
+            big.write("sys/class/net/cilium_host/x", "");
+            big.write("iptables.rules", "*filter\n-A CILIUM_INPUT -j ACCEPT\n-A INPUT -p tcp -j ACCEPT\nCOMMIT\n");
+            await down(resources);
+            expect(file("k3s3", "var/lib/longhorn/replicas/data")).toBe("volume");
+            expect(file("k3s3", "var/lib/rancher/k3s/storage/pvc-1/data")).toBe("local");
+            expect(file("k3s3", "iptables.rules")).toBe("*filter\n-A INPUT -p tcp -j ACCEPT\nCOMMIT\n");
+            for (const path of [
+                "etc/rancher/k3s",
+                "usr/local/bin/k3s",
+                "var/lib/kubelet",
+                "sys/class/net/cilium_host",
+                "var/lib/rancher/k3s/agent",
+            ]) {
+                expect([path, there("k3s3", path)]).toEqual([path, false]);
+            }
+            // K-DR-08: the control plane's data is where the seed has its backups.
+            const [backup = ""] = readdirSync(master.path("var/lib/rancher")).filter((name) =>
+                name.startsWith("k3s-backup-"),
+            );
+            expect(file("k3s-master1", `var/lib/rancher/${backup}/server/db/etcd/member/snap`)).toBe("");
+            expect(await look()).toMatchObject({ cluster: "none", faults: [], warnings: [] });
+            await up();
+            expect(state.cluster?.authority).not.toBe(first);
+            expect(Object.keys(api().nodes)).toEqual(expect.arrayContaining(["k3s-master1", "k3s1", "k3s3"]));
+        });
+
+        test("with something still mounted nothing is removed: it could be a volume", async () => {
+            const resources = await up();
+            const big = state.machine("k3s3");
+            const path = "/var/lib/kubelet/pods/1/volumes/nfs";
+            big.write(`${path.slice(1)}/film`, "30 TB");
+            big.write("proc/self/mounts", `nas:/media ${big.path(path)} nfs4 rw 0 0\n`);
+            trouble("k3s3", { stuckMount: path });
+            await expect(down(resources)).rejects.toThrow(
+                /still mounted, so nothing was removed.*\/var\/lib\/kubelet\/pods\/1\/volumes\/nfs/,
+            );
+            expect(file("k3s3", `${path.slice(1)}/film`)).toBe("30 TB");
+            expect(there("k3s3", "etc/rancher/k3s/config.yaml")).toBe(true);
+        });
+    });
+
+    describe("restoring the control plane", () => {
+        const onMaster = async (script: string) =>
+            new LinuxMachine(around(), "k3s-master1", { user: "ubuntu", address: MASTER.address }).shell(script);
+        const save = async () => {
+            await onMaster("sudo -n /usr/local/bin/k3s etcd-snapshot save --name by-hand\n");
+            const folder = "var/lib/rancher/k3s/server/db/snapshots";
+            return `/${folder}/${readdirSync(state.machine("k3s-master1").path(folder))[0] ?? ""}`;
+        };
+        const reset = (snapshot: string) =>
+            onMaster(`sudo -n /usr/local/bin/k3s server --cluster-reset --cluster-reset-restore-path=${snapshot}\n`);
+
+        test("the documented commands, in their order, and pulumi up finds the same cluster", async () => {
+            await up();
+            const before = await look();
+            const snapshot = await save();
+            await expect(reset(snapshot)).rejects.toThrow(/while server is running/);
+            await onMaster("sudo -n systemctl stop k3s\n");
+            await reset(snapshot);
+            await onMaster("sudo -n systemctl --no-block start k3s\n");
+            expect(await look()).toEqual(before);
+            forget();
+            await up();
+            expect(restarts()).toEqual([]);
+        });
+
+        test("without the token a snapshot is nothing", async () => {
+            await up();
+            const snapshot = await save();
+            await onMaster("sudo -n systemctl stop k3s\n");
+            state.machine("k3s-master1").write("etc/rancher/k3s/token", "another\n", 0o600);
+            await expect(reset(snapshot)).rejects.toThrow(/encrypted with different token/);
+        });
+    });
+
+    describe("doctor", () => {
+        const judged = async () => judgeK3s(current, await lookAtMachines(around(), current));
+        const verdicts = async (name: string) =>
+            Object.fromEntries(
+                (await judged())
+                    .filter(({ check }) => check.startsWith(`${name} `))
+                    .map(({ check, verdict }) => [check.slice(name.length + 1), verdict]),
+            );
+
+        test("goes from the network upwards, and calls nothing good that stands on a broken layer (K-OPS-27, K-OPS-30)", async () => {
+            await up();
+            const skipped = { dns: "skipped", api: "skipped", k3s: "skipped", system: "skipped", storage: "skipped" };
+            const good = { network: "ok", ssh: "ok", dns: "ok", api: "ok", k3s: "ok", system: "ok", storage: "ok" };
+            expect(await verdicts("k3s1")).toEqual(good);
+            expect(await verdicts("k3s-master1")).toEqual(good);
+            power("k3s1", false);
+            expect(await verdicts("k3s1")).toEqual({ network: "warning", ssh: "skipped", ...skipped });
+            power("k3s1", true);
+            trouble("k3s1", { noSsh: true });
+            expect(await verdicts("k3s1")).toEqual({ network: "ok", ssh: "warning", ...skipped });
+            trouble("k3s1", { cutOff: ["192.168.10.30"] });
+            expect(await verdicts("k3s1")).toEqual({ ...good, api: "warning" });
+            trouble("k3s1", { noDns: true });
+            expect(await verdicts("k3s1")).toMatchObject({ dns: "warning" });
+        });
+
+        test("before there is a cluster a broken layer is a failure, with its mend", async () => {
+            trouble("k3s1", { noKey: true });
+            const [first] = (await judged()).filter(({ check }) => check === "k3s1 ssh");
+            expect(first).toMatchObject({ verdict: "failure", fix: expect.stringMatching(/ssh-copy-id/) as string });
+            trouble("k3s1", { noDns: true });
+            expect(await verdicts("k3s1")).toMatchObject({ network: "ok", ssh: "ok", dns: "failure", k3s: "skipped" });
         });
     });
 });

@@ -48,7 +48,6 @@ export function apiAnswers(machine: PlayedMachine): boolean {
 
 /** What the binary says: the file is of a release. */
 export function k3s(machine: PlayedMachine, [version = "", verb = "", ...args]: readonly string[]): string {
-    if (verb === "--version") return `k3s version ${version} (simulated)\ngo version go1.23.8`;
     if (verb === "kubectl") {
         if (!apiAnswers(machine)) {
             throw new Refused(

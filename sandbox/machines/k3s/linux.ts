@@ -1,28 +1,8 @@
 /** Programs of the simulated machines that are Linux' own. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { Refused } from "../k3d/refused";
 import { apiAnswers } from "./k3s";
 import { sha256, type PlayedMachine } from "./state";
-
-export function getent({ troubles }: PlayedMachine, [database, name = ""]: readonly string[]): string {
-    if (database !== "hosts") throw new Refused(`getent ${database} is not simulated`);
-    if (troubles.noDns === true) throw new Refused("", 2);
-    return `192.0.2.1       ${name}`;
-}
-
-export function modinfo({ troubles }: PlayedMachine, [name = ""]: readonly string[]): string {
-    if (troubles.missingModules?.includes(name) === true) {
-        throw new Refused(`modinfo: ERROR: Module ${name} not found.`);
-    }
-    return `name: ${name}`;
-}
-
-export function lsblk(machine: PlayedMachine, args: readonly string[]): string {
-    if (!args.includes("--json") || !args.includes("--bytes") || !args.includes("--paths")) {
-        throw new Refused(`lsblk ${args.join(" ")} is not simulated`);
-    }
-    return JSON.stringify({ blockdevices: machine.blockDevices });
-}
 
 /** `ip link delete <name>` */
 export function interfaces(machine: PlayedMachine, [noun, verb, name = ""]: readonly string[]): string {
@@ -60,26 +40,21 @@ export function releaseOf(text: string | undefined): string | undefined {
     return MARK.exec(text ?? "")?.[1];
 }
 
-/** The release's file: a script that plays it. */
-function releaseFile(machine: PlayedMachine, version: string): string {
+/** The release's file: a script that plays it, and says the hash that `sha256sum` of the machine gives it. */
+function releaseFile(machine: PlayedMachine, version: string, hash: string): string {
     const { program } = machine.all.site;
-    return `#!/bin/sh\n# k3s ${version}\nexec '${process.execPath}' '${program}' '${machine.all.root}' ${machine.name} k3s ${version} "$@"\n`;
+    return `#!/bin/sh
+# k3s ${version}
+# sha256 ${hash}
+if [ "$1" = --version ]; then printf 'k3s version ${version} (simulated)\\ngo version go1.23.8\\n'; exit 0; fi
+exec '${process.execPath}' '${program}' '${machine.all.root}' ${machine.name} k3s ${version} "$@"
+`;
 }
 
 /** Of the real file where the configuration says it, which cannot be had here. */
 function releaseHash(machine: PlayedMachine, version: string): string {
     const { release } = machine.all.site;
     return release?.version === version ? release.sha256 : sha256(`k3s ${version}`);
-}
-
-export function sha256sum(machine: PlayedMachine, args: readonly string[], stdin: () => string): string {
-    const file = args.find((word) => !word.startsWith("-"));
-    if (file !== undefined && !existsSync(file)) throw new Refused(`sha256sum: ${file}: No such file or directory`);
-    const text = file === undefined ? stdin() : readFileSync(file, "utf8");
-    const version = releaseOf(text);
-    // The name of the machine is in a played file, so the hash is of what it plays; of anything else it is the real one.
-    const whole = version !== undefined && text === releaseFile(machine, version);
-    return `${whole ? releaseHash(machine, version) : sha256(text)}  ${file ?? "-"}`;
 }
 
 const RELEASE =
@@ -112,7 +87,7 @@ export function curl(machine: PlayedMachine, args: readonly string[]): string {
     }
     if (!args.includes("--output")) throw new Refused("curl: (23) binary output can mess up your terminal", 23);
     rmSync(output, { force: true });
-    const tampered = machine.troubles.tampered === true ? "# and something else\n" : "";
-    writeFileSync(output, releaseFile(machine, version) + tampered);
+    const hash = machine.troubles.tampered === true ? sha256("something else") : releaseHash(machine, version);
+    writeFileSync(output, releaseFile(machine, version, hash));
     return "";
 }

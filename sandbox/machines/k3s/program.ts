@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Refused } from "../k3d/refused";
 import { k3s } from "./k3s";
-import { curl, getent, interfaces, lsblk, modinfo, sha256sum, tables, umount } from "./linux";
+import { curl, interfaces, tables, umount } from "./linux";
 import { ssh } from "./ssh";
 import { PlayedMachinesState } from "./state";
 import { journalctl, systemctl } from "./systemd";
@@ -22,14 +22,6 @@ async function main([root = "", name = "", program = "", ...args]: readonly stri
             return print(k3s(machine, args));
         case "curl":
             return print(curl(machine, args));
-        case "sha256sum":
-            return print(sha256sum(machine, args, stdin));
-        case "lsblk":
-            return print(lsblk(machine, args));
-        case "modinfo":
-            return print(modinfo(machine, args));
-        case "getent":
-            return print(getent(machine, args));
         case "umount":
             return print(umount(machine, args));
         case "ip":

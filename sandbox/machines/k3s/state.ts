@@ -149,6 +149,11 @@ export class PlayedMachinesState {
 
     setTroubles(name: string, troubles: Troubles): void {
         writeFileSync(join(this.root, "troubles.json"), JSON.stringify({ ...this.allTroubles, [name]: troubles }));
+        // Of these its shell scripts know.
+        const machine = this.machine(name);
+        machine.write("missing-modules", `${(troubles.missingModules ?? []).join("\n")}\n`);
+        if (troubles.noDns === true) machine.write("no-dns", "");
+        else machine.remove("no-dns");
     }
 
     note(machine: string, program: string, args: readonly string[]): void {
@@ -188,9 +193,12 @@ export class PlayedMachine {
     }
 
     setUnit(name: string, changes: Partial<Unit>): void {
+        const unit = { ...this.unit(name), ...changes };
         this.change((record) => {
-            record.units[name] = { ...this.unit(name), ...changes };
+            record.units[name] = unit;
         });
+        // For the machine's own systemctl is-active.
+        this.write(`unit-${name}`, unit.state);
     }
 
     read(path: string): string | undefined {
@@ -235,10 +243,11 @@ export class PlayedMachine {
             rmSync(link, { force: true });
             symlinkSync(device, link);
         });
+        this.write("lsblk.json", JSON.stringify({ blockdevices: this.blockDevices }));
     }
 
     /** Disks as `lsblk --json` shows them. */
-    get blockDevices(): object[] {
+    private get blockDevices(): object[] {
         return [
             {
                 name: "/dev/sda",

@@ -21,15 +21,6 @@ export async function systemctl(machine: PlayedMachine, args: readonly string[])
     }
     const known = machine.unit(unit);
     switch (verb) {
-        case "cat": {
-            const file = machine.read(unitPath(unit));
-            if (file === undefined) throw new Refused(`No files found for ${unit}.service.`);
-            return file;
-        }
-        case "is-active":
-            if (known.state === "active") return "active";
-            process.stdout.write(`${known.state}\n`);
-            throw new Refused("", 3);
         case "enable":
             if (machine.read(unitPath(unit)) === undefined)
                 throw new Refused(`Failed to enable unit: Unit file ${unit}.service does not exist.`);
