@@ -157,19 +157,26 @@ const flag = (confirmed: boolean): string =>
 
 /**
  * Longhorn is there when its driver is registered with the kubelet of every node: a claim is Bound before that, and its
- * pod waits without a word. Seed 003 (AAR k3s1): what looks like the driver's fault was a node's network, so that comes first.
+ * pod waits without a word. By these nodes and not by the DaemonSets: an optional node that is switched off is in those,
+ * too, and never ready. Seed 003 (AAR k3s1): what looks like the driver's fault was a node's network, so that comes first.
  */
 function registeredScript(nodes: readonly string[]): string {
     return `
-${inNamespace} rollout status daemonset/longhorn-manager --timeout=600s
+for node in ${nodes.join(" ")}; do
+  ${inNamespace} wait "nodes.longhorn.io/$node" --for=create --timeout=600s
+  ${inNamespace} wait "nodes.longhorn.io/$node" --for=jsonpath="{.status.conditions[?(@.type=='Ready')].status}=True" --timeout=600s || {
+    echo "Longhorn's manager does not run on $node: see  ${inNamespace} get pods --output=wide --field-selector=spec.nodeName=$node  and whether the machine has iscsiadm" >&2
+    exit 1
+  }
+done
 ${inNamespace} rollout status deployment/longhorn-driver-deployer --timeout=600s
-${inNamespace} wait --for=create daemonset/longhorn-csi-plugin --timeout=300s
-for part in daemonset/longhorn-csi-plugin deployment/csi-attacher deployment/csi-provisioner deployment/csi-resizer deployment/csi-snapshotter; do
-  ${inNamespace} wait --for=create "$part" --timeout=300s
-  ${inNamespace} rollout status "$part" --timeout=600s
+for part in csi-attacher csi-provisioner csi-resizer csi-snapshotter; do
+  ${inNamespace} wait --for=create "deployment/$part" --timeout=300s
+  ${inNamespace} rollout status "deployment/$part" --timeout=600s
 done
 silent=
 for node in ${nodes.join(" ")}; do
+  kubectl wait --for=create "csinode/$node" --timeout=300s || { silent="$silent $node"; continue; }
   kubectl wait "csinode/$node" --for=jsonpath="{.spec.drivers[?(@.name=='${LONGHORN_DRIVER}')].name}=${LONGHORN_DRIVER}" --timeout=300s || silent="$silent $node"
 done
 test -z "$silent" || {

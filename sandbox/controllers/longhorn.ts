@@ -238,7 +238,7 @@ function nodeActions(view: View, machines: LonghornMachines): Action[] {
         ...hosts.filter((host) => !names.includes(host)).map((host) => create(longhornNodes, freshNode(view, host))),
         ...present.flatMap((node) => {
             if (isLeaving(node) || !kubernetes.has(node.metadata.name)) return remove(longhornNodes, node);
-            return nodeStatus(view, node, machines);
+            return nodeStatus(view, node, machines, hosts.includes(node.metadata.name));
         }),
     ];
 }
@@ -259,7 +259,7 @@ const placeOf = (node: string, path: string, { unmounted, sizes }: LonghornMachi
     // What nobody looked at is a directory of the root disk.
     unmounted.includes(`${node} ${path}`) || sizes[`${node} ${path}`] === undefined ? `${node} /` : `${node} ${path}`;
 
-function nodeStatus(view: View, node: LonghornNode, machines: LonghornMachines): Action[] {
+function nodeStatus(view: View, node: LonghornNode, machines: LonghornMachines, managedHere: boolean): Action[] {
     const { name } = node.metadata;
     const replicas = view.list<LonghornReplica>(longhornReplicas);
     const before = node.status?.diskStatus ?? {};
@@ -324,12 +324,16 @@ function nodeStatus(view: View, node: LonghornNode, machines: LonghornMachines):
     const status = {
         conditions: conditionsNow(
             node.status?.conditions ?? [],
-            ["Ready", "Schedulable"].map((type) => ({
-                type,
-                status: "True",
-                reason: "",
-                message: `Node ${name} is ready`,
-            })),
+            ["Ready", "Schedulable"].map((type) =>
+                managedHere
+                    ? { type, status: "True", reason: "", message: `Node ${name} is ready` }
+                    : {
+                          type,
+                          status: "False",
+                          reason: "ManagerPodMissing",
+                          message: `manager pod missing: node ${name} has no manager pod running on it`,
+                      },
+            ),
             undefined,
             view.now,
         ),

@@ -270,6 +270,15 @@ describe("disks", () => {
         });
     });
 
+    test("a node without a manager is not ready", async () => {
+        const actions = await run(longhorn(), cluster({ [collections.pods]: [pod("longhorn-manager", "n1")] }));
+        const conditions = (name: string) =>
+            bodies(actions, new RegExp(`/${name}/status$`)).map(
+                (body) => (body as { status: { conditions: { status: string }[] } }).status.conditions[0]?.status,
+            );
+        expect([conditions("n1"), conditions("n2")]).toEqual([["True"], ["False"]]);
+    });
+
     test("two paths on one file system, here the root's, are one disk", async () => {
         const given = await run(longhorn(), {
             ...cluster(),

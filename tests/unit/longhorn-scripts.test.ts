@@ -260,12 +260,20 @@ describe("giving the disks", () => {
 describe("waiting for the driver, and taking leave", () => {
     test("a node without the driver is told, and where to begin to look", async () => {
         const { create } = (await commands())["longhorn-registered"] as Commands[string];
-        const there = { "*'rollout status'*": ":", "*'wait --for=create'*": ":" };
+        const there = { "*'rollout status'*": ":", "*'nodes.longhorn.io/'*": ":", "*'--for=create'*": ":" };
         expect(run(create, { ...there, "*csinode/*": ":" }).status).toBe(0);
         const { status, stderr } = run(create, { ...there, "*csinode/k3s1*": "exit 1", "*csinode/*": ":" });
         expect(status).toBe(1);
         expect(stderr).toContain("Longhorn's driver is not registered on: k3s1\n");
         expect(stderr).toContain("Look at the network of these nodes before anything else");
+        // Of an optional node that is switched off the DaemonSets would wait in vain.
+        expect(create).not.toContain("daemonset");
+        const dead = run(create, {
+            "*'nodes.longhorn.io/k3s1 --for=jsonpath'*": "exit 1",
+            ...there,
+            "*csinode/*": ":",
+        });
+        expect([dead.status, dead.stderr]).toEqual([1, expect.stringContaining("manager does not run on k3s1")]);
     });
 
     const drained = { "*volumesnapshotcontents*": ":", "*persistentvolumes*": ":" };
