@@ -874,6 +874,10 @@ describe("in the sandbox", () => {
         await here.settle();
         await here.give(...certificates()).settle();
         expect(here.all(lists.challenges)).toHaveLength(3);
+        if (haveCrds) {
+            const written = [...here.all(lists.challenges), ...here.all(lists.routes), ...here.all(lists.certificates)];
+            expect([gatewayIn(here), ...written].flatMap((one) => crdFaults(one))).toEqual([]);
+        }
         for (const name of ["sonarr", "jellyfin", "radarr"])
             here.take("cert-manager.io/v1", "Certificate", "networking", name);
         await here.settle();
