@@ -445,7 +445,7 @@ describe("what is planned, by HTTP-01", () => {
         const text = routerNotes({ ...(peering && { peering }), ...(challenges && { challenges }) }).join("\n");
         expect(text).toContain("\n     neighbor 192.168.10.21 description k3s1\n");
         expect(text).toMatch(
-            /Let's Encrypt asks 3 hosts on port 80 before .* your router leads port 80 to 192\.168\.10\.224\./,
+            /asks the host for it on port 80, 3 in all: .* your router leads port 80 to 192\.168\.10\.224\./,
         );
         expect(routerNotes({})).toEqual([]);
     });

@@ -89,7 +89,7 @@ export function routerNotes({ peering, challenges }: Pick<Plan, "peering" | "cha
         ...(challenges === undefined
             ? []
             : [
-                  `Let's Encrypt asks ${challenges.hosts.length} hosts on port ${challenges.port} before it gives them a certificate: in public DNS each ` +
+                  `Before Let's Encrypt gives a certificate it asks the host for it on port ${challenges.port}, ${challenges.hosts.length} in all: in public DNS each ` +
                       `leads to your house, and your router leads port ${challenges.port} to ${challenges.address}. Inside, each leads to ` +
                       `${challenges.address}, also for cert-manager, which asks first.\n`,
               ]),
