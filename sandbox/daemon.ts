@@ -59,6 +59,8 @@ const configSchema = z.strictObject({
             keys: z.array(z.string()),
         })
         .optional(),
+    /** Properties that a person has written into the cluster's Vault, by path. */
+    vault: z.strictObject({ wanted: z.record(z.string(), z.array(z.string())) }).optional(),
     nodes: z.array(nodeSchema),
     /** Whether machines make their nodes themselves. */
     joins: z.boolean().default(false),
@@ -112,6 +114,7 @@ async function run(file: string): Promise<void> {
             cloudflare,
             tailscale,
             bitwarden: config.bitwarden,
+            vault: config.vault,
             serviceLb: config.serviceLb,
             log,
         });

@@ -169,7 +169,7 @@ export class Sandbox {
     }
 
     private daemonConfig(record: SandboxRecord): DaemonConfig {
-        const { cloudflare, tailscale, bitwarden } = this.stack.clouds;
+        const { cloudflare, tailscale, bitwarden, vault } = this.stack.clouds;
         return {
             kubeconfig: this.layout.kubeconfig,
             stateDir: this.layout.daemon,
@@ -201,6 +201,15 @@ export class Sandbox {
                           organizationId: bitwarden.organizationId,
                           projectId: bitwarden.projectId,
                           keys: bitwarden.keys.map(storeKey),
+                      },
+                  }),
+            ...(vault === undefined
+                ? {}
+                : {
+                      vault: {
+                          wanted: Object.fromEntries(
+                              Object.entries(vault.wanted).map(([path, properties]) => [path, [...properties]]),
+                          ),
                       },
                   }),
             serviceLb: this.played.serviceLb ?? false,
@@ -237,7 +246,10 @@ export class Sandbox {
         const salt = before["encryptionsalt"];
         writeFileSync(
             path,
-            stringify({ ...this.withSandboxKey(content), ...(salt === undefined ? {} : { encryptionsalt: salt }) }),
+            stringify({
+                ...this.withSandboxKey(content, record.recipient),
+                ...(salt === undefined ? {} : { encryptionsalt: salt }),
+            }),
         );
         // The other clusters' files too: a program compares itself with them.
         const others = stackNames(this.options.stackFiles).filter((name) => name !== stack);
@@ -262,11 +274,14 @@ export class Sandbox {
     }
 
     /** A configuration that takes the age key from this computer gets the sandbox's key: a real one stays where it is. */
-    private withSandboxKey(content: Record<string, unknown>): Record<string, unknown> {
+    private withSandboxKey(content: Record<string, unknown>, recipient: string): Record<string, unknown> {
         const cluster = record(record(content["config"])[`${PROJECT}:${CONFIG_KEY}`]);
         const secrets = record(cluster["secrets"]);
         const ageKey = record(secrets["ageKey"]);
         if (ageKey["from"] === "file") ageKey["path"] = this.layout.ageKey;
+        const vault = record(secrets["vault"]);
+        // Without the private half nobody could open here what is encrypted to the household's own.
+        if (vault["recipients"] !== undefined) vault["recipients"] = [recipient];
         return content;
     }
 

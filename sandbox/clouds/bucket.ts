@@ -28,7 +28,7 @@ export class PlayedBucket {
     /** Yields its URL. */
     async listen(): Promise<string> {
         const server = createServer((request, response) => void this.answer(request, response));
-        this.#server = server;
+        this.#server = server.unref();
         await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
         return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     }

@@ -38,7 +38,7 @@ interface Contents {
 }
 
 /** As it lies on a volume or in a snapshot: keys wrapped by the unseal key, and the rest by those. */
-interface Sealed {
+export interface Sealed {
     readonly wrapped: string;
     readonly data: string;
 }
@@ -50,7 +50,15 @@ interface RaftCluster {
     open: { readonly barrier: Buffer; readonly unseal: Buffer; contents: Contents } | undefined;
 }
 
+/** What lies on the volumes: clusters by their ids, and which of them each server is in. */
+export interface VaultVolumes {
+    readonly clusters: Readonly<Record<string, Sealed>>;
+    readonly servers: readonly (string | null)[];
+}
+
 interface Node {
+    /** Whether there is a process that answers. */
+    runs: boolean;
     cluster: RaftCluster | undefined;
     unsealed: boolean;
     /** Whom it asked to let it join. */
@@ -71,7 +79,7 @@ class Refusal extends Error {
     }
 }
 
-interface Reply {
+export interface Reply {
     readonly status: number;
     readonly body?: object | Buffer;
 }
@@ -101,6 +109,7 @@ function openBytes(key: Buffer, sealed: string): Buffer {
 
 export class PlayedVault {
     readonly #nodes: Node[];
+    #seen = "";
     /** Lines of the audit device, once there is one. */
     readonly audited: string[] = [];
 
@@ -108,9 +117,17 @@ export class PlayedVault {
     constructor(
         replicas: number,
         private readonly review: (jwt: string, audience: string | undefined) => Reviewed | undefined,
+        volumes: VaultVolumes = { clusters: {}, servers: [] },
     ) {
-        this.#nodes = Array.from({ length: replicas }, () => ({
-            cluster: undefined,
+        const clusters = new Map(
+            Object.entries(volumes.clusters).map(([id, sealed]): [string, RaftCluster] => [
+                id,
+                { id, sealed, open: undefined },
+            ]),
+        );
+        this.#nodes = Array.from({ length: replicas }, (_, ordinal) => ({
+            runs: true,
+            cluster: clusters.get(volumes.servers[ordinal] ?? ""),
             unsealed: false,
             asked: undefined,
             server: undefined,
@@ -122,6 +139,7 @@ export class PlayedVault {
         return Promise.all(
             this.#nodes.map(async (node, ordinal) => {
                 const server = createServer((request, response) => {
+                    if (!node.runs) return void request.socket.destroy();
                     void this.respond(ordinal, request).then(({ status, body }) => {
                         const bytes = Buffer.isBuffer(body)
                             ? body
@@ -131,7 +149,7 @@ export class PlayedVault {
                         response.writeHead(status).end(bytes);
                     });
                 });
-                node.server = server;
+                node.server = server.unref();
                 await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
                 return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
             }),
@@ -156,6 +174,36 @@ export class PlayedVault {
         node.asked = undefined;
     }
 
+    /** Whether there is a process; without one nobody answers. */
+    runs(ordinal: number, runs: boolean): void {
+        const node = this.node(ordinal);
+        if (node.runs && !runs) this.restart(ordinal);
+        node.runs = runs;
+    }
+
+    /** For keeping: as encrypted as it is on a disk. */
+    volumes(): VaultVolumes {
+        const clusters: Record<string, Sealed> = {};
+        for (const { cluster } of this.#nodes) {
+            if (cluster === undefined) continue;
+            this.save(cluster);
+            clusters[cluster.id] = cluster.sealed;
+        }
+        return { clusters, servers: this.#nodes.map(({ cluster }) => cluster?.id ?? null) };
+    }
+
+    /** A question to the server that leads, as by HTTP. Undefined where none does. */
+    ask(method: string, path: string, token: string | undefined, body: object = {}): Reply | undefined {
+        const node = this.#nodes.find((one) => one.runs && one.unsealed && this.leaderOf(one.cluster) === one);
+        if (node === undefined) return undefined;
+        try {
+            return this.handle(node, method, path, token, Buffer.from(JSON.stringify(body)));
+        } catch (error) {
+            if (error instanceof Refusal) return { status: error.status, body: { errors: error.errors } };
+            throw error;
+        }
+    }
+
     /** Its volume is another now. */
     wipe(ordinal: number): void {
         this.restart(ordinal);
@@ -178,18 +226,26 @@ export class PlayedVault {
         }
     }
 
+    leads(ordinal: number): boolean {
+        const node = this.node(ordinal);
+        return node.unsealed && this.leaderOf(node.cluster) === node;
+    }
+
+    /** Whether something was written since this was asked last. */
+    changed(): boolean {
+        const open = this.#nodes.flatMap(({ cluster }) =>
+            cluster?.open === undefined ? [] : [[cluster.id, cluster.open.contents]],
+        );
+        const now = createHash("sha256").update(JSON.stringify(open)).digest("hex");
+        const differs = now !== this.#seen;
+        this.#seen = now;
+        return differs;
+    }
+
     /** How many tokens may do everything; of a Vault that is unsealed. */
     rootTokens(): number {
         const tokens = this.#nodes[0]?.cluster?.open?.contents.tokens ?? {};
         return Object.values(tokens).filter((policies) => policies.includes("root")).length;
-    }
-
-    /** What is on a volume, or undefined; encrypted. */
-    volume(ordinal: number): string | undefined {
-        const { cluster } = this.node(ordinal);
-        if (cluster === undefined) return undefined;
-        this.save(cluster);
-        return JSON.stringify(cluster.sealed);
     }
 
     private node(ordinal: number): Node {

@@ -18,6 +18,12 @@ import {
     timestamp,
 } from "./custom-resources";
 import { keyOf, type KubeObject, type Secret } from "./objects";
+import { deniedBy, vaultOf, type VaultReader } from "./vault-reader";
+
+interface RemoteRef {
+    readonly key: string;
+    readonly property?: string;
+}
 
 interface ExternalSecretSpec {
     readonly secretStoreRef?: { readonly name: string; readonly kind?: string };
@@ -34,7 +40,7 @@ interface ExternalSecretSpec {
             };
         };
     };
-    readonly data?: readonly { readonly secretKey: string; readonly remoteRef: { readonly key: string } }[];
+    readonly data?: readonly { readonly secretKey: string; readonly remoteRef: RemoteRef }[];
     readonly dataFrom?: readonly { readonly extract?: { readonly key: string } }[];
 }
 
@@ -44,7 +50,7 @@ const stores = resources("external-secrets.io", "v1", "secretstores");
 const clusterStores = resources("external-secrets.io", "v1", "clustersecretstores");
 const externalSecrets = resources("external-secrets.io", "v1", "externalsecrets");
 
-export const externalSecretsOperator = (bitwarden?: BitwardenAccount): Controller => ({
+export const externalSecretsOperator = (bitwarden?: BitwardenAccount, vault?: VaultReader): Controller => ({
     name: "external-secrets",
     lists: [collections.deployments, collections.services, collections.secrets, stores, clusterStores, externalSecrets],
     reconcile(view) {
@@ -52,22 +58,35 @@ export const externalSecretsOperator = (bitwarden?: BitwardenAccount): Controlle
         const secrets = new Map(view.list<Secret>(collections.secrets).map((secret) => [keyOf(secret), secret]));
         return [
             ...[stores, clusterStores].flatMap((list) =>
-                view.list<CustomResource>(list).flatMap((store) => storeActions(list, store, secrets, view.now)),
+                view.list<CustomResource>(list).flatMap((store) => storeActions(view, list, store, secrets, vault)),
             ),
             ...view
                 .list<ExternalSecret>(externalSecrets)
                 .filter((one) => !isLeaving(one))
-                .flatMap((one) => secretActions(view, one, secrets, bitwarden)),
+                .flatMap((one) => secretActions(view, one, secrets, { bitwarden, vault })),
         ];
     },
 });
 
 function storeActions(
+    view: View,
     list: string,
     store: CustomResource,
     secrets: ReadonlyMap<string, Secret>,
-    now: number,
+    vault: VaultReader | undefined,
 ): Action[] {
+    const { now } = view;
+    const refusedByVault = vaultOf(store) === undefined ? undefined : vaultFault(vault?.login(view, store));
+    if (refusedByVault !== undefined) {
+        return statusOf(list, store, now, {}, [
+            {
+                type: "Ready",
+                status: "False",
+                reason: "InvalidProviderConfig",
+                message: `unable to create client: ${refusedByVault}`,
+            },
+        ]);
+    }
     const missing = secretReferences(store.spec["provider"]).find(
         ({ name, key, namespace = store.metadata.namespace ?? "" }) =>
             secretText(secrets, { namespace, name, key }) === undefined,
@@ -86,11 +105,20 @@ function storeActions(
           ]);
 }
 
+/** Why Vault lets nobody in; undefined where it does. */
+const vaultFault = (told: { readonly token: string } | { readonly fault: string } | undefined): string | undefined =>
+    told === undefined ? "there is no Vault" : "fault" in told ? told.fault : undefined;
+
+interface Providers {
+    readonly bitwarden: BitwardenAccount | undefined;
+    readonly vault: VaultReader | undefined;
+}
+
 function secretActions(
     view: View,
     one: ExternalSecret,
     secrets: ReadonlyMap<string, Secret>,
-    bitwarden: BitwardenAccount | undefined,
+    { bitwarden, vault }: Providers,
 ): Action[] {
     const { namespace = "", name } = one.metadata;
     const { secretStoreRef: reference, target = {} } = one.spec;
@@ -111,7 +139,12 @@ function secretActions(
             },
         ]);
     }
-    const fault = refused(view, one, store, secrets, bitwarden);
+    const fetched = new Map<string, string>();
+    const fault =
+        (inCluster ? deniedBy(store, namespace) : undefined) ??
+        (store !== undefined && vaultOf(store) !== undefined
+            ? readVault(view, one, store, vault, fetched)
+            : refused(view, one, store, secrets, bitwarden));
     if (fault !== undefined) {
         const { uid } = one.metadata;
         const involved = { kind: "ExternalSecret", namespace, name, ...(uid !== undefined && { uid }) };
@@ -138,7 +171,7 @@ function secretActions(
         }),
     };
     const encoded = Object.fromEntries(
-        Object.entries(contents(one.spec)).map(([key, text]) => [key, Buffer.from(text).toString("base64")]),
+        Object.entries(contents(one.spec, fetched)).map(([key, text]) => [key, Buffer.from(text).toString("base64")]),
     );
     const secret: KubeObject & { data: object; type?: string } = {
         apiVersion: "v1",
@@ -165,6 +198,22 @@ function secretActions(
             [{ type: "Ready", status: "True", reason: "SecretSynced", message: "secret synced" }],
         ),
     ];
+}
+
+/** Fetches each value into `fetched`; says why the first that cannot be had cannot. */
+function readVault(
+    view: View,
+    { spec }: ExternalSecret,
+    store: CustomResource,
+    vault: VaultReader | undefined,
+    fetched: Map<string, string>,
+): string | undefined {
+    for (const [place, { secretKey, remoteRef }] of (spec.data ?? []).entries()) {
+        const told = vault?.read(view, store, remoteRef) ?? { fault: "there is no Vault" };
+        if ("fault" in told) return `error processing spec.data[${place}] (key: ${remoteRef.key}), err: ${told.fault}`;
+        fetched.set(secretKey, told.value);
+    }
+    return undefined;
 }
 
 /** What the provider says when one of the values cannot be had. */
@@ -198,10 +247,13 @@ function withoutKind(secret: Secret | undefined): KubeObject | undefined {
 }
 
 /** The Secret's text by key. A value is made of its name in the store, so that it is the same after a rebuild. */
-export function contents({ data = [], dataFrom = [], target }: ExternalSecretSpec): Record<string, string> {
+export function contents(
+    { data = [], dataFrom = [], target }: ExternalSecretSpec,
+    known: ReadonlyMap<string, string> = new Map(),
+): Record<string, string> {
     const fetched = Object.fromEntries([
         ...dataFrom.flatMap(({ extract }) => (extract === undefined ? [] : [[extract.key, madeUp(extract.key)]])),
-        ...data.map(({ secretKey, remoteRef }) => [secretKey, madeUp(remoteRef.key)]),
+        ...data.map(({ secretKey, remoteRef }) => [secretKey, known.get(secretKey) ?? madeUp(remoteRef.key)]),
     ]) as Record<string, string>;
     const template = target?.template;
     if (template?.data === undefined) return fetched;

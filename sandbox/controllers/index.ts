@@ -30,6 +30,7 @@ import { serviceLb } from "./service-lb";
 import { type Stage, stages } from "./stages";
 import { tailnet } from "./tailnet";
 import { tunnels } from "./tunnels";
+import { type VaultAccount, VaultWorld } from "./vault";
 import { velero } from "./velero";
 import { volSync } from "./volsync";
 import { volumes } from "./volumes";
@@ -48,6 +49,8 @@ export interface ControllerSettings {
     readonly cloudflare?: LoopbackCloudflare | undefined;
     readonly tailscale?: LoopbackTailscale | undefined;
     readonly bitwarden?: BitwardenAccount | undefined;
+    /** What a person has written into the cluster's Vault. */
+    readonly vault?: VaultAccount | undefined;
     /** Whether k3s' own load balancer serves the cluster; else whoever has pools of addresses. */
     readonly serviceLb?: boolean | undefined;
     readonly log?: ((line: string) => void) | undefined;
@@ -62,10 +65,12 @@ export function allControllers({
     cloudflare,
     tailscale,
     bitwarden,
+    vault = { wanted: {} },
     serviceLb: nodePorts = false,
     log = console.log,
 }: ControllerSettings): Controller[] {
     const load = crdLoader(crds);
+    const inVault = new VaultWorld(vault, (file: string) => (outside === undefined ? undefined : join(outside, file)));
     const kept = (file: string) => (outside === undefined ? undefined : join(outside, file));
     return [
         stages([...readObjects<Stage>(STAGES), ...readObjects<Stage>(join(STAGES, "custom-resources"))]),
@@ -86,7 +91,8 @@ export function allControllers({
         longhorn(kept("longhorn-machines.json")),
         longhornClaims,
         certManager,
-        externalSecretsOperator(bitwarden),
+        inVault.controller,
+        externalSecretsOperator(bitwarden, inVault),
         envoyGateway,
         istio,
         volSync(kept("restic.json")),

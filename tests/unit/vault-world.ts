@@ -167,9 +167,8 @@ export class VaultWorld {
     private kube(method: string, url: string, text: string): { status: number; body: object } {
         const [, kind, name = ""] = /^\/api\/v1\/namespaces\/vault\/(secrets|pods)\/([^?]+)/.exec(url) ?? [];
         if (kind === "pods" && method === "DELETE") {
-            // Whichever host the plan names, here it is a loopback address.
             this.deletedPods.push(name);
-            for (let ordinal = 1; ordinal < this.replicas; ordinal++) this.vault.restart(ordinal);
+            this.vault.restart(Number(name.replace("vault-", "")));
             return { status: 200, body: {} };
         }
         if (kind !== "secrets" || this.refuseSecrets) return { status: 403, body: {} };

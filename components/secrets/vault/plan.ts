@@ -4,6 +4,7 @@ import {
     namespacePolicy,
     UNSEAL_KEY,
     SEALED_KEYS,
+    VAULT,
     VAULT_AUDIENCE,
     VAULT_MOUNT,
     VAULT_NAMESPACE,
@@ -44,7 +45,10 @@ export interface VaultRole {
 }
 
 export interface VaultPlan {
+    /** URLs of the servers, in the order of their pods' ordinals. */
     readonly pods: readonly string[];
+    /** Names of the same pods. */
+    readonly names: readonly string[];
     readonly service: string;
     readonly kubernetes: string;
     readonly namespace: string;
@@ -105,6 +109,7 @@ export function vaultPlan({ replicas, recipients, snapshots, refs, startAnew }: 
     const namespaces = Object.keys(refs).sort();
     return {
         pods: Array.from({ length: replicas }, (_, ordinal) => vaultPodUrl(ordinal)),
+        names: Array.from({ length: replicas }, (_, ordinal) => `${VAULT}-${ordinal}`),
         service: VAULT_URL,
         kubernetes: "https://kubernetes.default.svc",
         namespace: VAULT_NAMESPACE,

@@ -421,8 +421,7 @@ async function restore(base, name, key) {
         await pause();
     }
     // They may have asked to join the one that was there for a moment.
-    for (const other of plan.pods.filter((pod) => pod !== base)) {
-        const pod = new URL(other).hostname.split(".")[0];
+    for (const pod of plan.names.filter((_, index) => plan.pods[index] !== base)) {
         await kubernetes("DELETE", `/api/v1/namespaces/${plan.namespace}/pods/${pod}`, undefined, { allowed: [404] });
     }
     return `restored ${name}`;
