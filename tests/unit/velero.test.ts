@@ -20,7 +20,11 @@ import { ConfigError, parseConfig } from "../../config/parse";
 import { veleroBuckets, veleroKeys, veleroRules, veleroSecrets, type VeleroConfig } from "../../lab/velero";
 import { backupDefaults } from "../../lab/parts";
 import type { PlannedResource } from "../../tools/plan/plan";
+import type { RenderedObject } from "../../tools/plan/rendered";
+import { type Action, collections, type Controller, type View } from "../../sandbox/controllers/controller";
+import { backups, locations, restores, velero as veleroController } from "../../sandbox/controllers/velero";
 import { planComponent } from "./component-plan";
+import { cannotRender, renderReleases } from "./rendered-charts";
 
 const minio: BackupLocation = {
     name: "minio",
@@ -100,7 +104,7 @@ function before(resources: readonly PlannedResource[], { urn }: PlannedResource)
 }
 
 describe("what is made", () => {
-    test("a location for each bucket with its own credentials; B2 without checksums; no VolumeSnapshotLocation", async () => {
+    test("a location for each bucket with its own credentials; B2 without checksums; no VolumeSnapshotLocation (K-BKP-01, K-BKP-03)", async () => {
         const resources = await plan();
         expect(named(resources, "BackupStorageLocation", "velero-minio").inputs).toMatchObject({
             metadata: { name: "minio", namespace: "velero" },
@@ -125,7 +129,7 @@ describe("what is made", () => {
         expect(veleroValues()).toMatchObject({ backupsEnabled: false, snapshotsEnabled: false });
     });
 
-    test("the repository's password is ours, and with the credentials there before Velero starts", async () => {
+    test("the repository's password is ours, and with the credentials there before Velero starts (K-BKP-05)", async () => {
         const resources = await plan();
         const secret = named(resources, "Secret", "velero-repository").inputs;
         expect(dig(secret, "metadata", "name")).toBe("velero-repo-credentials");
@@ -140,12 +144,12 @@ describe("what is made", () => {
         );
     });
 
-    test("a value that is missing or empty is a fault that names the file and its key", async () => {
+    test("a value that is missing or empty is a fault that names the file and its key (K-BKP-05)", async () => {
         const lacks = (ref: string) => (ref === LOCATION_SECRETS.minio.secretKey ? "" : "x");
         await expect(plan({}, lacks)).rejects.toThrow(/secrets\.enc\.yaml lacks a value[\s\S]*velero\.minioSecretKey/);
     });
 
-    test("only a look for backups is between a listed bucket and the claim, and the app comes after its data", async () => {
+    test("only a look for backups is between a listed bucket and the claim, and the app comes after its data (K-DR-01)", async () => {
         const resources = await plan();
         const claim = named(resources, "PersistentVolumeClaim", "sonarr");
         expect(claim.inputs).toMatchObject({
@@ -169,7 +173,7 @@ describe("what is made", () => {
         expect(before(resources, named(resources, "Command", "sonarr-last-backup"))).not.toContain("sonarr-minio");
     });
 
-    test("a schedule a claim and location, moved by snapshots, that finds its backups by label", async () => {
+    test("a schedule a claim and location, moved by snapshots, that finds its backups by label (K-BKP-04)", async () => {
         const resources = await plan();
         const marks = { "homelab.namespace": "media", "homelab.claim": "sonarr" };
         expect(named(resources, "Schedule", "sonarr-b2").inputs).toMatchObject({
@@ -309,8 +313,9 @@ describe("alerts", () => {
         ]);
     });
 
-    test("of a location that cannot be used, of failures, and of what never was; all carry their layer", async () => {
+    test("of a location that cannot be used, of failures, and of what never was; all carry their layer (K-BKP-02)", async () => {
         const names = alerts([minio]).map(({ alert }) => alert);
+        expect(alerts([minio])[1]?.expr).toBe("velero_backup_location_status_gauge == 0");
         expect(names).toEqual([
             "VeleroAbsent",
             "VeleroLocationUnavailable",
@@ -321,5 +326,253 @@ describe("alerts", () => {
         ]);
         const rules = dig(named(await plan(), "PrometheusRule", "velero-alerts").inputs, "spec", "groups", 0, "rules");
         expect((rules as { labels: unknown }[]).map(({ labels }) => dig(labels, "layer"))).not.toContain(undefined);
+    });
+});
+
+describe("the real chart with these values", () => {
+    const containers = (object: RenderedObject): Record<string, unknown>[] => {
+        const pod = dig(object, "spec", "template", "spec") as Record<string, Record<string, unknown>[] | undefined>;
+        return [...(pod["initContainers"] ?? []), ...(pod["containers"] ?? [])];
+    };
+    let reason: string | undefined;
+    let objects: readonly RenderedObject[] = [];
+
+    beforeAll(async () => {
+        reason = await cannotRender();
+        if (reason !== undefined) return console.warn(`skipped: ${reason}`);
+        const release = named(await plan(), "Release", "velero");
+        // Helm validates them by the chart's values.schema.json.
+        objects = (await renderReleases({ resources: [release] }, "1.32.5"))[0]?.objects ?? [];
+    }, 60_000);
+    const found = (kind: string, name: string): RenderedObject => {
+        const one = objects.find((object) => object.kind === kind && object.metadata.name === name);
+        if (one === undefined) throw new Error(`the chart makes no ${kind} ${name}`);
+        return one;
+    };
+
+    test("a server with the plugin and an agent a node, by digest, limited, nothing of the node's in them", () => {
+        if (reason !== undefined) return;
+        for (const workload of [found("Deployment", "velero"), found("DaemonSet", "node-agent")]) {
+            for (const container of containers(workload)) {
+                expect(container["image"]).toMatch(/@sha256:[0-9a-f]{64}$/);
+                expect(dig(container, "resources", "limits", "memory")).toBeDefined();
+                expect(dig(container, "securityContext", "allowPrivilegeEscalation")).toBe(false);
+            }
+            expect(JSON.stringify(workload)).not.toContain("hostPath");
+        }
+        const args = (kind: string, name: string) => containers(found(kind, name)).at(-1)?.["args"];
+        expect(args("Deployment", "velero")).toContain("--features=EnableCSI");
+        expect(args("DaemonSet", "node-agent")).toContain("--node-agent-configmap=node-agent-config");
+    });
+
+    test("no credentials, locations, definitions or jobs of the chart's own", () => {
+        if (reason !== undefined) return;
+        const kinds = new Set(objects.map(({ kind }) => kind));
+        for (const kind of ["Secret", "BackupStorageLocation", "VolumeSnapshotLocation", "Schedule", "Job"]) {
+            expect(kinds).not.toContain(kind);
+        }
+        expect(JSON.stringify(found("Deployment", "velero"))).not.toContain("cloud-credentials");
+    });
+
+    test("the job of the alerts is the name of its Service", () => {
+        if (reason !== undefined) return;
+        const { metadata } = found("Service", "velero");
+        expect(alerts([minio])[0]?.expr).toContain(`job="${metadata.name}"`);
+    });
+});
+
+describe("the sandbox's Velero is as strict as Velero", () => {
+    const NOW = Date.parse("2026-01-01T00:00:00Z");
+    type Item = { metadata: { name: string; namespace?: string }; [field: string]: unknown };
+    const server = (plugin = true) => ({
+        metadata: {
+            name: "velero",
+            namespace: "velero",
+            generation: 1,
+            labels: { "app.kubernetes.io/name": "velero" },
+        },
+        spec: {
+            template: {
+                spec: {
+                    containers: [],
+                    ...(plugin && { initContainers: [{ name: "p", image: "velero/velero-plugin-for-aws:v1" }] }),
+                },
+            },
+        },
+        status: { observedGeneration: 1, readyReplicas: 1, updatedReplicas: 1 },
+    });
+    const secret = (name: string, data: Record<string, string>) => ({
+        metadata: { name, namespace: "velero" },
+        data: Object.fromEntries(
+            Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString("base64")]),
+        ),
+    });
+    const keys = "[default]\naws_access_key_id=id\naws_secret_access_key=key\n";
+    const location = (more: Record<string, unknown> = {}, config: Record<string, string> = {}): Item => ({
+        metadata: { name: "minio", namespace: "velero" },
+        spec: {
+            provider: "aws",
+            objectStorage: { bucket: "b" },
+            credential: { name: "minio", key: "cloud" },
+            config: { region: "r", s3Url: "https://minio", s3ForcePathStyle: "true", ...config },
+            ...more,
+        },
+    });
+    const agents = {
+        metadata: { name: "node-agent", namespace: "velero" },
+        spec: { template: {} },
+        status: { desiredNumberScheduled: 1, numberReady: 1 },
+    };
+
+    /** Passes of the controller until nothing changes, over objects that its actions change. */
+    function play(
+        objects: Record<string, Item[]>,
+        { controller = veleroController(), now = NOW }: { controller?: Controller; now?: number } = {},
+    ): Record<string, Item[]> {
+        const lists: Record<string, Item[]> = {
+            [collections.deployments]: [server()],
+            "/apis/apps/v1/daemonsets": [agents],
+            [collections.secrets]: [
+                secret("velero-repo-credentials", { "repository-password": "p" }),
+                secret("minio", { cloud: keys }),
+            ],
+            [locations]: [location()],
+            ...structuredClone(objects),
+        };
+        for (let pass = 0; pass < 12; pass++) {
+            const view: View = {
+                now,
+                list: <T>(path: string) => (lists[path] ?? []) as unknown as readonly T[],
+                get: () => Promise.resolve(undefined),
+            };
+            const actions = controller.reconcile(view) as readonly Action[];
+            if (actions.length === 0) break;
+            for (const action of actions) change(lists, action);
+        }
+        return lists;
+    }
+    function change(lists: Record<string, Item[]>, action: Action): void {
+        const [path = ""] = action.path.split("?");
+        const collection = path.replace(/\/namespaces\/[^/]+/, "");
+        const at = Object.keys(lists).find((one) => one.split("?")[0] === collection) ?? collection;
+        if (action.verb === "create") {
+            const item = action.body as Item;
+            (lists[at] ??= []).push({ ...item, metadata: { ...item.metadata, namespace: "velero" } });
+            return;
+        }
+        const [, list = "", name = ""] = /^(.*)\/([^/]+)$/.exec(collection) ?? [];
+        const items = lists[Object.keys(lists).find((one) => one.split("?")[0] === list) ?? list] ?? [];
+        const index = items.findIndex(({ metadata }) => metadata.name === name);
+        if (index < 0) return;
+        if (action.verb === "delete") items.splice(index, 1);
+        else items[index] = patch(items[index], action.body) as Item;
+    }
+    const patch = (target: unknown, body: unknown): unknown =>
+        typeof body !== "object" || body === null || Array.isArray(body)
+            ? body
+            : Object.entries(body).reduce<Record<string, unknown>>(
+                  (result, [key, value]) => ({ ...result, [key]: patch(result[key], value) }),
+                  { ...(target as Record<string, unknown> | undefined) },
+              );
+    const first = (lists: Record<string, Item[]>, path: string) => dig(lists, path, 0, "status");
+    const backup = (more: Record<string, unknown> = {}, spec: Record<string, unknown> = {}): Item => ({
+        metadata: { name: "one", namespace: "velero", uid: "u" } as Item["metadata"],
+        spec: { storageLocation: "minio", snapshotMoveData: true, ttl: "24h0m0s", ...spec },
+        ...more,
+    });
+    const claim: Item = {
+        metadata: { name: "sonarr", namespace: "media", uid: "c" } as Item["metadata"],
+        spec: { volumeName: "pv", storageClassName: "longhorn" },
+        status: { phase: "Bound" },
+    };
+    const volume = (csi: boolean): Item => ({
+        metadata: { name: "pv" },
+        spec: csi ? { csi: { driver: "driver.longhorn.io" } } : { hostPath: {} },
+    });
+
+    test.each([
+        [
+            "no credentials",
+            { [collections.secrets]: [secret("velero-repo-credentials", { "repository-password": "p" })] },
+            /Secret "minio" not found/,
+        ],
+        [
+            "empty keys",
+            {
+                [collections.secrets]: [
+                    secret("velero-repo-credentials", { "repository-password": "p" }),
+                    secret("minio", { cloud: "[default]\naws_access_key_id=\n" }),
+                ],
+            },
+            /static credentials are empty/,
+        ],
+        [
+            "no plugin",
+            { [collections.deployments]: [server(false)] },
+            /unable to locate ObjectStore plugin named velero\.io\/aws/,
+        ],
+        ["a key it does not know", { [locations]: [location({}, { checksum: "" })] }, /invalid keys \[checksum\]/],
+        ["no path style", { [locations]: [location({}, { s3ForcePathStyle: "false" })] }, /no such host/],
+    ])("a location with %s is Unavailable", (_, objects, message) => {
+        const status = first(play(objects as Record<string, Item[]>), locations);
+        expect(status).toMatchObject({ phase: "Unavailable", message: expect.stringMatching(message) });
+        expect(dig(status, "lastSyncedTime")).toBeUndefined();
+    });
+
+    test("a location is Available and listed; one read-only takes no backup", () => {
+        expect(first(play({}), locations)).toMatchObject({ phase: "Available", lastSyncedTime: expect.any(String) });
+        const lists = play({ [locations]: [location({ accessMode: "ReadOnly" })], [backups]: [backup()] });
+        expect(first(lists, backups)).toMatchObject({
+            phase: "FailedValidation",
+            validationErrors: [expect.stringContaining("read-only mode")],
+        });
+    });
+
+    test("B2 with checksums looks well and takes nothing", () => {
+        const b2 = location({}, { s3Url: "https://s3.us-west-004.backblazeb2.com" });
+        const lists = play({ [locations]: [b2], [backups]: [backup()] });
+        expect(first(lists, locations)).toMatchObject({ phase: "Available" });
+        expect(first(lists, backups)).toMatchObject({
+            phase: "Failed",
+            failureReason: expect.stringContaining("x-amz-sdk-checksum-algorithm"),
+        });
+    });
+
+    test("a volume of no CSI driver is left out and the backup Completed; one whose driver has no class makes it partial", () => {
+        const of = (csi: boolean) =>
+            first(
+                play({ [backups]: [backup()], [collections.claims]: [claim], [collections.volumes]: [volume(csi)] }),
+                backups,
+            );
+        expect(of(false)).toMatchObject({ phase: "Completed" });
+        expect(dig(of(false), "backupItemOperationsCompleted")).toBeUndefined();
+        expect(of(true)).toMatchObject({ phase: "PartiallyFailed", errors: 1 });
+    });
+
+    test("what has expired is deleted as soon as a new cluster sees it, but for a location that is read-only", () => {
+        const controller = veleroController();
+        play({ [backups]: [backup()] }, { controller });
+        const later = { controller, now: NOW + 2 * 86_400_000 };
+        const kept = play({ [locations]: [location({ accessMode: "ReadOnly" })] }, later);
+        expect(kept[backups]).toHaveLength(1);
+        expect(play({}, later)[backups] ?? []).toEqual([]);
+        expect(play({ [locations]: [location({ accessMode: "ReadOnly" })] }, later)[backups] ?? []).toEqual([]);
+    });
+
+    test("without a password of ours it makes the one that everybody knows", () => {
+        const lists = play({ [collections.secrets]: [secret("minio", { cloud: keys })] });
+        expect(
+            lists[collections.secrets]?.find(({ metadata }) => metadata.name === "velero-repo-credentials"),
+        ).toMatchObject({
+            stringData: { "repository-password": "static-passw0rd" },
+        });
+    });
+
+    test("a restore of a backup that is not there, or from a location that does not answer, is refused", () => {
+        const restore: Item = { metadata: { name: "r", namespace: "velero" }, spec: { backupName: "none" } };
+        expect(first(play({ [restores]: [restore] }), restores)).toMatchObject({
+            phase: "FailedValidation",
+            validationErrors: [expect.stringContaining('backups.velero.io "none" not found')],
+        });
     });
 });

@@ -109,6 +109,22 @@ const CODE: Readonly<Record<string, readonly Row[]>> = {
         ["C-BKP-12", 'copyMethod: "Snapshot"', 'copyMethod: "Clone"'],
         ["C-DR-01", 'const RESTORE_ONCE = "restore-once";', 'const RESTORE_ONCE = "restore";'],
     ],
+    "components/backup/velero-locations.ts": [
+        ["K-BKP-01", 's3Url: endpoint.replace(/\\/+$/, ""),', "s3Url: endpoint,"],
+        ["K-BKP-03", 'name === "b2" ? { checksumAlgorithm: "" } : {}', "{}"],
+    ],
+    "components/backup/velero.ts": [
+        ["K-BKP-05", "namespace: secured,", "namespace,"],
+        ["K-BKP-01", "default: index === 0,", "default: false,"],
+    ],
+    "components/backup/velero-volume.ts": [
+        ["K-DR-01", "name: valueAfter(restored, claim),", "name: claim,"],
+        ["K-DR-01", "{ parent: this, dependsOn: [velero, after] }", "{ parent: this, dependsOn: velero }"],
+        ["K-BKP-04", "snapshotMoveData: true,", "snapshotMoveData: false,"],
+    ],
+    "components/monitoring/velero-alerts.ts": [
+        ["K-BKP-02", "velero_backup_location_status_gauge == 0", "velero_backup_location_status_gauge == 2"],
+    ],
     "components/backup/restic.ts": [
         ["C-BKP-18", "minio: { hourly: 24, daily: 7, weekly: 5 }", "minio: { hourly: 12, daily: 7, weekly: 5 }"],
         [
