@@ -1,5 +1,5 @@
 /** Bash for one claim's way back: restore, look whether it is bound to what was restored, last backup. */
-import { VELERO_NAMESPACE } from "./velero-locations";
+import { STAGING_NAMESPACE, VELERO_NAMESPACE } from "./velero-locations";
 
 /** What the scripts of a claim share. */
 const COMMON = `
@@ -56,15 +56,16 @@ if [ -z "$volume" ]; then
     kubectl --namespace "$STAGING" delete persistentvolumeclaim "$CLAIM" --ignore-not-found --wait --timeout=120s > /dev/null
     backups=$(velero get backups.velero.io --selector="$marks,velero.io/storage-location=$LOCATION" --output='jsonpath={range .items[*]}{.status.startTimestamp}{" "}{.metadata.name}{" "}{.status.phase}{" "}{.status.backupItemOperationsCompleted}{"\\n"}{end}' | sort)
     # Without a moved volume a backup is but the claim's own text: its driver makes no snapshots, or the claim was not there.
-    backup=$(awk '$3 == "Completed" && $4 >= 1 { name = $2 } END { print name }' <<< "$backups")
+    backup=$(awk -v wanted="\${BACKUP_NAME:-}" '$3 == "Completed" && $4 >= 1 && (wanted == "" || $2 == wanted) { name = $2 } END { print name }' <<< "$backups")
     if [ -z "$backup" ]; then
+      [ -z "\${BACKUP_NAME:-}" ] || fail "$BACKUP_NAME is no complete backup of it in $WHERE"
       lost=$(awk '$3 ~ /^(PartiallyFailed|Failed)$/ { n++ } END { print n + 0 }' <<< "$backups")
       [ "$lost" -eq 0 ] || fail "none of its backups in $WHERE is complete ($lost failed). See  kubectl -n velero get backups -l $marks; docs/velero.md says how to take another location, or none"
       echo "$here: no backup in $WHERE, it starts empty" >&2
       exit 0
     fi
     velero apply --server-side --force-conflicts --field-manager=homelab-restore -f - <<< "$MODIFIER" > /dev/null
-    restore=$(velero create --output='jsonpath={.metadata.name}' -f - <<< "\${RESTORE//@BACKUP@/$backup}")
+    restore=$(velero create --field-manager=homelab-restore --output='jsonpath={.metadata.name}' -f - <<< "\${RESTORE//@BACKUP@/$backup}")
     echo "$here is restored from $backup in $WHERE" >&2
   fi
   phase=$(ended "restores.velero.io/$restore")
@@ -115,7 +116,7 @@ Lost) refuse "the claim has lost its volume" ;;
   exit 0
   ;;
 esac
-backup=$(velero create --output='jsonpath={.metadata.name}' -f - <<< "$BACKUP")
+backup=$(velero create --field-manager=homelab-backup --output='jsonpath={.metadata.name}' -f - <<< "$BACKUP")
 phase=$(ended "backups.velero.io/$backup")
 [ "$phase" = Completed ] || refuse "Velero's backup $backup is $phase: $(why "backups.velero.io/$backup"). See  kubectl -n velero describe backup $backup"
 moved=$(velero get "backups.velero.io/$backup" --output='jsonpath={.status.backupItemOperationsCompleted}')
@@ -124,9 +125,56 @@ echo "$here is backed up to $WHERE as $backup" >&2
 # Kept for years each, so the newest alone.
 for old in $(velero get backups.velero.io --selector="$marks,homelab.before-destroy=true,velero.io/storage-location=$LOCATION" --output='jsonpath={range .items[*]}{.metadata.name}{"\\n"}{end}'); do
   [ "$old" != "$backup" ] || continue
-  velero create -f - > /dev/null <<< "{\\"apiVersion\\":\\"velero.io/v1\\",\\"kind\\":\\"DeleteBackupRequest\\",\\"metadata\\":{\\"generateName\\":\\"$old-\\",\\"namespace\\":\\"velero\\"},\\"spec\\":{\\"backupName\\":\\"$old\\"}}"
+  velero create --field-manager=homelab-backup -f - > /dev/null <<< "{\\"apiVersion\\":\\"velero.io/v1\\",\\"kind\\":\\"DeleteBackupRequest\\",\\"metadata\\":{\\"generateName\\":\\"$old-\\",\\"namespace\\":\\"velero\\"},\\"spec\\":{\\"backupName\\":\\"$old\\"}}"
   velero wait "backups.velero.io/$old" --for=delete --timeout=120s > /dev/null 2>&1 || echo "$old, which $backup takes the place of, is not deleted yet: Velero goes on with it, or the next destroy asks again" >&2
 done`;
 
 /** In place of it. */
 export const NO_LAST_BACKUP = `echo "backups.beforeDestroy is false: no last backup of $NAMESPACE/$CLAIM" >&2`;
+
+/**
+ * What `RESTORE` gives to Velero, as JSON. Size and class are those of the claim that is to come: it may have grown since, or
+ * moved to another tier.
+ */
+export function restoreObjects(to: {
+    readonly namespace: string;
+    readonly claim: string;
+    readonly size: string;
+    readonly storageClass: string;
+}): { readonly MODIFIER: string; readonly RESTORE: string } {
+    const { namespace, claim, size, storageClass } = to;
+    const labels = { "homelab.namespace": namespace, "homelab.claim": claim };
+    const modifier = `restore-${namespace}-${claim}`;
+    const patchData = JSON.stringify({
+        spec: { storageClassName: storageClass, resources: { requests: { storage: size } } },
+    });
+    const rule = {
+        conditions: { groupResource: "persistentvolumeclaims", resourceNameRegex: `^${claim.replaceAll(".", "\\.")}$` },
+        mergePatches: [{ patchData }],
+    };
+    return {
+        MODIFIER: JSON.stringify({
+            apiVersion: "v1",
+            kind: "ConfigMap",
+            metadata: { name: modifier, namespace: VELERO_NAMESPACE, labels },
+            // JSON is YAML.
+            data: { "claim.yaml": JSON.stringify({ version: "v1", resourceModifierRules: [rule] }) },
+        }),
+        RESTORE: JSON.stringify({
+            apiVersion: "velero.io/v1",
+            kind: "Restore",
+            metadata: { generateName: `${namespace}-${claim}-`, namespace: VELERO_NAMESPACE, labels },
+            spec: {
+                backupName: "@BACKUP@",
+                includedNamespaces: [namespace],
+                includedResources: ["persistentvolumeclaims"],
+                labelSelector: { matchLabels: labels },
+                namespaceMapping: { [namespace]: STAGING_NAMESPACE },
+                restorePVs: true,
+                existingResourcePolicy: "none",
+                resourceModifier: { kind: "ConfigMap", name: modifier },
+                itemOperationTimeout: "4h0m0s",
+            },
+        }),
+    };
+}

@@ -14,7 +14,7 @@ import {
     type BackupLocation,
     type LocationName,
 } from "./velero-locations";
-import { BOUND, LAST_BACKUP, NO_LAST_BACKUP, RESTORE } from "./velero-scripts";
+import { BOUND, LAST_BACKUP, NO_LAST_BACKUP, RESTORE, restoreObjects } from "./velero-scripts";
 import type { KeptClaim, VolumeBackups } from "./volume-backups";
 
 /** What every volume that Velero backs up shares. */
@@ -68,12 +68,15 @@ export class VeleroVolume extends pulumi.ComponentResource {
             WHERE: whereOf(restoreFrom),
             STAGING: STAGING_NAMESPACE,
         };
+        const objects = pulumi
+            .all([namespace, args.storageClass])
+            .apply(([from, storageClass]) => restoreObjects({ namespace: from, claim, size: args.size, storageClass }));
         const restored = clusterCommand(
             `${name}-restored`,
             cluster,
             {
                 create: RESTORE,
-                environment: { ...environment, ...restoreObjects(args, marks) },
+                environment: { ...environment, MODIFIER: objects.MODIFIER, RESTORE: objects.RESTORE },
             },
             {
                 parent: this,
@@ -177,54 +180,3 @@ const backupSpec = ({ namespace }: VeleroVolumeArgs, marks: Marks, location: Loc
     csiSnapshotTimeout: "10m0s",
     itemOperationTimeout: "4h0m0s",
 });
-
-/** Size and class are those of the claim that is to come: it may have grown since, or moved to another tier. */
-function restoreObjects(args: VeleroVolumeArgs, marks: Marks): Record<string, pulumi.Input<string>> {
-    const { namespace, claim, size, storageClass } = args;
-    const modifier = pulumi.interpolate`restore-${namespace}-${claim}`;
-    const spec = pulumi.jsonStringify({
-        spec: { storageClassName: storageClass, resources: { requests: { storage: size } } },
-    });
-    return {
-        MODIFIER: pulumi.jsonStringify({
-            apiVersion: "v1",
-            kind: "ConfigMap",
-            metadata: { name: modifier, namespace: VELERO_NAMESPACE, labels: marks },
-            data: {
-                // JSON is YAML.
-                "claim.yaml": pulumi.jsonStringify({
-                    version: "v1",
-                    resourceModifierRules: [
-                        {
-                            conditions: {
-                                groupResource: "persistentvolumeclaims",
-                                resourceNameRegex: `^${claim.replaceAll(".", "\\.")}$`,
-                            },
-                            mergePatches: [{ patchData: spec }],
-                        },
-                    ],
-                }),
-            },
-        }),
-        RESTORE: pulumi.jsonStringify({
-            apiVersion: "velero.io/v1",
-            kind: "Restore",
-            metadata: {
-                generateName: pulumi.interpolate`${namespace}-${claim}-`,
-                namespace: VELERO_NAMESPACE,
-                labels: marks,
-            },
-            spec: {
-                backupName: "@BACKUP@",
-                includedNamespaces: [namespace],
-                includedResources: ["persistentvolumeclaims"],
-                labelSelector: { matchLabels: marks },
-                namespaceMapping: pulumi.output(namespace).apply((from) => ({ [from]: STAGING_NAMESPACE })),
-                restorePVs: true,
-                existingResourcePolicy: "none",
-                resourceModifier: { kind: "ConfigMap", name: modifier },
-                itemOperationTimeout: "4h0m0s",
-            },
-        }),
-    };
-}

@@ -32,6 +32,7 @@ import { sandboxLayout } from "../../sandbox/layout";
 import { freePorts } from "../../sandbox/ports";
 import { ROOT } from "../../stacks/stack-file";
 import type { PlannedResource } from "../../tools/plan/plan";
+import { hasVelero, listBackups, restoreBackup, type WithBash } from "../../tools/restore/velero";
 import { planComponent } from "../unit/component-plan";
 
 jest.setTimeout(6 * 60_000);
@@ -212,6 +213,7 @@ async function makeCluster(): Promise<void> {
         metadata: { name: "data" },
         provisioner: DRIVER,
         reclaimPolicy: "Delete",
+        allowVolumeExpansion: true,
     });
     await kubectl(["wait", "crd", "volumesnapshotclasses.snapshot.storage.k8s.io", "--for=condition=Established"]);
     await apply({
@@ -457,4 +459,76 @@ test("with the right ones it comes back; a backup that is partial is not taken f
         "--output=jsonpath={.items[*].spec.backupName}",
     ]);
     expect(restores).toBe(name);
+});
+
+describe("by hand", () => {
+    const volumeNow = () => kubectl(["-n", "media", "get", "pvc", "sonarr", "--output=jsonpath={.spec.volumeName}"]);
+    const contentsIn = (volume: string) =>
+        kubectl(["get", "pv", volume, "--output=jsonpath={.metadata.annotations.sandbox/contents}"]);
+    const said: string[] = [];
+    const around: WithBash = {
+        kubectl: (args, stdin) =>
+            runProgram(tools.kubectl, args, {
+                env: { KUBECONFIG: plane.kubeconfig },
+                timeout: 120_000,
+                ...(stdin === undefined ? {} : { stdin }),
+            }),
+        bash: (text, env) =>
+            runProgram("bash", ["-euo", "pipefail", "-c", text], {
+                env: {
+                    ...env,
+                    KUBECONFIG: plane.kubeconfig,
+                    PATH: [dirname(tools.kubectl), process.env["PATH"]].join(delimiter),
+                },
+                timeout: 120_000,
+            }),
+        say: (line) => said.push(line),
+        now: () => Date.now(),
+        sleep: () => Promise.resolve(),
+    };
+
+    test("what there is: each with its place, and those that are no good", async () => {
+        expect(await hasVelero(around)).toBe(true);
+        expect((await listBackups(around, "media/sonarr")).split("\n")).toEqual([
+            expect.stringMatching(/^2.*Z {2}media\/sonarr {2}minio {2}media-sonarr-before-destroy-\S+$/),
+            "2099-01-01T00:00:00Z  media/sonarr  minio  later  (PartiallyFailed)",
+        ]);
+    });
+
+    test("one that is partial is refused, and nothing is touched", async () => {
+        await write("season-3");
+        const before = await volumeNow();
+        await expect(restoreBackup(around, { volume: "media/sonarr", snapshot: "later" })).rejects.toThrow(
+            /"later" is no complete backup of media\/sonarr; nothing was touched/,
+        );
+        expect(await volumeNow()).toBe(before);
+    });
+
+    test("a restore that fails leaves the claim on the volume that it had", async () => {
+        const before = await volumeNow();
+        const failing: WithBash = {
+            ...around,
+            bash: () => Promise.resolve({ code: 1, stdout: "", stderr: "Velero said no" }),
+        };
+        await expect(restoreBackup(failing, { volume: "media/sonarr" })).rejects.toThrow(
+            "media/sonarr is as it was: Velero said no",
+        );
+        expect(await volumeNow()).toBe(before);
+        expect(await contentsIn(before)).toBe("season-3");
+        expect(await kubectl(["get", "pv", before, "--output=jsonpath={.spec.persistentVolumeReclaimPolicy}"])).toBe(
+            "Delete",
+        );
+    });
+
+    test("the newest good one is restored beside what was, and the claim stays the program's", async () => {
+        const before = await volumeNow();
+        await restoreBackup(around, { volume: "media/sonarr" });
+        expect(await contentsOf()).toBe("season-2");
+        expect(await contentsIn(before)).toBe("season-3");
+        expect(said.at(-1)).toMatch(
+            new RegExp(`is as in media-sonarr-before-destroy-.*What was there is in ${before}`),
+        );
+        // A change of the program's own meets no other writer.
+        await up({ size: "3Gi" });
+    });
 });

@@ -1,4 +1,5 @@
 /** Pairs of plans, each of which trips exactly one danger, and its near miss that trips none. */
+import { LAST_BACKUP, NO_LAST_BACKUP } from "../../components/backup/velero-scripts";
 import { assumedFacts, configYaml, fixedConfig, type K3dClusterArgs } from "../../bootstrap/k3d/cluster-config";
 import type { Json } from "../../tools/plan/monitor";
 import type { Plan, PlannedResource } from "../../tools/plan/plan";
@@ -184,6 +185,11 @@ const lastBackup = (script: string, create = "true") =>
     resource("command:local:Command", "books-last-backup", { create, delete: script });
 
 const TRIGGER = 'kubectl patch replicationsource/books --patch "{\"spec\":{\"trigger\":{\"manual\":\"now\"}}}"';
+
+const veleroLocation = (bucket: string, accessMode = "ReadWrite") =>
+    object("velero.io/v1", "BackupStorageLocation", "minio", {
+        spec: { accessMode, objectStorage: { bucket }, config: { s3Url: "https://s3.example.org" } },
+    });
 
 const repository = (url: string) =>
     object("external-secrets.io/v1", "ExternalSecret", "books-restic", {
@@ -491,6 +497,18 @@ export const fixtures: readonly Fixture[] = [
         title: "a destroy without its backup, against a backup that is written otherwise",
         trips: [plan([lastBackup(TRIGGER)]), plan([lastBackup("echo none")])],
         misses: [plan([lastBackup(TRIGGER)]), plan([lastBackup(`set -e\n${TRIGGER}`, "kubectl version")])],
+    },
+    {
+        danger: "last-backup-dropped",
+        title: "a destroy without Velero's backup, against one that it always had",
+        trips: [plan([lastBackup(LAST_BACKUP)]), plan([lastBackup(NO_LAST_BACKUP)])],
+        misses: [plan([lastBackup(LAST_BACKUP)]), plan([lastBackup(LAST_BACKUP, "kubectl version")])],
+    },
+    {
+        danger: "backup-moved",
+        title: "another bucket of Velero's, against one that is read-only",
+        trips: [plan([veleroLocation("one")]), plan([veleroLocation("two")])],
+        misses: [plan([veleroLocation("one")]), plan([veleroLocation("one", "ReadOnly")])],
     },
     {
         danger: "backup-moved",

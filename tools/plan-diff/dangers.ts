@@ -632,10 +632,13 @@ const longhornDisk: DangerRule = {
     },
 };
 
-/** Does a command take a backup when it is deleted: does its script give VolSync a manual trigger? */
+/** Does a command take a backup when it is deleted: does its script give VolSync a manual trigger, or make a Backup of Velero's? */
 function backsUpLast({ type, inputs }: PlannedResource): boolean {
     const script = text(dig(inputs, "delete")) ?? "";
-    return type === "command:local:Command" && /replicationsource[^]*trigger[^]*manual/.test(script);
+    return (
+        type === "command:local:Command" &&
+        /replicationsource[^]*trigger[^]*manual|backups\.velero\.io\/\$backup/.test(script)
+    );
 }
 
 const lastBackupDropped: DangerRule = {
@@ -671,6 +674,10 @@ function archives(resource: PlannedResource): Map<string, string> {
             const at = (key: string) => new RegExp(`^ *${key}: *(\\S+)`, "m").exec(store ?? "")?.[1] ?? "";
             if (store !== undefined) found.set("History of metrics", `${at("endpoint")}/${at("bucket")}`);
         }
+    }
+    if (`${object?.group}/${object?.kind}` === "velero.io/BackupStorageLocation") {
+        const at = (...path: string[]) => text(dig(inputs, "spec", ...path)) ?? "";
+        found.set("Backups of volumes", `${at("config", "s3Url")}/${at("objectStorage", "bucket")}`);
     }
     if (`${object?.group}/${object?.kind}` === "barmancloud.cnpg.io/ObjectStore") {
         const at = (key: string) => text(dig(inputs, "spec", "configuration", key)) ?? "";

@@ -1,4 +1,4 @@
-/** `npm run restore -- <stack> --volume <namespace>/<claim> [--snapshot ID]`, or `--list`: volumes that Kopia backs up. */
+/** `npm run restore -- <stack> --volume <namespace>/<claim> [--snapshot ID]`, or `--list`: volumes that Kopia or Velero backs up. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { PrivateDirectory } from "../../bootstrap/private-directory";
 import { runProgram } from "../../lib/run-program";
@@ -7,10 +7,14 @@ import { openStack, stackNames } from "../../stacks";
 import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { commonOptions } from "../live/options";
 import { listSnapshots, restore, type Around } from "./restore";
+import { hasVelero, listBackups, restoreBackup } from "./velero";
 
 const USAGE =
     `usage: npm run restore -- ${stackNames(ROOT).join("|")} --volume <namespace>/<claim> [--snapshot ID], or ` +
     "--list [--volume <namespace>/<claim>] [--root DIR] [--timeout SECONDS]";
+
+/** Milliseconds; Velero goes on by itself. */
+const RESTORE_LIMIT = 130 * 60_000;
 
 runMain(async () => {
     const { stack, root, timeout, own } = commonOptions(process.argv.slice(2), {
@@ -37,8 +41,17 @@ runMain(async () => {
             now: () => Date.now(),
             sleep,
         };
-        if (own.has("--list")) around.say(await listSnapshots(around, volume));
-        else await restore(around, { volume: volume ?? "", ...(snapshot === undefined ? {} : { snapshot }) });
+        const wanted = { volume: volume ?? "", ...(snapshot === undefined ? {} : { snapshot }) };
+        if (await hasVelero(around)) {
+            const bash = (text: string, env: Readonly<Record<string, string>>) =>
+                runProgram("bash", ["-euo", "pipefail", "-c", text], {
+                    env: { ...env, KUBECONFIG: file },
+                    timeout: RESTORE_LIMIT,
+                });
+            if (own.has("--list")) around.say(await listBackups(around, volume));
+            else await restoreBackup({ ...around, bash }, wanted);
+        } else if (own.has("--list")) around.say(await listSnapshots(around, volume));
+        else await restore(around, wanted);
     } finally {
         directory.remove();
     }

@@ -28,7 +28,7 @@ const TEMPLATE = "kopia-restore";
 
 const STOP_LIMIT = 5 * 60_000;
 
-interface Owner {
+export interface Owner {
     readonly kind: string;
     readonly name: string;
     readonly replicas: number;
@@ -48,6 +48,18 @@ export async function restore(around: Around, { volume, snapshot = "latest" }: W
     const owners = await ownersOf(around, namespace, claim);
     // Asked for before the app is stopped.
     await template(around);
+    await whileStopped(around, { namespace, claim, owners }, async () => {
+        around.say(await runJob(around, "restore", { SOURCE: `${namespace}/${claim}`, SNAPSHOT: snapshot }));
+    });
+}
+
+/** Does something while nobody has the volume; whatever becomes of it, the app is started again. */
+export async function whileStopped(
+    around: Around,
+    of: { readonly namespace: string; readonly claim: string; readonly owners: readonly Owner[] },
+    work: () => Promise<void>,
+): Promise<void> {
+    const { namespace, claim, owners } = of;
     const scale = (owner: Owner, replicas: number) =>
         ask(around, ["--namespace", namespace, "scale", `${owner.kind}/${owner.name}`, `--replicas=${replicas}`]);
     for (const owner of owners) {
@@ -60,7 +72,7 @@ export async function restore(around: Around, { volume, snapshot = "latest" }: W
     let failure: unknown;
     try {
         await stopped(around, namespace, claim);
-        around.say(await runJob(around, "restore", { SOURCE: `${namespace}/${claim}`, SNAPSHOT: snapshot }));
+        await work();
     } catch (error) {
         failure = error;
     }
@@ -69,7 +81,8 @@ export async function restore(around: Around, { volume, snapshot = "latest" }: W
     if (failure !== undefined) throw failure;
 }
 
-function checked(volume: string): [namespace: string, claim: string] {
+/** Throws a `UserError` for what is no namespace and claim. */
+export function checked(volume: string): [namespace: string, claim: string] {
     const [namespace = "", claim = "", ...more] = volume.split("/");
     const isName = (text: string) => /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text);
     if (more.length === 0 && isName(namespace) && isName(claim)) return [namespace, claim];
@@ -77,7 +90,7 @@ function checked(volume: string): [namespace: string, claim: string] {
 }
 
 /** Who runs with the volume. */
-async function ownersOf(around: Around, namespace: string, claim: string): Promise<Owner[]> {
+export async function ownersOf(around: Around, namespace: string, claim: string): Promise<Owner[]> {
     const uses = (spec: unknown) =>
         isRecord(spec) &&
         records(spec["volumes"]).some((one) => textOf(one["persistentVolumeClaim"], "claimName") === claim);
@@ -207,14 +220,14 @@ export function jobOf(
     };
 }
 
-interface Listed {
+export interface Listed {
     readonly kind: string;
     readonly metadata: unknown;
     readonly spec: unknown;
     readonly status: unknown;
 }
 
-async function list(around: Around, args: readonly string[]): Promise<Listed[]> {
+export async function list(around: Around, args: readonly string[]): Promise<Listed[]> {
     const answer = JSON.parse(await ask(around, [...args, "--output", "json"])) as unknown;
     return records(inside(answer, "items")).map((item) => ({
         kind: textOf(item, "kind"),
@@ -224,11 +237,11 @@ async function list(around: Around, args: readonly string[]): Promise<Listed[]> 
     }));
 }
 
-async function ask({ kubectl }: Around, args: readonly string[], input?: string): Promise<string> {
+export async function ask({ kubectl }: Around, args: readonly string[], input?: string): Promise<string> {
     const { code, stdout, stderr } = await kubectl(args, input);
     if (code !== 0) throw new UserError(`kubectl ${args.slice(0, 4).join(" ")} failed: ${lastLine(stderr)}`);
     return stdout;
 }
 
-const inside = (value: unknown, ...path: string[]): unknown =>
+export const inside = (value: unknown, ...path: string[]): unknown =>
     path.reduce<unknown>((node, key) => (isRecord(node) ? node[key] : undefined), value);
