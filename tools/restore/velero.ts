@@ -95,7 +95,7 @@ export async function restoreBackup(around: WithBash, { volume, snapshot }: Want
     ]);
     if (staged.trim() !== "") {
         throw new UserError(
-            `${STAGING_NAMESPACE}/${claim} is there: a restore of it is under way, or was cut short. Nothing was touched; pulumi up ends it`,
+            `${STAGING_NAMESPACE}/${claim} is there: a restore of it is under way, or was cut short; nothing was touched. Once none runs (kubectl -n ${VELERO_NAMESPACE} get restores):  kubectl -n ${STAGING_NAMESPACE} delete persistentvolumeclaim ${claim}`,
         );
     }
     const saved = JSON.parse(
@@ -126,7 +126,8 @@ export async function restoreBackup(around: WithBash, { volume, snapshot }: Want
         const environment = environmentOf(saved, namespace, claim, backup);
         const restored = await around.bash(RESTORE, environment);
         if (restored.code !== 0) {
-            await bindAgain(around, namespace, claim, before);
+            await setAside(around, namespace, claim);
+            await bindTo(around, before, { namespace, name: claim });
             await makeClaim(around, saved, namespace, claim);
             await patchVolume(around, before, { spec: { persistentVolumeReclaimPolicy: policy } });
             throw new UserError(`${volume} is as it was: ${lastLine(restored.stderr)}`);
@@ -159,11 +160,26 @@ const patchVolume = (around: Around, name: string, patch: object) =>
     ask(around, ["patch", "persistentvolume", name, "--type=merge", "--patch", JSON.stringify(patch)]);
 
 /** In advance, to a claim of that name. */
-const bindAgain = (around: Around, namespace: string, claim: string, volume: string) =>
+const bindTo = (around: Around, volume: string, claim: { readonly namespace: string; readonly name: string }) =>
     patchVolume(around, volume, {
         metadata: { annotations: { "pv.kubernetes.io/bound-by-controller": null } },
-        spec: { claimRef: { namespace, name: claim, uid: null, resourceVersion: null } },
+        spec: { claimRef: { ...claim, uid: null, resourceVersion: null } },
     });
+
+/** What a restore left when it failed: no later one goes on from it, and no claim gets it by chance. */
+async function setAside(around: Around, namespace: string, claim: string): Promise<void> {
+    await ask(around, [
+        ...["--namespace", STAGING_NAMESPACE, "delete", "persistentvolumeclaim", claim],
+        ...["--ignore-not-found", "--timeout=120s"],
+    ]);
+    const selector = `homelab.namespace=${namespace},homelab.claim=${claim}`;
+    for (const { metadata } of await list(around, ["get", "persistentvolumes", "--selector", selector])) {
+        const name = textOf(metadata, "name");
+        await bindTo(around, name, { namespace: STAGING_NAMESPACE, name: `left-of-${claim}` });
+        await patchVolume(around, name, { metadata: { labels: { "homelab.namespace": null, "homelab.claim": null } } });
+        around.say(`${name} is left of the restore that failed; delete it when you have looked at it`);
+    }
+}
 
 /** The claim that was, on whichever volume waits for its name; its writer is the program, as before. */
 async function makeClaim(around: Around, saved: unknown, namespace: string, claim: string): Promise<void> {
