@@ -44,20 +44,18 @@ export interface MachineFacts {
 /** Modules that Cilium, the kubelet and Longhorn load. */
 const MODULES = ["br_netfilter", "overlay", "vxlan"];
 
-/** What is asked of a machine. */
+/** What is asked of every machine of a cluster, by the very same script: a key of a workflow may be held to that one. */
 export interface Wishes {
-    readonly role: Role;
     readonly iscsi: boolean;
     readonly nfs: boolean;
-    /** Addresses of servers that it must reach. */
+    /** Addresses of the servers, which it must reach. */
     readonly servers: readonly string[];
 }
 
 /** Where a release and the images come from; a machine that cannot resolve it cannot install anything. */
 export const NEEDED_NAME = "github.com";
 
-const sha256 = (path: string) =>
-    `$($SUDO sh -c 'if test -r "$1"; then sha256sum "$1" | cut -d" " -f1; fi' sh ${path})`;
+const sha256 = (path: string) => `$($SUDO sh -c 'if test -r "$1"; then sha256sum "$1" | cut -d" " -f1; fi' sh ${path})`;
 
 export function factsScript(wishes: Wishes): string {
     const { data } = PATHS;
@@ -80,7 +78,7 @@ export function factsScript(wishes: Wishes): string {
         `put stack "$($SUDO sh -c 'if test -r "$1"; then cat "$1"; fi' sh ${PATHS.mark})"`,
         `put applied "$($SUDO sh -c 'if test -r "$1"; then cat "$1"; fi' sh ${PATHS.applied})"`,
         `put nodeName "$($SUDO sh -c 'if test -r "$1"; then sed -n "s/^node-name: *//p" "$1"; fi' sh ${PATHS.config})"`,
-        `for file in ${data}/server/tls/server-ca.crt ${data}/agent/server-ca.crt; do if $SUDO test -r "$file"; then put authority "$($SUDO sha256sum "$file" | cut -d' ' -f1)"; break; fi; done`,
+        `for file in ${data}/server/tls/server-ca.crt ${data}/agent/server-ca.crt; do if $SUDO test -r "$file"; then put authority "$(printf '%s\\n' "$($SUDO cat "$file")" | sha256sum | cut -d' ' -f1)"; break; fi; done`,
         `if $SUDO test -d ${data}/server/db/etcd/member; then put datastore etcd; elif $SUDO test -e ${data}/server/db/state.db; then put datastore sqlite; fi`,
         `put token "${sha256(PATHS.token)}"`,
         // What servers hand out to whoever is about to join; by -k, because the authority is what is asked for.
@@ -88,11 +86,7 @@ export function factsScript(wishes: Wishes): string {
             const url = `https://${address}:${API_PORT}/cacerts`;
             return `if answer=$(curl --silent --insecure --fail --max-time 5 ${url}); then put seen "${address} $(printf '%s\\n' "$answer" | sha256sum | cut -d' ' -f1)"; else put unreached ${address}; fi`;
         }),
-        ...(wishes.role === "agent"
-            ? []
-            : [
-                  `if test -x ${PATHS.binary}; then put cluster "$($SUDO ${PATHS.binary} kubectl ${CLUSTER_UID.map(shellQuote).join(" ")} 2> /dev/null < /dev/null || true)"; fi`,
-              ]),
+        `if $SUDO test -r ${PATHS.kubeconfig}; then put cluster "$($SUDO ${PATHS.binary} kubectl ${CLUSTER_UID.map(shellQuote).join(" ")} 2> /dev/null < /dev/null || true)"; fi`,
         "put end yes",
         "",
     ].join("\n");

@@ -43,16 +43,10 @@ export interface Seen {
 export const machineOf = (around: Surroundings, args: Pick<K3sClusterArgs, "ssh">, node: K3sNode): LinuxMachine =>
     new LinuxMachine(around, node.name, { address: node.address, ...args.ssh });
 
-/** What a node is asked for. */
-export function wishesOf(args: K3sClusterArgs, node: K3sNode): Wishes {
-    return {
-        role: node.role,
-        iscsi: node.role === "agent" && args.needs.iscsi,
-        nfs: node.role === "agent" && args.needs.nfs,
-        servers: args.nodes
-            .filter(({ role, address }) => role === "server" && address !== node.address)
-            .map(({ address }) => address),
-    };
+/** What every node is asked; of what is missed, a server needs less. */
+export function wishesOf(args: K3sClusterArgs): Wishes {
+    const servers = args.nodes.filter(({ role }) => role === "server").map(({ address }) => address);
+    return { ...args.needs, servers };
 }
 
 export async function lookAtMachines(around: Surroundings, args: K3sClusterArgs): Promise<Seen[]> {
@@ -60,7 +54,7 @@ export async function lookAtMachines(around: Surroundings, args: K3sClusterArgs)
         args.nodes.map(async (node): Promise<Seen> => {
             const machine = machineOf(around, args, node);
             try {
-                return { node, facts: await factsOf(machine, wishesOf(args, node)) };
+                return { node, facts: await factsOf(machine, wishesOf(args)) };
             } catch (error) {
                 if (error instanceof SshFault) return { node, facts: error };
                 const said = error instanceof Error ? error.message : String(error);
@@ -171,7 +165,7 @@ function networkFindings(
     }
     // Without a cluster no server answers yet.
     if (authority === "") return;
-    for (const address of k3s.unreachedServers) {
+    for (const address of k3s.unreachedServers.filter((one) => one !== node.address)) {
         warn(
             "api",
             `it does not reach port ${API_PORT} of the server ${address}`,
@@ -305,9 +299,12 @@ function systemFindings(
     };
     for (const program of linux.missingPrograms) {
         const part = program === "iscsiadm" || program === "mount.nfs" ? "storage" : "system";
+        // Volumes are the agents'.
+        if (part === "storage" && node.role === "server") continue;
         fault(part, `it has no ${program}`, `install ${packages[program] ?? program}`);
     }
     for (const module of linux.missingModules) {
+        if (module === "iscsi_tcp" && node.role === "server") continue;
         fault(
             module === "iscsi_tcp" ? "storage" : "system",
             `its kernel ${linux.kernel} has no module ${module}`,

@@ -50,10 +50,8 @@ export class K3sMachines implements MachinesOfKind {
         return kubernetesOf(this.args.version);
     }
 
-    /** Of the first server; that of an agent asks a little less. */
     get lookScript(): string {
-        const [first] = this.args.nodes;
-        return first === undefined ? "" : factsScript(wishesOf(this.args, first));
+        return factsScript(wishesOf(this.args));
     }
 
     async kubeconfig({ timeout }: Asking): Promise<Told<string>> {

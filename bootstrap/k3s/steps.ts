@@ -183,7 +183,6 @@ export async function convergeNode(around: Surroundings, spec: NodeSpec, secrets
     }
     const wanted = wantedOf(spec, secrets);
     const { k3s: found } = await factsOf(own, {
-        role: wanted.role,
         iscsi: false,
         nfs: false,
         servers: serversOf(spec).map(({ address }) => address),
@@ -297,7 +296,6 @@ async function founded(around: Surroundings, spec: NodeSpec, others: readonly Se
     for (const server of others) {
         try {
             const { k3s } = await factsOf(machine(around, spec, server), {
-                role: "server",
                 iscsi: false,
                 nfs: false,
                 servers: [],
@@ -587,7 +585,7 @@ export async function removeNode(around: Surroundings, spec: NodeSpec): Promise<
     const role: Role = spec.NODE_ROLE === "server" ? "server" : "agent";
     let found: FoundK3s | undefined;
     try {
-        found = (await factsOf(own, { role, iscsi: false, nfs: false, servers: [] })).k3s;
+        found = (await factsOf(own, { iscsi: false, nfs: false, servers: [] })).k3s;
     } catch (error) {
         if (!(error instanceof SshFault)) throw error;
         if (spec.NODE_OPTIONAL !== "yes" || !error.silent) {

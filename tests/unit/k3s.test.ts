@@ -199,6 +199,10 @@ test("who looks without building sees roles, taints, GPUs and who may be absent"
     expect(machines.nodes[1]).not.toHaveProperty("taints");
     expect(machines.kubernetesVersion).toBe("1.32.5");
     expect(machines.tools.map(({ name }) => name)).toEqual(["ssh"]);
+    // One for all: what a workflow's key may be held to, on every machine.
+    expect(machines.lookScript).toContain("command -v iscsiadm");
+    expect(machines.lookScript).toContain("https://192.168.10.30:6443/cacerts");
+    expect(machines.lookScript).not.toMatch(/\b(rm|mv|install|restart|enable) /);
 });
 
 describe("with machines", () => {
@@ -584,6 +588,8 @@ describe("with machines", () => {
 
         test("what Longhorn and Cilium need is missed with its mend", async () => {
             state.machine("k3s3").remove("bin/iscsiadm");
+            // A server has no volumes.
+            state.machine("k3s-master1").remove("bin/iscsiadm");
             trouble("k3s1", { missingModules: ["vxlan"] });
             expect(await faults()).toEqual([
                 expect.stringMatching(/^k3s1 .*has no module vxlan: install linux-modules-extra-/),

@@ -32,7 +32,8 @@ function onMachine(machine: PlayedMachine, script: string): string {
     const ran = spawnSync("sh", ["-s"], {
         input: placed,
         encoding: "utf8",
-        env: { PATH: `${machine.path("bin")}:/usr/bin:/bin` },
+        // The user's home there, where kubectl keeps what it knows of the API.
+        env: { PATH: `${machine.path("bin")}:/usr/bin:/bin`, HOME: machine.path("home/ubuntu") },
         maxBuffer: 2 ** 26,
     });
     const own = (text: string) => text.replaceAll(machine.path("/"), "/").trimEnd();
