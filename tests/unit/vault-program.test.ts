@@ -1,8 +1,15 @@
 /** The program that initialises, unseals, sets up, saves and restores Vault: the real one, against a Vault that is as strict. */
 import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import * as pulumi from "@pulumi/pulumi";
 import { identityToRecipient, generateIdentity } from "age-encryption";
+import { CertManager } from "../../components/edge/cert-manager";
+import { SopsSecretStore } from "../../components/secrets/sops";
+import { Vault } from "../../components/secrets/vault/vault";
 import { ROOT } from "../../stacks/stack-file";
+import { planComponent } from "./component-plan";
 import { VaultWorld } from "./vault-world";
 
 jest.setTimeout(60_000);
@@ -315,5 +322,117 @@ describe("what cannot be kept", () => {
         world.refuseSecrets = true;
         expect((await world.run("setup", args())).answer).toContain("the API server refuses");
         expect(world.vault.state(0).initialized).toBe(false);
+    });
+});
+
+describe("the commands of an up, with a kubectl that answers for the cluster", () => {
+    /** Runs a planned command's script; `answers`: what the Job's pod says, one time after the other. */
+    async function command(verb: "setup" | "check", answers: readonly string[]) {
+        const directory = mkdtempSync(join(tmpdir(), "vault-kubectl-"));
+        try {
+            const file = (name: string) => join(directory, name);
+            for (const [index, answer] of answers.entries()) writeFileSync(file(`answer-${index}`), answer);
+            writeFileSync(
+                file("kubectl"),
+                `#!/bin/bash
+echo "$*" >> "${file("calls")}"
+case "$*" in
+  *"create secret generic"*) cat > "${file("given")}" ;;
+  *"get pods"*) n=$(cat "${file("n")}" 2> /dev/null || echo 0); cat "${file("answer-")}$n"; echo $((n + 1)) > "${file("n")}" ;;
+  *"create --filename=-"*|*"apply"*) cat > /dev/null ;;
+esac
+`,
+            );
+            chmodSync(file("kubectl"), 0o755);
+            const { create } = (await plannedCommand(verb)) as { create: string };
+            const ran = spawnSync("bash", ["-euo", "pipefail", "-c", create], {
+                cwd: join(ROOT, "components"),
+                // Bash takes a socket for a login from elsewhere, and reads its files.
+                stdio: ["ignore", "pipe", "pipe"],
+                encoding: "utf8",
+                env: {
+                    PATH: `${directory}:${process.env["PATH"] ?? ""}`,
+                    HOME: "/nonexistent",
+                    TMPDIR: directory,
+                    UID: process.env["UID"],
+                    SOPS_AGE_KEY: identity,
+                    CLUSTER_KUBECONFIG: "{}",
+                    STACK: "magi",
+                    JOB_NAME: `vault-${verb}`,
+                    JOB: "{}",
+                },
+            });
+            const read = (name: string) => (existsSync(file(name)) ? readFileSync(file(name), "utf8") : undefined);
+            return { ...ran, calls: read("calls") ?? "", given: read("given") };
+        } finally {
+            rmSync(directory, { recursive: true });
+        }
+    }
+
+    async function plannedCommand(verb: string): Promise<object> {
+        const resources = await planComponent(() => {
+            new Vault(
+                "vault",
+                {
+                    cluster: { name: "magi", timezone: "Etc/UTC", kubeconfig: pulumi.secret("{}") },
+                    replicas: 3,
+                    size: "1Gi",
+                    storageClass: "c",
+                    ui: false,
+                    ...args(),
+                    snapshots: { endpoint: "http://nas", region: "r", bucket: "b", prefix: "p", keep: 1 },
+                    snapshotSchedule: "0 2 * * *",
+                    bootstrapSecrets: new SopsSecretStore("f", (ref) => ref),
+                    certManager: new CertManager("cert-manager", {}, {}),
+                },
+                {},
+            );
+        });
+        return resources.find(({ name, type }) => name === `vault-${verb}` && type.endsWith(":Command"))
+            ?.inputs as object;
+    }
+
+    test("the key goes from this computer into the Secret by a pipe, then the set-up is asked again", async () => {
+        await world.run("setup", args());
+        const key = world.unsealKey() ?? "-";
+        const [name = ""] = objects("keys").filter((one) => one.endsWith(".age"));
+        const ciphertext = (world.bucket.objects.get(name) ?? Buffer.alloc(0)).toString("base64");
+        const { status, stdout, stderr, calls, given } = await command("setup", [
+            `need ${ciphertext}`,
+            "done restored 20260101T000000Z-0123456789ab.snap",
+        ]);
+        expect([status, stderr]).toEqual([0, expect.stringContaining("Vault: restored 20260101T000000Z-")]);
+        expect(given).toBe(key);
+        expect(calls).toContain(
+            "create secret generic vault-unseal-key --from-file=key=/dev/stdin --dry-run=client -o yaml",
+        );
+        for (const text of [stdout, stderr, calls]) expect(text).not.toContain(key);
+        // What a command prints on its output is kept in the state.
+        expect(stdout).toBe("");
+    });
+
+    test("a fault is told and fails, and so does a key that this computer cannot open", async () => {
+        const fault = await command("setup", ["!the bucket cannot be reached"]);
+        expect([fault.status, fault.stderr]).toEqual([
+            1,
+            expect.stringContaining("Vault: the bucket cannot be reached"),
+        ]);
+        const foreign = await command("setup", [`need ${Buffer.from("no age file").toString("base64")}`]);
+        expect([foreign.status, foreign.stderr]).toEqual([1, expect.stringContaining("opens Vault's unseal key")]);
+        expect(foreign.given ?? "").toBe("");
+        const silent = await command("setup", [""]);
+        expect(silent.status).toBe(1);
+    });
+
+    test("missing values end an up at once, each with the command that writes it", async () => {
+        const { status, stderr } = await command("check", ["missing 2 media/sonarr:apiKey,other web/site:value"]);
+        expect(status).toBe(1);
+        expect(stderr.trim().split("\n")).toEqual([
+            "Vault lacks values at 2 of the places that the plan names; nothing that needs them was made. Write each with",
+            "  npm run vault -- magi --put media/sonarr --property apiKey",
+            "  npm run vault -- magi --put media/sonarr --property other",
+            "  npm run vault -- magi --put web/site --property value",
+        ]);
+        expect((await command("check", ["done"])).status).toBe(0);
     });
 });
