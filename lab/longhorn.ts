@@ -125,11 +125,16 @@ const hostsOf = <N extends LonghornConfig["nodes"][number]>(nodes: readonly N[])
     return nodes.filter(({ role, optional }) => optional !== true && !(agents && role === "server"));
 };
 
-/** Devices of the disks by node, as far as they are said, for whoever looks at the machines. */
-export const longhornDevices = ({ nodes }: Disks): Record<string, string[]> =>
-    Object.fromEntries(
-        nodes.map(({ name, disks }) => [name, disks.flatMap(({ device }) => (device === undefined ? [] : [device]))]),
-    );
+/** What the machines must have for it, as lab/k3s-machines.ts takes it; where a disk says its device, that is looked at before anything is touched. */
+export const longhornMachines = (config: Pick<LonghornConfig, "nodes" | "storage">) => ({
+    needs: { iscsi: hasLonghorn(config), nfs: config.storage.nfs !== undefined || hasLonghorn(config) },
+    disks: Object.fromEntries(
+        config.nodes.map(({ name, disks }) => [
+            name,
+            disks.flatMap(({ device }) => (device === undefined ? [] : [device])),
+        ]),
+    ),
+});
 
 /** Whether there is a disk for it at all. */
 export const hasLonghorn = ({ nodes }: Disks): boolean => nodes.some(({ disks }) => disks.length > 0);

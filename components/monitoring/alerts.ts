@@ -294,15 +294,16 @@ export const RULES = {
                 "{{ $labels.namespace }}/{{ $labels.pod }} on {{ $labels.node }} has not been ready for a quarter of an hour",
         },
     ],
-    // https://longhorn.io/docs/1.12.1/monitoring/metrics/
+    // https://longhorn.io/docs/1.12.1/monitoring/metrics/; the component itself brings them.
     longhorn: [
         {
             alert: "LonghornNodeNotReady",
-            expr: 'longhorn_node_status{condition="ready"} == 0',
+            // Each manager tells of its own node alone: one that is away tells nothing at all.
+            expr: 'max by (node) (max_over_time(longhorn_node_status{condition="ready"}[1d])) unless on (node) (max by (node) (longhorn_node_status{condition="ready"}) == 1) and on (node) kube_node_info',
             for: "5m",
             severity: "critical",
             layer: "storage",
-            summary: "Longhorn on node {{ $labels.node }} is not ready: {{ $labels.condition_reason }}",
+            summary: "Longhorn on node {{ $labels.node }} is not ready, or says nothing",
         },
         {
             alert: "LonghornVolumeFaulted",
@@ -311,7 +312,8 @@ export const RULES = {
             for: "2m",
             severity: "critical",
             layer: "storage",
-            summary: "Volume {{ $labels.volume }} (node {{ $labels.node }}) has no good replica",
+            summary:
+                "The volume of {{ $labels.pvc_namespace }}/{{ $labels.pvc }} (node {{ $labels.node }}) has no good replica",
         },
         {
             alert: "LonghornVolumeDegraded",
@@ -319,7 +321,34 @@ export const RULES = {
             for: "30m",
             severity: "warning",
             layer: "storage",
-            summary: "Volume {{ $labels.volume }} (node {{ $labels.node }}) has fewer replicas than it should",
+            summary:
+                "The volume of {{ $labels.pvc_namespace }}/{{ $labels.pvc }} (node {{ $labels.node }}) has fewer replicas than it should",
+        },
+        {
+            alert: "LonghornDiskNotReady",
+            expr: 'longhorn_disk_status{condition="ready"} == 0',
+            for: "5m",
+            severity: "critical",
+            layer: "storage",
+            summary:
+                "Disk {{ $labels.disk }} of {{ $labels.node }} is not ready, as one that is not mounted: {{ $labels.condition_reason }}",
+        },
+        {
+            alert: "LonghornDiskAlmostFull",
+            // At 90 % Longhorn itself puts nothing more there.
+            expr: "longhorn_disk_usage_bytes / longhorn_disk_capacity_bytes > 0.85",
+            for: "15m",
+            severity: "warning",
+            layer: "storage",
+            summary: "Disk {{ $labels.disk }} of {{ $labels.node }} is {{ $value | humanizePercentage }} full",
+        },
+        {
+            alert: "LonghornAbsent",
+            // Without a manager there are no metrics, which the rules above take for good news. Of no node, so nothing silences it.
+            expr: 'absent(up{job="longhorn-backend"} == 1)',
+            for: "15m",
+            severity: "critical",
+            summary: "Longhorn's managers are gone: nobody watches its volumes",
         },
     ],
     // Machines outside the cluster that it stands on: components/monitoring/blackbox.ts

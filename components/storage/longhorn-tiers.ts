@@ -137,30 +137,3 @@ export function diskName(path: string): string {
         .replaceAll(/^-|-$/g, "");
     return `${words}-${hash}`;
 }
-
-/** A directory as a machine shows it. */
-export interface SeenMount {
-    /** Where the file system that it lies on is mounted; undefined: there is no such directory. */
-    readonly mountPoint: string | undefined;
-    /** E.g. ext4. */
-    readonly fileSystem?: string;
-    readonly bytes?: number;
-}
-
-/** File systems that Longhorn keeps replicas on. https://longhorn.io/docs/1.12.1/deploy/install/#installation-requirements */
-export const DISK_FILE_SYSTEMS = ["ext4", "xfs"];
-
-/** Why Longhorn must not have a disk that somebody looked at; undefined: it may. */
-export function diskFault({ path, bytes }: LonghornDisk, seen: SeenMount): string | undefined {
-    if (seen.mountPoint === undefined) return `${path} is no directory; mount the disk there`;
-    if (seen.mountPoint === "/") {
-        return `nothing is mounted at ${path}, so it is the root disk, which Longhorn never gets; mount the disk there`;
-    }
-    if (seen.fileSystem !== undefined && !DISK_FILE_SYSTEMS.includes(seen.fileSystem)) {
-        return `${path} is ${seen.fileSystem}; Longhorn needs ${DISK_FILE_SYSTEMS.join(" or ")}`;
-    }
-    if (bytes !== undefined && seen.bytes !== undefined && seen.bytes < bytes * (1 - FILE_SYSTEM_SHARE)) {
-        return `${path} has ${seen.bytes} bytes; the configuration says ${bytes}`;
-    }
-    return undefined;
-}

@@ -5,7 +5,7 @@ import { charts } from "../charts";
 import { clusterCommand, valueAfter } from "../cluster/cluster-command";
 import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
-import { longhornAlerts } from "../monitoring/longhorn-alerts";
+import { alertRules } from "../monitoring/alerts";
 import type { Cluster } from "../platform";
 import { drainScript } from "./drain";
 import { givenDisks, LONGHORN_NAMESPACE, seenDisks } from "./longhorn-disks";
@@ -20,12 +20,6 @@ export const LONGHORN_SNAPSHOT_CLASS = "longhorn-snapshot";
 
 /** Where Longhorn's UI is served, plain text and to anyone who reaches it: a route to it needs somebody who asks who comes. */
 export const LONGHORN_UI = { namespace: LONGHORN_NAMESPACE, service: "longhorn-frontend", port: 80 } as const;
-
-/**
- * What the machines must have: the manager ends at once where iscsiadm is missing, and volumes that several pods write
- * are NFS. Names of Ubuntu's packages. https://longhorn.io/docs/1.12.1/deploy/install/#installation-requirements
- */
-export const LONGHORN_PACKAGES = ["open-iscsi", "nfs-common"] as const;
 
 export interface LonghornArgs {
     cluster: Pick<Cluster, "kubeconfig">;
@@ -110,7 +104,7 @@ export class Longhorn extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: release },
         );
-        if (args.monitoring) longhornAlerts(`${name}-alerts`, namespace.metadata.name, child);
+        if (args.monitoring) alertRules(`${name}-alerts`, "longhorn", namespace.metadata.name, child);
         const given = givenDisks(`${name}-disks`, disks, { parent: this, dependsOn: registered });
         const served = { parent: this, dependsOn: given };
         const classes = this.tiers.map(

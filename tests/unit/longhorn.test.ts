@@ -6,7 +6,6 @@ import { Longhorn, LONGHORN_UI, tierClassArgs, type LonghornArgs } from "../../c
 import { diskSpecs } from "../../components/storage/longhorn-disks";
 import {
     defaultTierOf,
-    diskFault,
     diskName,
     longhornTiers,
     tierTitle,
@@ -17,7 +16,14 @@ import { SnapshotController } from "../../components/storage/snapshot-controller
 import { cache, data, shared } from "../../components/storage/volumes";
 import { parseConfig } from "../../config/parse";
 import { appRules, appsSchema, type Offers } from "../../lab/apps";
-import { longhornKeys, longhornNodeKeys, longhornRules, offeredTiers, tiersOf } from "../../lab/longhorn";
+import {
+    longhornKeys,
+    longhornMachines,
+    longhornNodeKeys,
+    longhornRules,
+    offeredTiers,
+    tiersOf,
+} from "../../lab/longhorn";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { planComponent } from "./component-plan";
 import { dig } from "./planned";
@@ -115,15 +121,6 @@ describe("tiers", () => {
         expect(diskName("/mnt/optane-0")).toMatch(/^mnt-optane-0-[0-9a-f]{6}$/);
         expect(diskName("/mnt/a/b")).not.toBe(diskName("/mnt/a-b"));
     });
-
-    test("somebody who looks at a disk sees what Longhorn must not have", () => {
-        const one = disk("/mnt/optane-0", "optane", 100);
-        expect(diskFault(one, { mountPoint: "/mnt/optane-0", fileSystem: "ext4", bytes: 98 * GIB })).toBeUndefined();
-        expect(diskFault(one, { mountPoint: undefined })).toContain("is no directory");
-        expect(diskFault(one, { mountPoint: "/" })).toContain("the root disk, which Longhorn never gets");
-        expect(diskFault(one, { mountPoint: "/mnt/optane-0", fileSystem: "zfs" })).toContain("needs ext4 or xfs");
-        expect(diskFault(one, { mountPoint: "/mnt/optane-0", bytes: 90 * GIB })).toContain(`says ${100 * GIB}`);
-    });
 });
 
 describe("the rules", () => {
@@ -212,6 +209,17 @@ describe("the rules", () => {
         expect(faults({ apps: { prowlarr: { storage: "331Gi" } } })).toEqual([
             ["tier-over-provisioned", "nodes", expect.stringContaining("762Gi are asked of 2 disks")],
         ]);
+    });
+
+    test("machines are asked for what Longhorn and the libraries need, and for devices where they are said", () => {
+        const device = "/dev/disk/by-id/nvme-INTEL_SSDPE21D_A";
+        const one = { name: "one", disks: [{ path: "/mnt/a", device }, { path: "/mnt/b" }] };
+        expect(longhornMachines(parsed({ nodes: [one] }))).toEqual({
+            needs: { iscsi: true, nfs: true },
+            disks: { one: [device] },
+        });
+        const none = longhornMachines(parsed({ nodes: [{ name: "one" }] }));
+        expect(none).toEqual({ needs: { iscsi: false, nfs: false }, disks: { one: [] } });
     });
 
     test("settings of tiers hold for tiers that there are, and for the machines that they have", () => {
@@ -466,5 +474,26 @@ describe("the component", () => {
         expect(crdFaults(node)).toEqual([]);
         const misspelt = { ...node, spec: { disks: { a: { pfad: "/mnt/a" } } } };
         expect(crdFaults(misspelt)).not.toEqual([]);
+    });
+});
+
+describe("alerts", () => {
+    test("come with the component, and each has the layer that a node's network silences", async () => {
+        const [rules] = (await planned()).filter(({ type }) => type.endsWith(":PrometheusRule"));
+        expect(rules?.inputs).toMatchObject({ metadata: { name: "longhorn", namespace: "longhorn-system" } });
+        const alerts = (
+            dig(rules?.inputs, "spec", "groups") as { rules: { alert: string; labels: object }[] }[]
+        ).flatMap((group) => group.rules);
+        expect(alerts.map(({ alert }) => alert)).toEqual([
+            "LonghornNodeNotReady",
+            "LonghornVolumeFaulted",
+            "LonghornVolumeDegraded",
+            "LonghornDiskNotReady",
+            "LonghornDiskAlmostFull",
+            "LonghornAbsent",
+        ]);
+        const silenced = alerts.filter(({ labels }) => (labels as { layer?: string }).layer === "storage");
+        expect(silenced.map(({ alert }) => alert)).toEqual(alerts.slice(0, -1).map(({ alert }) => alert));
+        expect((await planned({ monitoring: false })).some(({ type }) => type.endsWith(":PrometheusRule"))).toBe(false);
     });
 });
