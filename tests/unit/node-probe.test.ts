@@ -244,6 +244,8 @@ describe("what silences what (K-MON-02, K-NET-12)", () => {
             "LonghornNodeNotReady",
             "LonghornVolumeFaulted",
             "LonghornVolumeDegraded",
+            "LonghornDiskNotReady",
+            "LonghornDiskAlmostFull",
         ]);
     });
 
