@@ -1,6 +1,6 @@
 /** Secrets and data. */
-import { isKind, namespaceOf, objectName } from "./kubernetes";
-import { dig, fields, items, text, UNKNOWN, type Rule, type Subject } from "./rule";
+import { isKind, namespaceOf, objectName, settings } from "./kubernetes";
+import { dig, fields, items, text, texts, UNKNOWN, type Rule, type Subject } from "./rule";
 
 const literalSecret: Rule = {
     id: "literal-secret",
@@ -61,6 +61,24 @@ const backedUp: Rule = {
     },
 };
 
+/** The class of local-path-provisioner: directories of whatever node a pod came to. */
+const SCRATCH_CLASS = "local-path";
+
+const dataOnScratch: Rule = {
+    id: "data-on-scratch",
+    optIn: true,
+    title: "Nothing that should last is on local-path",
+    description:
+        "A volume of the class `local-path` is a directory of one node, and gone with it: metrics, logs and dashboards were lost that way. Where there is replicated storage, it is for caches, exempt one by one.",
+    sources: ["K-STOR-08", "K-STOR-10", "K-STOR-23"],
+    fix: "Give it the class of the cluster's storage; a cache that may be lost is exempted in policy/stacks.ts.",
+    scope: "resource",
+    check: (resource) =>
+        [...texts(settings(resource))]
+            .filter(([path, value]) => /^storageClass(Name)?$/.test(path.at(-1) ?? "") && value === SCRATCH_CLASS)
+            .map(([path]) => ({ part: path.join("."), message: `its ${path.join(".")} is ${SCRATCH_CLASS}` })),
+};
+
 /** Equal as far as a preview can tell: names that objects hand on are not known before these are made. */
 function maybe(one: string | undefined, other: string | undefined): boolean {
     return one === other || one === UNKNOWN || other === UNKNOWN;
@@ -70,4 +88,4 @@ function sourceClaim(source: Subject): string | undefined {
     return text(dig(source.inputs, "spec", "sourcePVC"));
 }
 
-export const dataRules: readonly Rule[] = [literalSecret, backedUp];
+export const dataRules: readonly Rule[] = [literalSecret, backedUp, dataOnScratch];

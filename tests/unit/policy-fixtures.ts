@@ -866,4 +866,41 @@ export const fixtures: Readonly<Record<string, RuleFixtures>> = {
             },
         },
     },
+    "data-on-scratch": {
+        keeps: {
+            "a class of replicated storage, in a claim and in a chart": {
+                resources: [
+                    claim,
+                    source("b2"),
+                    source("minio"),
+                    // A chart without containers, so that no other rule has a say.
+                    release("base", { singleBinary: { persistence: { storageClass: "longhorn" } } }),
+                ],
+            },
+        },
+        breaks: {
+            "a claim": {
+                resources: [
+                    object("core/v1", "PersistentVolumeClaim", "app", { spec: { storageClassName: "local-path" } }),
+                    source("b2"),
+                    source("minio"),
+                ],
+                parts: ["spec.storageClassName"],
+            },
+            "a chart's volumes": {
+                resources: [
+                    release("base", {
+                        prometheusSpec: {
+                            storageSpec: { volumeClaimTemplate: { spec: { storageClassName: "local-path" } } },
+                        },
+                        persistence: { storageClass: "local-path" },
+                    }),
+                ],
+                parts: [
+                    "prometheusSpec.storageSpec.volumeClaimTemplate.spec.storageClassName",
+                    "persistence.storageClass",
+                ],
+            },
+        },
+    },
 };
