@@ -32,7 +32,7 @@ import {
     type Pod,
     type StorageClass,
 } from "./objects";
-import { PROVISIONED_BY, reclaim } from "./volumes";
+import { isAsked, PROVISIONED_BY, reclaim } from "./volumes";
 
 const attachments = "/apis/storage.k8s.io/v1/volumeattachments";
 const ATTACHER = "external-attacher/driver-longhorn-io";
@@ -97,8 +97,7 @@ function provisionAll(view: View): Action[] {
     const replicas = [...view.list<LonghornReplica>(longhornReplicas)];
     return view.list<PersistentVolumeClaim>(collections.claims).flatMap((claim): Action[] => {
         const storageClass = classes.get(claim.spec.storageClassName ?? "");
-        const waits = claim.status?.phase === "Pending" && claim.spec.volumeName === undefined && !isLeaving(claim);
-        if (storageClass === undefined || !waits) return [];
+        if (storageClass === undefined || !isAsked(claim, LONGHORN_DRIVER)) return [];
         const source = dataSource(view, claim);
         if (source === "missing") return [];
         const name = `pvc-${claim.metadata.uid ?? ""}`;

@@ -111,6 +111,17 @@ function provision(view: View, provisioner: Provisioner, config: LocalPathConfig
     });
 }
 
+/**
+ * Whether a driver's provisioner is asked for a volume: by the mark of Kubernetes' own controller, which a claim gets only once
+ * no volume waits for it by name. For a claim with a selector it makes none.
+ */
+export const isAsked = ({ metadata, spec, status }: PersistentVolumeClaim, driver: string): boolean =>
+    status?.phase === "Pending" &&
+    spec.volumeName === undefined &&
+    spec.selector === undefined &&
+    metadata.deletionTimestamp === undefined &&
+    metadata.annotations?.["volume.kubernetes.io/storage-provisioner"] === driver;
+
 /** Why the provisioner refuses a claim; `undefined` when it does not. */
 export function faultOf(
     claim: PersistentVolumeClaim,

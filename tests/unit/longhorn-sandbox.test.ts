@@ -93,7 +93,12 @@ const storageClass = (name: string, parameters: Record<string, string>) => ({
     parameters,
 });
 const claim = (storageClassName: string, size: string, more: { spec?: object; status?: object } = {}) => ({
-    metadata: { name: "config", namespace: "media", uid: "1" },
+    metadata: {
+        name: "config",
+        namespace: "media",
+        uid: "1",
+        annotations: { "volume.kubernetes.io/storage-provisioner": "driver.longhorn.io" },
+    },
     spec: {
         storageClassName,
         accessModes: ["ReadWriteOnce"],
@@ -121,6 +126,17 @@ describe("a claim", () => {
             events: bodies(actions, /events$/).map((body) => (body as { message: string }).message),
         };
     };
+
+    test("that a volume waits for by name, or that selects one, gets none of the driver's", async () => {
+        const asked = claim("longhorn-nvme", "1Gi");
+        const unmarked = { ...asked, metadata: { ...asked.metadata, annotations: {} } };
+        const selecting = claim("longhorn-nvme", "1Gi", { spec: { selector: { matchLabels: { a: "b" } } } });
+        for (const one of [unmarked, selecting]) {
+            const { actions } = await provision("longhorn-nvme", "1Gi", { [collections.claims]: [one] });
+            expect(actions).toEqual([]);
+        }
+        expect((await provision("longhorn-nvme", "1Gi")).actions).not.toEqual([]);
+    });
 
     test("gets a volume whose replicas are on disks of its tag, each on another machine", async () => {
         const { actions, replicas } = await provision("longhorn", "5Gi");
