@@ -205,7 +205,7 @@ function k3sFindings(
     if (other !== undefined) {
         fault(
             "k3s",
-            `it is a ${other} of this cluster, and nodes says ${node.role}`,
+            `it is ${other === "agent" ? "an agent" : "a server"} of this cluster, and nodes says ${node.role}`,
             `a node does not change its role in place: take it out of nodes, pulumi up, then put it in as ${node.role}`,
         );
     }

@@ -209,7 +209,7 @@ function refuse(own: LinuxMachine, spec: NodeSpec, wanted: Wanted, found: FoundK
     }
     if (found.units.some((unit) => unit !== wanted.role)) {
         throw new Error(
-            `${own.title} is a ${found.units.join(" and ")} already, not a ${wanted.role}; nothing was touched`,
+            `${own.title} has the unit of ${found.units.join(" and ")} already, and nodes says ${wanted.role}; nothing was touched`,
         );
     }
     const upgrade = found.version === "" ? undefined : upgradeFault(wanted.role, found.version, spec.VERSION);
