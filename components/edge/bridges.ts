@@ -109,7 +109,14 @@ export class Bridges extends pulumi.ComponentResource {
             edge.expose(
                 name,
                 { host, access },
-                { workload: bridge, namespace, service, port, ...(scheme === "https" ? { tls: tls() } : {}) },
+                {
+                    workload: bridge,
+                    namespace,
+                    service,
+                    port,
+                    outside: true,
+                    ...(scheme === "https" ? { tls: tls() } : {}),
+                },
                 opts,
             );
         }

@@ -36,6 +36,8 @@ export interface Backend {
     readonly service: pulumi.Input<string>;
     /** Service port, a number. */
     readonly port: number;
+    /** True: a machine outside the cluster is behind the Service, and no pod that a route could wait for. */
+    readonly outside?: true;
     /** Present: it speaks TLS there. A workload of the cluster speaks plain HTTP to its edge. */
     readonly tls?: BackendTls;
 }

@@ -25,6 +25,8 @@ export function haproxyRoutes({ haproxy, address, issuers = {} }: HaproxyRoutesA
                 // The class says it as well, for who forgets it.
                 ...(access === "local" ? { [`${HAPROXY_KEY}allowlist-source-range`]: PRIVATE_RANGES } : {}),
                 ...(backend.tls === undefined ? {} : tlsKeys(backend.tls)),
+                // The plugin looks a minute for an Endpoints object, which nobody makes for slices of one's own.
+                ...(backend.outside === true ? { "pulumi.com/skipAwait": "true" } : {}),
                 ...(issuer === undefined ? {} : ownCertificate(issuer)),
             };
             return new k8s.networking.v1.Ingress(

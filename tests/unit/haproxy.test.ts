@@ -327,12 +327,14 @@ describe("bridges", () => {
         expect(keys(whole, "bridges-opnsense-route")).toEqual({
             "haproxy-ingress.github.io/allowlist-source-range": PRIVATE,
             "haproxy-ingress.github.io/backend-protocol": "h1-ssl",
+            "pulumi.com/skipAwait": "true",
         });
         expect(keys(whole, "bridges-truenas-route")).toEqual({
             "haproxy-ingress.github.io/allowlist-source-range": PRIVATE,
             "haproxy-ingress.github.io/backend-protocol": "h1-ssl",
             "haproxy-ingress.github.io/secure-verify-ca-secret": "truenas-authority",
             "haproxy-ingress.github.io/secure-sni": "nas.lab.example",
+            "pulumi.com/skipAwait": "true",
         });
         const secret = lookAt(whole).find(":Secret", "bridges-truenas-authority").inputs;
         expect(dig(secret, "metadata", "namespace")).toBe("other");
@@ -348,6 +350,7 @@ describe("bridges", () => {
             workload: "minio-api",
             host: "s3.lab.example",
             access: "local",
+            auth: "none",
             address: "192.168.1.230",
             port: 443,
         });
