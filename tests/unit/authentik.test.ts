@@ -7,7 +7,8 @@ import { charts } from "../../components/charts";
 import { Authentik, AUTHENTIK_SECRETS, BLUEPRINT_PATH, type AuthentikArgs } from "../../components/identity/authentik";
 import { AUTHENTIK_ADMINS, blueprint } from "../../components/identity/blueprints";
 import type { IdentityClient, OidcClient } from "../../components/identity/identity";
-import { grafanaValues } from "../../components/monitoring/grafana";
+import { Grafana, grafanaValues } from "../../components/monitoring/grafana";
+import { PrometheusStack } from "../../components/monitoring/prometheus-stack";
 import { findTool } from "../../lib/toolchain";
 import { podSecurityFaults } from "../../policy/pod-security";
 import { podOf } from "../../policy/rules/kubernetes";
@@ -240,6 +241,56 @@ describe("a client's side of OIDC", () => {
         const without = grafanaValues(common);
         expect(without["grafana.ini"]).not.toHaveProperty(["auth.generic_oauth"]);
         expect(without).not.toHaveProperty("envValueFrom");
+    });
+});
+
+describe("what watches the cluster", () => {
+    const build = async (clients: readonly IdentityClient[]) => {
+        const resources = await planned({ clients }, (authentik) => {
+            const namespace = platform.namespaces.name("media");
+            const guarded = { ...platform, edge: authentik.edge, identity: authentik };
+            new Grafana("grafana", { namespace, host: "grafana", metrics: "prometheus", logs: false }, guarded, {});
+            new PrometheusStack(
+                "prometheus",
+                {
+                    ...{ namespace, size: "cluster", crdsBelow: true, retention: "14d", storage: "1Gi", receivers: [] },
+                    hosts: { prometheus: "prometheus", alertmanager: "alertmanager" },
+                },
+                guarded,
+                {},
+            );
+        });
+        return lookInto(() => ({ resources }));
+    };
+    const page = (name: string, port: number): IdentityClient => ({
+        name,
+        title: name,
+        host: name,
+        groups: [],
+        login: {
+            kind: "forward",
+            upstream: `http://kube-prometheus-stack-${name}.media.svc.cluster.local:${port}`,
+            open: [],
+        },
+    });
+
+    test("Grafana by OIDC with its secret, Prometheus and Alertmanager behind the proxy", async () => {
+        const look = await build([grafana, page("prometheus", 9090), page("alertmanager", 9093)]);
+        expect(platform.edge.exposures.map(({ workload, auth }) => [workload, auth])).toEqual([
+            ["authentik", "own"],
+            ["grafana", "oidc"],
+            ["prometheus", "forward"],
+            ["alertmanager", "forward"],
+        ]);
+        expect(platform.edge.backends.map(({ port }) => port)).toEqual([80, 80, 80, 80]);
+        expect(dig(look.values("grafana"), "envValueFrom")).toEqual({
+            GF_AUTH_GENERIC_OAUTH_CLIENT_SECRET: { secretKeyRef: { name: "grafana-oidc", key: "client-secret" } },
+        });
+        look.inOrder(look.find("core/v1:Secret", "grafana-oidc"), look.find(":Release", "grafana"));
+    });
+
+    test("a page that is not among the clients ends the run", async () => {
+        await expect(build([grafana])).rejects.toThrow('does not know the host "prometheus"');
     });
 });
 
