@@ -63,6 +63,9 @@ const configMap = (data: Record<string, string>) =>
         data,
     });
 
+/** What the program puts into the ConfigMap. */
+const ours = () => (look.find(":ConfigMap", "authentik-blueprints").inputs as { data: Record<string, string> }).data;
+
 /** The plan's Job under a name of the test's: the real one holds a digest of secrets that no plan knows. */
 const job = async (name: string) => {
     const { metadata, spec } = look.find(":Job", "authentik-blueprints").inputs as { metadata: Inputs; spec: Inputs };
@@ -123,7 +126,7 @@ test("the chart comes up in a namespace that enforces restricted", async () => {
     await secret("authentik-secret", { AUTHENTIK_SECRET_KEY: "made-up" });
     await secret("authentik-postgres", { password: "made-up" });
     await secret("authentik-oidc", { grafana: "made-up" });
-    await configMap(look.find(":ConfigMap", "authentik-blueprints").inputs["data" as never] as Record<string, string>);
+    await configMap(ours());
     const values = join(base, "values.json");
     writeFileSync(values, JSON.stringify(look.values("authentik")));
     const chart = existsSync(WHOLE) ? WHOLE : (assembleCharts({ out: join(base, "charts") })["authentik"] ?? "");
@@ -141,8 +144,7 @@ test("the blueprint is applied", async () => {
 });
 
 test("a broken one ends its pods with what is wrong, and the Job is not complete", async () => {
-    const { data } = look.find(":ConfigMap", "authentik-blueprints").inputs as { data: Record<string, string> };
-    await configMap({ "homelab.yaml": (data["homelab.yaml"] ?? "").replace("redirect_uris:", "redirect_urls:") });
+    await configMap({ "homelab.yaml": (ours()["homelab.yaml"] ?? "").replace("redirect_uris:", "redirect_urls:") });
     await job("broken");
     await kubectl([
         ...["-n", NAMESPACE, "wait", "pod", "--selector=job-name=broken"],
