@@ -148,6 +148,8 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly secrets?: readonly SecretRef[];
     /** `needed`: a fault where the cluster has none for it; `optional`: the processor does it there. */
     readonly gpu?: "needed" | "optional";
+    /** Makers whose GPUs its image can use; absent: all. Its block says the same, by `gpuOf`. */
+    readonly gpuMakers?: readonly GpuKind[];
     readonly database?: "postgres";
     readonly libraries?: readonly SharedLibrary[];
     /** Character devices of the node that a configuration asks for. */
@@ -224,4 +226,9 @@ export const network = z
     .optional();
 
 /** A GPU's maker; absent: of whatever maker the cluster has one. */
-export const gpu = z.enum(["nvidia", "intel", "amd", "none"], { error: "nvidia, intel, amd or none" }).optional();
+export const gpu = gpuOf(["nvidia", "intel", "amd"]);
+
+/** The same of an app whose image can use those of these makers only. */
+export function gpuOf<const M extends readonly GpuKind[]>(makers: M) {
+    return z.enum([...makers, "none"], { error: `${makers.join(", ")} or none` }).optional();
+}

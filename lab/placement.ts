@@ -68,6 +68,10 @@ function gpuPlaces({ gpus, nodes }: GpuOffers, maker: GpuKind): ReadonlyMap<stri
 const isOpen = (name: string, { nodes }: Pick<Offers, "nodes">): boolean =>
     nodes === undefined || nodes.some((node) => node.name === name && node.closed === undefined);
 
+/** Whether an app can use a maker's GPUs and its configuration wants no other's. */
+const can = ({ app, config: { gpu } }: Declared, maker: string): boolean =>
+    app.gpuMakers?.some((one) => one === maker) !== false && (gpu === undefined || gpu === maker);
+
 /** Who must have one goes first; who can do without gets what is left. */
 export function shareGpus(declared: readonly Declared[], offers: GpuOffers): GpuShares {
     const makers = (Object.keys(offers.gpus) as GpuKind[]).map((maker) => {
@@ -80,8 +84,8 @@ export function shareGpus(declared: readonly Declared[], offers: GpuOffers): Gpu
     const must = ({ app, config }: Declared) => app.gpu === "needed" || config.gpu !== undefined;
     for (const one of [...users.filter(must), ...users.filter((user) => !must(user))]) {
         const { name } = one.app;
-        const { gpu: wish, nodes } = one.config;
-        const right = makers.filter(({ maker }) => wish === undefined || wish === maker);
+        const { nodes } = one.config;
+        const right = makers.filter(({ maker }) => can(one, maker));
         const taken = [...right]
             .sort((a, b) => b.room.left - a.room.left)
             .find(({ places, room }) =>
@@ -111,11 +115,9 @@ export function gpusOn(names: AppConfig["nodes"], { gpus, nodes = [] }: Offers):
 }
 
 /** Machines with a GPU that would do. */
-export const withGpu = ({ nodes = [] }: Offers, wish: AppConfig["gpu"]): string =>
+export const withGpu = ({ nodes = [] }: Offers, user: Declared): string =>
     nodes
-        .filter(({ gpus = {} }) =>
-            Object.entries(gpus).some(([maker, count]) => count > 0 && (wish === undefined || wish === maker)),
-        )
+        .filter(({ gpus = {} }) => Object.entries(gpus).some(([maker, count]) => count > 0 && can(user, maker)))
         .map(({ name }) => name)
         .join(", ");
 

@@ -1,9 +1,12 @@
 import { z } from "zod";
-import { app, gpu, storage, webApp } from "../app";
+import { app, gpuOf, storage, webApp } from "../app";
 import { images } from "../../components/images";
 import { cache, data, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
 import { bytes } from "../../config/fields";
+
+/** Its image is built for CUDA. */
+const MAKERS = ["nvidia"] as const;
 
 /**
  * Pictures from words (Stable Diffusion). It asks nobody who they are: whoever reaches it uses it. The project has not moved since
@@ -23,13 +26,14 @@ export const automatic1111 = app({
             models: bytes.default("60Gi"),
             /** True: parts of a model leave the GPU's memory when they are not at work, which others then have; slower. */
             lowMemory: z.boolean({ error: "true or false" }).default(true),
-            gpu,
+            gpu: gpuOf(MAKERS),
         },
     ),
     ports: { http: 7860 },
     reach: "local",
     auth: { own: false, forward: { open: [] }, preferred: "forward" },
     gpu: "needed",
+    gpuMakers: MAKERS,
     keeps: ["automatic1111"],
     caches: ({ models }) => [models],
     requests: { cpu: "100m", memory: "2Gi" },

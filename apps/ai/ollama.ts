@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { app, gpu, webApp, type Given } from "../app";
+import { app, gpuOf, webApp, type Given } from "../app";
 import { bytes, spelled, whole } from "../../config/fields";
 import { images } from "../../components/images";
 import type { Platform } from "../../components/platform";
@@ -11,6 +11,9 @@ const modelName = spelled(
     "a model with its tag as in ollama.com/library, such as llama3.2:3b",
     /^(?:[A-Za-z0-9][A-Za-z0-9._-]*\/){0,2}[A-Za-z0-9][A-Za-z0-9._-]*:[A-Za-z0-9._-]+$/,
 );
+
+/** Its image is built for CUDA. */
+const MAKERS = ["nvidia"] as const;
 
 /** https://docs.ollama.com/faq */
 export const ollama = app({
@@ -27,7 +30,7 @@ export const ollama = app({
             pull: z.array(modelName).default([]),
             /** How many models the GPU's memory holds at once; absent: as many as fit. */
             loadedModels: whole(1, 16).optional(),
-            gpu,
+            gpu: gpuOf(MAKERS),
         },
     ),
     ports: { http: 11434 },
@@ -37,6 +40,7 @@ export const ollama = app({
     provides: "models",
     // On a processor an answer takes minutes: `gpu: none` is for who wants that.
     gpu: "needed",
+    gpuMakers: MAKERS,
     caches: ({ models }) => [models],
     requests: { cpu: "100m", memory: "1Gi" },
     podSecurity: "restricted",

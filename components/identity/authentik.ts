@@ -166,7 +166,11 @@ export class Authentik extends pulumi.ComponentResource implements Identity {
         this.registerOutputs({ url: this.#url });
     }
 
-    oidc(name: string, namespace: pulumi.Input<string>, opts: pulumi.CustomResourceOptions): OidcClient {
+    oidc(
+        name: string,
+        namespace: pulumi.Input<string>,
+        opts: pulumi.CustomResourceOptions = { parent: this },
+    ): OidcClient {
         const secret = this.#secrets.get(name);
         if (secret === undefined) {
             throw new pulumi.RunError(
@@ -217,20 +221,20 @@ export class Authentik extends pulumi.ComponentResource implements Identity {
      * a client's secret or the database is another.
      */
     private applied(name: string, args: JobArgs, release: pulumi.Resource): k8s.batch.v1.Job {
-        const digest = pulumi.unsecret(
-            pulumi
-                .all([args.text, charts.authentik.version, ...this.#secrets.values()])
-                .apply((parts) => sha256(JSON.stringify(parts)).slice(0, 10)),
+        const digest = sha256(JSON.stringify([args.text, charts.authentik.version])).slice(0, 10);
+        // Not in the name: whoever only looks at the declaration does not know them.
+        const secrets = pulumi.unsecret(
+            pulumi.all([...this.#secrets.values()]).apply((parts) => sha256(JSON.stringify(parts)).slice(0, 10)),
         );
         return new k8s.batch.v1.Job(
             `${name}-blueprints`,
             {
                 metadata: {
-                    name: pulumi.interpolate`${BLUEPRINT_JOB}-${digest}`,
+                    name: `${BLUEPRINT_JOB}-${digest}`,
                     namespace: args.namespace,
                     labels: { "app.kubernetes.io/name": BLUEPRINT_JOB },
                 },
-                spec: blueprintJob(args),
+                spec: blueprintJob(args, secrets),
             },
             // Each with a name of its own: the next one is there before the last one goes.
             { parent: this, dependsOn: release, customTimeouts: { create: "20m", update: "20m" } },
@@ -338,13 +342,16 @@ export function authentikValues(args: ValuesArgs) {
 }
 
 /** Runs authentik's own command in authentik's own image, with everything as a worker has it. */
-function blueprintJob({ secret, environment, blueprints, clientSecrets }: ReleaseArgs) {
+function blueprintJob({ secret, environment, blueprints, clientSecrets }: ReleaseArgs, secrets: pulumi.Output<string>) {
     const { image, digest } = chartImages.authentik;
     return {
         // About ten minutes: what it refers to is made by the workers, in their first minutes.
         backoffLimit: 6,
         template: {
-            metadata: { labels: { "app.kubernetes.io/name": BLUEPRINT_JOB } },
+            metadata: {
+                labels: { "app.kubernetes.io/name": BLUEPRINT_JOB },
+                annotations: { "homelab/client-secrets": secrets },
+            },
             spec: {
                 // Not on failure: a pod that failed stays, with what it said.
                 restartPolicy: "Never",

@@ -57,10 +57,10 @@ export interface OidcClient {
 
 export interface Identity {
     /**
-     * The client of that name, with its secret in the namespace. Throws a `RunError` when the provider was not told of it
+     * The client of that name, with its secret in the namespace, a part of the provider where `opts` say nothing. Throws a `RunError` when the provider was not told of it
      * as one that signs in by OIDC.
      */
-    oidc(name: string, namespace: pulumi.Input<string>, opts: pulumi.CustomResourceOptions): OidcClient;
+    oidc(name: string, namespace: pulumi.Input<string>, opts?: pulumi.CustomResourceOptions): OidcClient;
 }
 
 /** How a host is put behind the identity provider. Today by its proxy, which needs nothing of the edge but a route. */

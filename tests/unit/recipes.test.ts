@@ -146,7 +146,7 @@ describe("apps of the catalogue on clusters that lack something", () => {
             ["apps.paperless", 'paperless, which needs the library "inbox"', expect.stringContaining("storage.inbox")],
         ]);
         expect(faults("homelab", { ollama: {} })).toEqual([
-            ["apps.ollama", "ollama, which needs a GPU", expect.stringContaining("apps.ollama.gpu: none")],
+            ["apps.ollama", "ollama, which needs a GPU by nvidia", expect.stringContaining("apps.ollama.gpu: none")],
         ]);
         expect(faults("homelab", { ollama: { gpu: "none" } })).toEqual([]);
     });
@@ -158,6 +158,7 @@ describe("each declaration says what is built", () => {
         "graphite-exporter": { address: "192.168.7.242" },
         awair: { rooms: { office: "192.168.7.50" } },
         ollama: { gpu: "none" },
+        automatic1111: { gpu: "none" },
         zigbee2mqtt: { device: "/dev/ttyUSB0" },
     };
     /** The one machine takes every app but those that need a server it has not. */
