@@ -70,8 +70,9 @@ const pinnedInPool: PoolRule = ({ pool, pinned }) =>
 
 /** Cilium keeps them back, or gives them where somebody pins one (`firstAndLast` of components/network/cilium-pool.ts): then those of the LAN are out. */
 const pinnedInside: PoolRule = ({ pool, pinned, announce, machines, firstAndLast }) => {
-    if (firstAndLast === true) return announce === "l2" ? networkEdges(pinned, ...machines) : [];
-    return networkEdges(pinned, "network.pool", pool).map((fault) => ({
+    const [path, network]: Claim = firstAndLast === true ? machines : ["network.pool", pool];
+    if (firstAndLast === true && announce !== "l2") return [];
+    return networkEdges(pinned, path, network).map((fault) => ({
         ...fault,
         rule: "address-first-or-last",
         allowed: `${fault.allowed}, which no Service gets`,

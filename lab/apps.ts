@@ -73,8 +73,8 @@ export interface Offers {
     readonly libraries: readonly SharedLibrary[];
     /** True: a workload can be given a device of the machine. */
     readonly devices: boolean;
-    /** False: a workload can be given no address of its own, and is reached as every other. */
-    readonly addresses: boolean;
+    /** Whether what is reached by an address of its own gets one; `none`, or without one where it may choose: it is reached by its host. */
+    readonly addresses: "required" | "optional" | "none";
     /** Networks besides the pod network that pods can have a card in. */
     readonly networks?: readonly string[];
     /** Tiers of disks that a volume can be on; absent: all volumes are on the same. */
@@ -325,13 +325,13 @@ function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
                       rule: "gpu-not-on-nodes",
                       path: `apps.${app.name}.nodes`,
                       got: show(config.nodes),
-                      allowed: `a machine with a GPU${config.gpu === undefined ? "" : ` by ${config.gpu}`} among them: ${withGpu(offers, config.gpu)}`,
+                      allowed: `a machine with a GPU${makerText({ app, config })} among them: ${withGpu(offers, { app, config })}`,
                       suggestion: `take the key out: the GPU decides where it is; or apps.${app.name}.gpu: none to do without`,
                   }
                 : why === "none"
                   ? fault(
                         app,
-                        `a GPU${config.gpu === undefined ? "" : ` by ${config.gpu}`}`,
+                        `a GPU${makerText({ app, config })}`,
                         gpuText(offers.gpus),
                         `${offers.mend.gpu}, or apps.${app.name}.gpu: none to do without`,
                     )
@@ -346,14 +346,20 @@ function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
     ];
 }
 
+/** By whom a GPU must be for this app; empty: by anybody. */
+function makerText({ app, config }: Declared): string {
+    const makers = config.gpu === undefined ? app.gpuMakers : [config.gpu];
+    return makers === undefined ? "" : ` by ${makers.join(" or ")}`;
+}
+
 /** Where there are addresses to give, an app that is reached by its own must have one; elsewhere none can. */
 function addressesMisplaced(declared: readonly Declared[], offers: Offers): Fault[] {
     return declared
         .filter(({ app }) => app.reach === "dedicated")
-        .filter(({ config }) => (config.address === undefined) === offers.addresses)
+        .filter(({ config }) => offers.addresses === (config.address === undefined ? "required" : "none"))
         .map(({ app, config }): Fault => {
             const path = `apps.${app.name}.address`;
-            return offers.addresses
+            return offers.addresses === "required"
                 ? {
                       rule: "required",
                       path,
@@ -531,7 +537,7 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
             auth,
             oidc:
                 auth === "oidc"
-                    ? platform.identity?.oidc(app.name, platform.namespaces.name(app.namespace), platform.opts)
+                    ? platform.identity?.oidc(app.name, platform.namespaces.name(app.namespace))
                     : undefined,
         });
     }

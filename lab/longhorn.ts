@@ -121,7 +121,7 @@ export const longhornNodes = ({ nodes }: Disks): LonghornNode[] =>
 
 /** Nodes that Longhorn runs on: those that carry work, and that are always there. */
 const hostsOf = <N extends LonghornConfig["nodes"][number]>(nodes: readonly N[]): N[] => {
-    const agents = nodes.some(({ role }) => role === "agent");
+    const agents = nodes.some(({ role, optional }) => role === "agent" && optional !== true);
     return nodes.filter(({ role, optional }) => optional !== true && !(agents && role === "server"));
 };
 

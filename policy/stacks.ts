@@ -138,8 +138,33 @@ const truenas: StackPolicy = {
     ],
 };
 
+/** Seed 003: its lessons are that data is neither on scratch nor without a copy, and that a Gateway needs more than a class. */
+const k3sHome: StackPolicy = {
+    severity: {
+        ...mandatory("ingress", "data-on-scratch"),
+        "raw-manifest": "advisory",
+    },
+    exemptions: [
+        {
+            rule: "memory-limit",
+            match: { name: "kube-prometheus-stack", part: "alertmanager.alertmanagerSpec.resources" },
+            reason: "As on chongus, whose seed names it: it needs little, and must not be the first to go.",
+        },
+        {
+            rule: "memory-limit",
+            match: { name: "longhorn", part: "longhornManager.resources" },
+            reason: "A manager that is killed for its memory takes the node's volumes from their pods.",
+        },
+        {
+            rule: "non-root",
+            match: { name: "whisparr" },
+            reason: "Its image starts as root and drops to PUID and PGID; there is none by the makers of the others.",
+        },
+    ],
+};
+
 /** One entry a recipe of stacks/index.ts. */
-export const recipePolicies: Readonly<Record<string, StackPolicy>> = { homelab, chongus, truenas };
+export const recipePolicies: Readonly<Record<string, StackPolicy>> = { homelab, chongus, truenas, "k3s-home": k3sHome };
 
 function mandatory(...ids: readonly string[]): Record<string, Severity> {
     return Object.fromEntries(ids.map((id) => [id, "mandatory"]));

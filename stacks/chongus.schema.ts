@@ -93,7 +93,7 @@ export function chongusOffers({ nodes, storage: disks, postgres: databases }: Ch
         postgres: databases !== undefined,
         prometheus: true,
         devices: false,
-        addresses: true,
+        addresses: "required",
         libraries: nfsLibrariesOf(disks),
         mend: {
             gpu: "say under nodes[].gpus how many a machine has",

@@ -91,7 +91,7 @@ export function homelabOffers({ node: machine, storage: s }: HomelabConfig): Off
         postgres: false,
         prometheus: true,
         devices: true,
-        addresses: true,
+        addresses: "required",
         libraries: sharedLibraries(s),
         mend: {
             gpu: "put it on a cluster of the recipe chongus, whose nodes may have GPUs",

@@ -67,7 +67,7 @@ export function truenasOffers({ docker: host, storage: disks, networks }: Truena
         postgres: false,
         prometheus: false,
         devices: true,
-        addresses: false,
+        addresses: "none",
         networks: Object.keys(networks),
         libraries: sharedLibraries(disks),
         mend: {

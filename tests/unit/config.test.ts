@@ -64,12 +64,15 @@ const partsOf = (schema: string) =>
         .map(([, part = ""]) => `${part}.ts`)
         .filter((part) => part !== "lab/apps.ts");
 
+/** Held by tests of their own: a file that trips them would be very long. */
+const LONG = ["too-many-listeners"];
+
 test.each(recipeNames)("every cross rule of the recipe %s and its parts has a fixture", (stack) => {
     const rules = fixtureRules(stack);
     const schema = `stacks/${stack}.schema.ts`;
     const own = declaredIn(schema, ...partsOf(schema));
     expect(own.length).toBeGreaterThan(5);
-    expect(own.filter((rule) => !rules.includes(rule)).sort()).toEqual([]);
+    expect(own.filter((rule) => !rules.includes(rule) && !LONG.includes(rule)).sort()).toEqual([]);
 });
 
 test("every rule that recipes share has a fixture in some recipe", () => {

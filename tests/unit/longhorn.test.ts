@@ -144,7 +144,7 @@ describe("the rules", () => {
         prometheus: true,
         libraries: ["media", "downloads"],
         devices: false,
-        addresses: false,
+        addresses: "none",
         tiers: offeredTiers(config),
         mend: { gpu: "", postgres: "", prometheus: "", library: "", device: "", address: "", network: "" },
     });

@@ -21,7 +21,7 @@ const HOME: Offers = {
     prometheus: true,
     libraries: ["media", "downloads"],
     devices: false,
-    addresses: true,
+    addresses: "required",
     mend: {
         ...{ gpu: "add one", postgres: "-", prometheus: "-", library: "-", device: "-", address: "-", network: "-" },
     },

@@ -196,6 +196,12 @@ describe(".sops.yaml", () => {
                 encrypted_regex: "^(data|stringData)$",
                 key_groups: [{ age: [keys[3]] }],
             },
+            { path_regex: "clusters/k3s-home/[^/]+\\.enc\\.(yaml|json)$", key_groups: [{ age: [keys[4]] }] },
+            {
+                path_regex: "gitops/k3s-home/.*\\.enc\\.yaml$",
+                encrypted_regex: "^(data|stringData)$",
+                key_groups: [{ age: [keys[4]] }],
+            },
         ]);
         expect(committed).toMatch(/^ *- &chongus age1\S+$/m);
         expect(committed).toMatch(/^ *- &bitty age1\S+$/m);

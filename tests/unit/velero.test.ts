@@ -267,7 +267,6 @@ describe("a configuration", () => {
 
     test.each([
         [{ minio: house, restoreFrom: "b2" }, "backups.restoreFrom: restore-source-missing"],
-        [{ minio: house, b2: { ...house, region: "r" } }, "backups.b2.bucket: backup-bucket-twice"],
         [{ b2: house }, "backups.b2.region: b2-region"],
     ])("%j is refused: %s", (backups, fault) => {
         expect(faults(backups)).toEqual([fault]);
