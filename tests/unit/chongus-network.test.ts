@@ -119,6 +119,7 @@ describe("CRD layer", () => {
             "crds-envoy-gateway",
             "crds-istio",
             "crds-external-snapshotter",
+            "crds-velero",
             "crds-node-feature-discovery",
             "crds-intel-device-plugins",
         ]);

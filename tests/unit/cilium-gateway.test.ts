@@ -218,7 +218,7 @@ describe("configuration", () => {
         expect(pool({ bgp: undefined })).toEqual([]);
         expect(pool({ bgp: undefined }, false)).toEqual(["address-first-or-last"]);
         const atTheEnd = { pool: "192.168.10.240/28", gateway: "192.168.10.255", bgp: undefined };
-        expect(pool(atTheEnd)).toEqual(["network-edge"]);
+        expect(pool(atTheEnd)).toEqual(["address-first-or-last"]);
     });
 });
 
