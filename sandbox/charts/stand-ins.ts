@@ -835,7 +835,12 @@ data:
                 image: "docker.io/velero/velero",
                 ports: { "http-monitoring": 8085 },
                 resources: "resources",
-                pod: { initContainers: "initContainers" },
+                pod: {
+                    initContainers: "initContainers",
+                    // Plugins are copied from init containers into the first.
+                    volumes:
+                        "(list (dict `name` `plugins` `emptyDir` (dict)) (dict `name` `scratch` `emptyDir` (dict)))",
+                },
             }),
             ...workload({
                 kind: "DaemonSet",
