@@ -133,12 +133,10 @@ export function appHosts(apps: Apps): Claim[] {
     );
 }
 
-/** Host labels of the apps that come in by the cluster's shared entrance, so not of those with an address of their own. */
-export function appSharedHosts(apps: Apps): string[] {
-    return declaredApps(apps).flatMap((one) => {
-        const expose = exposeOf(one);
-        return expose === undefined || expose.access === "dedicated" ? [] : [expose.host];
-    });
+/** The same of those that come in by the cluster's shared entrance, so not of those with an address of their own. */
+export function appSharedHosts(apps: Apps): Claim[] {
+    const own = declaredApps(apps).filter((one) => exposeOf(one)?.access === "dedicated");
+    return appHosts(apps).filter(([place]) => own.every(({ app }) => place !== `apps.${app.name}.host`));
 }
 
 /** Every address of an app's own with its place. */

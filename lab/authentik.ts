@@ -62,7 +62,7 @@ const externalClients = (apps: Apps): IdentityClient[] => appClients(apps, "exte
 
 /** Everything it needs of a configuration. */
 export const authentikRules: readonly CrossRule<
-    Authenticated & { readonly postgres?: unknown; readonly cloudflare?: unknown }
+    Authenticated & { readonly postgres?: unknown; readonly cloudflare?: unknown; readonly certificates?: unknown }
 >[] = [
     ({ authentik: config, postgres }) =>
         config === undefined || postgres !== undefined
@@ -77,6 +77,23 @@ export const authentikRules: readonly CrossRule<
                   },
               ],
     groupsKnown,
+    (config) =>
+        config.authentik === undefined || trusted(config)
+            ? []
+            : appClients(config.apps).flatMap(({ name, login }) =>
+                  login.kind !== "oidc"
+                      ? []
+                      : [
+                            {
+                                rule: "oidc-without-certificate",
+                                path: `apps.${name}.auth`,
+                                got: config.apps[name]?.auth === undefined ? "oidc, its default" : show("oidc"),
+                                allowed:
+                                    "another login while nothing is said under certificates: the app itself asks authentik by TLS, and does not know the cluster's own authority",
+                                suggestion: `set certificates, or apps.${name}.auth: own`,
+                            },
+                        ],
+              ),
     ({ authentik: config, apps, cloudflare }) => {
         if (config === undefined || cloudflare === undefined || config.access === "external") return [];
         const outside = externalClients(apps).map(({ name }) => name);
@@ -92,6 +109,9 @@ export const authentikRules: readonly CrossRule<
               ];
     },
 ];
+
+/** Whether what speaks to authentik by its name believes that it is it. The images know the public authorities alone. */
+export const trusted = ({ certificates }: { readonly certificates?: unknown }): boolean => certificates !== undefined;
 
 /** Its host with its place. */
 export const authentikHosts = ({ authentik: config }: AuthentikConfig): Claim[] =>

@@ -94,6 +94,19 @@ export function gatewayCertificateFaults(config: CiliumGatewayConfig, hosts: rea
                   },
               ]
             : []),
+        // The records of every host are this program's then, and none of them leads Let's Encrypt to the Gateway's port 80.
+        ...(challenge === "http01" && config.cloudflare !== undefined
+            ? [
+                  {
+                      rule: "http01-beside-zone",
+                      path: "certificates.challenge",
+                      got: show(challenge),
+                      allowed:
+                          "dns01 together with cloudflare: the zone leads each host to the Gateway's address in the house or into the tunnel, and Let's Encrypt asks on port 80 from the internet",
+                      suggestion: "leave challenge out, which is dns01 beside cloudflare, or take cloudflare out",
+                  },
+              ]
+            : []),
         ...(challenge === "http01" && hosts.length >= MOST_LISTENERS
             ? [
                   {

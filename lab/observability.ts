@@ -100,6 +100,8 @@ export interface Watched {
     readonly storageClass: pulumi.Output<string>;
     /** Groups of alerts for what the cluster has. */
     readonly groups: ConstructorParameters<typeof Alerts>[1]["groups"];
+    /** `own`: Grafana has accounts of its own, also where there is an identity provider. */
+    readonly grafanaLogin?: "identity" | "own";
     readonly flux?: { readonly sync: FluxSync; readonly sharedNamespaces: readonly string[] } | undefined;
     /** Whom the node probe is about; without them there is none. */
     readonly nodes?: readonly ProbedNode[];
@@ -144,6 +146,7 @@ export function watch(lab: Lab, config: ObservabilityConfig, platform: Platform,
         const loki = new Loki("loki", { namespace, kept: config.loki, storageClass, secrets }, opts);
         new Alloy("alloy", { namespace }, pulumi.mergeOptions(opts, { dependsOn: loki }));
     }
+    const { identity: _identity, ...withoutIdentity } = platform;
     new Grafana(
         "grafana",
         {
@@ -153,7 +156,7 @@ export function watch(lab: Lab, config: ObservabilityConfig, platform: Platform,
             logs: config.loki !== undefined,
             ...(config.grafanaStorage === undefined ? {} : { volume: { storageClass, size: config.grafanaStorage } }),
         },
-        platform,
+        watched.grafanaLogin === "own" ? withoutIdentity : platform,
         opts,
     );
     new Blackbox("blackbox", { namespace, probes: config.probes, servers }, opts);

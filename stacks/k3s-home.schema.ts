@@ -6,7 +6,7 @@ import { show, type CrossRule } from "../config/parse";
 import { claimedTwice, sopsFileEncrypted, type Claim } from "../config/rules";
 import { accountKeys } from "../lab/accounts";
 import { announcedPoolClaims, announcedPoolFaults } from "../lab/announced-pool";
-import { appAddresses, appHosts, appsSchema, type Offers } from "../lab/apps";
+import { appAddresses, appHosts, appSharedHosts, appsSchema, type Offers } from "../lab/apps";
 import { authentikHosts, authentikKeys, authentikRules, identityOffer } from "../lab/authentik";
 import {
     ciliumGatewayDefaults,
@@ -140,16 +140,24 @@ export function k3sHomeOffers(config: K3sHomeConfig): Offers {
 export const hasLonghornPage = (config: K3sHomeConfig): boolean =>
     config.authentik !== undefined && hasLonghorn(config);
 
-/** Hosts that come in by the Gateway, with their places. */
-export const gatewayHosts = (config: K3sHomeConfig): Claim[] => [
+/** Hosts of the platform's own pages, with their places. */
+const platformHosts = (config: K3sHomeConfig): Claim[] => [
     ...observabilityHosts(config.monitoring),
     ...authentikHosts(config),
     ...(hasLonghornPage(config) ? [["storage.host", config.storage.host] as const] : []),
-    ...appHosts(config.apps),
+];
+
+/** Every host with its place. */
+const hosts = (config: K3sHomeConfig): Claim[] => [...platformHosts(config), ...appHosts(config.apps)];
+
+/** Those that come in by the Gateway: each has a listener there, and one without a route would wait for its certificate in vain. */
+export const gatewayHosts = (config: K3sHomeConfig): Claim[] => [
+    ...platformHosts(config),
+    ...appSharedHosts(config.apps),
 ];
 
 const uniqueHosts: CrossRule<K3sHomeConfig> = (config) =>
-    claimedTwice("host-claimed-twice", gatewayHosts(config), "a host of its own");
+    claimedTwice("host-claimed-twice", hosts(config), "a host of its own");
 
 /** Addresses of the pool that somebody pins. */
 const pinned = (config: K3sHomeConfig): Claim[] => [gatewayAddress(config.network), ...appAddresses(config.apps)];
@@ -231,6 +239,6 @@ export const k3sHomeClaims = (config: K3sHomeConfig): StackClaim[] => [
     { kind: "lan", value: config.network.lan, path: "network.lan" },
     ...announcedPoolClaims(config.network),
     ...clusterNetworkClaims(config.network),
-    ...hostClaims(gatewayHosts(config), config.domain),
+    ...hostClaims(hosts(config), config.domain),
     ...buckets(config).map(([path, value]): StackClaim => ({ kind: "repository", value, path })),
 ];

@@ -13,8 +13,8 @@ import type { Platform } from "../components/platform";
 import { lookForFluxAgeKey } from "../components/secrets/flux-age-key";
 import { LONGHORN_UI } from "../components/storage/longhorn";
 import { accountSecrets } from "../lab/accounts";
-import { appNamespaces, appSecrets } from "../lab/apps";
-import { authentik, authentikNamespaces, authentikSecrets, operatorPage } from "../lab/authentik";
+import { appAddresses, appNamespaces, appSecrets } from "../lab/apps";
+import { authentik, authentikNamespaces, authentikSecrets, operatorPage, trusted } from "../lab/authentik";
 import { challengeOf, ciliumGatewayWays, GATEWAY_NAMESPACE, gatewaySecrets } from "../lab/cilium-gateway";
 import type { StackSummary } from "../lab/context";
 import { fluxApps, fluxSync, sharedNamespaces, type PlatformParts } from "../lab/flux";
@@ -171,7 +171,7 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
         core: [core],
         nodes: nodes.map(({ name, address, role }) => ({ name, address, controlPlane: role === "server" })),
         hosts: gatewayHosts(config).map(([, label]) => label),
-        pinned: [],
+        pinned: appAddresses(config.apps).map(([, address]) => address),
     });
     const { pool, gateway } = ways;
     const postgres =
@@ -212,6 +212,8 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
     watch(lab, config.monitoring, platform, {
         storageClass: volumes.className,
         groups: alertGroups(config),
+        // Grafana itself asks authentik by TLS.
+        grafanaLogin: trusted(config) ? "identity" : "own",
         nodes: nodes.map(({ name, address, optional }) => ({ name, address, optional })),
         servers: config.storage.nfs === undefined ? {} : { nfs: `${config.storage.nfs.server}:2049` },
         ...(flux === undefined ? {} : { flux: { sync: flux, sharedNamespaces: sharedNamespaces(config, parts) } }),
@@ -252,7 +254,7 @@ const bundles = (config: K3sHomeConfig) => [
 
 /** Pages of the platform itself. Those that ask nobody who he is operators reach through authentik. */
 const pages = (config: K3sHomeConfig) => [
-    ...observabilityClients(config.monitoring),
+    ...observabilityClients(config.monitoring).filter(({ login }) => login.kind === "forward" || trusted(config)),
     operatorPage({
         name: "hubble",
         title: "flows of the network",

@@ -175,9 +175,21 @@ describe("configuration", () => {
         (_, said, challenge, refs) => {
             expect(challengeOf(config(said))).toBe(challenge);
             expect(gatewaySecrets(config(said))).toEqual(refs);
-            expect(gatewayCertificateFaults(config(said), [])).toEqual([]);
         },
     );
+
+    test.each([
+        [{}, []],
+        [{ cloudflare: account }, []],
+        [{ certificates: undefined, cloudflare: account }, []],
+        // The zone leads no name to the router of the house.
+        [
+            { cloudflare: account, certificates: { email: "a@b.cc", server: "staging", challenge: "http01" } },
+            ["http01-beside-zone"],
+        ],
+    ] as [Partial<CiliumGatewayConfig>, string[]][])("%j: a challenge that somebody can answer", (said, rules) => {
+        expect(gatewayCertificateFaults(config(said), []).map(({ rule }) => rule)).toEqual(rules);
+    });
 
     test("dns01 without a zone, and more hosts than a Gateway has listeners, are faults", () => {
         const dns01 = config({ certificates: { email: "a@b.cc", server: "staging", challenge: "dns01" } });

@@ -1,0 +1,73 @@
+/** Clusters of the recipe k3s-home that differ from the committed one where two of its parts meet. */
+import { openStack } from "../../stacks";
+import { ROOT } from "../../stacks/stack-file";
+import { planStack, type Plan } from "../../tools/plan/plan";
+import { invalidBase } from "./invalid-fixtures";
+import { dig } from "./planned";
+
+type Said = Record<string, unknown> & { apps: Record<string, unknown>; network: Record<string, unknown> };
+
+/** The committed cluster, changed. */
+function variant(change: (said: Said) => void): Said {
+    const said = structuredClone(invalidBase("k3s-home")) as Said;
+    change(said);
+    return said;
+}
+
+const planned = (change: (said: Said) => void): Promise<Plan> => planStack("k3s-home", variant(change), ROOT);
+
+const find = ({ resources }: Plan, type: string, name: string) =>
+    resources.find((one) => one.type.endsWith(`:${type}`) && one.name === name)?.inputs;
+
+const listeners = (plan: Plan) =>
+    (dig(find(plan, "Gateway", "gateway-gateway"), "spec", "listeners") as { name: string }[]).map(({ name }) => name);
+
+describe("an app with an address of its own", () => {
+    const address = "192.168.10.230";
+
+    test("has no listener of the Gateway and no certificate of it, and the others have theirs", async () => {
+        const plan = await planned(({ apps }) => {
+            apps["plex"] = { address };
+        });
+        expect(listeners(plan)).not.toContain("https-plex");
+        expect(listeners(plan)).toContain("https-jellyfin");
+        expect(plan.challenges?.hosts).not.toContain("plex.fletcherlabs.net");
+        expect(find(plan, "HTTPRoute", "plex")).toBeUndefined();
+        expect(plan.dns.find(({ name }) => name === "plex.fletcherlabs.net")?.content).toBe(address);
+    });
+
+    test("has its host for itself all the same", () => {
+        const said = variant(({ apps }) => {
+            apps["plex"] = { address, host: "sonarr" };
+        });
+        expect(() => openStack("k3s-home", said)).toThrow(/host/);
+    });
+
+    test("gets the pool's first one, too, when the Gateway has another", async () => {
+        const plan = await planned(({ apps, network }) => {
+            network["gateway"] = "192.168.10.226";
+            apps["plex"] = { address: "192.168.10.224" };
+        });
+        expect(dig(find(plan, "CiliumLoadBalancerIPPool", "pool"), "spec", "allowFirstLastIPs")).toBe("Yes");
+    });
+});
+
+describe("certificates by an authority of the cluster's own, which no image knows", () => {
+    test("Grafana keeps its own login, and authentik does not wait for it; the proxy is for everything else", async () => {
+        const plan = await planned((said) => {
+            delete said["certificates"];
+            said.apps["open-webui"] = { auth: "forward" };
+        });
+        const login = (host: string) => plan.exposures.find((one) => one.host === `${host}.fletcherlabs.net`)?.auth;
+        expect(login("grafana")).toBe("own");
+        expect(login("prometheus")).toBe("forward");
+        expect(login("openwebui")).toBe("forward");
+        expect(JSON.stringify(find(plan, "Release", "grafana"))).not.toContain("generic_oauth");
+        expect(JSON.stringify(find(plan, "ConfigMap", "authentik-blueprints"))).not.toContain("generic_oauth");
+    });
+
+    test("with one that it knows, it signs in by authentik", async () => {
+        const plan = await planned(() => undefined);
+        expect(JSON.stringify(find(plan, "Release", "grafana"))).toContain("generic_oauth");
+    });
+});
