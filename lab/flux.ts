@@ -1,8 +1,10 @@
 /** Flux, which takes over what the program does not declare: its part of the schema, and what is built. */
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { NETWORKING } from "../components/edge/cilium-gateway";
 import { GATEWAY_NAMESPACE } from "../components/edge/envoy-gateway";
 import { FluxApps, FluxSync, type FluxSyncArgs } from "../components/gitops/flux";
+import { lookForFluxAgeKey, type FluxAgeKey } from "../components/secrets/flux-age-key";
 import { gitRevision, httpsRepository, relativePath, spelled } from "../config/fields";
 import { appNamespaces, type Apps } from "./apps";
 import { hasGpu } from "./gpus";
@@ -62,9 +64,50 @@ export const talosParts = (config: Parameters<typeof hasGpu>[0]): PlatformParts 
     ],
 });
 
+/** Of a platform on machines with k3s. */
+export const k3sParts = (config: Parameters<typeof hasGpu>[0]): PlatformParts => ({
+    namespaces: [
+        "cert-manager",
+        "cnpg-system",
+        DATABASE,
+        "flux-system",
+        NETWORKING,
+        OBSERVABILITY,
+        "monitoring",
+        "system",
+        "longhorn-system",
+        "velero",
+        "authentik",
+        TAILNET_NAMESPACE,
+        "local-path-storage",
+        ...(hasGpu(config, "nvidia") ? ["nvidia"] : []),
+        ...(hasGpu(config, "intel") ? ["intel", "nfd"] : []),
+    ],
+    names: [
+        "auth",
+        "authentik",
+        "cilium-config",
+        "gateway-api",
+        "intel-gpu-plugin",
+        "longhorn",
+        "longhorn-system",
+        "monitoring",
+        "node-feature-discovery",
+        "nvidia-gpu-plugin",
+        "velero",
+    ],
+});
+
 /** Namespaces that are made for apps. */
 export const sharedNamespaces = (config: FluxConfig, parts: PlatformParts): string[] =>
     Object.keys(appNamespaces(config.apps, "baseline")).filter((name) => !parts.namespaces.includes(name));
+
+/** The key that Flux decrypts with, looked for on this computer; undefined: it decrypts nothing. */
+export const fluxAgeKey = async ({
+    gitops,
+    secrets,
+}: Pick<FluxConfig, "gitops"> & { readonly secrets: { readonly sopsFile: string } }): Promise<FluxAgeKey | undefined> =>
+    gitops?.decryption && lookForFluxAgeKey(secrets.sopsFile, gitops.decryption.recipient);
 
 /** Flux on its path in Git, where the configuration has one; what this program declares is left to it. */
 export function fluxSync(

@@ -4,7 +4,9 @@ import { IntelGpus } from "../components/gpu/intel";
 import { NvidiaGpus } from "../components/gpu/nvidia";
 import type { Cluster } from "../components/platform";
 import type { CrossRule } from "../config/parse";
-import { built, hasGpu, inMachines, sharesOf, type GpuConfig, type Gpus } from "./gpus";
+import type { Offers } from "./apps";
+import { built, gpusOf, gpuSum, hasGpu, inMachines, sharesOf, type GpuConfig, type Gpus } from "./gpus";
+import { surely, workers, type K3sMachinesConfig } from "./k3s-machines";
 
 /** Without the group a container cannot open the device, and the app transcodes on the processor without a word. */
 export const gpuRules: readonly CrossRule<GpuConfig>[] = [
@@ -22,6 +24,25 @@ export const gpuRules: readonly CrossRule<GpuConfig>[] = [
               ]
             : [],
 ];
+
+/** What the machines have for apps. */
+export function k3sOffers({ nodes, gpus }: Pick<K3sMachinesConfig, "nodes"> & Required<Pick<GpuConfig, "gpus">>) {
+    const working = workers(nodes);
+    const there = { nodes: surely(nodes), gpus };
+    return {
+        capacity: working.map(({ capacity }) => capacity),
+        nodes: nodes.map((node) => ({
+            name: node.name,
+            capacity: node.capacity,
+            gpus: gpusOf(node, { gpus }),
+            optional: node.optional,
+            ...(node.optional || working.includes(node)
+                ? {}
+                : { closed: "it is a server, which keeps to the control plane" }),
+        })),
+        gpus: { nvidia: gpuSum(there, "nvidia"), intel: gpuSum(there, "intel") },
+    } satisfies Partial<Offers>;
+}
 
 /**
  * Builds what machines with k3s call for; drivers and NVIDIA's toolkit are on them: docs/gpus.md. `config.nodes`: those that are in the

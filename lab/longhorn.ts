@@ -148,6 +148,15 @@ const settingsOf = ({ storage: { defaultTier, tiers } }: Pick<LonghornConfig, "s
 export const tiersOf = (config: Omit<LonghornConfig, "apps">): LonghornTier[] =>
     longhornTiers(longhornNodes(config), settingsOf(config));
 
+/** What the plan says of tiers. */
+export const tierNotes = (config: Omit<LonghornConfig, "apps">): string[] =>
+    tiersOf(config)
+        .filter(({ replicas }) => replicas === 1)
+        .map(
+            ({ name, nodes }) =>
+                `Volumes of the tier ${name} have one replica, on ${nodes.join(" or ")}: they are as safe as that machine.`,
+        );
+
 /** Names that an app's `tier` may have: `Offers.tiers`. */
 export const offeredTiers = (config: Omit<LonghornConfig, "apps">): string[] => [
     ...tierNames(longhornNodes(config)),

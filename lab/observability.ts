@@ -19,6 +19,7 @@ import { receivers } from "../config/receivers";
 import { bucketClaims, type Claim } from "../config/rules";
 import { operatorPage, type AuthentikParts } from "./authentik";
 import type { Lab } from "./lab";
+import type { OtherVolume } from "./longhorn";
 
 /** Namespace of everything that watches. */
 export const OBSERVABILITY = "observability";
@@ -62,6 +63,11 @@ export const observabilityHosts = (config: ObservabilityConfig): Claim[] =>
 export const observabilityBuckets = ({ thanos, loki }: ObservabilityConfig): Claim[] =>
     bucketClaims({ "monitoring.thanos": thanos, "monitoring.loki": inBucket(loki) });
 
+/** Volumes of its own. */
+export const observabilityVolumes = ({ storage }: ObservabilityConfig): OtherVolume[] => [
+    { path: "monitoring.storage", size: storage },
+];
+
 /** The bucket of logs, where they are in one. */
 const inBucket = (loki: ObservabilityConfig["loki"]) => (loki !== undefined && "bucket" in loki ? loki : undefined);
 
@@ -96,10 +102,22 @@ export const observabilityClients = ({
     ];
 };
 
+type AlertGroups = ConstructorParameters<typeof Alerts>[1]["groups"];
+
+/** Groups of alerts for what the cluster has. `backups`: of what takes them, where there is a group for it. */
+export const alertGroups = (
+    { postgres, gitops }: { readonly postgres?: unknown; readonly gitops?: unknown },
+    backups: AlertGroups = [],
+): AlertGroups => [
+    ...backups,
+    ...(postgres === undefined ? [] : (["cloudnative-pg"] as const)),
+    "probes",
+    ...(gitops === undefined ? [] : (["flux"] as const)),
+];
+
 export interface Watched {
     readonly storageClass: pulumi.Output<string>;
-    /** Groups of alerts for what the cluster has. */
-    readonly groups: ConstructorParameters<typeof Alerts>[1]["groups"];
+    readonly groups: AlertGroups;
     /** `own`: Grafana has accounts of its own, also where there is an identity provider. */
     readonly grafanaLogin?: "identity" | "own";
     readonly flux?: { readonly sync: FluxSync; readonly sharedNamespaces: readonly string[] } | undefined;

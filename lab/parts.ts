@@ -12,6 +12,24 @@ import type { LabConfig } from "./lab";
 /** What a machine has; requests are checked against it and the sandbox's node shows it. */
 export const NODE_CAPACITY = z.strictObject({ cpu, memory: bytes });
 
+/** Machines in a few words, for the table of clusters. */
+export const machinesWith = ({ length }: readonly unknown[], system: string): string =>
+    `${length} ${length === 1 ? "machine" : "machines"} with ${system}`;
+
+/** Buckets as claims. */
+export const bucketsTaken = (buckets: readonly Claim[]): StackClaim[] =>
+    buckets.map(([path, value]): StackClaim => ({ kind: "repository", value, path }));
+
+/** What would give a cluster of several machines what an app lacks; how it gets GPUs is each recipe's own. */
+export const CLUSTER_MENDS = {
+    postgres: "set postgres, with a bucket for its backups",
+    prometheus: "it is always there",
+    library: "set storage.nfs.<library>, an export of the file server",
+    device: "put it on a cluster of one machine, such as one of the recipe homelab",
+    address: "take it out",
+    network: "put it on a cluster of the recipe truenas, with networks",
+} as const;
+
 /** Hosts as claims: fully qualified. */
 export const hostClaims = (hosts: readonly Claim[], domain: string): StackClaim[] =>
     hosts.map(([path, value]): StackClaim => ({ kind: "host", value: `${value}.${domain}`, path }));

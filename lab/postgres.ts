@@ -8,6 +8,7 @@ import { show, type CrossRule } from "../config/parse";
 import { bucketClaims, type Claim } from "../config/rules";
 import { appDatabases, type Apps } from "./apps";
 import type { Lab } from "./lab";
+import type { OtherVolume } from "./longhorn";
 
 /** Namespace of the servers. */
 export const DATABASE = "database";
@@ -46,6 +47,13 @@ export const oneEachNode: CrossRule<PostgresConfig> = ({ postgres: databases, no
 
 export const postgresBuckets = ({ postgres }: Pick<PostgresConfig, "postgres">): Claim[] =>
     bucketClaims({ "postgres.backup": postgres?.backup });
+
+/** Volumes of the servers. */
+export const postgresVolumes = ({ postgres }: Pick<PostgresConfig, "postgres">): OtherVolume[] =>
+    Array.from({ length: postgres?.instances ?? 0 }, () => ({
+        path: "postgres.storage",
+        size: postgres?.storage ?? "0",
+    }));
 
 /** What the secret store must hold for the server and the apps' databases. */
 export const postgresSecrets = ({

@@ -15,8 +15,8 @@ import { isRecord } from "../lib/json";
 /** A recipe's whole definition. `C`: its parsed configuration. */
 export interface RecipeDefinition<C extends LabConfig & { readonly domain: string }> {
     readonly name: string;
-    /** What is special about it, or about a cluster of it, for the table of clusters. */
-    readonly special: string | ((config: C) => string);
+    /** What is special about it, or about a cluster of it, for the table of clusters; of a list, the texts that it has. */
+    readonly special: string | ((config: C) => readonly (string | false | undefined)[]);
     /** The shape of the configuration of a stack of this name. */
     schema(stack: string): z.ZodType<C>;
     /** The value with defaults that follow from other keys of it; before the schema reads it. */
@@ -82,7 +82,7 @@ export function defineStack<C extends LabConfig & { readonly domain: string }>(
             return {
                 name: stack,
                 recipe: definition.name,
-                special: typeof definition.special === "string" ? definition.special : definition.special(config),
+                special: specialText(definition.special, config),
                 machinesText: definition.machinesText(config),
                 nodes: machines.nodes,
                 secrets,
@@ -98,6 +98,13 @@ export function defineStack<C extends LabConfig & { readonly domain: string }>(
             };
         },
     };
+}
+
+function specialText<C>(special: string | ((config: C) => readonly (string | false | undefined)[]), config: C): string {
+    if (typeof special === "string") return special;
+    return special(config)
+        .filter((part) => typeof part === "string")
+        .join(", ");
 }
 
 /** Opens stacks of the given recipes. The value says which; default: the one of the stack's own name. */

@@ -14,7 +14,7 @@ import { gatewayClaims, gatewayDefaults, gatewayKeys } from "../lab/envoy";
 import { fluxKeys } from "../lab/flux";
 import { gpuSum } from "../lab/gpus";
 import { observability, observabilityBuckets, observabilityHosts } from "../lab/observability";
-import { backupDefaults, deliveryNeedsGit, hostClaims, lanOf } from "../lab/parts";
+import { backupDefaults, bucketsTaken, CLUSTER_MENDS, deliveryNeedsGit, hostClaims, lanOf } from "../lab/parts";
 import { isRecord } from "../lib/json";
 import { frozen, phaseOutKeys } from "../lab/phase-out";
 import { oneEachNode, postgresBuckets, postgresKeys } from "../lab/postgres";
@@ -96,13 +96,8 @@ export function chongusOffers({ nodes, storage: disks, postgres: databases }: Ch
         addresses: "required",
         libraries: nfsLibrariesOf(disks),
         mend: {
+            ...CLUSTER_MENDS,
             gpu: "say under nodes[].gpus how many a machine has",
-            postgres: "set postgres, with a bucket for its backups",
-            prometheus: "it is always there",
-            library: "set storage.nfs.<library>, an export of the file server",
-            device: "put it on a cluster of one machine, such as one of the recipe homelab",
-            address: "take it out",
-            network: "put it on a cluster of the recipe truenas, with networks",
         },
     };
 }
@@ -180,5 +175,5 @@ export const chongusClaims = (config: ChongusConfig): StackClaim[] => [
     ...announcedPoolClaims(config.network),
     ...clusterNetworkClaims(config.network),
     ...hostClaims(hosts(config), config.domain),
-    ...buckets(config).map(([path, value]): StackClaim => ({ kind: "repository", value, path })),
+    ...bucketsTaken(buckets(config)),
 ];

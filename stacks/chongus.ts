@@ -17,20 +17,22 @@ import { staticRoutes } from "../components/network/cilium-pool";
 import { CoreDns } from "../components/network/coredns";
 import type { Platform } from "../components/platform";
 import { ExternalSecretStore } from "../components/secrets/external-secret-store";
-import { lookForFluxAgeKey } from "../components/secrets/flux-age-key";
 import { RookOperator } from "../components/storage/rook-operator";
 import { accountSecrets } from "../lab/accounts";
-import { appNamespaces, appSecrets } from "../lab/apps";
+import { appSecrets } from "../lab/apps";
 import type { StackSummary } from "../lab/context";
 import { DOPPLER_TOKEN, dopplerStore } from "../lab/doppler";
 import { envoyWays } from "../lab/envoy";
-import { fluxApps, fluxSync, sharedNamespaces, talosParts } from "../lab/flux";
+import { fluxAgeKey, fluxApps, fluxSync, sharedNamespaces, talosParts } from "../lab/flux";
 import { gpuBundles, hasGpu, talosGpus } from "../lab/gpus";
 import type { Lab } from "../lab/lab";
-import { OBSERVABILITY, observabilitySecrets, watch } from "../lab/observability";
+import { clusterNamespaces } from "../lab/namespaces";
+import { alertGroups, observabilitySecrets, watch } from "../lab/observability";
+import { exposePage, hubblePage } from "../lab/pages";
+import { machinesWith } from "../lab/parts";
 import { DATABASE, postgresSecrets, postgresServer } from "../lab/postgres";
 import { defineStack } from "../lab/recipe";
-import { TAILNET_NAMESPACE, tailnetRouter } from "../lab/tailnet";
+import { tailnetRouter } from "../lab/tailnet";
 import { ciMachines, talosCluster, talosMachines } from "../lab/talos-machines";
 import { backupSecrets, hasCeph, talosStorage } from "../lab/talos-storage";
 import {
@@ -44,20 +46,17 @@ import {
 
 export const chongus = defineStack<ChongusConfig>({
     name: "chongus",
-    special: (config) =>
-        [
-            hasCeph(config) ? "Rook-Ceph" : "no Ceph: data on local disks",
-            "Envoy Gateway",
-            config.secrets.doppler && "Doppler with External Secrets",
-            config.backups && "VolSync",
-            config.postgres && "CloudNativePG",
-            config.gitops && "Flux",
-            hasGpu(config, "intel") && "Intel GPUs",
-            config.monitoring.thanos === undefined ? "Prometheus" : "Prometheus with Thanos",
-            config.phaseOut && `being phased out to ${config.phaseOut.to}`,
-        ]
-            .filter((part) => typeof part === "string")
-            .join(", "),
+    special: (config) => [
+        hasCeph(config) ? "Rook-Ceph" : "no Ceph: data on local disks",
+        "Envoy Gateway",
+        config.secrets.doppler && "Doppler with External Secrets",
+        config.backups && "VolSync",
+        config.postgres && "CloudNativePG",
+        config.gitops && "Flux",
+        hasGpu(config, "intel") && "Intel GPUs",
+        config.monitoring.thanos === undefined ? "Prometheus" : "Prometheus with Thanos",
+        config.phaseOut && `being phased out to ${config.phaseOut.to}`,
+    ],
     schema: chongusSchema,
     defaults: chongusDefaults,
     rules: chongusRules,
@@ -77,7 +76,7 @@ export const chongus = defineStack<ChongusConfig>({
     clouds: ({ secrets: { doppler } }) =>
         doppler === undefined ? {} : { doppler: { ...doppler, serviceToken: DOPPLER_TOKEN } },
     machines: talosMachines,
-    machinesText: ({ nodes }) => `${nodes.length} ${nodes.length === 1 ? "machine" : "machines"} with Talos`,
+    machinesText: ({ nodes }) => machinesWith(nodes, "Talos"),
     serviceCidr: ({ network }) => network.serviceCidr,
     program,
 });
@@ -87,8 +86,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
 
     const talosArgs = { ...talosCluster(config, lab.name), root: lab.root };
     const facts = await lab.look(lookAtTalos(talosArgs), { machines: `the machines of ${lab.name}`, silent: "warn" });
-    const decryption = gitops?.decryption;
-    const fluxKey = decryption && (await lookForFluxAgeKey(config.secrets.sopsFile, decryption.recipient));
+    const fluxKey = await fluxAgeKey(config);
     const talos = lab.stage("0 Talos", new TalosCluster("talos", talosArgs, facts));
     const { podCidr, serviceCidr } = network;
     const cluster = lab.connect(talos, { lan: config.talos.subnet, podCidr, serviceCidr });
@@ -146,16 +144,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     const disksOf = talosStorage(lab, config, { cluster, rook, secrets }, afterCore);
     const namespaces = new Namespaces(
         "namespaces",
-        {
-            // The libraries are NFS volumes, which the restricted level does not know.
-            ...appNamespaces(config.apps, "baseline"),
-            ...(config.postgres === undefined ? {} : { [DATABASE]: "restricted" as const }),
-            [GATEWAY_NAMESPACE]: "restricted",
-            // node-exporter reads the host.
-            [OBSERVABILITY]: "privileged",
-            system: "restricted",
-            ...(config.tailscale === undefined ? {} : { [TAILNET_NAMESPACE]: "restricted" as const }),
-        },
+        clusterNamespaces(config, GATEWAY_NAMESPACE),
         // Deleted before what their claims and backups live on.
         lab.after(core, ...disksOf.layers),
     );
@@ -186,16 +175,11 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     };
     watch(lab, config.monitoring, platform, {
         storageClass: volumes.className,
-        groups: alertGroups(config),
+        groups: alertGroups(config, config.backups === undefined ? [] : ["volsync"]),
         nodes: config.nodes,
         ...(flux === undefined ? {} : { flux: { sync: flux, sharedNamespaces: sharedNamespaces(config, parts) } }),
     });
-    edge.expose(
-        "hubble",
-        { host: config.monitoring.hubbleHost, access: "local", auth: "none" },
-        { workload: "hubble", namespace: "kube-system", service: "hubble-ui", port: 80 },
-        lab.objectAfter(cilium, gateway),
-    );
+    exposePage(edge, hubblePage(config.monitoring), "none", lab.objectAfter(cilium, gateway));
     lab.deploy(platform);
     const exposures = lab.exposures.seal();
     const tailnet = { cluster, namespaces, pool: cidrRange(network.pool), machines: ciMachines(config) };
@@ -219,14 +203,6 @@ const bundles = (config: ChongusConfig) => [
     crds.envoyGateway,
     crds.snapshots,
     ...gpuBundles(config),
-];
-
-/** Groups of alerts for what the cluster has. */
-const alertGroups = ({ backups, postgres, gitops }: ChongusConfig) => [
-    ...(backups === undefined ? [] : (["volsync"] as const)),
-    ...(postgres === undefined ? [] : (["cloudnative-pg"] as const)),
-    "probes" as const,
-    ...(gitops === undefined ? [] : (["flux"] as const)),
 ];
 
 /** Values of the secret store; without Doppler they stand in the SOPS file. */

@@ -1,8 +1,8 @@
 /** Schema and cross-field rules of the recipe k3s-home. */
 import { z } from "zod";
 import type { StackClaim } from "../config/claims";
-import { cidr, delivery, domain, label, protectData, relativePath, timezone } from "../config/fields";
-import { show, type CrossRule } from "../config/parse";
+import { cidr, delivery, domain, protectData, relativePath, timezone } from "../config/fields";
+import type { CrossRule } from "../config/parse";
 import { claimedTwice, sopsFileEncrypted, type Claim } from "../config/rules";
 import { accountKeys } from "../lab/accounts";
 import { announcedPoolClaims, announcedPoolFaults } from "../lab/announced-pool";
@@ -17,8 +17,8 @@ import {
 } from "../lab/cilium-gateway";
 import { clusterNetworkClaims, clusterNetworks } from "../lab/cluster-networks";
 import { fluxKeys } from "../lab/flux";
-import { gpuKeys, gpuSum, gpusOf } from "../lab/gpus";
-import { gpuRules } from "../lab/k3s-gpus";
+import { gpuKeys } from "../lab/gpus";
+import { gpuRules, k3sOffers } from "../lab/k3s-gpus";
 import {
     k3sAddresses,
     k3sKeys,
@@ -26,20 +26,14 @@ import {
     k3sMachinesRules,
     k3sNode,
     snapshotBuckets,
-    surely,
     workers,
 } from "../lab/k3s-machines";
-import {
-    hasLonghorn,
-    longhornKeys,
-    longhornLibraries,
-    longhornNodeKeys,
-    longhornRules,
-    offeredTiers,
-} from "../lab/longhorn";
-import { observability, observabilityBuckets, observabilityHosts } from "../lab/observability";
-import { backupDefaults, deliveryNeedsGit, hostClaims, lanOf } from "../lab/parts";
-import { oneEachNode, postgresBuckets, postgresKeys } from "../lab/postgres";
+import { longhornKeys, longhornLibraries, longhornNodeKeys, longhornRules, offeredTiers } from "../lab/longhorn";
+import { backupsNeedLonghorn } from "../lab/longhorn-backups";
+import { observability, observabilityBuckets, observabilityHosts, observabilityVolumes } from "../lab/observability";
+import { longhornHosts, longhornPageKeys } from "../lab/pages";
+import { backupDefaults, bucketsTaken, CLUSTER_MENDS, deliveryNeedsGit, hostClaims, lanOf } from "../lab/parts";
+import { oneEachNode, postgresBuckets, postgresKeys, postgresVolumes } from "../lab/postgres";
 import { veleroBuckets, veleroKeys, veleroRules } from "../lab/velero";
 import { isRecord } from "../lib/json";
 
@@ -55,12 +49,7 @@ export const k3sHomeSchema = (stack: string) =>
         }),
         secrets: z.strictObject({ sopsFile: relativePath.default(`clusters/${stack}/secrets.enc.yaml`) }).prefault({}),
         gpus: gpuKeys.prefault({}),
-        storage: longhornKeys
-            .extend({
-                /** Host of Longhorn's page, for operators, where there is authentik. */
-                host: label.default("longhorn"),
-            })
-            .prefault({}),
+        storage: longhornKeys.extend(longhornPageKeys).prefault({}),
         /** Absent: data volumes are as safe as the disks they are on. */
         backups: veleroKeys.optional(),
         /** Absent: there is no PostgreSQL. */
@@ -98,53 +87,27 @@ export function k3sHomeDefaults(value: Readonly<Record<string, unknown>>): Recor
 }
 
 /** What the cluster has for apps. */
-export function k3sHomeOffers(config: K3sHomeConfig): Offers {
-    const { nodes, gpus } = config;
-    const working = workers(nodes);
-    return {
-        capacity: working.map(({ capacity }) => capacity),
-        nodes: nodes.map((node) => ({
-            name: node.name,
-            capacity: node.capacity,
-            gpus: gpusOf(node, config),
-            optional: node.optional,
-            ...(node.optional || working.includes(node)
-                ? {}
-                : { closed: "it is a server, which keeps to the control plane" }),
-        })),
-        gpus: {
-            nvidia: gpuSum({ nodes: surely(nodes), gpus }, "nvidia"),
-            intel: gpuSum({ nodes: surely(nodes), gpus }, "intel"),
-        },
-        postgres: config.postgres !== undefined,
-        prometheus: true,
-        devices: false,
-        addresses: "optional",
-        tiers: offeredTiers(config),
-        libraries: longhornLibraries(config),
-        ...identityOffer(config),
-        mend: {
-            gpu: "say under nodes[].gpus how many a machine has, and under gpus how many apps share one",
-            postgres: "set postgres, with a bucket for its backups",
-            prometheus: "it is always there",
-            library: "set storage.nfs.<library>, an export of the file server",
-            device: "put it on a cluster of one machine, such as one of the recipe homelab",
-            address: "take it out",
-            network: "put it on a cluster of the recipe truenas, with networks",
-            identity: "set authentik",
-        },
-    };
-}
-
-/** Whoever reaches Longhorn's page may delete volumes: there is a way to it only through somebody who asks who comes. */
-export const hasLonghornPage = (config: K3sHomeConfig): boolean =>
-    config.authentik !== undefined && hasLonghorn(config);
+export const k3sHomeOffers = (config: K3sHomeConfig): Offers => ({
+    ...k3sOffers(config),
+    ...identityOffer(config),
+    postgres: config.postgres !== undefined,
+    prometheus: true,
+    devices: false,
+    addresses: "optional",
+    tiers: offeredTiers(config),
+    libraries: longhornLibraries(config),
+    mend: {
+        ...CLUSTER_MENDS,
+        gpu: "say under nodes[].gpus how many a machine has, and under gpus how many apps share one",
+        identity: "set authentik",
+    },
+});
 
 /** Hosts of the platform's own pages, with their places. */
 const platformHosts = (config: K3sHomeConfig): Claim[] => [
     ...observabilityHosts(config.monitoring),
     ...authentikHosts(config),
-    ...(hasLonghornPage(config) ? [["storage.host", config.storage.host] as const] : []),
+    ...longhornHosts(config),
 ];
 
 /** Every host with its place. */
@@ -194,20 +157,6 @@ const bucketsApart: CrossRule<K3sHomeConfig> = (config) =>
 const serversOnWorkers: CrossRule<K3sHomeConfig> = ({ postgres, nodes }) =>
     oneEachNode({ postgres, nodes: workers(nodes) });
 
-/** Velero moves snapshots, which directories of a node have none of. */
-const backupsNeedLonghorn: CrossRule<K3sHomeConfig> = (config) =>
-    config.backups === undefined || hasLonghorn(config)
-        ? []
-        : [
-              {
-                  rule: "backups-without-longhorn",
-                  path: "backups",
-                  got: show(config.backups),
-                  allowed: "only where a machine has disks for Longhorn: nothing else here can be snapshotted",
-                  suggestion: "say under nodes[].disks where disks are mounted, or take backups out",
-              },
-          ];
-
 const secretsEncrypted: CrossRule<K3sHomeConfig> = ({ secrets }) =>
     sopsFileEncrypted("secrets.sopsFile", secrets.sopsFile);
 
@@ -218,11 +167,9 @@ export const k3sHomeRules: readonly CrossRule<K3sHomeConfig>[] = [
     networks,
     certificates,
     ...gpuRules,
-    ...longhornRules<K3sHomeConfig>(({ monitoring, postgres }) => [
-        { path: "monitoring.storage", size: monitoring.storage },
-        ...(postgres === undefined
-            ? []
-            : Array.from({ length: postgres.instances }, () => ({ path: "postgres.storage", size: postgres.storage }))),
+    ...longhornRules<K3sHomeConfig>((config) => [
+        ...observabilityVolumes(config.monitoring),
+        ...postgresVolumes(config),
     ]),
     ...veleroRules,
     ...authentikRules,
@@ -240,5 +187,5 @@ export const k3sHomeClaims = (config: K3sHomeConfig): StackClaim[] => [
     ...announcedPoolClaims(config.network),
     ...clusterNetworkClaims(config.network),
     ...hostClaims(hosts(config), config.domain),
-    ...buckets(config).map(([path, value]): StackClaim => ({ kind: "repository", value, path })),
+    ...bucketsTaken(buckets(config)),
 ];

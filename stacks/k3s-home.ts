@@ -10,27 +10,28 @@ import { FluxOperator } from "../components/gitops/flux";
 import { cidrRange } from "../components/network/addresses";
 import { Cilium, K3S_LOCAL_API } from "../components/network/cilium";
 import type { Platform } from "../components/platform";
-import { lookForFluxAgeKey } from "../components/secrets/flux-age-key";
-import { LONGHORN_UI } from "../components/storage/longhorn";
 import { accountSecrets } from "../lab/accounts";
-import { appAddresses, appNamespaces, appSecrets } from "../lab/apps";
-import { authentik, authentikNamespaces, authentikSecrets, operatorPage, trusted } from "../lab/authentik";
+import { appAddresses, appSecrets } from "../lab/apps";
+import { authentik, authentikSecrets, trusted } from "../lab/authentik";
 import { challengeOf, ciliumGatewayWays, GATEWAY_NAMESPACE, gatewaySecrets } from "../lab/cilium-gateway";
 import type { StackSummary } from "../lab/context";
-import { fluxApps, fluxSync, sharedNamespaces, type PlatformParts } from "../lab/flux";
+import { fluxAgeKey, fluxApps, fluxSync, k3sParts, sharedNamespaces } from "../lab/flux";
 import { gpuBundles, gpuNotes, hasGpu } from "../lab/gpus";
 import { k3sGpus } from "../lab/k3s-gpus";
 import { k3sCiMachines, k3sCluster, k3sMachines, k3sSecretRefs, k3sSecrets } from "../lab/k3s-machines";
 import type { Lab } from "../lab/lab";
-import { hasLonghorn, longhornMachines, longhornStorage, tiersOf } from "../lab/longhorn";
-import { OBSERVABILITY, observabilityClients, observabilitySecrets, watch } from "../lab/observability";
+import { hasLonghorn, longhornMachines, tierNotes } from "../lab/longhorn";
+import { backedUpStorage } from "../lab/longhorn-backups";
+import { clusterNamespaces } from "../lab/namespaces";
+import { alertGroups, observabilityClients, observabilitySecrets, watch } from "../lab/observability";
+import { exposePage, hubblePage, longhornPages, pageClients } from "../lab/pages";
+import { machinesWith } from "../lab/parts";
 import { DATABASE, postgresSecrets, postgresServer } from "../lab/postgres";
 import { defineStack } from "../lab/recipe";
-import { TAILNET_NAMESPACE, tailnetRouter } from "../lab/tailnet";
-import { veleroBackups, veleroSecrets } from "../lab/velero";
+import { tailnetRouter } from "../lab/tailnet";
+import { veleroSecrets } from "../lab/velero";
 import {
     gatewayHosts,
-    hasLonghornPage,
     k3sHomeClaims,
     k3sHomeDefaults,
     k3sHomeOffers,
@@ -41,18 +42,15 @@ import {
 
 export const k3sHome = defineStack<K3sHomeConfig>({
     name: "k3s-home",
-    special: (config) =>
-        [
-            "Cilium's Gateway API",
-            hasLonghorn(config) ? "Longhorn" : "no Longhorn: data on local disks",
-            config.backups && "Velero",
-            config.authentik && "authentik",
-            config.postgres && "CloudNativePG",
-            config.gitops && "Flux",
-            ...(["nvidia", "intel"] as const).map((maker) => hasGpu(config, maker) && `GPUs by ${maker}`),
-        ]
-            .filter((part) => typeof part === "string")
-            .join(", "),
+    special: (config) => [
+        "Cilium's Gateway API",
+        hasLonghorn(config) ? "Longhorn" : "no Longhorn: data on local disks",
+        config.backups && "Velero",
+        config.authentik && "authentik",
+        config.postgres && "CloudNativePG",
+        config.gitops && "Flux",
+        ...(["nvidia", "intel"] as const).map((maker) => hasGpu(config, maker) && `GPUs by ${maker}`),
+    ],
     schema: k3sHomeSchema,
     defaults: k3sHomeDefaults,
     rules: k3sHomeRules,
@@ -74,7 +72,7 @@ export const k3sHome = defineStack<K3sHomeConfig>({
         },
     ],
     machines: (config, name) => k3sMachines(config, name, longhornMachines(config)),
-    machinesText: ({ nodes }) => `${nodes.length} ${nodes.length === 1 ? "machine" : "machines"} with Ubuntu`,
+    machinesText: ({ nodes }) => machinesWith(nodes, "Ubuntu"),
     serviceCidr: ({ network }) => network.serviceCidr,
     program,
 });
@@ -83,8 +81,7 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
     const { network, gitops } = config;
     const machines = k3sCluster(config, lab.name, longhornMachines(config));
     const facts = await lab.look(lookAtK3s(machines), { machines: `the machines of ${lab.name}`, silent: "warn" });
-    const decryption = gitops?.decryption;
-    const fluxKey = decryption && (await lookForFluxAgeKey(config.secrets.sopsFile, decryption.recipient));
+    const fluxKey = await fluxAgeKey(config);
     // What is asked of machines is asked of those that are there.
     const nodes = config.nodes.filter(({ name }) => !facts.absent.includes(name));
     const present = { ...config, nodes };
@@ -121,45 +118,14 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
     const afterCore = lab.after(core);
     const { secrets } = lab;
 
-    // Disks before whatever keeps data, backups before the first claim: each looks whether there is one of it.
-    let velero: ReturnType<typeof veleroBackups>;
-    const disks = longhornStorage(
-        lab,
-        present,
-        {
-            cluster,
-            monitoring: true,
-            backups: ({ longhorn }) => {
-                velero =
-                    longhorn &&
-                    veleroBackups(
-                        lab,
-                        config,
-                        { cluster, secrets, snapshotClass: longhorn.snapshotClass },
-                        lab.after(core, longhorn),
-                    );
-                return velero?.backups;
-            },
-        },
-        afterCore,
-    );
+    const disks = backedUpStorage(lab, present, { cluster, secrets, core });
     const { storage, volumes } = disks;
     const { gpus, layers: gpuLayers } = k3sGpus(present, cluster, afterCore);
     const namespaces = new Namespaces(
         "namespaces",
-        {
-            // The libraries are NFS volumes, which the restricted level does not know.
-            ...appNamespaces(config.apps, "baseline"),
-            ...authentikNamespaces(config),
-            ...(config.postgres === undefined ? {} : { [DATABASE]: "restricted" as const }),
-            [GATEWAY_NAMESPACE]: "restricted",
-            // node-exporter reads the host.
-            [OBSERVABILITY]: "privileged",
-            system: "restricted",
-            ...(config.tailscale === undefined ? {} : { [TAILNET_NAMESPACE]: "restricted" as const }),
-        },
+        clusterNamespaces(config, GATEWAY_NAMESPACE),
         // Deleted before what their claims and backups live on.
-        lab.after(core, ...disks.layers, ...(velero === undefined ? [] : [velero.velero]), ...gpuLayers),
+        lab.after(core, ...disks.layers, disks.velero, ...gpuLayers),
     );
     new Reloader("reloader", { namespace: namespaces.name("system") }, afterCore);
 
@@ -183,10 +149,15 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
             afterCore,
         );
     const afterGateway = lab.after(core, pool, gateway);
+    const pages = { hubble: hubblePage(config.monitoring), longhorn: longhornPages(config) };
+    const clients = [
+        ...observabilityClients(config.monitoring).filter(({ login }) => login.kind === "forward" || trusted(config)),
+        ...pageClients([pages.hubble, ...pages.longhorn]),
+    ];
     const identity = authentik(
         lab,
         config,
-        { host, edge: ways.edge, databases: postgres, clients: pages(config), monitored: true },
+        { host, edge: ways.edge, databases: postgres, clients, monitored: true },
         afterGateway,
     );
     const platform: Platform = {
@@ -200,7 +171,7 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
     };
     // What this program brings stands: Git's turn.
     const fluxOperator = gitops && lab.stage("8 flux-operator", new FluxOperator("flux-operator", {}, afterGateway));
-    const parts = platformParts(config);
+    const parts = k3sParts(config);
     const flux =
         fluxOperator &&
         fluxSync(
@@ -219,28 +190,15 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
         ...(flux === undefined ? {} : { flux: { sync: flux, sharedNamespaces: sharedNamespaces(config, parts) } }),
     });
     const auth = identity === undefined ? "none" : "forward";
-    platform.edge.expose(
-        "hubble",
-        { host: config.monitoring.hubbleHost, access: "local", auth },
-        { workload: "hubble", namespace: "kube-system", service: "hubble-ui", port: 80 },
-        lab.objectAfter(cilium, gateway),
-    );
-    if (hasLonghornPage(config)) {
-        const { namespace, service, port } = LONGHORN_UI;
-        platform.edge.expose(
-            "longhorn",
-            { host: config.storage.host, access: "local", auth },
-            { workload: "longhorn", namespace, service, port },
-            lab.objectAfter(gateway, ...disks.layers),
-        );
-    }
+    exposePage(platform.edge, pages.hubble, auth, lab.objectAfter(cilium, gateway));
+    for (const page of pages.longhorn) exposePage(platform.edge, page, auth, lab.objectAfter(gateway, ...disks.layers));
     lab.deploy(platform);
     lab.exposures.seal();
     const tailnet = { cluster, namespaces, pool: cidrRange(network.pool), machines: k3sCiMachines(config) };
     tailnetRouter(lab, config.tailscale, tailnet, afterCore);
     const published = ways.publish();
     fluxApps(lab, flux, platform.opts);
-    return lab.summary({ volumes: storage.rows, notes: notes(config), ...published });
+    return lab.summary({ volumes: storage.rows, notes: [...gpuNotes(config), ...tierNotes(config)], ...published });
 }
 
 /** What its charts and its own objects need before any of them. */
@@ -251,76 +209,3 @@ const bundles = (config: K3sHomeConfig) => [
     ...(config.backups === undefined ? [] : [crds.velero]),
     ...gpuBundles(config),
 ];
-
-/** Pages of the platform itself. Those that ask nobody who he is operators reach through authentik. */
-const pages = (config: K3sHomeConfig) => [
-    ...observabilityClients(config.monitoring).filter(({ login }) => login.kind === "forward" || trusted(config)),
-    operatorPage({
-        name: "hubble",
-        title: "flows of the network",
-        host: config.monitoring.hubbleHost,
-        upstream: "http://hubble-ui.kube-system.svc.cluster.local:80",
-    }),
-    ...(hasLonghornPage(config)
-        ? [
-              operatorPage({
-                  name: "longhorn",
-                  title: "volumes and disks",
-                  host: config.storage.host,
-                  upstream: `http://${LONGHORN_UI.service}.${LONGHORN_UI.namespace}.svc.cluster.local:${LONGHORN_UI.port}`,
-              }),
-          ]
-        : []),
-];
-
-const alertGroups = ({ postgres, gitops }: K3sHomeConfig) => [
-    ...(postgres === undefined ? [] : (["cloudnative-pg"] as const)),
-    "probes" as const,
-    ...(gitops === undefined ? [] : (["flux"] as const)),
-];
-
-/** What Flux leaves alone, by the names of trees like the seed's. */
-const platformParts = (config: K3sHomeConfig): PlatformParts => ({
-    namespaces: [
-        "cert-manager",
-        "cnpg-system",
-        DATABASE,
-        "flux-system",
-        GATEWAY_NAMESPACE,
-        OBSERVABILITY,
-        "monitoring",
-        "system",
-        "longhorn-system",
-        "velero",
-        "authentik",
-        TAILNET_NAMESPACE,
-        "local-path-storage",
-        ...(hasGpu(config, "nvidia") ? ["nvidia"] : []),
-        ...(hasGpu(config, "intel") ? ["intel", "nfd"] : []),
-    ],
-    names: [
-        "auth",
-        "authentik",
-        "cilium-config",
-        "gateway-api",
-        "intel-gpu-plugin",
-        "longhorn",
-        "longhorn-system",
-        "monitoring",
-        "node-feature-discovery",
-        "nvidia-gpu-plugin",
-        "velero",
-    ],
-});
-
-function notes(config: K3sHomeConfig): string[] {
-    return [
-        ...gpuNotes(config),
-        ...tiersOf(config)
-            .filter(({ replicas }) => replicas === 1)
-            .map(
-                ({ name, nodes }) =>
-                    `Volumes of the tier ${name} have one replica, on ${nodes.join(" or ")}: they are as safe as that machine.`,
-            ),
-    ];
-}
