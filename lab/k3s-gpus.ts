@@ -6,7 +6,7 @@ import type { Cluster } from "../components/platform";
 import type { CrossRule } from "../config/parse";
 import type { Offers } from "./apps";
 import { built, gpusOf, gpuSum, hasGpu, inMachines, sharesOf, type GpuConfig, type Gpus } from "./gpus";
-import { surely, workers, type K3sMachinesConfig } from "./k3s-machines";
+import { surely, takesPods, workers, type K3sMachinesConfig } from "./k3s-machines";
 
 /** Without the group a container cannot open the device, and the app transcodes on the processor without a word. */
 export const gpuRules: readonly CrossRule<GpuConfig>[] = [
@@ -28,17 +28,20 @@ export const gpuRules: readonly CrossRule<GpuConfig>[] = [
 /** What the machines have for apps. */
 export function k3sOffers({ nodes, gpus }: Pick<K3sMachinesConfig, "nodes"> & Required<Pick<GpuConfig, "gpus">>) {
     const working = workers(nodes);
-    const there = { nodes: surely(nodes), gpus };
+    const there = { nodes: surely(nodes).filter(takesPods), gpus };
     return {
         capacity: working.map(({ capacity }) => capacity),
         nodes: nodes.map((node) => ({
             name: node.name,
             capacity: node.capacity,
-            gpus: gpusOf(node, { gpus }),
+            // Device plugins are kept away as apps are.
+            gpus: takesPods(node) ? gpusOf(node, { gpus }) : {},
             optional: node.optional,
-            ...(node.optional || working.includes(node)
-                ? {}
-                : { closed: "it is a server, which keeps to the control plane" }),
+            ...(!takesPods(node)
+                ? { closed: "has a taint, which no app tolerates" }
+                : node.optional || working.includes(node)
+                  ? {}
+                  : { closed: "is a server, which keeps to the control plane" }),
         })),
         gpus: { nvidia: gpuSum(there, "nvidia"), intel: gpuSum(there, "intel") },
     } satisfies Partial<Offers>;

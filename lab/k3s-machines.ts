@@ -1,7 +1,7 @@
 /** Ubuntu machines with k3s: their part of the schema, rules and claims, and what is asked of them. */
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { API_PORT, type K3sClusterArgs, type K3sNode } from "../bootstrap/k3s/cluster-config";
+import { API_PORT, type K3sClusterArgs } from "../bootstrap/k3s/cluster-config";
 import type { K3sSecretInputs } from "../bootstrap/k3s/k3s-cluster";
 import { K3sMachines } from "../bootstrap/k3s/machines";
 import type { Capacity } from "../bootstrap/machines";
@@ -126,12 +126,16 @@ export interface K3sMachinesConfig {
 export const surely = <N extends { readonly optional: boolean }>(nodes: readonly N[]): N[] =>
     nodes.filter(({ optional }) => !optional);
 
-/** What the machines have for apps: agents that are there for sure, or servers where there are no agents. */
-export function workers<N extends { readonly optional: boolean; readonly role: K3sNode["role"] }>(
+/** Whether no taint of its own keeps pods away: apps, charts and device plugins tolerate none. */
+export const takesPods = ({ taints }: { readonly taints: readonly { readonly effect: string }[] }): boolean =>
+    !taints.some(({ effect }) => effect === "NoSchedule" || effect === "NoExecute");
+
+/** What the machines have for apps: agents that are there for sure, or servers where there are no agents; none that taints close. */
+export function workers<N extends Pick<z.output<typeof k3sNode>, "optional" | "role" | "taints">>(
     nodes: readonly N[],
 ): N[] {
     const agents = surely(nodes).filter(({ role }) => role === "agent");
-    return agents.length > 0 ? agents : surely(nodes);
+    return (agents.length > 0 ? agents : surely(nodes)).filter(takesPods);
 }
 
 /** Addresses that machines have. */

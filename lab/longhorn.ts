@@ -32,6 +32,7 @@ import { show, type CrossRule, type Fault } from "../config/parse";
 import { toBytes } from "../config/quantities";
 import { directoriesApart } from "../config/rules";
 import { appVolumes, type Apps } from "./apps";
+import { takesPods } from "./k3s-machines";
 import type { Lab } from "./lab";
 
 /** Tier of data that is still on the file server, a directory an app. */
@@ -101,6 +102,8 @@ export interface LonghornConfig {
         readonly role?: "server" | "agent";
         /** A node that may be absent. */
         readonly optional?: boolean | undefined;
+        /** Longhorn's pods tolerate none. */
+        readonly taints?: readonly { readonly effect: string }[];
     }[];
     readonly storage: z.output<typeof longhornKeys>;
     readonly apps: Apps;
@@ -122,7 +125,10 @@ export const longhornNodes = ({ nodes }: Disks): LonghornNode[] =>
 /** Nodes that Longhorn runs on: those that carry work, and that are always there. */
 const hostsOf = <N extends LonghornConfig["nodes"][number]>(nodes: readonly N[]): N[] => {
     const agents = nodes.some(({ role, optional }) => role === "agent" && optional !== true);
-    return nodes.filter(({ role, optional }) => optional !== true && !(agents && role === "server"));
+    return nodes.filter(
+        ({ role, optional, taints = [] }) =>
+            optional !== true && takesPods({ taints }) && !(agents && role === "server"),
+    );
 };
 
 /** What the machines must have for it, as lab/k3s-machines.ts takes it; where a disk says its device, that is looked at before anything is touched. */
@@ -196,7 +202,9 @@ const disksOfHosts: CrossRule<Disks> = ({ nodes }) =>
         const why =
             node.optional === true
                 ? "is optional, and replicas must stay where they are"
-                : "is a server beside agents, on which Longhorn does not run";
+                : !takesPods({ taints: node.taints ?? [] })
+                  ? "has a taint, which Longhorn does not tolerate"
+                  : "is a server beside agents, on which Longhorn does not run";
         return [
             {
                 rule: "disks-of-node-without-longhorn",

@@ -90,6 +90,22 @@ test("what has to fit, fits on agents that are there for sure (K-HW-13, K-HW-14)
     expect(workers(parsed({ nodes: [SERVER] }).nodes).map(({ name }) => name)).toEqual(["one"]);
 });
 
+test("a taint that keeps pods away takes its machine out of what apps have; a mere wish does not", () => {
+    const tainted = (effect: string) =>
+        workers(
+            parsed({
+                nodes: [
+                    SERVER,
+                    AGENT,
+                    { ...AGENT, name: "attic", address: "192.168.7.12", taints: [{ key: "quiet", effect }] },
+                ],
+            }).nodes,
+        ).map(({ name }) => name);
+    expect(tainted("NoSchedule")).toEqual(["two"]);
+    expect(tainted("NoExecute")).toEqual(["two"]);
+    expect(tainted("PreferNoSchedule")).toEqual(["two", "attic"]);
+});
+
 const server = (name: string, last: number) => ({ name, address: `192.168.7.${last}`, role: "server" });
 
 test.each<[string, unknown, readonly string[]]>([
