@@ -53,6 +53,8 @@ const FREE_MAPS = [
     "loki.limits_config",
     // The CephCluster's own spec: its CRD is what knows its fields (tests/unit/storage.test.ts).
     "cephClusterSpec",
+    // The blackbox exporter's own file.
+    "config.modules",
 ];
 
 /** Keys that a chart takes although its values.yaml has them in a comment only: the line that proves it. */
@@ -73,7 +75,15 @@ const COMMENTED: Record<string, Record<string, string>> = {
         "storageClass.provisionerName": "  # provisionerName: rancher.io/local-path\n",
         storageClassConfigs: "# storageClassConfigs: {}\n",
     },
-    grafana: { annotations: "## Deployment annotations\n# annotations: {}\n" },
+    grafana: {
+        annotations: "## Deployment annotations\n# annotations: {}\n",
+        "persistence.storageClassName": "  # storageClassName: default\n",
+    },
+    velero: {
+        "image.digest": "  # digest:\n",
+        "configuration.repositoryMaintenanceJob.repositoryConfigData.global.podResources":
+            "      # global:\n      #   podResources:\n",
+    },
     loki: { "loki.storage.bucketNames": "    # bucketNames:\n    #   chunks: FIXME\n    #   ruler: FIXME\n" },
 };
 

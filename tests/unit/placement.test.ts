@@ -78,18 +78,23 @@ describe("refused", () => {
     });
 
     test("more apps on a machine's GPU than it serves, though others are free", () => {
-        const ollama = { gpu: "intel", memory: "8Gi", nodes: ["k3s1"] };
-        const two = { jellyfin: { gpu: "intel", nodes: ["k3s1"] }, ollama };
-        expect(faults(two)).toMatchObject([
+        const cards: Offers = {
+            ...HOME,
+            nodes: ["one", "two"].map((name) => ({ name, gpus: { nvidia: 1 }, capacity: small })),
+            gpus: { nvidia: 2 },
+        };
+        const ollama = { memory: "8Gi", nodes: ["one"] };
+        const two = { jellyfin: { gpu: "nvidia", nodes: ["one"] }, ollama };
+        expect(faults(two, cards)).toMatchObject([
             {
                 rule: "gpus-exceeded",
                 path: "apps.ollama",
-                allowed: "as many apps with a GPU as there are on k3s1: 1 by intel",
+                allowed: "as many apps with a GPU as there are on one: 1 by nvidia",
             },
         ]);
         // One that may be elsewhere makes way.
-        const apart = { jellyfin: { gpu: "intel", nodes: ["k3s1", "k3s2"] }, ollama };
-        expect(faults(apart)).toEqual([]);
+        const apart = { jellyfin: { gpu: "nvidia", nodes: ["one", "two"] }, ollama };
+        expect(faults(apart, cards)).toEqual([]);
     });
 
     test("more than a machine has, by those that may be there only (K-HW-05)", () => {

@@ -9,6 +9,9 @@ import type { Plan } from "../../tools/plan/plan";
 import { findTool } from "../../lib/toolchain";
 import { plan, resource } from "./plan-diff-fixtures";
 
+// Each starts Helm.
+jest.setTimeout(60_000);
+
 let folder: string;
 let script: string;
 let source: ChartOptions["source"];
