@@ -170,7 +170,7 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
         gpus,
     };
     // What this program brings stands: Git's turn.
-    const fluxOperator = gitops && lab.stage("8 flux-operator", new FluxOperator("flux-operator", {}, afterGateway));
+    const fluxOperator = gitops && lab.stage("4 flux-operator", new FluxOperator("flux-operator", {}, afterGateway));
     const parts = k3sParts(config);
     const flux =
         fluxOperator &&
