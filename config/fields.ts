@@ -208,7 +208,9 @@ const URL_PATH = "(?:/[A-Za-z0-9._~%+,=:@-]+)*";
 export const httpsUrl = pattern(
     new RegExp(`^https://${HOST}${URL_PATH}/?$`),
     "an https URL such as https://s3.example.net, without user or password in it",
-);
+).refine((url) => URL.canParse(url), {
+    error: "an https URL whose host is a name or an IPv4 address, and its port at most 65535",
+});
 
 /** What is probed: a path and a query may follow. */
 export const probeUrl = pattern(

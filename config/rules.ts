@@ -120,5 +120,6 @@ export const bucketClaims = (
     buckets: Readonly<Record<string, { readonly endpoint: string; readonly bucket: string } | undefined>>,
 ): Claim[] =>
     Object.entries(buckets).flatMap(([path, bucket]): Claim[] =>
-        bucket === undefined ? [] : [[`${path}.bucket`, bucketAddress(bucket)]],
+        // An endpoint that is no URL is the schema's matter.
+        bucket === undefined || !URL.canParse(bucket.endpoint) ? [] : [[`${path}.bucket`, bucketAddress(bucket)]],
     );

@@ -6,6 +6,8 @@ import { GATEWAY_NAMESPACE } from "../components/edge/envoy-gateway";
 import { FluxApps, FluxSync, type FluxSyncArgs } from "../components/gitops/flux";
 import { lookForFluxAgeKey, type FluxAgeKey } from "../components/secrets/flux-age-key";
 import { gitRevision, httpsRepository, relativePath, spelled } from "../config/fields";
+import type { CrossRule } from "../config/parse";
+import { directoriesApart, type Claim } from "../config/rules";
 import { appNamespaces, type Apps } from "./apps";
 import { hasGpu } from "./gpus";
 import type { Lab } from "./lab";
@@ -36,6 +38,10 @@ interface FluxConfig {
     readonly gitops?: z.output<typeof fluxKeys> | undefined;
     readonly apps: Apps;
 }
+
+/** What two Kustomizations apply, the one takes away when the other changes. */
+export const layersApart: CrossRule<Pick<FluxConfig, "gitops">> = ({ gitops }) =>
+    directoriesApart((gitops?.layers ?? []).map((layer, index): Claim => [`gitops.layers.${index}`, layer]));
 
 /** What of a platform Flux leaves alone: it applies nothing in these namespaces, and nothing of these names. */
 export interface PlatformParts {

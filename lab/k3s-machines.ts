@@ -69,7 +69,9 @@ const cron = z
 const storeUrl = spelled(
     "a URL of an S3 server without a path, such as http://192.168.10.10:9000 or https://s3.us-west-004.backblazeb2.com",
     /^https?:\/\/[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?\/?$/,
-);
+).refine((url) => URL.canParse(url), {
+    error: "a URL whose host is a name or an IPv4 address, and its port at most 65535",
+});
 
 /** What all machines have in common, `k3s` of a schema. */
 export const k3sKeys = (stack: string) =>
@@ -181,6 +183,16 @@ const serversMakeQuorum: CrossRule<K3sMachinesConfig> = ({ nodes }) => {
           ];
 };
 
+/** The API server takes no node with the same taint twice: the machine would never join. */
+const taintsOnce: CrossRule<K3sMachinesConfig> = ({ nodes }) =>
+    nodes.flatMap(({ taints }, index) =>
+        claimedTwice(
+            "taint-claimed-twice",
+            taints.map(({ key, effect }, taint): Claim => [`nodes.${index}.taints.${taint}`, `${key}:${effect}`]),
+            "one taint of a key and an effect on each node",
+        ),
+    );
+
 /** A majority that may be absent is none. */
 const serversAreThere: CrossRule<K3sMachinesConfig> = ({ nodes }) =>
     nodes.flatMap(({ role, optional }, index): Fault[] =>
@@ -215,6 +227,7 @@ export const k3sMachinesRules: readonly CrossRule<K3sMachinesConfig>[] = [
     uniqueAddresses,
     serversMakeQuorum,
     serversAreThere,
+    taintsOnce,
     networks,
 ];
 

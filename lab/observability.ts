@@ -64,8 +64,10 @@ export const observabilityBuckets = ({ thanos, loki }: ObservabilityConfig): Cla
     bucketClaims({ "monitoring.thanos": thanos, "monitoring.loki": inBucket(loki) });
 
 /** Volumes of its own. */
-export const observabilityVolumes = ({ storage }: ObservabilityConfig): OtherVolume[] => [
+export const observabilityVolumes = ({ storage, grafanaStorage, loki }: ObservabilityConfig): OtherVolume[] => [
     { path: "monitoring.storage", size: storage },
+    ...(grafanaStorage === undefined ? [] : [{ path: "monitoring.grafanaStorage", size: grafanaStorage }]),
+    ...(loki !== undefined && "storage" in loki ? [{ path: "monitoring.loki.storage", size: loki.storage }] : []),
 ];
 
 /** The bucket of logs, where they are in one. */

@@ -16,7 +16,7 @@ import {
     gatewayCertificateKeys,
 } from "../lab/cilium-gateway";
 import { clusterNetworkClaims, clusterNetworks } from "../lab/cluster-networks";
-import { fluxKeys } from "../lab/flux";
+import { fluxKeys, layersApart } from "../lab/flux";
 import { gpuKeys } from "../lab/gpus";
 import { gpuRules, k3sOffers } from "../lab/k3s-gpus";
 import {
@@ -177,6 +177,7 @@ export const k3sHomeRules: readonly CrossRule<K3sHomeConfig>[] = [
     bucketsApart,
     backupsNeedLonghorn,
     deliveryNeedsGit,
+    layersApart,
     secretsEncrypted,
 ];
 
