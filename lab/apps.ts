@@ -402,7 +402,7 @@ function tiersMissing(declared: readonly Declared[], { tiers = [] }: Offers): Fa
 /** The machines, if the configuration says of each what it has. */
 const known = ({ capacity }: Offers) => {
     const said = capacity.filter((one) => one !== undefined);
-    return said.length === capacity.length ? said : undefined;
+    return said.length === capacity.length && said.length > 0 ? said : undefined;
 };
 
 /** The API server refuses such a pod. */

@@ -222,12 +222,26 @@ const networks: CrossRule<K3sMachinesConfig> = (config) => [
     ),
 ];
 
+/** Apps have to be somewhere. */
+const somewhereToWork: CrossRule<K3sMachinesConfig> = ({ nodes }) =>
+    workers(nodes).length > 0 || surely(nodes).every(({ role }) => role === "agent")
+        ? []
+        : [
+              {
+                  rule: "no-worker",
+                  path: "nodes",
+                  got: "a taint NoSchedule or NoExecute on every machine that could carry work",
+                  allowed: "at least one machine that is there for sure and takes pods without a toleration",
+              },
+          ];
+
 export const k3sMachinesRules: readonly CrossRule<K3sMachinesConfig>[] = [
     uniqueNodes,
     uniqueAddresses,
     serversMakeQuorum,
     serversAreThere,
     taintsOnce,
+    somewhereToWork,
     networks,
 ];
 

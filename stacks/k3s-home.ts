@@ -18,7 +18,7 @@ import type { StackSummary } from "../lab/context";
 import { fluxAgeKey, fluxApps, fluxSync, k3sParts, sharedNamespaces } from "../lab/flux";
 import { gpuBundles, gpuNotes, hasGpu } from "../lab/gpus";
 import { k3sGpus } from "../lab/k3s-gpus";
-import { k3sCiMachines, k3sCluster, k3sMachines, k3sSecretRefs, k3sSecrets } from "../lab/k3s-machines";
+import { k3sCiMachines, k3sCluster, k3sMachines, k3sSecretRefs, k3sSecrets, takesPods } from "../lab/k3s-machines";
 import type { Lab } from "../lab/lab";
 import { hasLonghorn, longhornMachines, tierNotes } from "../lab/longhorn";
 import { backedUpStorage } from "../lab/longhorn-backups";
@@ -120,7 +120,7 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
 
     const disks = backedUpStorage(lab, present, { cluster, secrets, core });
     const { storage, volumes } = disks;
-    const { gpus, layers: gpuLayers } = k3sGpus(present, cluster, afterCore);
+    const { gpus, layers: gpuLayers } = k3sGpus({ ...present, nodes: nodes.filter(takesPods) }, cluster, afterCore);
     const namespaces = new Namespaces(
         "namespaces",
         clusterNamespaces(config, GATEWAY_NAMESPACE),
@@ -178,7 +178,8 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
             lab,
             config,
             { cluster, operator: fluxOperator, ageKey: fluxKey, parts },
-            lab.after(fluxOperator, gateway, ...disks.layers, ...gpuLayers, identity),
+            // Whose namespaces it applies in, too: on destroy it takes its own out of them first.
+            lab.after(fluxOperator, namespaces, gateway, ...disks.layers, ...gpuLayers, identity),
         );
     watch(lab, config.monitoring, platform, {
         storageClass: volumes.className,
