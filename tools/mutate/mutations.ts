@@ -190,7 +190,6 @@ const CODE: Readonly<Record<string, readonly Row[]>> = {
         ["H-BOOT-08", "                lab.after(sopsAgeKey),", "                lab.after(lan),"],
     ],
     "stacks/chongus.ts": [
-        ["C-POL-15", '[GATEWAY_NAMESPACE]: "restricted"', '[GATEWAY_NAMESPACE]: "privileged"'],
         // A gate of the bootstrap: what comes after what.
         [
             "C-BOOT-12",
@@ -198,6 +197,7 @@ const CODE: Readonly<Record<string, readonly Row[]>> = {
             'new CertManager("cert-manager", {}, lab.after(cilium))',
         ],
     ],
+    "lab/namespaces.ts": [["C-POL-15", '[gateway]: "restricted"', '[gateway]: "privileged"']],
     "lab/postgres.ts": [["C-BKP-15", '.default("14d")', '.default("7d")']],
 };
 
