@@ -160,6 +160,12 @@ export const deviceFile = pattern(
     "a device file such as /dev/ttyUSB0 or /dev/serial/by-id/..., without a colon in it: Docker divides source and target by one",
 );
 
+/** A disk by its stable name; sdX names change from boot to boot. */
+export const diskById = spelled(
+    "a disk by its stable name, such as /dev/disk/by-id/ata-Samsung_SSD_870_EVO_2TB_S0000000000001",
+    /^\/dev\/disk\/by-id\/[A-Za-z0-9._:+-]+$/,
+);
+
 /** `user@host` or `user@host:port` of a Docker host that is reached over SSH, by name or IPv4 address. */
 export const SSH_TARGET =
     /^(?<user>[A-Za-z_][A-Za-z0-9_.-]{0,31})@(?<host>[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*)(?::(?<port>[1-9][0-9]{0,4}))?$/;
@@ -331,6 +337,27 @@ export const port = whole(1, 65535, "a port from 1 to 65535");
 export const s3 = z.strictObject({
     /** S3 endpoint. */
     endpoint: httpsUrl,
+    bucket: bucketName,
+});
+
+/** Names of Services end so; a bridge's is one. */
+const SERVICE_HOST = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\\.svc\\.cluster\\.local";
+
+/**
+ * URL of an S3 server: https of any, http of a bridge alone, by the name that it has in the cluster. That there is such a
+ * bridge is a rule's matter: `bridgedUrls` of lab/bridges.ts.
+ */
+export const bridgedUrl = pattern(
+    new RegExp(`^(?:https://${HOST}${URL_PATH}/?|http://${SERVICE_HOST}(?::[0-9]{1,5})?/?)$`),
+    "an https URL such as https://s3.example.net, or http to a bridge such as http://minio-api.other.svc.cluster.local:9000",
+).refine((url) => URL.canParse(url), {
+    error: "a URL whose host is a name or an IPv4 address, and its port at most 65535",
+});
+
+/** A bucket of an S3 server that a bridge may lead to. */
+export const bridgedS3 = z.strictObject({
+    /** S3 endpoint. */
+    endpoint: bridgedUrl,
     bucket: bucketName,
 });
 

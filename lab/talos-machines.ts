@@ -5,18 +5,13 @@ import type { TalosClusterArgs } from "../bootstrap/talos/talos-cluster";
 import { kubernetesOfTalos } from "../bootstrap/talos/versions";
 import { cidrRange } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
-import { cidr, ipv4, label, macAddress, relativePath, spelled, whole } from "../config/fields";
+import { cidr, diskById, ipv4, label, macAddress, relativePath, spelled, whole } from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
 import { claimedTwice, networkEdges, outside, type Claim } from "../config/rules";
+import { cephNodeKeys } from "./ceph-storage";
 import { NODE_CAPACITY } from "./parts";
 import { isRecord } from "../lib/json";
 import type { TalosStorageConfig } from "./talos-storage";
-
-/** A disk by its stable name; sdX names change from boot to boot. */
-const diskById = spelled(
-    "a disk by its stable name, such as /dev/disk/by-id/ata-Samsung_SSD_870_EVO_2TB_S0000000000001",
-    /^\/dev\/disk\/by-id\/[A-Za-z0-9._:+-]+$/,
-);
 
 /** A machine of a schema's `nodes`. */
 export const talosNode = z.strictObject({
@@ -27,8 +22,7 @@ export const talosNode = z.strictObject({
     mac: macAddress,
     /** Disk that Talos is installed on; it is wiped at the first installation. */
     systemDisk: diskById,
-    /** Disks that Ceph takes whole, two a node in the seed. None on any node: there is no Ceph, and data is on local disks. */
-    osdDisks: z.array(diskById).default([]),
+    ...cephNodeKeys,
     /** What the machine has; requests are checked against it and the sandbox's node shows it. */
     capacity: NODE_CAPACITY.optional(),
     /** GPUs in the machine, by maker. */

@@ -1,20 +1,10 @@
-/** Storage of a cluster on Talos: Ceph where machines have disks for it, else local directories; VolSync, NFS libraries. */
+/** Storage of a cluster on Talos: its part of the schema, the file server's libraries, and what is built of lab/ceph-storage.ts. */
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { volSyncBackups } from "../components/backup/backed-up-volume";
-import { VolSync } from "../components/backup/volsync";
-import { BACKENDS, BACKUP_SECRETS } from "../components/backup/restic";
-import type { Cluster } from "../components/platform";
-import type { SecretStore } from "../components/secrets/secret-store";
-import { CEPH_BLOCK_CLASS, CephCluster, type CephNode } from "../components/storage/ceph-cluster";
-import { ClassStorage, nfsLibraries, type VolumeClass } from "../components/storage/class-storage";
-import { OpenEbs, OPENEBS_CLASS } from "../components/storage/openebs";
-import type { RookOperator } from "../components/storage/rook-operator";
-import { SnapshotController } from "../components/storage/snapshot-controller";
+import { nfsLibraries } from "../components/storage/class-storage";
 import type { SharedLibrary } from "../components/storage/volumes";
 import { absolutePath, domain, owner, s3, talosDirectory, whole } from "../config/fields";
-import { show, type CrossRule } from "../config/parse";
-import { bucketClaims, type Claim } from "../config/rules";
+import { cephStorage, type CephMachines, type CephStorage, type CephStorageArgs } from "./ceph-storage";
 import type { Lab } from "./lab";
 
 /** `storage` of a schema. */
@@ -56,8 +46,7 @@ export const backupKeys = z.strictObject({
 });
 
 /** What of a configuration concerns it. */
-export interface TalosStorageConfig {
-    readonly nodes: readonly CephNode[];
+export interface TalosStorageConfig extends CephMachines {
     readonly storage: z.output<typeof talosStorageKeys>;
     readonly backups?: z.output<typeof backupKeys> | undefined;
 }
@@ -66,107 +55,22 @@ export interface TalosStorageConfig {
 export const nfsLibrariesOf = ({ nfs }: TalosStorageConfig["storage"]): SharedLibrary[] =>
     (["media", "downloads", "inbox"] as const).filter((library) => nfs?.[library] !== undefined);
 
-export const backupBuckets = ({ backups: b }: Pick<TalosStorageConfig, "backups">): Claim[] =>
-    bucketClaims({ "backups.b2": b?.b2, "backups.minio": b?.minio });
-
-/** What the secret store must hold for them. */
-export const backupSecrets = ({ backups: b }: Pick<TalosStorageConfig, "backups">): string[] =>
-    BACKENDS.flatMap((backend) => (b?.[backend] === undefined ? [] : Object.values(BACKUP_SECRETS[backend])));
-
-/** Ceph places replicas by host: two hosts are neither one nor a majority. */
-const cephHosts: CrossRule<TalosStorageConfig> = (config) =>
-    // Two nodes are told so by `quorum`.
-    config.nodes.length !== 2 && cephNodes(config).length === 2
-        ? [
-              {
-                  rule: "ceph-hosts",
-                  path: "nodes",
-                  got: `disks for Ceph on ${cephNodes(config)
-                      .map(({ name }) => name)
-                      .join(" and ")}`,
-                  allowed: "disks for Ceph on no node, on one, or on three and more: two monitors have no majority",
-              },
-          ]
-        : [];
-
-/** A restore reads where backups are written. */
-const restoreSource: CrossRule<TalosStorageConfig> = ({ backups: b }) =>
-    b === undefined || b[b.restoreFrom] !== undefined
-        ? []
-        : [
-              {
-                  rule: "restore-source-missing",
-                  path: "backups.restoreFrom",
-                  got: show(b.restoreFrom),
-                  allowed: "one of the backends under backups that is given",
-              },
-          ];
-
-export const talosStorageRules: readonly CrossRule<TalosStorageConfig>[] = [cephHosts, restoreSource];
-
-/** The nodes that Ceph has disks on; none: there is no Ceph. */
-export const cephNodes = ({ nodes }: Pick<TalosStorageConfig, "nodes">): CephNode[] =>
-    nodes.filter(({ osdDisks }) => osdDisks.length > 0);
-
-export const hasCeph = (config: Pick<TalosStorageConfig, "nodes">): boolean => cephNodes(config).length > 0;
-
-/** Builds it. `layers`: what must outlive every claim. */
+/** Builds it. */
 export function talosStorage(
     lab: Lab,
-    { nodes, storage: disks, backups }: TalosStorageConfig,
-    platform: { readonly cluster: Cluster; readonly rook: RookOperator | undefined; readonly secrets: SecretStore },
+    { nodes, storage: { nfs, confirmDataLoss, localHostpath, owner }, backups }: TalosStorageConfig,
+    platform: Parameters<typeof cephStorage>[2],
     opts: pulumi.ComponentResourceOptions,
-): { storage: ClassStorage; volumes: VolumeClass; layers: pulumi.ComponentResource[] } {
-    const { cluster, rook, secrets } = platform;
-    const snapshots = rook && new SnapshotController("snapshot-controller", {}, opts);
-    const ceph =
-        rook &&
-        snapshots &&
-        lab.stage(
-            "Ceph",
-            new CephCluster(
-                "ceph",
-                {
-                    cluster,
-                    operator: rook,
-                    snapshots,
-                    nodes: cephNodes({ nodes }),
-                    confirmDataLoss: disks.confirmDataLoss !== undefined,
-                },
-                opts,
-            ),
-        );
-    const openebs = new OpenEbs("openebs", { cluster, path: disks.localHostpath, isDefault: ceph === undefined }, opts);
-    const volsync = backups && new VolSync("volsync", { cluster }, opts);
-    const volumes: VolumeClass =
-        ceph === undefined
-            ? { className: openebs.className, title: OPENEBS_CLASS }
-            : { className: ceph.blockClass, title: CEPH_BLOCK_CLASS };
-    const storage = new ClassStorage({
-        volumes,
-        // Local directories: temp storage by the seed, on the node's system disk.
-        scratchClass: openebs.className,
-        libraries: disks.nfs === undefined ? {} : nfsLibraries(disks.nfs.server, exportsOf(disks.nfs)),
-        owner: disks.owner,
-        ...(backups === undefined || volsync === undefined
-            ? {}
-            : {
-                  backups: volSyncBackups({
-                      cluster,
-                      volsync,
-                      secrets,
-                      backends: {
-                          ...(backups.b2 === undefined ? {} : { b2: backups.b2 }),
-                          ...(backups.minio === undefined ? {} : { minio: backups.minio }),
-                      },
-                      restoreFrom: backups.restoreFrom,
-                      beforeDestroy: backups.beforeDestroy,
-                      ...(ceph === undefined ? {} : { snapshotClass: ceph.snapshotClass }),
-                      cacheClass: openebs.className,
-                  }),
-              }),
-    });
-    return { storage, volumes, layers: [ceph, openebs, volsync].filter((layer) => layer !== undefined) };
+): CephStorage {
+    const args: CephStorageArgs = {
+        nodes,
+        backups,
+        confirmDataLoss: confirmDataLoss !== undefined,
+        localHostpath,
+        libraries: nfs === undefined ? {} : nfsLibraries(nfs.server, exportsOf(nfs)),
+        owner,
+    };
+    return cephStorage(lab, args, platform, opts);
 }
 
 function exportsOf({ media, downloads, inbox }: NonNullable<TalosStorageConfig["storage"]["nfs"]>) {

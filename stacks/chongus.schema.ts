@@ -7,6 +7,7 @@ import { claimedTwice, sopsFileEncrypted, type Claim } from "../config/rules";
 import { accountKeys } from "../lab/accounts";
 import { announcedPoolClaims, announcedPoolFaults, announcedPoolKeys } from "../lab/announced-pool";
 import { appAddresses, appHosts, appsSchema, type Offers } from "../lab/apps";
+import { backupBuckets, cephStorageRules } from "../lab/ceph-storage";
 import { clusterNetworkClaims, clusterNetworks, networkSizes } from "../lab/cluster-networks";
 import { dopplerKeys } from "../lab/doppler";
 import { certificateKeys } from "../lab/certificates";
@@ -26,7 +27,7 @@ import {
     talosMachinesRules,
     talosNode,
 } from "../lab/talos-machines";
-import { backupBuckets, backupKeys, nfsLibrariesOf, talosStorageKeys, talosStorageRules } from "../lab/talos-storage";
+import { backupKeys, nfsLibrariesOf, talosStorageKeys } from "../lab/talos-storage";
 
 export const chongusSchema = (stack: string) =>
     z.strictObject({
@@ -161,7 +162,7 @@ export const chongusRules: readonly CrossRule<ChongusConfig>[] = [
     uniqueHosts,
     uniqueAddresses,
     networks,
-    ...talosStorageRules,
+    ...cephStorageRules,
     oneEachNode,
     bucketsApart,
     deliveryNeedsGit,

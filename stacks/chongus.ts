@@ -20,6 +20,7 @@ import { ExternalSecretStore } from "../components/secrets/external-secret-store
 import { RookOperator } from "../components/storage/rook-operator";
 import { accountSecrets } from "../lab/accounts";
 import { appSecrets } from "../lab/apps";
+import { backupSecrets, hasCeph } from "../lab/ceph-storage";
 import type { StackSummary } from "../lab/context";
 import { DOPPLER_TOKEN, dopplerStore } from "../lab/doppler";
 import { envoyWays } from "../lab/envoy";
@@ -34,7 +35,7 @@ import { DATABASE, postgresSecrets, postgresServer } from "../lab/postgres";
 import { defineStack } from "../lab/recipe";
 import { tailnetRouter } from "../lab/tailnet";
 import { ciMachines, talosCluster, talosMachines } from "../lab/talos-machines";
-import { backupSecrets, hasCeph, talosStorage } from "../lab/talos-storage";
+import { talosStorage } from "../lab/talos-storage";
 import {
     chongusClaims,
     chongusDefaults,

@@ -49,11 +49,33 @@ export function nfsLibraries(
     );
 }
 
+/**
+ * Directories below one that every machine has mounted at the same path. Each must be there: below an empty mount point
+ * there is none, and no pod starts on it.
+ */
+export function hostPathLibraries(
+    root: string,
+    directories: Readonly<Partial<Record<SharedLibrary, string | undefined>>>,
+): Partial<Record<SharedLibrary, Library>> {
+    return Object.fromEntries(
+        Object.entries(directories).flatMap(([library, directory]) => {
+            if (directory === undefined) return [];
+            const path = `${root}/${directory}`;
+            return [
+                [library, { volume: { hostPath: { path, type: "Directory" } }, source: `${path} of every machine` }],
+            ];
+        }),
+    );
+}
+
 /** Storage of a cluster whose volumes come from StorageClasses: data, backed up and restored where it says how; caches; libraries. */
 export class ClassStorage implements Storage {
     readonly #rows: VolumeRow[] = [];
+    readonly #libraries: Partial<Record<SharedLibrary, Library>>;
 
-    constructor(private readonly args: ClassStorageArgs) {}
+    constructor(private readonly args: ClassStorageArgs) {
+        this.#libraries = { ...args.libraries };
+    }
 
     get scratchClass() {
         return this.args.scratchClass;
@@ -126,6 +148,11 @@ export class ClassStorage implements Storage {
         ).metadata.name;
     }
 
+    /** Adds a library that is known only once there are namespaces: a claim. Before the first workload. */
+    share(library: SharedLibrary, found: Library): void {
+        this.#libraries[library] = found;
+    }
+
     path(library: SharedLibrary): string {
         return `/${library}`;
     }
@@ -152,7 +179,7 @@ export class ClassStorage implements Storage {
     }
 
     private found(library: SharedLibrary): Library {
-        const found = this.args.libraries[library];
+        const found = this.#libraries[library];
         if (found === undefined) throw new Error(`this cluster has no library "${library}"`);
         return found;
     }

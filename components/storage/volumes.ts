@@ -20,8 +20,11 @@ export type Volume =
       }
     | { readonly kind: "device"; readonly path: string };
 
-/** Shared directories by purpose; each cluster says where they are and at which path its workloads see them. */
-export type SharedLibrary = "media" | "downloads" | "inbox";
+/**
+ * Shared directories by purpose; each cluster says where they are and at which path its workloads see them. `models` is a
+ * cache of language models: big, written by several pods of one namespace, and loaded again where it is lost.
+ */
+export type SharedLibrary = "media" | "downloads" | "inbox" | "models";
 
 /** A volume of the workload's own that outlives the cluster. `size` as a Kubernetes quantity. */
 export const data = (size: string): Volume => ({ kind: "data", size });
