@@ -10,6 +10,8 @@ import type { Told } from "../lib/told";
 export interface GpuCounts {
     readonly nvidia: number;
     readonly intel: number;
+    /** Absent: none. */
+    readonly amd?: number;
 }
 
 /** A machine as Kubernetes sees it. */

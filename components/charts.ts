@@ -128,6 +128,7 @@ export const charts = {
         repository: "https://intel.github.io/helm-charts",
         version: "0.36.0",
     },
+    amdGpu: { name: "amd-gpu", repository: "https://rocm.github.io/k8s-device-plugin/", version: "0.21.0" },
     authentik: { name: "authentik", repository: "https://charts.goauthentik.io", version: "2026.8.0" },
     grafana: { name: "grafana", repository: "oci://ghcr.io/grafana-community/helm-charts", version: "12.11.1" },
     loki: { name: "loki", repository: "oci://ghcr.io/grafana-community/helm-charts", version: "18.11.0" },

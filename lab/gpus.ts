@@ -3,17 +3,21 @@ import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { RENDER_GROUP } from "../bootstrap/talos/machine-config";
 import { crds } from "../components/crds";
+import { AmdGpus } from "../components/gpu/amd";
 import { IntelGpus } from "../components/gpu/intel";
 import { NvidiaGpus } from "../components/gpu/nvidia";
-import type { Cluster, Platform } from "../components/platform";
+import type { Cluster, GpuKind, Platform } from "../components/platform";
 import { bytes, whole } from "../config/fields";
+import type { CrossRule } from "../config/parse";
 
-export interface GpuMachines {
-    readonly nodes: readonly {
-        readonly name: string;
-        readonly gpus: Readonly<Record<"nvidia" | "intel", number>>;
-    }[];
+/** Makers whose GPUs can serve several apps. */
+type Shared = "nvidia" | "intel";
+
+interface MachinesWith<M extends GpuKind> {
+    readonly nodes: readonly { readonly name: string; readonly gpus: Readonly<Record<M, number>> }[];
 }
+
+export type GpuMachines = MachinesWith<Shared>;
 
 /** How GPUs are shared, `gpus` of a schema. docs/gpus.md */
 export const gpuKeys = z.strictObject({
@@ -35,19 +39,40 @@ export const gpuKeys = z.strictObject({
         .prefault({}),
 });
 
+/** The same of machines with AMD's GPUs: its device plugin knows no sharing. */
+export const amdGpuKeys = z.strictObject({
+    amd: z
+        .strictObject({
+            /** Number of the group of /dev/kfd and /dev/dri/renderD* on the machines: `getent group render`. */
+            renderGroup: whole(1, 2147483647).optional(),
+            /** Number of the group of /dev/dri/card*, for apps that need it: `getent group video`; absent: they do without. */
+            videoGroup: whole(1, 2147483647).optional(),
+            /** Memory that the firmware sets aside for each GPU of a processor, which the machine itself does not have; for the note in the plan. */
+            memory: bytes.optional(),
+        })
+        .prefault({}),
+});
+
+/** What a configuration says of AMD's GPUs. */
+export type AmdGpuConfig = MachinesWith<"amd"> & { readonly gpus: z.output<typeof amdGpuKeys> };
+
 export type GpuSharing = z.output<typeof gpuKeys>;
 
 /** What a configuration says of GPUs; without `gpus` each serves one app. */
 export type GpuConfig = GpuMachines & { readonly gpus?: GpuSharing };
 
-export const hasGpu = ({ nodes }: GpuMachines, maker: "nvidia" | "intel"): boolean =>
-    nodes.some(({ gpus }) => gpus[maker] > 0);
+/** Machines whatever GPUs they may have. */
+interface AnyMachines {
+    readonly nodes: readonly { readonly name: string; readonly gpus: Readonly<Partial<Record<GpuKind, number>>> }[];
+}
 
-export const sharesOf = ({ gpus }: Pick<GpuConfig, "gpus">, maker: "nvidia" | "intel"): number =>
-    gpus?.[maker].shares ?? 1;
+export const hasGpu = ({ nodes }: AnyMachines, maker: GpuKind): boolean =>
+    nodes.some(({ gpus }) => (gpus[maker] ?? 0) > 0);
+
+export const sharesOf = ({ gpus }: Pick<GpuConfig, "gpus">, maker: Shared): number => gpus?.[maker].shares ?? 1;
 
 /** How many apps GPUs of a maker serve. */
-export const gpuSum = (config: GpuConfig, maker: "nvidia" | "intel"): number =>
+export const gpuSum = (config: GpuConfig, maker: Shared): number =>
     config.nodes.reduce((sum, { gpus }) => sum + gpus[maker], 0) * sharesOf(config, maker);
 
 /** The same of one machine, for `Offers`. */
@@ -55,6 +80,45 @@ export const gpusOf = ({ gpus }: GpuMachines["nodes"][number], config: Pick<GpuC
     nvidia: gpus.nvidia * sharesOf(config, "nvidia"),
     intel: gpus.intel * sharesOf(config, "intel"),
 });
+
+/** What machines with AMD's GPUs have of them for apps, for `Offers`. */
+export const amdOffers = <N extends AmdGpuConfig["nodes"][number]>(nodes: readonly N[]) => ({
+    nodes,
+    gpus: { amd: nodes.reduce((sum, { gpus }) => sum + gpus.amd, 0) },
+});
+
+/** Without the group a container cannot open the device, and the app does its work on the processor without a word. */
+export const amdGpuRules: readonly CrossRule<AmdGpuConfig>[] = [
+    (config) =>
+        hasGpu(config, "amd") && config.gpus.amd.renderGroup === undefined
+            ? [
+                  {
+                      rule: "render-group-missing",
+                      path: "gpus.amd.renderGroup",
+                      got: "nothing",
+                      allowed:
+                          "the number of the group of /dev/dri/renderD128, the same on each machine with an AMD GPU",
+                      suggestion: "getent group render  on each of them shows it",
+                  },
+              ]
+            : [],
+];
+
+/** What the plan says of AMD's GPUs. */
+export function amdGpuNotes(config: AmdGpuConfig): string[] {
+    if (!hasGpu(config, "amd")) return [];
+    const { memory } = config.gpus.amd;
+    const count = amdOffers(config.nodes).gpus.amd;
+    return [
+        `${count} ${count === 1 ? "GPU" : "GPUs"} by AMD: each serves one app, for AMD's device plugin shares none. docs/gpus.md`,
+        ...(memory === undefined
+            ? []
+            : [
+                  `Each AMD GPU has ${memory} of its machine's memory for itself, by the firmware: Kubernetes does not see it, no pod can request it, ` +
+                      "and capacity.memory of a machine is what is left. What of a model does not fit there goes to the machine's memory past every limit. docs/gpus.md",
+              ]),
+    ];
+}
 
 /** What the plan says of GPUs that are shared. */
 export function gpuNotes(config: GpuConfig): string[] {
@@ -77,8 +141,13 @@ export interface Gpus {
 }
 
 /** In each machine that has one. */
-export const inMachines = ({ nodes }: GpuMachines, maker: "nvidia" | "intel"): Record<string, number> =>
-    Object.fromEntries(nodes.filter(({ gpus }) => gpus[maker] > 0).map(({ name, gpus }) => [name, gpus[maker]]));
+export const inMachines = ({ nodes }: AnyMachines, maker: GpuKind): Record<string, number> =>
+    Object.fromEntries(
+        nodes.flatMap(({ name, gpus }) => {
+            const count = gpus[maker] ?? 0;
+            return count > 0 ? [[name, count]] : [];
+        }),
+    );
 
 export function built(nvidia: NvidiaGpus | undefined, intel: IntelGpus | undefined): Gpus {
     return {
@@ -88,6 +157,17 @@ export function built(nvidia: NvidiaGpus | undefined, intel: IntelGpus | undefin
         },
         layers: [nvidia, intel].filter((layer) => layer !== undefined),
     };
+}
+
+/**
+ * Builds what machines with AMD's GPUs call for; their driver is the kernel's own: docs/gpus.md. `config.nodes`: those that are in the
+ * cluster. Nothing is built where no machine has one.
+ */
+export function amdGpus(config: AmdGpuConfig, cluster: Cluster, opts: pulumi.ComponentResourceOptions): Gpus {
+    const { renderGroup, videoGroup } = config.gpus.amd;
+    if (!hasGpu(config, "amd") || renderGroup === undefined) return { gpus: {}, layers: [] };
+    const amd = new AmdGpus("amd-gpus", { cluster, gpus: inMachines(config, "amd"), renderGroup, videoGroup }, opts);
+    return { gpus: { amd: amd.gpu }, layers: [amd] };
 }
 
 /** Builds what machines with Talos call for. */

@@ -12,7 +12,7 @@ const nodeSchema = z.strictObject({
     address: z.string(),
     labels: z.record(z.string(), z.string()).optional(),
     capacity: z.record(z.string(), z.string()),
-    gpus: z.strictObject({ nvidia: z.int().min(0), intel: z.int().min(0) }).optional(),
+    gpus: z.strictObject({ nvidia: z.int().min(0), intel: z.int().min(0), amd: z.int().min(0).default(0) }).optional(),
     roles: z.array(z.string()).optional(),
     taints: z
         .array(

@@ -1384,6 +1384,32 @@ data:
             },
         ],
     },
+    "amd-gpu": {
+        values: {
+            nfd: { enabled: false },
+            labeller: { enabled: false },
+            dp: { resources: {} },
+            tolerations: [{ key: "CriticalAddonsOnly", operator: "Exists" }],
+            node_selector_enabled: false,
+            node_selector: {
+                "feature.node.kubernetes.io/pci-0300_1002.present": "true",
+                "kubernetes.io/arch": "amd64",
+            },
+        },
+        objects: workload({
+            kind: "DaemonSet",
+            name: "amd-gpu-device-plugin-daemonset",
+            account: "default",
+            labels: { name: "amd-gpu-dp-ds" },
+            image: "docker.io/rocm/k8s-device-plugin",
+            privileged: true,
+            resources: "dp.resources",
+            pod: {
+                tolerations: "tolerations",
+                nodeSelector: "(ternary .Values.node_selector dict .Values.node_selector_enabled)",
+            },
+        }).filter(({ object }) => (object as { kind: string }).kind !== "ServiceAccount"),
+    },
     "node-feature-discovery": {
         values: {
             master: { resources: {} },

@@ -14,8 +14,10 @@ interface Maker {
 }
 
 const MAKERS: Readonly<Record<keyof NonNullable<NodeSpec["gpus"]>, Maker>> = {
-    nvidia: { resource: "nvidia.com/gpu", plugin: "k8s-device-plugin", shares: timeSlices },
+    nvidia: { resource: "nvidia.com/gpu", plugin: "nvcr.io/nvidia/k8s-device-plugin", shares: timeSlices },
     intel: { resource: "gpu.intel.com/i915", plugin: "intel-gpu-plugin", shares: sharedDevNum },
+    // It knows no sharing: a container has the whole GPU.
+    amd: { resource: "amd.com/gpu", plugin: "rocm/k8s-device-plugin", shares: () => 1 },
 };
 
 function sharedDevNum(_view: View, pod: Pod): number {

@@ -11,7 +11,7 @@ export interface NodeSpec {
     readonly capacity: Readonly<Record<string, string>>;
     /** e.g. `["control-plane", "etcd"]`; become `node-role.kubernetes.io/<role>` labels. */
     /** GPUs by maker; the node offers them while that maker's device plugin runs on it. */
-    readonly gpus?: { readonly nvidia: number; readonly intel: number } | undefined;
+    readonly gpus?: { readonly nvidia: number; readonly intel: number; readonly amd?: number } | undefined;
     readonly roles?: readonly string[] | undefined;
     readonly taints?: readonly Taint[] | undefined;
     readonly kubeletVersion?: string | undefined;

@@ -39,6 +39,7 @@ const SUBCHARTS: Record<string, Record<string, string>> = {
 
 /** Charts of which only the whole archive is at hand. */
 const ARCHIVES: Record<string, string> = {
+    "amd-gpu": "amd-gpu-0.21.0.tgz",
     "bitwarden-sdk-server": "bitwarden-sdk-server-v0.6.0.tgz",
     "ceph-csi-operator": "ceph-csi-operator-1.0.4.tgz",
 };
