@@ -214,6 +214,12 @@ const pinned = {
         tag: "2.0.4",
         digest: "sha256:5be49781ecf78bfe775c5309c6a4d9f4e9e040b6c885c99eb2b12fb69855e1a2",
     },
+    // 49b77655 is the index: 2 public files that state tag and digest agree.
+    kubeVip: {
+        repository: "ghcr.io/kube-vip/kube-vip",
+        tag: "v1.2.1",
+        digest: "sha256:49b77655f9f109bedc5eb25723bb0e4c57d8513ba33cc69c31be3f243eb2386d",
+    },
     localPathHelper: {
         repository: "docker.io/library/busybox",
         tag: "1.37.0",

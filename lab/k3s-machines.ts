@@ -13,7 +13,10 @@ import { bucketName, domain, ipv4, k3sRelease, label, port, spelled, whole } fro
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { bucketClaims, claimedTwice, type Claim } from "../config/rules";
 import { clusterNetworks, networkSizes, type ClusterNetworks } from "./cluster-networks";
+import { nodeLabels, nodeTaints, storeUrl, takesPods } from "./linux-nodes";
 import { NODE_CAPACITY } from "./parts";
+
+export { takesPods };
 
 /** Places of the machines' secrets in the secrets file. */
 export const K3S_SECRETS = {
@@ -22,24 +25,6 @@ export const K3S_SECRETS = {
     snapshotAccessKey: "k3s.snapshots.accessKey",
     snapshotSecretKey: "k3s.snapshots.secretKey",
 } as const satisfies Record<string, SecretRef>;
-
-/** Of a label or a taint. The kubelet may not give itself what is Kubernetes' own. */
-const KEY = spelled(
-    "a key such as gpu or example.com/gpu, whose prefix is not kubernetes.io or k8s.io: those are the kubelet's",
-    /^(?!([a-z0-9.-]+\.)?(kubernetes|k8s)\.io\/)([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/,
-);
-const VALUE = spelled(
-    'a value of at most 63 letters, digits and inner ._-, as text: "true"',
-    /^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$/,
-);
-
-const taint = z.strictObject({
-    key: KEY,
-    value: VALUE.default(""),
-    effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"], {
-        error: "NoSchedule, PreferNoSchedule or NoExecute",
-    }),
-});
 
 /** A machine of a schema's `nodes`; other parts of a recipe add their own keys. */
 export const k3sNode = z.strictObject({
@@ -53,9 +38,9 @@ export const k3sNode = z.strictObject({
     /** GPUs in the machine, by maker. */
     gpus: z.strictObject({ nvidia: whole(0).default(0), intel: whole(0).default(0) }).prefault({}),
     /** Labels of its node beside k3s' own. */
-    labels: z.record(KEY, VALUE).default({}),
+    labels: nodeLabels,
     /** Taints of its node beside the servers' own. */
-    taints: z.array(taint).default([]),
+    taints: nodeTaints,
     /** True: absent is a warning, and it joins when it is there. Nothing is promised on what it has: docs/k3s.md */
     optional: z.boolean({ error: "true or false" }).default(false),
 });
@@ -64,14 +49,6 @@ export const k3sNode = z.strictObject({
 const cron = z
     .string()
     .regex(/^[0-9*,/-]+( [0-9*,/-]+){4}$/, { error: "a cron expression of five fields such as 0 */6 * * *" });
-
-/** An S3 server in the house may have no certificate. */
-const storeUrl = spelled(
-    "a URL of an S3 server without a path, such as http://192.168.10.10:9000 or https://s3.us-west-004.backblazeb2.com",
-    /^https?:\/\/[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?\/?$/,
-).refine((url) => URL.canParse(url), {
-    error: "a URL whose host is a name or an IPv4 address, and its port at most 65535",
-});
 
 /** What all machines have in common, `k3s` of a schema. */
 export const k3sKeys = (stack: string) =>
@@ -127,10 +104,6 @@ export interface K3sMachinesConfig {
 /** Machines that are there for sure: what has to fit, must fit there. */
 export const surely = <N extends { readonly optional: boolean }>(nodes: readonly N[]): N[] =>
     nodes.filter(({ optional }) => !optional);
-
-/** Whether no taint of its own keeps pods away: apps, charts and device plugins tolerate none. */
-export const takesPods = ({ taints }: { readonly taints: readonly { readonly effect: string }[] }): boolean =>
-    !taints.some(({ effect }) => effect === "NoSchedule" || effect === "NoExecute");
 
 /** What the machines have for apps: agents that are there for sure, or servers where there are no agents; none that taints close. */
 export function workers<N extends Pick<z.output<typeof k3sNode>, "optional" | "role" | "taints">>(

@@ -1,0 +1,180 @@
+import { join } from "node:path";
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { BASH, runCommand } from "../../components/cluster/cluster-command";
+import { IN_PROJECT } from "../../components/cluster/in-project";
+import { shellQuote } from "../../components/cluster/shell";
+import { nodePlan, type KubeadmClusterArgs, type KubeadmNode, type KubeadmSecrets } from "./cluster-config";
+import { sentence, type LookAnswer } from "./look";
+import type { ControlPlanesSpec, NodeSpec, ReleaseSpec, Step } from "./spec";
+
+/** What `lookAtKubeadm` found out for the commands. */
+export interface KubeadmFacts {
+    /** UID of namespace kube-system; `NO_CLUSTER`: no control plane has one; `UNKNOWN_CLUSTER`. */
+    readonly cluster: string;
+    /** Half-year in which the kubeconfig was fetched: its certificate lives a year, and each upgrade renews it. */
+    readonly kubeconfigPeriod: string;
+}
+
+/** What a recipe gives for the machines: secrets as they come from its store. */
+export type KubeadmSecretInputs = {
+    readonly [K in keyof KubeadmSecrets]: pulumi.Input<KubeadmSecrets[K]>;
+};
+
+/**
+ * Looks at the machines and verifies what it found. Awaited by the stack before its first resource, at every preview and
+ * up. Rejects with a `RunError` that lists all faults, from the network upwards: a machine that does not answer (a
+ * warning once there is a cluster), no DNS, a port that is taken, a Kubernetes that this stack did not make or that
+ * belongs to another cluster, a release that cannot be upgraded from, missing programs, modules and disks, swap, cgroup v1.
+ * In a plan nothing is looked at.
+ */
+export async function lookAtKubeadm(args: KubeadmClusterArgs): Promise<KubeadmFacts> {
+    const where = `the machines of ${args.clusterName}`;
+    const stdout = await runCommand(`${where} cannot be looked at`, {
+        command: `node ${shellQuote(join(__dirname, "run.cjs"))} look`,
+        stdin: JSON.stringify(args),
+        // Each question has a limit of its own; this is for what hangs elsewhere.
+        limitSeconds: 300,
+    });
+    if (stdout === undefined) return { cluster: "", kubeconfigPeriod: "" };
+    const { cluster, faults, warnings } = JSON.parse(stdout) as LookAnswer;
+    if (faults.length > 0) {
+        throw new pulumi.RunError(
+            `${where} are not ready; nothing was touched.\n${faults.map((fault) => `  - ${sentence(fault)}`).join("\n")}`,
+        );
+    }
+    for (const warning of warnings) await pulumi.log.warn(sentence(warning));
+    return { cluster, kubeconfigPeriod: halfYear(new Date()) };
+}
+
+/** E.g. "2025-1". */
+function halfYear(date: Date): string {
+    return `${date.getUTCFullYear()}-${date.getUTCMonth() < 6 ? 1 : 2}`;
+}
+
+/** `<name>=<address>` of each control plane, and how machines are reached. */
+export const controlPlanesSpec = (args: KubeadmClusterArgs): ControlPlanesSpec => ({
+    CLUSTER: args.clusterName,
+    CONTROL_PLANES: args.nodes
+        .filter(({ role }) => role === "control-plane")
+        .map((node) => `${node.name}=${node.address}`)
+        .join(" "),
+    SSH_USER: args.ssh.user,
+    SSH_PORT: args.ssh.port === undefined ? "" : String(args.ssh.port),
+    VIRTUAL_ADDRESS: args.virtualAddress ?? "",
+});
+
+/**
+ * Layer 0: Linux machines with Kubernetes by kubeadm over SSH, from a login to an API. One command a node, one after the
+ * other, control planes first, so that an upgrade has never two nodes down; the next waits until the one before is back.
+ *
+ * A change runs only the commands whose inputs it changes. Destroy drains and resets node by node; disks stay as they are, and
+ * etcd's data and the certificates of the last control plane are put aside on it (docs/kubeadm.md).
+ */
+export class KubeadmCluster extends pulumi.ComponentResource {
+    /** Admin kubeconfig with the virtual address, or the only control plane's, secret. */
+    readonly kubeconfig: pulumi.Output<string>;
+
+    constructor(
+        name: string,
+        args: KubeadmClusterArgs,
+        secrets: KubeadmSecretInputs,
+        facts: Pick<KubeadmFacts, "kubeconfigPeriod">,
+        opts: pulumi.ComponentResourceOptions = {},
+    ) {
+        super("homelab:bootstrap:KubeadmCluster", name, {}, opts);
+        const controlPlanes = controlPlanesSpec(args);
+        const release: ReleaseSpec = { ...controlPlanes, VERSION: args.version };
+        const listed =
+            args.sha256 === undefined
+                ? this.step(`${name}-release`, { environment: { ...release }, create: "release" })
+                : undefined;
+        const sums = args.sha256 === undefined ? (listed?.stdout ?? "") : JSON.stringify(args.sha256);
+
+        let before: pulumi.Resource[] = listed === undefined ? [] : [listed];
+        for (const node of args.nodes) {
+            before = [this.node(`${name}-${node.name}`, { args, node, release, sums, secrets }, before)];
+        }
+        const kubeconfig = this.step(
+            `${name}-kubeconfig`,
+            {
+                environment: { ...controlPlanes, KUBECONFIG_PERIOD: facts.kubeconfigPeriod },
+                create: "kubeconfig",
+            },
+            { dependsOn: before, additionalSecretOutputs: ["stdout"] },
+        );
+        this.kubeconfig = pulumi.secret(kubeconfig.stdout);
+        this.registerOutputs({});
+    }
+
+    private node(
+        name: string,
+        {
+            args,
+            node,
+            release,
+            sums,
+            secrets,
+        }: {
+            readonly args: KubeadmClusterArgs;
+            readonly node: KubeadmNode;
+            readonly release: ReleaseSpec;
+            readonly sums: pulumi.Input<string>;
+            readonly secrets: KubeadmSecretInputs;
+        },
+        dependsOn: pulumi.Resource[],
+    ): command.local.Command {
+        const environment: { readonly [K in keyof NodeSpec]: pulumi.Input<string> } = {
+            ...release,
+            NODE_NAME: node.name,
+            NODE_ADDRESS: node.address,
+            NODE_ROLE: node.role,
+            SUMS: sums,
+            DRAIN_MINUTES: String(args.drainMinutes),
+            PLAN: JSON.stringify(nodePlan(args, node)),
+        };
+        return this.step(
+            name,
+            {
+                environment,
+                create: "node",
+                delete: "remove",
+                // A worker has neither etcd nor an API server.
+                ...(node.role === "worker" ? {} : { stdin: pulumi.secret(pulumi.jsonStringify(secrets)) }),
+            },
+            { dependsOn },
+        );
+    }
+
+    /**
+     * One step; a change of its inputs runs `create` again. The text of the command is the same in every checkout, so that
+     * no path of this computer gets into the state.
+     */
+    private step(
+        name: string,
+        steps: {
+            readonly create: Step;
+            readonly delete?: Step;
+            readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
+            readonly stdin?: pulumi.Input<string>;
+        },
+        opts: pulumi.CustomResourceOptions = {},
+    ): command.local.Command {
+        const script = (step: Step) => `${IN_PROJECT}\nexec node bootstrap/kubeadm/run.cjs ${step}`;
+        const { environment, stdin } = steps;
+        return new command.local.Command(
+            name,
+            {
+                interpreter: BASH,
+                create: script(steps.create),
+                ...(steps.delete === undefined ? {} : { delete: script(steps.delete) }),
+                ...(stdin === undefined ? {} : { stdin }),
+                environment,
+                // Every step looks for itself; what an earlier run printed must not reach it.
+                addPreviousOutputInEnv: false,
+                logging: "stderr",
+            },
+            { ...opts, parent: this },
+        );
+    }
+}

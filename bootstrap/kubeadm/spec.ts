@@ -1,0 +1,53 @@
+/** What a step is told: environment variables, written by the component and read by the step. Nothing in them is secret. */
+
+/** Variables of every step. They are in the state: `delete` has those that its command was made with. */
+export interface ControlPlanesSpec {
+    /** Name of the stack, and of the cluster. */
+    readonly CLUSTER: string;
+    /** `<name>=<address>` of each control plane, separated by spaces, in the order of the configuration. */
+    readonly CONTROL_PLANES: string;
+    readonly SSH_USER: string;
+    /** "": as the user's own configuration of SSH says, else 22. */
+    readonly SSH_PORT: string;
+    /** Virtual address of the API, or "". */
+    readonly VIRTUAL_ADDRESS: string;
+}
+
+/** Variables of the step `release`. */
+export interface ReleaseSpec extends ControlPlanesSpec {
+    readonly VERSION: string;
+}
+
+/** Variables of the steps `node` and `remove`. */
+export interface NodeSpec extends ReleaseSpec {
+    readonly NODE_NAME: string;
+    readonly NODE_ADDRESS: string;
+    /** `control-plane` or `worker`. */
+    readonly NODE_ROLE: string;
+    /** JSON of `Sums`: SHA-256 of the release's programs. */
+    readonly SUMS: string;
+    readonly DRAIN_MINUTES: string;
+    /** JSON of `NodePlan`. */
+    readonly PLAN: string;
+}
+
+export const CONTROL_PLANES_SPEC = [
+    "CLUSTER",
+    "CONTROL_PLANES",
+    "SSH_USER",
+    "SSH_PORT",
+    "VIRTUAL_ADDRESS",
+] as const satisfies readonly (keyof ControlPlanesSpec)[];
+export const RELEASE_SPEC = [...CONTROL_PLANES_SPEC, "VERSION"] as const satisfies readonly (keyof ReleaseSpec)[];
+export const NODE_SPEC = [
+    ...RELEASE_SPEC,
+    "NODE_NAME",
+    "NODE_ADDRESS",
+    "NODE_ROLE",
+    "SUMS",
+    "DRAIN_MINUTES",
+    "PLAN",
+] as const satisfies readonly (keyof NodeSpec)[];
+
+/** `look` at every preview and up; the others in the order in which a cluster comes up, `remove` the other way. */
+export type Step = "look" | "release" | "node" | "remove" | "kubeconfig";
