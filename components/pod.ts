@@ -100,6 +100,24 @@ export interface PodOptions {
     readonly references: boolean;
 }
 
+/** What one workload brings to a pod: its container, and what that needs around it. */
+export interface PodPart {
+    readonly container: k8s.types.input.core.v1.Container;
+    readonly initContainers: readonly k8s.types.input.core.v1.Container[];
+    readonly volumes: readonly k8s.types.input.core.v1.Volume[];
+    /** Annotations of the pod. */
+    readonly podAnnotations: Readonly<Record<string, pulumi.Input<string>>>;
+    /** Annotations of the controller. */
+    readonly annotations: Readonly<Record<string, string>>;
+    readonly supplementalGroups: readonly pulumi.Input<number[]>[];
+    /** Where the pod can be, and what runs it. */
+    readonly placing: Pick<k8s.types.input.core.v1.PodSpec, "nodeSelector" | "affinity" | "runtimeClassName">;
+    /** Whether it has a volume that only one pod at a time may write. */
+    readonly exclusive: boolean;
+    /** Outputs of the objects made for it, claims aside. */
+    readonly objects: readonly pulumi.Input<unknown>[];
+}
+
 /** Claims, Secret and ConfigMap of a workload, and the template of its pod around `container`'s own fields. */
 export function workloadPod(
     name: string,
@@ -112,6 +130,56 @@ export function workloadPod(
     const namespace = platform.namespaces.name(args.namespace);
     const selector = { "app.kubernetes.io/name": name };
     const labels = { ...selector, "app.kubernetes.io/part-of": args.group };
+    const part = podPart(name, args, container, platform, options);
+    const { supplementalGroups, initContainers, podAnnotations } = part;
+
+    return {
+        namespace,
+        labels,
+        selector,
+        annotations: part.annotations,
+        exclusive: part.exclusive,
+        objects: part.objects,
+        template: {
+            metadata: { labels, ...(Object.keys(podAnnotations).length === 0 ? {} : { annotations: podAnnotations }) },
+            spec: {
+                automountServiceAccountToken: false,
+                enableServiceLinks: false,
+                securityContext: {
+                    ...podSecurity(args.security, platform),
+                    ...groupsOf(supplementalGroups),
+                },
+                ...spec,
+                ...part.placing,
+                ...(args.init === undefined ? {} : { initContainers: [...initContainers] }),
+                containers: [part.container],
+                volumes: [...part.volumes],
+                ...args.patch?.pod,
+            },
+        },
+    };
+}
+
+/** Groups of a pod besides its own. */
+export const groupsOf = (
+    groups: readonly pulumi.Input<number[]>[],
+): Pick<k8s.types.input.core.v1.PodSecurityContext, "supplementalGroups"> =>
+    groups.length === 0 ? {} : { supplementalGroups: pulumi.all([...groups]).apply((all) => all.flat()) };
+
+/**
+ * Claims, Secret and ConfigMap of a workload, and its container around `container`'s own fields. `beside`: name of the
+ * container in a pod that it shares with others; it then says itself who it runs as, and its volumes are called after it.
+ */
+export function podPart(
+    name: string,
+    args: PodArgs,
+    container: Partial<k8s.types.input.core.v1.Container>,
+    platform: WorkloadHost,
+    options: PodOptions,
+    beside?: string,
+): PodPart {
+    const namespace = platform.namespaces.name(args.namespace);
+    const labels = { "app.kubernetes.io/name": name, "app.kubernetes.io/part-of": args.group };
     const volumes = Object.entries(args.volumes ?? {});
     const gpu = graphics(name, args.gpu, platform);
     const wishes = {
@@ -121,72 +189,69 @@ export function workloadPod(
     const claims = claimVolumes(name, args.namespace, volumes, namespace, wishes, platform, options.claims);
     const secret = args.secrets === undefined ? undefined : secretOf(name, args.secrets, namespace, platform, options);
     volumesApart(name, volumes, args.files);
-    const files = configFiles(name, args.files, namespace, labels, options.objects);
-    const annotations = {
-        ...args.podAnnotations,
-        ...files?.annotations,
-        ...networkCard(name, args.network, platform),
+    const called = naming(beside);
+    const files = configFiles(name, args.files, namespace, labels, options.objects, called.files);
+    const security = {
+        ...containerSecurity(args.security),
+        ...(beside === undefined ? {} : (userOf(args.security, platform) ?? besideOthers(args.security))),
     };
-    const groups = [
-        ...(gpu?.groups === undefined ? [] : [gpu.groups]),
-        ...(args.groups === undefined ? [] : [[...args.groups]]),
-    ];
     const env = environment(args, platform, secret);
-    const mounts = [...volumes.map(mount), ...(files?.mounts ?? [])];
-
+    const mounts = [...volumes.map((one) => mount(one, called.volume(...one))), ...(files?.mounts ?? [])];
+    const steps = Object.entries(args.init ?? {}).map(([step, wanted]) =>
+        initContainer(name, args, env, files?.mounts ?? [], security, called, [step, wanted]),
+    );
     return {
-        namespace,
-        labels,
-        selector,
+        container: {
+            name: beside ?? name,
+            image: imageReference(args.image),
+            ...(args.command === undefined ? {} : { command: [...args.command] }),
+            ...(args.args === undefined ? {} : { args: [...args.args] }),
+            env,
+            resources: {
+                requests: { cpu: args.cpu, memory: args.memory.request },
+                limits: {
+                    memory: args.memory.limit,
+                    ...(gpu === undefined ? {} : { [gpu.resource]: "1" }),
+                },
+            },
+            ...container,
+            securityContext: security,
+            volumeMounts: mounts,
+            ...args.patch?.container,
+        },
+        initContainers: steps,
+        volumes: [...podVolumes(volumes, claims, platform, called), ...(files?.volumes ?? [])],
+        podAnnotations: { ...args.podAnnotations, ...files?.annotations, ...networkCard(name, args.network, platform) },
         annotations: secret === undefined && args.secretEnv === undefined ? {} : (platform.reloadAnnotations ?? {}),
+        supplementalGroups: [
+            ...(gpu?.groups === undefined ? [] : [gpu.groups]),
+            ...(args.groups === undefined ? [] : [[...args.groups]]),
+        ],
+        placing: {
+            ...nodeOf(volumes, platform),
+            ...onNodes(args.nodes),
+            ...(gpu?.runtimeClass === undefined ? {} : { runtimeClassName: gpu.runtimeClass }),
+        },
         exclusive: claims.size > 0,
         objects: [secret, files?.map],
-        template: {
-            metadata: { labels, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) },
-            spec: {
-                automountServiceAccountToken: false,
-                enableServiceLinks: false,
-                securityContext: {
-                    ...podSecurity(args.security, platform),
-                    ...(groups.length === 0
-                        ? {}
-                        : { supplementalGroups: pulumi.all(groups).apply((all) => all.flat()) }),
-                },
-                ...spec,
-                ...nodeOf(volumes, platform),
-                ...onNodes(args.nodes),
-                ...(args.init === undefined
-                    ? {}
-                    : {
-                          initContainers: Object.entries(args.init).map((step) =>
-                              initContainer(name, args, env, files?.mounts ?? [], step),
-                          ),
-                      }),
-                ...(gpu?.runtimeClass === undefined ? {} : { runtimeClassName: gpu.runtimeClass }),
-                containers: [
-                    {
-                        name,
-                        image: imageReference(args.image),
-                        ...(args.command === undefined ? {} : { command: [...args.command] }),
-                        ...(args.args === undefined ? {} : { args: [...args.args] }),
-                        env,
-                        resources: {
-                            requests: { cpu: args.cpu, memory: args.memory.request },
-                            limits: {
-                                memory: args.memory.limit,
-                                ...(gpu === undefined ? {} : { [gpu.resource]: "1" }),
-                            },
-                        },
-                        ...container,
-                        securityContext: containerSecurity(args.security),
-                        volumeMounts: mounts,
-                        ...args.patch?.container,
-                    },
-                ],
-                volumes: [...podVolumes(volumes, claims, platform), ...(files?.volumes ?? [])],
-                ...args.patch?.pod,
-            },
-        },
+    };
+}
+
+/** Names of volumes and steps in a pod. */
+interface Naming {
+    volume(mountPath: string, volume: Volume): string;
+    readonly files: string;
+    step(name: string): string;
+}
+
+/** In a pod of several all have a /config and a /tmp; a library is the same for all of them. */
+function naming(beside: string | undefined): Naming {
+    if (beside === undefined) return { volume: volumeName, files: "files", step: (name) => name };
+    return {
+        volume: (mountPath, volume) =>
+            volume.kind === "shared" ? volumeName(mountPath, volume) : `${beside}-${volumeName(mountPath, volume)}`,
+        files: `${beside}-files`,
+        step: (name) => `${beside}-${name}`,
     };
 }
 
@@ -195,6 +260,8 @@ function initContainer(
     args: PodArgs,
     env: k8s.types.input.core.v1.EnvVar[],
     files: k8s.types.input.core.v1.VolumeMount[],
+    security: k8s.types.input.core.v1.SecurityContext,
+    called: Naming,
     [step, { image, command, mounts, asRoot }]: readonly [string, InitStep],
 ): k8s.types.input.core.v1.Container {
     const volumeMounts = Object.entries(mounts).map(([path, of]) => {
@@ -205,10 +272,10 @@ function initContainer(
                     `it has ${Object.keys(args.volumes ?? {}).join(", ")}`,
             );
         }
-        return { ...mount([of, volume]), mountPath: path };
+        return { ...mount([of, volume], called.volume(of, volume)), mountPath: path };
     });
     return {
-        name: step,
+        name: called.step(step),
         image: imageReference(image ?? args.image),
         command: [...command],
         env,
@@ -219,7 +286,7 @@ function initContainer(
         securityContext:
             asRoot === true
                 ? { runAsUser: 0, runAsGroup: 0, runAsNonRoot: false, allowPrivilegeEscalation: false }
-                : containerSecurity(args.security),
+                : security,
         volumeMounts: [...volumeMounts, ...files],
     };
 }
@@ -292,7 +359,7 @@ function nodeOf(
 }
 
 /** By the label that each kubelet gives its node. */
-function onNodes(nodes: PodArgs["nodes"]): Pick<k8s.types.input.core.v1.PodSpec, "affinity"> {
+export function onNodes(nodes: PodArgs["nodes"]): Pick<k8s.types.input.core.v1.PodSpec, "affinity"> {
     if (nodes === undefined) return {};
     const named = { key: "kubernetes.io/hostname", operator: "In", values: [...nodes] };
     return {
@@ -327,9 +394,9 @@ function volumesApart(
     }
 }
 
-function mount([mountPath, volume]: readonly [string, Volume]): k8s.types.input.core.v1.VolumeMount {
+function mount([mountPath, volume]: readonly [string, Volume], name: string): k8s.types.input.core.v1.VolumeMount {
     return {
-        name: volumeName(mountPath, volume),
+        name,
         mountPath,
         ...(volume.kind === "shared" && volume.subPath !== undefined ? { subPath: volume.subPath } : {}),
         ...(volume.kind === "shared" && volume.readOnly === true ? { readOnly: true } : {}),
@@ -342,6 +409,7 @@ function configFiles(
     namespace: pulumi.Output<string>,
     labels: Readonly<Record<string, string>>,
     opts: pulumi.CustomResourceOptions | undefined,
+    volume: string,
 ) {
     if (files === undefined) return undefined;
     const entries = Object.entries(files).map(([path, content]) => ({
@@ -364,8 +432,8 @@ function configFiles(
         map,
         // A file mounted by subPath is not renewed in a running pod.
         annotations: { "homelab/files": createHash("sha256").update(JSON.stringify(files)).digest("hex") },
-        mounts: entries.map(({ path, key }) => ({ name: "files", mountPath: path, subPath: key, readOnly: true })),
-        volumes: [{ name: "files", configMap: { name: map ?? name } }],
+        mounts: entries.map(({ path, key }) => ({ name: volume, mountPath: path, subPath: key, readOnly: true })),
+        volumes: [{ name: volume, configMap: { name: map ?? name } }],
     };
 }
 
@@ -402,28 +470,37 @@ function rootDropsTo(security: Security, platform: WorkloadHost): Record<string,
     return { PUID: String(platform.storage.owner.uid), PGID: String(platform.storage.owner.gid) };
 }
 
-function podSecurity(security: Security, platform: WorkloadHost): k8s.types.input.core.v1.PodSecurityContext {
-    const seccompProfile = { type: "RuntimeDefault" };
-    const { uid, gid } = platform.storage.owner;
-    const fsGroup = { fsGroup: gid, fsGroupChangePolicy: "OnRootMismatch" };
-    switch (security) {
-        case "startsAsRoot":
-        case "vpn":
-            return { ...fsGroup, seccompProfile };
-        case "owner":
-        case "devices":
-            return { ...fsGroup, seccompProfile, runAsNonRoot: true, runAsUser: uid, runAsGroup: gid };
-        default:
-            return security.user === "owner"
-                ? podSecurity("owner", platform)
-                : {
-                      seccompProfile,
-                      runAsNonRoot: true,
-                      runAsUser: security.user,
-                      runAsGroup: security.group ?? security.user,
-                  };
-    }
+/** User and group that a container is told; undefined: those of its image. */
+function userOf(
+    security: Security,
+    { storage: { owner } }: WorkloadHost,
+): Pick<k8s.types.input.core.v1.SecurityContext, "runAsNonRoot" | "runAsUser" | "runAsGroup"> | undefined {
+    if (security === "startsAsRoot" || security === "vpn") return undefined;
+    const [user, group] =
+        typeof security === "object" && security.user !== "owner"
+            ? [security.user, security.group ?? security.user]
+            : [owner.uid, owner.gid];
+    return { runAsNonRoot: true, runAsUser: user, runAsGroup: group };
 }
+
+/** Group of a pod's files, for whoever writes claims in it, and what holds for every pod. */
+export function filesOwned({ storage }: WorkloadHost): k8s.types.input.core.v1.PodSecurityContext {
+    return {
+        fsGroup: storage.owner.gid,
+        fsGroupChangePolicy: "OnRootMismatch",
+        seccompProfile: { type: "RuntimeDefault" },
+    };
+}
+
+function podSecurity(security: Security, platform: WorkloadHost): k8s.types.input.core.v1.PodSecurityContext {
+    const { seccompProfile, ...group } = filesOwned(platform);
+    const ownUser = typeof security === "object" && security.user !== "owner";
+    return { ...(ownUser ? {} : group), seccompProfile, ...userOf(security, platform) };
+}
+
+/** Root in a pod whose other containers are not says so for itself. */
+const besideOthers = (security: Security): k8s.types.input.core.v1.SecurityContext =>
+    security === "vpn" ? { runAsUser: 0, runAsGroup: 0, runAsNonRoot: false } : {};
 
 function containerSecurity(security: Security): k8s.types.input.core.v1.SecurityContext {
     switch (security) {
@@ -447,10 +524,11 @@ function podVolumes(
     volumes: readonly [mountPath: string, volume: Volume][],
     claims: ReadonlyMap<string, pulumi.Output<string>>,
     platform: WorkloadHost,
+    called: Naming,
 ): k8s.types.input.core.v1.Volume[] {
     const byName = new Map<string, k8s.types.input.core.v1.Volume>();
     for (const [mountPath, volume] of volumes) {
-        const name = volumeName(mountPath, volume);
+        const name = called.volume(mountPath, volume);
         switch (volume.kind) {
             case "data":
             case "cache": {

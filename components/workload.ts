@@ -49,13 +49,7 @@ export class Workload extends pulumi.ComponentResource {
         const pod = workloadPod(
             name,
             args,
-            {
-                ports: Object.entries(args.ports).map(([portName, containerPort]) => ({
-                    name: portName,
-                    containerPort,
-                })),
-                ...probes(args.health, args.ports),
-            },
+            containerFields(args),
             { terminationGracePeriodSeconds: args.terminationGracePeriod ?? 30 },
             platform,
             options,
@@ -95,66 +89,87 @@ export class Workload extends pulumi.ComponentResource {
                 options.objects,
             );
 
-        const dedicated = args.expose?.access === "dedicated" ? args.expose : undefined;
-        const address =
-            dedicated === undefined ? undefined : platform.edge?.dedicatedService(dedicated.address, dedicated.host);
-        const service =
-            deployment &&
-            new k8s.core.v1.Service(
-                name,
-                {
-                    metadata: {
-                        name,
-                        namespace,
-                        labels,
-                        ...(address === undefined ? {} : { annotations: address.annotations }),
-                    },
-                    spec: {
-                        ...(address?.spec ?? { type: "ClusterIP" }),
-                        selector,
-                        ports: Object.entries(args.ports).map(([portName, number]) => ({
-                            name: portName,
-                            port: number,
-                            targetPort: portName,
-                        })),
-                    },
-                },
-                // The engine waits for endpoints of a Service: without its pods there are none.
-                { ...options.objects, dependsOn: deployment },
-            );
-        const route =
-            args.expose &&
-            this.expose(
-                args.expose,
-                platform,
-                {
-                    workload: name,
-                    namespace,
-                    service: service?.metadata.name ?? name,
-                    port,
-                },
-                options.objects,
-            );
-        delivery?.settled([...pod.objects, deployment?.urn, service?.urn, route?.urn]);
+        const serving = serve(
+            this,
+            { name, args, namespace, labels, selector, controller: deployment },
+            platform,
+            options.objects,
+        );
+        delivery?.settled([...pod.objects, deployment?.urn, ...serving.map(({ urn }) => urn)]);
         this.registerOutputs({ url: this.url });
     }
-
-    private expose(
-        expose: Expose,
-        { edge }: WorkloadHost,
-        backend: Backend,
-        opts: pulumi.CustomResourceOptions | undefined,
-    ): pulumi.Resource | undefined {
-        if (edge === undefined) {
-            throw new pulumi.ResourceError(
-                `workload ${backend.workload} is exposed, but this platform has no edge`,
-                this,
-                true,
-            );
-        }
-        return edge.expose(backend.workload, expose, backend, opts);
-    }
 }
+
+/** What answers under a name of its own: ports of a workload's pods. */
+export interface Served {
+    readonly name: string;
+    readonly args: Pick<WorkloadArgs, "ports" | "expose">;
+    readonly namespace: pulumi.Input<string>;
+    readonly labels: Readonly<Record<string, string>>;
+    /** Labels of the pods. */
+    readonly selector: Readonly<Record<string, string>>;
+    /** What makes the pods; undefined: Git does. */
+    readonly controller: pulumi.Resource | undefined;
+    /**
+     * True: the pods have other containers, too. Theirs may be what keeps a pod from being ready, so it is reached all the
+     * same; and they may call their ports the same, so these go by number.
+     */
+    readonly shared?: true;
+}
+
+/** Service and route of a workload. Without options it only records the exposure. */
+export function serve(
+    parent: pulumi.ComponentResource,
+    { name, args, namespace, labels, selector, controller, shared }: Served,
+    platform: WorkloadHost,
+    objects: pulumi.CustomResourceOptions | undefined,
+): readonly pulumi.Resource[] {
+    const dedicated = args.expose?.access === "dedicated" ? args.expose : undefined;
+    const address =
+        dedicated === undefined ? undefined : platform.edge?.dedicatedService(dedicated.address, dedicated.host);
+    const service =
+        controller &&
+        new k8s.core.v1.Service(
+            name,
+            {
+                metadata: {
+                    name,
+                    namespace,
+                    labels: { ...labels },
+                    ...(address === undefined ? {} : { annotations: address.annotations }),
+                },
+                spec: {
+                    ...(address?.spec ?? { type: "ClusterIP" }),
+                    selector: { ...selector },
+                    ...(shared === true ? { publishNotReadyAddresses: true } : {}),
+                    ports: Object.entries(args.ports).map(([portName, number]) => ({
+                        name: portName,
+                        port: number,
+                        targetPort: shared === true ? number : portName,
+                    })),
+                },
+            },
+            // The engine waits for endpoints of a Service: without its pods there are none.
+            { ...objects, dependsOn: controller },
+        );
+    const { expose } = args;
+    if (expose !== undefined && platform.edge === undefined) {
+        throw new pulumi.ResourceError(`workload ${name} is exposed, but this platform has no edge`, parent, true);
+    }
+    const port = firstPort(name, args.ports);
+    const backend: Backend = { workload: name, namespace, service: service?.metadata.name ?? name, port };
+    const route = expose && platform.edge?.expose(name, expose, backend, objects);
+    return [service, route].filter((resource) => resource !== undefined);
+}
+
+/** Ports and probes of a workload's container. */
+export const containerFields = ({
+    ports,
+    health,
+}: Pick<WorkloadArgs, "ports" | "health">): Partial<k8s.types.input.core.v1.Container> => ({
+    ports: Object.entries(ports).map(([portName, containerPort]) => ({ name: portName, containerPort })),
+    ...probes(health, ports),
+});
 
 function firstPort(name: string, ports: Readonly<Record<string, number>>): number {
     const [port] = Object.values(ports);
@@ -164,7 +179,7 @@ function firstPort(name: string, ports: Readonly<Record<string, number>>): numbe
 
 type ProbeFields = Pick<k8s.types.input.core.v1.Container, "startupProbe" | "readinessProbe" | "livenessProbe">;
 
-function probes(health: Health, ports: Readonly<Record<string, number>>): ProbeFields {
+export function probes(health: Health, ports: Readonly<Record<string, number>>): ProbeFields {
     const [first = ""] = Object.keys(ports);
     const check: k8s.types.input.core.v1.Probe =
         "exec" in health

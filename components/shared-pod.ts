@@ -1,0 +1,191 @@
+import { createHash } from "node:crypto";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import type { WorkloadHost } from "./platform";
+import { filesOwned, groupsOf, onNodes, podPart, type PodArgs } from "./pod";
+import { containerFields, serve, type WorkloadArgs } from "./workload";
+
+/** A workload in a pod that it shares: claims, Secret, Service and route are its own. */
+export interface Member {
+    /** Of its claims, Secret, ConfigMap, Service and route. */
+    readonly name: string;
+    /** Default: its name. */
+    readonly container?: string;
+    readonly args: WorkloadArgs;
+}
+
+/** A container that serves the members, and that nobody outside the pod speaks to. */
+export interface Sidecar {
+    readonly name: string;
+    readonly container: string;
+    readonly args: PodArgs;
+    /** A command in the container that succeeds when it does its work. It is not restarted for failing it: it mends itself. */
+    readonly ready: readonly string[];
+}
+
+export interface SharedPodArgs {
+    namespace: string;
+    group: PodArgs["group"];
+    /** They start one after the other, each when the one before it is well, and before any member; they end after all members. */
+    before?: readonly Sidecar[];
+    /** They start with the members. */
+    beside?: readonly Sidecar[];
+    members: readonly Member[];
+    nodes?: readonly string[];
+    /** Labels of the pod besides those that every workload has. */
+    podLabels?: Readonly<Record<string, string>>;
+    /** URLs of the workloads that it is set up to talk to; documented on the object, not enforced. */
+    connects?: readonly string[];
+    /** How names are looked up in it; default: by the cluster's DNS. */
+    dns?: Pick<k8s.types.input.core.v1.PodSpec, "dnsPolicy" | "dnsConfig">;
+}
+
+/**
+ * Several workloads in one pod, so with one network between them: what one of them does to it (a VPN, a firewall) holds for
+ * all. An update of one of them restarts all.
+ */
+export class SharedPod extends pulumi.ComponentResource {
+    constructor(name: string, args: SharedPodArgs, platform: WorkloadHost, opts: pulumi.ComponentResourceOptions = {}) {
+        super("homelab:apps:SharedPod", name, {}, pulumi.mergeOptions(platform.opts, opts));
+        const { members, before = [], beside = [] } = args;
+        apart(name, args);
+        const delivery = platform.delivery?.begin(this, name, args.namespace);
+        const options = {
+            claims: { parent: this },
+            objects: delivery === undefined ? { parent: this } : delivery.objects,
+            references: delivery?.references ?? false,
+        };
+        const namespace = platform.namespaces.name(args.namespace);
+        const selector = { "app.kubernetes.io/name": name };
+        const partOf = { "app.kubernetes.io/part-of": args.group };
+        const labels = { ...selector, ...partOf };
+        const sidecar = ({ name: own, container, args: sidecarArgs, ready }: Sidecar) =>
+            podPart(own, sidecarArgs, watched(ready), platform, options, container);
+        const first = before.map(sidecar);
+        const own = members.map(({ name: own, container = own, args: memberArgs }) =>
+            podPart(own, memberArgs, containerFields(memberArgs), platform, options, container),
+        );
+        const parts = [...first, ...own, ...beside.map(sidecar)];
+        const annotations = Object.assign({}, ...parts.map((part) => part.annotations)) as Record<string, string>;
+        const podAnnotations = together(parts.map((part) => part.podAnnotations));
+        const connects = [...(args.connects ?? []), ...members.flatMap((one) => one.args.connects ?? [])];
+        if (connects.length > 0) annotations["homelab/connects-to"] = [...new Set(connects)].join(" ");
+        // A library that several see is one volume.
+        const volumes = new Map(parts.flatMap((part) => part.volumes).map((volume) => [volume.name, volume]));
+
+        const deployment =
+            options.objects &&
+            new k8s.apps.v1.Deployment(
+                name,
+                {
+                    metadata: {
+                        name,
+                        namespace,
+                        labels,
+                        ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+                    },
+                    spec: {
+                        replicas: 1,
+                        // Two pods on one ReadWriteOnce directory would corrupt its database.
+                        strategy: { type: parts.some(({ exclusive }) => exclusive) ? "Recreate" : "RollingUpdate" },
+                        selector: { matchLabels: selector },
+                        template: {
+                            metadata: {
+                                labels: { ...labels, ...args.podLabels },
+                                ...(Object.keys(podAnnotations).length === 0 ? {} : { annotations: podAnnotations }),
+                            },
+                            spec: {
+                                automountServiceAccountToken: false,
+                                enableServiceLinks: false,
+                                securityContext: {
+                                    ...filesOwned(platform),
+                                    ...groupsOf(parts.flatMap((part) => part.supplementalGroups)),
+                                },
+                                terminationGracePeriodSeconds: Math.max(
+                                    ...members.map((one) => one.args.terminationGracePeriod ?? 30),
+                                ),
+                                ...args.dns,
+                                ...Object.assign({}, ...parts.map(({ placing }) => placing)),
+                                ...onNodes(args.nodes),
+                                initContainers: [
+                                    // One that restarts by itself goes on beside what starts after it.
+                                    ...first.map(({ container }) => ({ ...container, restartPolicy: "Always" })),
+                                    ...parts.flatMap(({ initContainers }) => initContainers),
+                                ],
+                                containers: parts.slice(first.length).map(({ container }) => container),
+                                volumes: [...volumes.values()],
+                            },
+                        },
+                    },
+                },
+                options.objects,
+            );
+        const serving = members.flatMap((member) =>
+            serve(
+                this,
+                {
+                    ...member,
+                    namespace,
+                    labels: { "app.kubernetes.io/name": member.name, ...partOf },
+                    selector,
+                    controller: deployment,
+                    shared: true,
+                },
+                platform,
+                options.objects,
+            ),
+        );
+        delivery?.settled([
+            ...parts.flatMap(({ objects }) => objects),
+            deployment?.urn,
+            ...serving.map(({ urn }) => urn),
+        ]);
+        this.registerOutputs({});
+    }
+}
+
+const watched = (ready: readonly string[]): Partial<k8s.types.input.core.v1.Container> => {
+    const probe = { exec: { command: [...ready] }, timeoutSeconds: 10 };
+    return {
+        // Whoever comes next waits for it.
+        startupProbe: { ...probe, periodSeconds: 5, failureThreshold: 60 },
+        readinessProbe: { ...probe, periodSeconds: 15, failureThreshold: 3 },
+    };
+};
+
+/** Annotations of one pod from those of its parts; of files each has a checksum, which becomes one. */
+function together(
+    parts: readonly Readonly<Record<string, pulumi.Input<string>>>[],
+): Record<string, pulumi.Input<string>> {
+    const checksums = parts.flatMap(({ "homelab/files": checksum }) => (checksum === undefined ? [] : [checksum]));
+    return {
+        ...(Object.assign({}, ...parts) as Record<string, pulumi.Input<string>>),
+        ...(checksums.length === 0
+            ? {}
+            : { "homelab/files": createHash("sha256").update(JSON.stringify(checksums)).digest("hex") }),
+    };
+}
+
+/** One network has each port once, and one pod each container. */
+function apart(name: string, { before = [], beside = [], members }: SharedPodArgs): void {
+    const taken = new Map<number, string>();
+    const containers = new Set([...before, ...beside].map(({ container }) => container));
+    for (const { name: own, container = own, args } of members) {
+        if (containers.has(container)) throw new pulumi.RunError(`pod ${name} has two containers "${container}"`);
+        containers.add(container);
+        if ((args.replicas ?? 1) > 1 || args.patch?.pod !== undefined) {
+            throw new pulumi.RunError(
+                `pod ${name}: ${own} wants ${args.replicas === undefined ? "a pod spec" : `${args.replicas} replicas`} of its own; give it a pod of its own`,
+            );
+        }
+        for (const port of Object.values(args.ports)) {
+            const other = taken.get(port);
+            if (other !== undefined) {
+                throw new pulumi.RunError(
+                    `pod ${name}: ${other} and ${own} both listen at port ${port}, and a pod has one network; put one of them elsewhere`,
+                );
+            }
+            taken.set(port, own);
+        }
+    }
+}
