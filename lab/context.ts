@@ -1,6 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { Exposure } from "../components/edge/edge";
-import type { Delivered, Delivery } from "../components/gitops/delivery";
+import type { Delivered, Recorded } from "../components/gitops/delivery";
 import type { DnsRecordRow } from "../components/edge/external-dns";
 import type { StaticRoute } from "../components/network/cilium-pool";
 import type { RouterPeering } from "../components/network/router";
@@ -45,7 +45,7 @@ export interface StackSummary {
     /** Hosts that Let's Encrypt asks on this port from the internet, and where the router must lead it. */
     readonly challenges?: { readonly address: string; readonly port: number; readonly hosts: readonly string[] };
     /** Who delivers each app, for the next `up`. */
-    readonly delivery: Readonly<Record<string, pulumi.Output<Delivery>>>;
+    readonly delivery: Readonly<Record<string, pulumi.Output<Recorded>>>;
     /** Stages of the bootstrap in the order of their making. */
     readonly stages: readonly pulumi.Output<Stage>[];
 }

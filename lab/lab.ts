@@ -1,9 +1,10 @@
 /** What every recipe's program begins with: secrets opened, machines looked at, providers made, stages noted. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
+import { catalogue } from "../apps";
 import { assertSameCluster, type SeenCluster } from "../components/cluster/identity";
 import { Exposures } from "../components/edge/exposures";
-import { Deliveries } from "../components/gitops/delivery";
+import { Deliveries, treeLayout, type GitLayout } from "../components/gitops/delivery";
 import type { Cluster, Platform } from "../components/platform";
 import { exportedValues } from "../components/secrets/exported";
 import { SopsSecretStore } from "../components/secrets/sops";
@@ -57,10 +58,12 @@ export class Lab {
         private readonly secretsFile: SecretsFile,
         private readonly offers: Offers,
         private readonly context: StackContext,
+        layout: GitLayout = treeLayout(name),
     ) {
         this.root = context.root;
         this.deliveries = new Deliveries({
-            stack: name,
+            layout,
+            known: catalogue.map((app) => app.name),
             choices: deliveryChoices(config),
             before: context.delivered ?? (() => undefined),
             show: context.showsGit ?? false,

@@ -4,6 +4,7 @@ import type { z } from "zod";
 import type { Machines } from "../bootstrap/kinds";
 import type { NodeInfo } from "../bootstrap/machines";
 import { withIdentity } from "../components/cluster/identity";
+import { treeLayout, type GitLayout } from "../components/gitops/delivery";
 import type { StackClaim } from "../config/claims";
 import { ConfigError, didYouMean, parseConfig, show, type CrossRule } from "../config/parse";
 import { accountClaims, cloudAccounts } from "./accounts";
@@ -37,6 +38,8 @@ export interface RecipeDefinition<C extends LabConfig & { readonly domain: strin
     claims(config: C): StackClaim[];
     /** Accounts beside Cloudflare and Tailscale. */
     clouds?(config: C): Pick<CloudAccounts, "doppler" | "bitwarden" | "vault">;
+    /** Where `npm run render` writes what Git delivers; default: a tree for each stack, gitops/<stack>. */
+    gitLayout?(config: C): GitLayout;
     /** Network of the Services, for a stack that asks for addresses in it; default: whatever the control plane takes. */
     serviceCidr?(config: C): string;
     /** Registers everything, in bootstrap order. Rejects with a `RunError` before the first resource when something is amiss. */
@@ -54,6 +57,7 @@ export interface OpenStack {
     readonly secrets: readonly SecretsFile[];
     readonly ageKey?: AgeKeyPlace;
     readonly serviceCidr?: string;
+    readonly gitLayout: GitLayout;
     readonly clouds: CloudAccounts;
     readonly machines: Machines;
     readonly claims: readonly StackClaim[];
@@ -79,6 +83,7 @@ export function defineStack<C extends LabConfig & { readonly domain: string }>(
             const secrets = definition.secrets(config);
             const machines = definition.machines(config, stack);
             const ageKey = definition.ageKey?.(config);
+            const gitLayout = definition.gitLayout?.(config) ?? treeLayout(stack);
             return {
                 name: stack,
                 recipe: definition.name,
@@ -88,11 +93,12 @@ export function defineStack<C extends LabConfig & { readonly domain: string }>(
                 secrets,
                 ...(ageKey === undefined ? {} : { ageKey }),
                 ...(definition.serviceCidr === undefined ? {} : { serviceCidr: definition.serviceCidr(config) }),
+                gitLayout,
                 clouds: { ...cloudAccounts(config), ...definition.clouds?.(config) },
                 machines,
                 claims: [...definition.claims(config), ...accountClaims(config)],
                 run: (context) => {
-                    const lab = new Lab(stack, config, secrets[0], definition.offers(config), context);
+                    const lab = new Lab(stack, config, secrets[0], definition.offers(config), context, gitLayout);
                     return withIdentity(() => definition.program(config, lab), config);
                 },
             };

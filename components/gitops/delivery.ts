@@ -13,25 +13,47 @@ export type DeliveryChoice = (typeof DELIVERY_CHOICES)[number];
 export type Delivery = DeliveryChoice | "handing-over" | "taking-over";
 
 /** The next step towards a choice, given where the last `up` left the app; undefined: it was not there. */
-export function nextDelivery(choice: DeliveryChoice, before: Delivery | undefined): Delivery {
+export function nextDelivery(choice: DeliveryChoice, before: Recorded | undefined): Delivery {
     const inState = before === "pulumi" || before === "taking-over";
     if (choice === "gitops") return inState ? "handing-over" : "gitops";
     return before === "gitops" || before === "handing-over" ? "taking-over" : "pulumi";
 }
 
 /** Where the last `up` left an app; undefined: it was not there. */
-export type Delivered = (app: string) => Delivery | undefined;
+export type Delivered = (app: string) => Recorded | undefined;
+
+/**
+ * Word of an app in the record: where the last `up` left it, or `removed`: Git had it, and the configuration has it no more.
+ * Its files may still stand in the repository.
+ */
+export type Recorded = Delivery | "removed";
 
 /** Reads the record of an earlier `up`; what is not one of ours is left out. */
 export function deliveredBefore(record: unknown): Delivered {
-    const known: readonly unknown[] = [...DELIVERY_CHOICES, "handing-over", "taking-over"];
+    const known: readonly unknown[] = [...DELIVERY_CHOICES, "handing-over", "taking-over", "removed"];
     const entries = typeof record === "object" && record !== null ? Object.entries(record) : [];
-    const states = new Map(entries.filter(([, delivery]) => known.includes(delivery)) as [string, Delivery][]);
+    const states = new Map(entries.filter(([, delivery]) => known.includes(delivery)) as [string, Recorded][]);
     return (app) => states.get(app);
 }
 
-/** Directory below which `npm run render` writes a stack's apps, seen from the repository's root. */
+/** Directory below which `npm run render` writes a stack's apps, seen from the repository's root, unless its recipe has a layout of its own. */
 export const renderedTree = (stack: string): string => `gitops/${stack}`;
+
+/** Where `npm run render` writes what Git delivers. Every path is seen from the repository's root. */
+export interface GitLayout {
+    /** Directory of an app's objects. */
+    directory(app: string, namespace: string): string;
+    /** Directories in which every file is written by `npm run render`. */
+    readonly own: readonly string[];
+    /** Directories with files of others, too: there it keeps only what bears its heading. */
+    readonly shared: readonly string[];
+}
+
+/** The layout of a recipe that says nothing else: a tree for each stack. */
+export function treeLayout(stack: string): GitLayout {
+    const tree = renderedTree(stack);
+    return { directory: (app, namespace) => `${tree}/${namespace}/${app}`, own: [tree], shared: [] };
+}
 
 /** An app in which Git has, or is about to have, a hand. */
 export interface GitApp {
@@ -59,18 +81,30 @@ export interface AppDelivery {
     begin(workload: pulumi.ComponentResource, name: string, namespace: string): WorkloadDelivery;
 }
 
+export interface GitObjectsArgs {
+    /** Whose they are; of objects of no app a word for what they are. */
+    readonly app: string;
+    readonly namespace: string;
+    /** Directory that they are written to. */
+    readonly path: string;
+    /** `files`: a file each, named after its object, beside those of others; default: a kustomize directory of their own. */
+    readonly form?: "files";
+}
+
 /** What Git has of a workload, shown in a plan. The engine never sees it. */
 export class GitObjects extends pulumi.ComponentResource {
     static readonly type = "homelab:gitops:Objects";
 
-    constructor(name: string, args: { app: string; namespace: string }, opts: pulumi.ComponentResourceOptions) {
+    constructor(name: string, args: GitObjectsArgs, opts: pulumi.ComponentResourceOptions) {
         super(GitObjects.type, name, args, opts);
         this.registerOutputs({});
     }
 }
 
 export interface DeliveriesArgs {
-    readonly stack: string;
+    readonly layout: GitLayout;
+    /** Every app that could be declared: one of them that Git had and that is not is `removed`. Absent: none is remembered. */
+    readonly known?: readonly string[];
     /** App to choice, for every app of the configuration. */
     readonly choices: Readonly<Record<string, DeliveryChoice>>;
     /** Where the last `up` left each app. */
@@ -94,6 +128,27 @@ export class Deliveries {
         this.#states = new Map(
             Object.entries(args.choices).map(([app, choice]) => [app, nextDelivery(choice, args.before(app))]),
         );
+    }
+
+    /** True where what Git has is shown: in a plan. */
+    get shown(): boolean {
+        return this.args.show;
+    }
+
+    /** Apps that Pulumi delivers: an Application of them in Git would be a second owner. */
+    get pulumiApps(): string[] {
+        return [...this.#states].flatMap(([app, delivery]) => (delivery === "pulumi" ? [app] : [])).sort();
+    }
+
+    /** Apps that Git had and that are declared no more. */
+    get removed(): string[] {
+        const { known = [], before } = this.args;
+        return known.filter((app) => !this.#states.has(app) && !["pulumi", undefined].includes(before(app))).sort();
+    }
+
+    /** The step of an app is noted only once this is known, too. */
+    settle(app: string, done: pulumi.Input<unknown>): void {
+        this.#apps.get(app)?.settled.push(pulumi.output(done));
     }
 
     /** True when objects that exist are to be taken over: a provider refuses them otherwise. */
@@ -121,10 +176,13 @@ export class Deliveries {
     }
 
     /** What the next `up` must know. Each app is noted once its objects are as they should be, or not at all. */
-    get record(): Record<string, pulumi.Output<Delivery>> {
-        return Object.fromEntries(
-            [...this.#apps].map(([app, { settled }]) => [app, pulumi.all(settled).apply(() => this.state(app))]),
-        );
+    get record(): Record<string, pulumi.Output<Recorded>> {
+        return {
+            ...Object.fromEntries(
+                [...this.#apps].map(([app, { settled }]) => [app, pulumi.all(settled).apply(() => this.state(app))]),
+            ),
+            ...Object.fromEntries(this.removed.map((app) => [app, pulumi.output("removed" as const)])),
+        };
     }
 
     private state(app: string): Delivery {
@@ -132,7 +190,7 @@ export class Deliveries {
     }
 
     private path(app: string, namespace: string): string {
-        return `${renderedTree(this.args.stack)}/${namespace}/${app}`;
+        return this.args.layout.directory(app, namespace);
     }
 
     private begin(
@@ -153,7 +211,9 @@ export class Deliveries {
                 "taking-over": { parent: workload, retainOnDelete: true },
                 "handing-over": { parent: workload, retainOnDelete: true },
                 // No children of the workload: a resource that depends on the workload must not wait for what Git applies.
-                gitops: shown ? { parent: new GitObjects(name, { app, namespace }, shared) } : undefined,
+                gitops: shown
+                    ? { parent: new GitObjects(name, { app, namespace, path: this.path(app, namespace) }, shared) }
+                    : undefined,
             }[delivery],
             references: shown,
             settled: (objects) => entry.settled.push(pulumi.all([...objects])),

@@ -50,17 +50,29 @@ export class RootApplicationSet extends pulumi.ComponentResource {
  * Deleted after what makes Applications and before Argo CD: they carry a finalizer that only Argo CD serves, and one that
  * is left would hold its namespace forever.
  */
-export function drainApplications(name: string, cluster: Pick<Cluster, "kubeconfig">, parent: pulumi.Resource) {
+export function drainApplications(
+    name: string,
+    cluster: Pick<Cluster, "kubeconfig">,
+    parent: pulumi.Resource,
+    /** Nobody else deletes them: those that an Application has made outlive it where it has no finalizer. */
+    { deletes = false }: { readonly deletes?: boolean } = {},
+) {
     return clusterCommand(
         `${name}-drain`,
         cluster,
-        { create: "kubectl get crd applications.argoproj.io > /dev/null", delete: DRAIN_APPLICATIONS },
+        {
+            create: "kubectl get crd applications.argoproj.io > /dev/null",
+            delete: [WITHOUT_APPLICATIONS, ...(deletes ? [DELETE_APPLICATIONS] : []), WAIT_FOR_APPLICATIONS].join("\n"),
+        },
         { parent },
     );
 }
 
-const DRAIN_APPLICATIONS = `
-kubectl get crd applications.argoproj.io > /dev/null 2>&1 || exit 0
+const WITHOUT_APPLICATIONS = "kubectl get crd applications.argoproj.io > /dev/null 2>&1 || exit 0";
+
+const DELETE_APPLICATIONS = "kubectl delete applications.argoproj.io --all --all-namespaces --wait=false > /dev/null";
+
+const WAIT_FOR_APPLICATIONS = `
 if ! kubectl wait --for=delete applications.argoproj.io --all --all-namespaces --timeout=300s; then
   echo "these Applications were not pruned within 5 minutes; their finalizers are removed so that destroy can go on:" >&2
   kubectl get applications.argoproj.io --all-namespaces --no-headers -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name |

@@ -6,6 +6,10 @@ import type { Plan } from "./plan";
 export interface GitOwner {
     readonly app: string;
     readonly namespace: string;
+    /** Directory that they are written to. */
+    readonly path: string;
+    /** True: a file each beside those of others, instead of a kustomize directory of their own. */
+    readonly files: boolean;
 }
 
 /** The app of each object that Git delivers, by URN. */
@@ -14,7 +18,15 @@ export function deliveredByGit(plan: Pick<Plan, "resources"> | undefined): Reado
     const owners = new Map(
         resources
             .filter(({ type }) => type === GitObjects.type)
-            .map(({ urn, inputs }) => [urn, { app: text(inputs, "app"), namespace: text(inputs, "namespace") }]),
+            .map(({ urn, inputs }): [string, GitOwner] => [
+                urn,
+                {
+                    app: text(inputs, "app"),
+                    namespace: text(inputs, "namespace"),
+                    path: text(inputs, "path"),
+                    files: text(inputs, "form") === "files",
+                },
+            ]),
     );
     return new Map(
         resources.flatMap(({ urn, parent }) => {

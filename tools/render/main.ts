@@ -1,8 +1,8 @@
-/** `npm run render -- [stack ...] [--check]`: writes what Git delivers to gitops/<stack>/, or says whether it is current. */
+/** `npm run render -- [stack ...] [--check]`: writes what Git delivers where the recipe's layout says, or says whether it is current. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readSopsFile } from "../../components/secrets/sops";
-import { stackNames } from "../../stacks";
+import { openStack, stackNames } from "../../stacks";
 import { planStack } from "../plan/plan";
 import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { commandLine } from "../../lib/command-line";
@@ -21,9 +21,11 @@ runMain(async () => {
         const source =
             file !== undefined && existsSync(join(ROOT, file)) ? readFileSync(join(ROOT, file), "utf8") : undefined;
         const files = renderedFiles(plan, source);
+        const { gitLayout } = openStack(stack, value);
+        const secrets = file === undefined ? undefined : { file, read: readSopsFile };
         const found = check
-            ? differences(ROOT, stack, files)
-            : await writeFiles(ROOT, stack, files, file === undefined ? undefined : { file, read: readSopsFile });
+            ? differences(ROOT, stack, files, gitLayout)
+            : await writeFiles(ROOT, stack, files, secrets, gitLayout);
         const what = `${stack}: ${files.length} files for Git`;
         if (found.length === 0) console.log(`${what}, all current`);
         else {

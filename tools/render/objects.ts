@@ -1,7 +1,6 @@
 /** The objects that Git delivers, taken from a plan, as files of a kustomize directory each. */
 import { stringify } from "yaml";
-import { renderedTree } from "../../components/gitops/delivery";
-import { deliveredByGit } from "../plan/git";
+import { deliveredByGit, type GitOwner } from "../plan/git";
 import { isObject, type Json } from "../plan/monitor";
 import type { Plan } from "../plan/plan";
 
@@ -27,25 +26,39 @@ export interface RenderedApp {
 /** Every app of the plan that Git delivers, by path. Throws when an object has a value that no plan can know. */
 export function renderedApps({ stack, resources }: Pick<Plan, "stack" | "resources">): RenderedApp[] {
     const owners = deliveredByGit({ resources });
-    const byPath = new Map<string, { app: string; objects: Fields[] }>();
+    const byPath = new Map<string, { owner: GitOwner; objects: Fields[] }>();
     for (const { urn, inputs } of resources) {
         const owner = owners.get(urn);
         if (owner === undefined || !isObject(inputs)) continue;
-        const path = `${renderedTree(stack)}/${owner.namespace}/${owner.app}`;
-        const entry = byPath.get(path) ?? { app: owner.app, objects: [] };
+        const entry = byPath.get(owner.path) ?? { owner, objects: [] };
         entry.objects.push(withoutPulumi(inputs));
-        byPath.set(path, entry);
+        byPath.set(owner.path, entry);
     }
-    return [...byPath]
-        .map(([path, { app, objects }]) => renderApp(stack, app, path, objects))
+    return [...byPath.values()]
+        .map(({ owner, objects }) => (owner.files ? renderFiles : renderApp)(stack, owner, objects))
         .sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 const KSOPS = "ksops-generator.yaml";
 
-function renderApp(stack: string, app: string, path: string, objects: readonly Fields[]): RenderedApp {
-    const heading = `# Written by  npm run render -- ${stack} . What is changed here is overwritten.\n`;
-    const document = (object: object) => `${heading}${stringify(object, { lineWidth: 0 })}`;
+/** First line of every file that is not encrypted. By it a file among those of others is known. */
+export const headingOf = (stack: string): string =>
+    `# Written by  npm run render -- ${stack} . What is changed here is overwritten.\n`;
+
+const documentOf = (stack: string, object: object): string =>
+    `${headingOf(stack)}${stringify(object, { lineWidth: 0 })}`;
+
+/** A file an object, by its name alone. */
+function renderFiles(stack: string, { app, path }: GitOwner, objects: readonly Fields[]): RenderedApp {
+    const files = objects.map((object): [string, string] => {
+        assertKnown(object, `${text(object, "kind")} ${nameOf(object)} of ${app}`);
+        return [`${nameOf(object)}.yaml`, documentOf(stack, object)];
+    });
+    return { app, path, files: new Map(files.sort(([a], [b]) => (a < b ? -1 : 1))), secrets: new Map() };
+}
+
+function renderApp(stack: string, { app, path }: GitOwner, objects: readonly Fields[]): RenderedApp {
+    const document = (object: object) => documentOf(stack, object);
     const sorted = objects
         .map((object) => ({ object, file: `${text(object, "kind").toLowerCase()}-${nameOf(object)}` }))
         .sort((a, b) => (a.file < b.file ? -1 : 1));

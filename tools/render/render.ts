@@ -1,13 +1,13 @@
-/** Brings `gitops/<stack>/` in line with what the stack declares, or says how it is not. */
+/** Brings what Git has of a stack in line with what the stack declares, or says how it is not. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, rmdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { renderedTree } from "../../components/gitops/delivery";
+import { treeLayout, type GitLayout } from "../../components/gitops/delivery";
 import type { SopsReader } from "../../components/secrets/sops";
 import { recipientsFor } from "../../components/secrets/sops-rules";
 import { openStack } from "../../stacks";
 import type { Plan } from "../plan/plan";
 import { UserError } from "../../lib/user-error";
-import { renderedApps } from "./objects";
+import { headingOf, renderedApps } from "./objects";
 import { outline, seal, staleness, type Outline } from "./seal";
 
 export interface RenderedFile {
@@ -23,7 +23,7 @@ export interface Difference {
     readonly fault: string;
 }
 
-/** Every file that belongs below `gitops/<stack>/`. */
+/** Every file that belongs to what Git has of a stack. */
 export function renderedFiles(
     plan: Pick<Plan, "stack" | "resources">,
     secretsSource: string | undefined,
@@ -35,7 +35,12 @@ export function renderedFiles(
 }
 
 /** How the tree in `root` differs from what it should be; needs no key. */
-export function differences(root: string, stack: string, files: readonly RenderedFile[]): Difference[] {
+export function differences(
+    root: string,
+    stack: string,
+    files: readonly RenderedFile[],
+    layout: GitLayout = treeLayout(stack),
+): Difference[] {
     const wanted = new Set(files.map(({ path }) => path));
     const faults = files.flatMap(({ path, content }): Difference[] => {
         const file = join(root, path);
@@ -50,7 +55,10 @@ export function differences(root: string, stack: string, files: readonly Rendere
                     : "differs";
         return fault === undefined ? [] : [{ path, fault }];
     });
-    const extra = filesBelow(root, renderedTree(stack))
+    const extra = [
+        ...layout.own.flatMap((folder) => filesBelow(root, folder)),
+        ...layout.shared.flatMap((folder) => filesBelow(root, folder).filter((path) => isWritten(root, stack, path))),
+    ]
         .filter((path) => !wanted.has(path))
         .map((path) => ({ path, fault: "belongs to no app that Git delivers" }));
     return [...faults, ...extra].sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -69,22 +77,30 @@ export async function writeFiles(
     stack: string,
     files: readonly RenderedFile[],
     secrets: SecretsSource | undefined,
+    layout: GitLayout = treeLayout(stack),
 ): Promise<Difference[]> {
-    const found = differences(root, stack, files);
+    for (const { path } of files) assertOurs(root, stack, path, layout);
+    const found = differences(root, stack, files, layout);
     const byPath = new Map(files.map((file) => [file.path, file.content]));
     // First all that can fail.
     const contents = new Map<string, string>();
     for (const { path } of found) {
         const content = byPath.get(path);
         if (content === undefined) continue;
-        contents.set(path, typeof content === "string" ? content : await sealed(root, path, content, secrets));
+        contents.set(
+            path,
+            typeof content === "string" ? content : await sealed(root, path, content, secrets, treesOf(layout)),
+        );
     }
     for (const { path } of found) {
         const file = join(root, path);
         const content = contents.get(path);
         if (content === undefined) {
             rmSync(file);
-            removeEmpty(dirname(file), join(root, renderedTree(stack)));
+            removeEmpty(
+                dirname(file),
+                [...layout.own, ...layout.shared].map((folder) => join(root, folder)),
+            );
         } else {
             mkdirSync(dirname(file), { recursive: true });
             writeFileSync(file, content);
@@ -98,12 +114,13 @@ async function sealed(
     path: string,
     wanted: Outline,
     secrets: SecretsSource | undefined,
+    tree: string,
 ): Promise<string> {
     if (secrets === undefined) throw new UserError(`${path} is a Secret, but this stack has no secrets file`);
     const recipients = recipientsOf(root, path);
     if (recipients === undefined || recipients.length === 0) {
         throw new UserError(
-            `no creation rule of .sops.yaml says who can read ${path}; add one with  path_regex: ${renderedTree("<stack>")}/.*\\.enc\\.yaml$  and the cluster's age recipient`,
+            `no creation rule of .sops.yaml says who can read ${path}; add one with  path_regex: ${tree}/.*\\.enc\\.yaml$  and the cluster's age recipient`,
         );
     }
     const values = await secrets.read(root, secrets.file);
@@ -142,7 +159,33 @@ function filesBelow(root: string, folder: string): string[] {
     );
 }
 
-function removeEmpty(folder: string, top: string): void {
-    for (let each = folder; each.startsWith(top) && readdirSync(each).length === 0; each = dirname(each))
-        rmdirSync(each);
+/** Whether a file among those of others was written for this stack; an encrypted one by what stands beside it. */
+function isWritten(root: string, stack: string, path: string): boolean {
+    const heads = (file: string) => existsSync(file) && readFileSync(file, "utf8").startsWith(headingOf(stack));
+    const file = join(root, path);
+    return heads(file) || (path.endsWith(".enc.yaml") && heads(join(dirname(file), "kustomization.yaml")));
+}
+
+/** A file of somebody's own that stands where one is to be written must not be lost. */
+function assertOurs(root: string, stack: string, path: string, { shared }: GitLayout): void {
+    const foreign =
+        shared.some((folder) => path.startsWith(`${folder}/`)) &&
+        existsSync(join(root, path)) &&
+        !path.endsWith(".enc.yaml") &&
+        !isWritten(root, stack, path);
+    if (!foreign) return;
+    throw new UserError(
+        `${path} was not written for ${stack}: it has not the first line of what npm run render writes. Git would have two of this name; move yours away, or give the app delivery: pulumi. Nothing was written`,
+    );
+}
+
+/** The layout's trees in a pattern of .sops.yaml. */
+const treesOf = ({ own, shared }: GitLayout): string => {
+    const folders = [...own, ...shared];
+    return folders.length === 1 ? folders.join("") : `(${folders.join("|")})`;
+};
+
+function removeEmpty(folder: string, tops: readonly string[]): void {
+    const inside = (each: string) => tops.some((top) => each === top || each.startsWith(`${top}/`));
+    for (let each = folder; inside(each) && readdirSync(each).length === 0; each = dirname(each)) rmdirSync(each);
 }

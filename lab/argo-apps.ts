@@ -1,0 +1,259 @@
+/** A strict app of apps by Argo CD: its part of the schema, its layout in Git, and what is built. docs/app-of-apps.md */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import * as k8s from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import type { Namespaces } from "../components/cluster/namespaces";
+import type { Edge } from "../components/edge/edge";
+import { ArgoCd } from "../components/gitops/argo-cd";
+import { GitObjects, type GitApp, type GitLayout } from "../components/gitops/delivery";
+import {
+    APPLICATION_FILES,
+    applicationMetadata,
+    applicationSpec,
+    PROJECT_FILES,
+    RootApplication,
+} from "../components/gitops/root-application";
+import { OWN_CLUSTER } from "../components/gitops/root-application-set";
+import type { Cluster } from "../components/platform";
+import { gitRepository, gitRevision, label, relativePath } from "../config/fields";
+import { appNamespaces, type Apps } from "./apps";
+import type { Lab } from "./lab";
+
+/** Keys of a schema. */
+export const argoAppsKeys = {
+    argocd: z.strictObject({ host: label.default("argocd") }).prefault({}),
+    /** Absent: Git has no hand in the cluster, and there is no Argo CD. */
+    gitops: z
+        .strictObject({
+            repository: gitRepository,
+            revision: gitRevision.default("main"),
+            /** Directory of the repository below which everything of this cluster stands. */
+            path: relativePath.default("cluster"),
+        })
+        .optional(),
+};
+
+/** What of a configuration concerns it. */
+export interface ArgoAppsConfig {
+    readonly argocd: { readonly host: string };
+    readonly gitops?: { readonly repository: string; readonly revision: string; readonly path: string } | undefined;
+    readonly apps: Apps;
+}
+
+/** Namespace of Argo CD; a recipe declares it, `baseline`. */
+export const ARGOCD_NAMESPACE = "argocd";
+
+/** The value with Git as who delivers, where there is a repository and the file says nothing else. */
+export const argoAppsDefaults = (value: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+    value["gitops"] === undefined ? { ...value } : { delivery: "gitops", ...value };
+
+/** The platform's areas, a project of Argo CD's each, and whether what is in one belongs to the platform or to its data. */
+const AREAS = {
+    networking: "platform-apps",
+    security: "platform-apps",
+    mesh: "platform-apps",
+    scheduling: "platform-apps",
+    storage: "data-platform",
+    data: "data-platform",
+} as const;
+
+export type Area = keyof typeof AREAS;
+
+const WORKLOADS = "workload-apps";
+
+/** How a recipe sorts what Git has. */
+export interface ArgoAppsOrder {
+    /** Domains of the apps: namespaces of that name, a project each. An app of any other namespace is in the last. */
+    readonly domains: readonly [string, ...string[]];
+    /** Parts of the platform that this program builds, by their usual names in Git: files of these names are not followed. */
+    readonly parts: Readonly<Record<Area, readonly string[]>>;
+}
+
+const domainOf = ({ domains }: Pick<ArgoAppsOrder, "domains">, namespace: string): string =>
+    domains.includes(namespace) ? namespace : (domains.at(-1) ?? namespace);
+
+const treeOf = (path: string) => {
+    const root = `${path}/platform/gitops/argocd`;
+    return { root, applications: `${root}/${APPLICATION_FILES}`, projects: `${root}/${PROJECT_FILES}` };
+};
+
+/** `<path>/apps/<domain>/<app>/` with an app's objects; `<path>/platform/gitops/argocd/` with Applications and projects. */
+export function argoAppsLayout(path: string, order: Pick<ArgoAppsOrder, "domains">): GitLayout {
+    const { applications, projects } = treeOf(path);
+    return {
+        directory: (app, namespace) => `${path}/apps/${domainOf(order, namespace)}/${app}`,
+        own: [],
+        shared: [`${path}/apps`, applications, projects],
+    };
+}
+
+/** Argo CD itself. Undefined without a repository. */
+export function argoCdRelease(
+    lab: Lab,
+    config: ArgoAppsConfig,
+    on: { readonly namespaces: Namespaces; readonly edge: Edge },
+    opts: pulumi.ComponentResourceOptions,
+): ArgoCd | undefined {
+    return config.gitops === undefined
+        ? undefined
+        : lab.stage(
+              "Argo CD",
+              new ArgoCd(
+                  "argocd",
+                  {
+                      namespace: on.namespaces.name(ARGOCD_NAMESPACE),
+                      // Secrets come by their names in a store.
+                      ageKey: false,
+                      edge: on.edge,
+                      host: config.argocd.host,
+                  },
+                  opts,
+              ),
+          );
+}
+
+export interface HandOffArgs extends ArgoAppsOrder {
+    readonly cluster: Cluster;
+    readonly argocd: ArgoCd | undefined;
+    /** What the root Application waits for besides Argo CD, such as the names. */
+    readonly after: readonly (pulumi.Resource | undefined)[];
+}
+
+/**
+ * The hand-off to Git, once every app is declared. Does not wait for workloads, and goes before the volumes of Git's apps.
+ * Undefined without a repository. Warns of what Git must have and the repository at hand has not.
+ */
+export function handOffToGit(lab: Lab, config: ArgoAppsConfig, args: HandOffArgs): RootApplication | undefined {
+    const { gitops } = config;
+    const { cluster, argocd, after, parts } = args;
+    if (gitops === undefined || argocd === undefined) return undefined;
+    const { deliveries } = lab;
+    const { gitApps } = deliveries;
+    const leaving = gitApps.filter(({ delivery }) => delivery === "taking-over").map(({ app }) => app);
+    const options = lab.after(argocd, ...after, ...gitApps.flatMap(({ stands }) => stands));
+    const root = lab.stage(
+        "root Application",
+        new RootApplication(
+            "root",
+            {
+                cluster,
+                namespace: argocd.namespace,
+                repository: gitops.repository,
+                revision: gitops.revision,
+                path: treeOf(gitops.path).root,
+                notFollowed: [
+                    ...new Set([...Object.values(parts).flat(), ...deliveries.pulumiApps, ...deliveries.removed]),
+                ].sort(),
+                leaving,
+            },
+            options,
+        ),
+    );
+    for (const [app, resource] of root.left) deliveries.settle(app, resource.urn);
+    if (deliveries.shown) showTree(config, gitops, gitApps, args, options);
+    else warnOfMissing(lab, gitops, gitApps);
+    return root;
+}
+
+/** Applications and projects as files of the tree: a plan shows them, and `npm run render` writes them. */
+function showTree(
+    config: ArgoAppsConfig,
+    gitops: NonNullable<ArgoAppsConfig["gitops"]>,
+    gitApps: readonly GitApp[],
+    order: ArgoAppsOrder,
+    opts: pulumi.ComponentResourceOptions,
+): void {
+    const { applications, projects } = treeOf(gitops.path);
+    const object = (kind: string, parent: GitObjects, metadata: { readonly name: string }, spec: object) =>
+        new k8s.apiextensions.CustomResource(
+            `git-${kind.toLowerCase()}-${metadata.name}`,
+            { apiVersion: "argoproj.io/v1alpha1", kind, metadata, spec },
+            { parent },
+        );
+    const files = (name: string, path: string) =>
+        new GitObjects(name, { app: name, namespace: ARGOCD_NAMESPACE, path, form: "files" }, opts);
+
+    const ofProjects = files("projects", projects);
+    for (const { name, group, spec } of projectsOf(config.apps, gitops.repository, order)) {
+        const metadata = {
+            name,
+            namespace: ARGOCD_NAMESPACE,
+            labels: { [PART_OF]: group },
+            // Before every Application, which without its project neither syncs nor lets go of its objects.
+            annotations: { "argocd.argoproj.io/sync-wave": "-1" },
+        };
+        object("AppProject", ofProjects, metadata, spec);
+    }
+    if (gitApps.length === 0) return;
+    const ofApplications = files("applications", applications);
+    for (const { app, namespace, path } of gitApps) {
+        const project = domainOf(order, namespace);
+        object(
+            "Application",
+            ofApplications,
+            applicationMetadata(app, { [PART_OF]: WORKLOADS, "homelab/domain": project }),
+            applicationSpec({
+                name: app,
+                project,
+                repository: gitops.repository,
+                revision: gitops.revision,
+                path,
+                namespace,
+            }),
+        );
+    }
+}
+
+const PART_OF = "app.kubernetes.io/part-of";
+
+const NOT_DEFAULT = { server: OWN_CLUSTER, namespace: "!default" };
+
+/** A project each area and domain. Apps stay in their domain's namespaces and make nothing of the whole cluster. */
+export function projectsOf(apps: Apps, repository: string, order: Pick<ArgoAppsOrder, "domains">) {
+    const sourceRepos = [repository, "*"];
+    const areas = Object.entries(AREAS).map(([area, group]) => ({
+        name: area,
+        group: group as string,
+        spec: {
+            description: `The platform's ${area}`,
+            sourceRepos,
+            destinations: [NOT_DEFAULT, { server: OWN_CLUSTER, namespace: "*" }],
+            clusterResourceWhitelist: [{ group: "*", kind: "*" }],
+        },
+    }));
+    const namespaces = Object.keys(appNamespaces(apps, "restricted"));
+    const domains = order.domains.map((domain) => ({
+        name: domain,
+        group: WORKLOADS,
+        spec: {
+            description: `Apps of the domain ${domain}`,
+            sourceRepos,
+            destinations: [
+                domain,
+                ...namespaces.filter((one) => one !== domain && domainOf(order, one) === domain),
+            ].map((namespace) => ({ server: OWN_CLUSTER, namespace })),
+            clusterResourceWhitelist: [],
+        },
+    }));
+    return [...areas, ...domains];
+}
+
+/** The first `up` comes before the first push: Argo CD takes the files up by itself once they are there. */
+function warnOfMissing(lab: Lab, { path }: NonNullable<ArgoAppsConfig["gitops"]>, gitApps: readonly GitApp[]): void {
+    const { applications } = treeOf(path);
+    const missing = gitApps
+        .filter(({ delivery }) => delivery !== "taking-over")
+        .filter(({ app, path: directory }) =>
+            [`${applications}/${app}.yaml`, `${directory}/kustomization.yaml`].some(
+                (file) => !existsSync(join(lab.root, file)),
+            ),
+        )
+        .map(({ app }) => app);
+    if (missing.length === 0) return;
+    void pulumi.log.warn(
+        `Git delivers ${missing.join(", ")}, and ${path}/ in this directory has no files of ${missing.length === 1 ? "it" : "them"} yet: ` +
+            `run  npm run render -- ${lab.name} , commit and push. Argo CD then applies ${missing.length === 1 ? "it" : "them"} by itself, without another pulumi up.`,
+    );
+}
