@@ -7,6 +7,9 @@ import { z } from "zod";
 import { AUTH, type Auth, type OidcClient } from "../components/identity/identity";
 import { bytes, delivery, groupName, interfaceAddress, ipv4, label, macAddress } from "../config/fields";
 import type { PodSecurity } from "../components/cluster/namespaces";
+import type { Database } from "../components/database/databases";
+import type { PostgresExtension } from "../components/database/extensions";
+import type { Redis, RedisPurpose } from "../components/database/redis";
 import type { Expose } from "../components/edge/edge";
 import type { DeliveryChoice } from "../components/gitops/delivery";
 import type { GpuKind, Platform } from "../components/platform";
@@ -118,6 +121,10 @@ export interface Given {
     readonly auth: Auth;
     /** Its side of that login, where `auth` is `oidc`. */
     readonly oidc: OidcClient | undefined;
+    /** Its databases on the cluster's server; undefined where it asks for none, or its configuration says `sqlite`. */
+    readonly database: Database | undefined;
+    /** Undefined where it asks for none. */
+    readonly redis: Redis | undefined;
 }
 
 export interface App<C extends AppConfig = AppConfig> {
@@ -150,7 +157,14 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly gpu?: "needed" | "optional";
     /** Makers whose GPUs its image can use; absent: all. Its block says the same, by `gpuOf`. */
     readonly gpuMakers?: readonly GpuKind[];
+    /** A database on the cluster's server, called after it; where there are several servers, on that of its namespace. */
     readonly database?: "postgres";
+    /** Further databases of the same owner, e.g. `log`: sonarr_log beside sonarr. */
+    readonly moreDatabases?: readonly string[];
+    /** What its first database must have besides PostgreSQL itself. It needs no rights of a superuser: the server's operator creates them. */
+    readonly databaseNeeds?: { readonly extensions: readonly PostgresExtension[] };
+    /** A Redis: the cluster's, where it shares one, else a small one of its own. */
+    readonly redis?: RedisPurpose;
     readonly libraries?: readonly SharedLibrary[];
     /** Character devices of the node that a configuration asks for. */
     readonly devices?: (config: C) => readonly string[];

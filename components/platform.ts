@@ -5,6 +5,7 @@
  */
 import type * as pulumi from "@pulumi/pulumi";
 import type { Databases } from "./database/databases";
+import type { RedisServers } from "./database/redis";
 import type { Edge } from "./edge/edge";
 import type { AppDelivery } from "./gitops/delivery";
 import type { Namespaces } from "./cluster/namespaces";
@@ -58,6 +59,8 @@ export interface Platform {
     readonly identity?: Identity;
     /** Databases on a shared server; absent: the cluster has none. */
     readonly databases?: Databases;
+    /** A Redis that workloads share; absent: each has a small one of its own. */
+    readonly redis?: RedisServers;
     /** GPUs by maker; a workload that asks for one that is not here is an error. */
     readonly gpus?: Readonly<Partial<Record<GpuKind, Gpu>>>;
     /** Networks besides the pod network; absent: there are none. */

@@ -1,9 +1,14 @@
 /** The apps that a configuration declares: their part of the schema, what must hold of them, and their building. */
+import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { catalogue } from "../apps";
 import { LIBRARY_FOLDERS } from "../apps/app";
 import type { AnyApp, App, AppConfig, Asks, Given, Partner, Requests, Role } from "../apps/app";
 import type { PodSecurity } from "../components/cluster/namespaces";
+import type { Database } from "../components/database/databases";
+import type { PostgresExtension } from "../components/database/extensions";
+import type { Redis, RedisPurpose } from "../components/database/redis";
+import { ownValkey, VALKEY_REQUESTS } from "../components/database/valkey";
 import type { Expose } from "../components/edge/edge";
 import type { IdentityClient } from "../components/identity/identity";
 import type { GpuKind, Platform } from "../components/platform";
@@ -68,6 +73,8 @@ export interface Offers {
     /** GPUs that can be handed out, by maker. */
     readonly gpus: Readonly<Partial<Record<GpuKind, number>>>;
     readonly postgres: boolean;
+    /** A Redis that apps share; absent: each that asks for one gets a small one of its own. */
+    readonly redis?: boolean;
     /** Prometheus' operator. */
     readonly prometheus: boolean;
     readonly libraries: readonly SharedLibrary[];
@@ -196,9 +203,35 @@ export function appsWithData(apps: Apps): string[] {
 /** Whether it has a database on the cluster's server. */
 const asksDatabase = ({ app, config }: Declared): boolean => app.database !== undefined && config.database !== "sqlite";
 
-/** Databases on the shared server. */
-export function appDatabases(apps: Apps): string[] {
-    return declaredApps(apps).flatMap((one) => (asksDatabase(one) ? [one.app.name] : []));
+/** What an app wants of a database server. */
+export interface AppDatabase {
+    readonly app: string;
+    readonly namespace: string;
+    readonly extensions: readonly PostgresExtension[];
+}
+
+/** Databases on shared servers. */
+export function appDatabases(apps: Apps): AppDatabase[] {
+    return declaredApps(apps).flatMap((one) =>
+        asksDatabase(one)
+            ? [
+                  {
+                      app: one.app.name,
+                      namespace: one.app.namespace,
+                      extensions: one.app.databaseNeeds?.extensions ?? [],
+                  },
+              ]
+            : [],
+    );
+}
+
+/** Who wants a Redis, and what for. */
+export function appRedis(
+    apps: Apps,
+): { readonly app: string; readonly namespace: string; readonly purpose: RedisPurpose }[] {
+    return declaredApps(apps).flatMap(({ app: { name, namespace, redis } }) =>
+        redis === undefined ? [] : [{ app: name, namespace, purpose: redis }],
+    );
 }
 
 const devicesOf = ({ app, config }: Declared): readonly string[] => app.devices?.(config as never) ?? [];
@@ -439,9 +472,10 @@ function limitsExceeded(declared: readonly Declared[], offers: Offers): Fault[] 
 }
 
 /** Requests of all its workloads, in cores and bytes. */
-function requestsOf({ app, config }: Declared): { cores: number; bytes: number } {
+function requestsOf({ app, config }: Declared, { redis }: Offers): { cores: number; bytes: number } {
     const number = app.number?.(config as never) ?? 1;
-    const helpers = Object.values(app.helpers ?? {});
+    const ownRedis = app.redis !== undefined && redis !== true;
+    const helpers = [...Object.values(app.helpers ?? {}), ...(ownRedis ? [VALKEY_REQUESTS] : [])];
     const sum = (value: (one: App["requests"]) => number) =>
         value(app.requests) * number + helpers.reduce((total, one) => total + value(one), 0);
     return { cores: sum(({ cpu }) => toCores(cpu)), bytes: sum(({ memory }) => toBytes(memory)) };
@@ -456,7 +490,7 @@ function requestsExceeded(declared: readonly Declared[], offers: Offers): Fault[
         return here === undefined ? [] : [here.join(", ")];
     });
     return [
-        ...(everywhere === undefined ? [] : beyond(declared, everywhere, "what the machines have", "")),
+        ...(everywhere === undefined ? [] : beyond(declared, offers, everywhere, "what the machines have", "")),
         // Who may be on these machines only must fit on them.
         ...[...new Set(pinned)].flatMap((names) => {
             const machines = capacities(names.split(", "), offers);
@@ -467,6 +501,7 @@ function requestsExceeded(declared: readonly Declared[], offers: Offers): Fault[
                 ? []
                 : beyond(
                       here,
+                      offers,
                       machines,
                       `what ${names} ${machines.length === 1 ? "has" : "have"}`,
                       ` by ${here.map(({ app }) => app.name).join(", ")}, which may be there only`,
@@ -475,8 +510,14 @@ function requestsExceeded(declared: readonly Declared[], offers: Offers): Fault[
     ];
 }
 
-function beyond(declared: readonly Declared[], machines: readonly Requests[], has: string, who: string): Fault[] {
-    const requests = declared.map(requestsOf);
+function beyond(
+    declared: readonly Declared[],
+    offers: Offers,
+    machines: readonly Requests[],
+    has: string,
+    who: string,
+): Fault[] {
+    const requests = declared.map((one) => requestsOf(one, offers));
     const gibi = (value: number) => `${Math.ceil(value / 2 ** 30)}Gi`;
     const cores = [total(requests, (one) => one.cores), total(machines, ({ cpu }) => toCores(cpu))] as const;
     const bytes = [total(requests, (one) => one.bytes), total(machines, ({ memory }) => toBytes(memory))] as const;
@@ -537,8 +578,41 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
                 auth === "oidc"
                     ? platform.identity?.oidc(app.name, platform.namespaces.name(app.namespace))
                     : undefined,
+            database: databaseOf(one, platform),
+            redis: redisOf(one, platform),
         });
     }
+}
+
+function databaseOf(one: Declared, platform: Platform): Database | undefined {
+    const { app } = one;
+    if (!asksDatabase(one)) return undefined;
+    if (platform.databases === undefined) {
+        throw new pulumi.RunError(`${app.name} needs a PostgreSQL server, and this cluster has none`);
+    }
+    return platform.databases.postgres(
+        app.name,
+        {
+            database: app.name,
+            ...(app.moreDatabases === undefined ? {} : { more: app.moreDatabases }),
+            namespace: platform.namespaces.name(app.namespace),
+            domain: app.namespace,
+            ...(app.databaseNeeds ?? {}),
+        },
+        platform.opts,
+    );
+}
+
+function redisOf({ app }: Declared, platform: Platform): Redis | undefined {
+    const { name, namespace, group, redis: purpose } = app;
+    if (purpose === undefined) return undefined;
+    return platform.redis === undefined
+        ? ownValkey(name, purpose, { namespace, group }, platform)
+        : platform.redis.redis(
+              name,
+              { app: name, purpose, namespace: platform.namespaces.name(namespace) },
+              platform.opts,
+          );
 }
 
 function exposeOf({ app, config: { host, address } }: Declared): Expose | undefined {

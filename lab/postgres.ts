@@ -60,7 +60,7 @@ export const postgresSecrets = ({
     postgres,
     apps,
 }: Pick<PostgresConfig, "postgres"> & { readonly apps: Apps }): string[] => [
-    ...appDatabases(apps).map(databaseSecret),
+    ...appDatabases(apps).map(({ app }) => databaseSecret(app)),
     ...(postgres === undefined ? [] : Object.values(POSTGRES_SECRETS)),
 ];
 

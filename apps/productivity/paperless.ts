@@ -1,6 +1,6 @@
-import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { app, storage, webApp, type Given } from "../app";
+import { redisEnvironment } from "../../components/database/redis";
 import { images } from "../../components/images";
 import type { Platform } from "../../components/platform";
 import { data, scratch, shared } from "../../components/storage/volumes";
@@ -16,7 +16,6 @@ const common = { namespace: "productivity", group: "apps" } as const;
 
 /** What the workloads beside paperless itself request. */
 const helpers = {
-    "paperless-redis": { cpu: "10m", memory: "32Mi" },
     "paperless-tika": { cpu: "10m", memory: "512Mi" },
     "paperless-gotenberg": { cpu: "10m", memory: "128Mi" },
 } as const;
@@ -54,13 +53,15 @@ export const paperless = app({
     auth: { own: true, forward: { open: ["^/api/"] }, preferred: "own" },
     secrets: Object.values(SECRETS),
     database: "postgres",
+    // Tasks that are found again in the inbox.
+    redis: "queue",
     libraries: ["inbox"],
     keeps: ["paperless"],
     requests: { cpu: "10m", memory: "1Gi" },
     helpers,
     // Steps before it are root.
     podSecurity: "baseline",
-    build: (platform, config, { main }) => build(platform, config, main),
+    build: (platform, config, given) => build(platform, config, given),
 });
 
 const TESSDATA = "/data/tessdata";
@@ -83,17 +84,6 @@ function languagesScript(languages: readonly string[]): string {
     ].join("\n");
 }
 
-function postgres(platform: Platform) {
-    if (platform.databases === undefined) {
-        throw new pulumi.RunError("paperless needs a PostgreSQL server, and this cluster has none");
-    }
-    return platform.databases.postgres(
-        "paperless",
-        { database: "paperless", namespace: platform.namespaces.name(common.namespace) },
-        platform.opts,
-    );
-}
-
 function build(
     platform: Platform,
     config: {
@@ -102,23 +92,10 @@ function build(
         readonly database: "postgres" | "sqlite";
         readonly languages: readonly string[];
     },
-    main: Given["main"],
-): Workload {
-    const database = config.database === "sqlite" ? undefined : postgres(platform);
-    const broker = new Workload(
-        "paperless-redis",
-        {
-            ...helper("paperless-redis", "256Mi"),
-            image: images.valkey,
-            // A queue of tasks that are found again in the inbox: nothing to keep.
-            args: ["valkey-server", "--save", "", "--appendonly", "no", "--maxmemory", "192mb"],
-            ports: { redis: 6379 },
-            volumes: { "/data": scratch() },
-            health: { exec: ["valkey-cli", "ping"] },
-            security: { user: 999 },
-        },
-        platform,
-    );
+    { main, database, redis }: Given,
+): void {
+    if (redis === undefined) throw new Error("paperless was given no Redis, which it asks for");
+    const broker = redisEnvironment(redis, { url: "PAPERLESS_REDIS" });
     const tika = new Workload(
         "paperless-tika",
         {
@@ -147,7 +124,7 @@ function build(
     );
     const { uid, gid } = platform.storage.owner;
     const inbox = platform.storage.path("inbox");
-    return new Workload(
+    new Workload(
         "paperless",
         {
             ...main,
@@ -166,7 +143,7 @@ function build(
                           PAPERLESS_DBNAME: database.name,
                           PAPERLESS_DBUSER: database.user,
                       }),
-                PAPERLESS_REDIS: broker.url.replace("http:", "redis:"),
+                ...broker.env,
                 PAPERLESS_TIKA_ENABLED: "true",
                 PAPERLESS_TIKA_ENDPOINT: tika.url,
                 PAPERLESS_TIKA_GOTENBERG_ENDPOINT: gotenberg.url,
@@ -185,7 +162,10 @@ function build(
                       }),
             },
             secrets: SECRETS,
-            ...(database === undefined ? {} : { secretEnv: { PAPERLESS_DBPASS: database.password } }),
+            secretEnv: {
+                ...(database === undefined ? {} : { PAPERLESS_DBPASS: database.password }),
+                ...broker.secretEnv,
+            },
             volumes: {
                 "/data": data(config.storage),
                 [inbox]: shared("inbox"),
@@ -211,7 +191,7 @@ function build(
             },
             // Every page but this one asks for a login and answers with a redirect.
             health: { http: "/accounts/login/" },
-            connects: [broker.url, tika.url, gotenberg.url],
+            connects: [redis.connects, tika.url, gotenberg.url],
             // Its home directory and s6 write beside the volumes.
             security: { user: "owner", writableRoot: true },
         },

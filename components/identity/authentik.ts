@@ -91,7 +91,11 @@ export class Authentik extends pulumi.ComponentResource implements Identity {
         this.#url = edge.url(args.host);
         this.#operators = args.operators;
 
-        const database = args.databases.postgres(name, { database: AUTHENTIK.database, namespace }, child);
+        const database = args.databases.postgres(
+            name,
+            { database: AUTHENTIK.database, namespace, domain: AUTHENTIK.namespace },
+            child,
+        );
         const secret = args.secrets.deliver(
             name,
             {

@@ -31,7 +31,7 @@ async function planPostgres(overrides: Partial<PostgresClusterArgs> = {}) {
         );
         const given: Database = postgres.postgres(
             "paper-less",
-            { database: "paper-less", namespace: "productivity" },
+            { database: "paper-less", namespace: "productivity", domain: "productivity" },
             {},
         );
         pulumi.all([given.host, given.password.secret]).apply(([host, secret]) => {

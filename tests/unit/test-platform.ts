@@ -87,11 +87,12 @@ class NamedRoutes implements Edge {
 }
 
 class NamedDatabases implements Databases {
-    postgres(_name: string, { database }: DatabaseArgs): Database {
+    postgres(_name: string, { database, more = [] }: DatabaseArgs): Database {
         return {
             host: pulumi.output("postgres.database"),
             port: 5432,
             name: database,
+            more: Object.fromEntries(more.map((one) => [one, `${database}_${one}`])),
             user: database,
             password: { secret: pulumi.output(`${database}-postgres`), key: "password" },
         };
