@@ -219,6 +219,7 @@ test("the password is where the server reads it, with the role's name, and where
         host: "postgres-rw.database.svc.cluster.local",
         port: 5432,
         name: "paper_less",
+        more: {},
         user: "paper_less",
         password: { secret: "paper-less-postgres", key: "password" },
     });
