@@ -1,7 +1,15 @@
 /** Building blocks for the schemas of Pulumi.<stack>.yaml. Every message says what is allowed, not only what is wrong. */
 import { z } from "zod";
 import { DELIVERY_CHOICES, type DeliveryChoice } from "../components/gitops/delivery";
-import { canonicalCidr, isCanonicalCidr, isIpv4, cidrRange, overlaps, toNumber } from "../components/network/addresses";
+import {
+    canonicalCidr,
+    cidrRange,
+    contains,
+    isCanonicalCidr,
+    isIpv4,
+    overlaps,
+    toNumber,
+} from "../components/network/addresses";
 import { toBytes, toCores } from "./quantities";
 
 const text = (allowed: string) => z.string({ error: (issue) => missingOr(issue.input, allowed) });
@@ -52,6 +60,12 @@ export const isCidr = (value: string): boolean => {
 
 /** No machine, pod or Service has an address in these: this network, loopback, link-local, multicast, reserved. RFC 6890 */
 const NO_HOSTS = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"];
+
+/** Address that a machine of a network can have. */
+export const hostAddress = ipv4.refine(
+    (value) => !isIpv4(value) || !NO_HOSTS.some((range) => contains(cidrRange(range), value)),
+    { error: `an address that a machine can have, so in none of ${NO_HOSTS.join(", ")}` },
+);
 
 /** IPv4 network without host bits, e.g. 10.42.0.0/16. */
 export const cidr = text("an IPv4 network such as 10.42.0.0/16").superRefine((value, context) => {
@@ -328,6 +342,37 @@ export function whole(first: number, last?: number, allowed?: string) {
     const error = allowed ?? `a whole number from ${first}${last === undefined ? "" : ` to ${last}`}`;
     const number = z.int({ error }).min(first, { error });
     return last === undefined ? number : number.max(last, { error });
+}
+
+const CRON =
+    "a cron expression of five fields within their bounds, such as 30 3 * * * (minute, hour, day, month, day of the week)";
+
+/** Cron of five fields, as Kubernetes and k3s take it (robfig/cron): numbers, `*`, ranges, lists and steps. */
+export const cron = text(CRON).refine(isCron, { error: CRON });
+
+/** Least and greatest value of each field. */
+const CRON_FIELDS = [
+    [0, 59],
+    [0, 23],
+    [1, 31],
+    [1, 12],
+    [0, 6],
+] as const;
+
+function isCron(expression: string): boolean {
+    const fields = expression.split(" ");
+    return (
+        fields.length === CRON_FIELDS.length &&
+        CRON_FIELDS.every(([least, greatest], index) =>
+            (fields[index] ?? "").split(",").every((part) => {
+                const found = /^(?:\*|([0-9]{1,2})(?:-([0-9]{1,2}))?)(?:\/([0-9]{1,2}))?$/.exec(part);
+                if (found === null) return false;
+                const first = Number(found[1] ?? least);
+                const last = Number(found[2] ?? found[1] ?? greatest);
+                return least <= first && first <= last && last <= greatest && Number(found[3] ?? 1) >= 1;
+            }),
+        )
+    );
 }
 
 /** TCP or UDP port. */

@@ -2,9 +2,9 @@
 import { z } from "zod";
 import { cidrRange, contains } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
-import { cidr, ipv4, isCidr, whole } from "../config/fields";
+import { cidr, hostAddress, isCidr, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
-import { networkEdges, networksApart, outside, type Claim } from "../config/rules";
+import { claimedTwice, networkEdges, networksApart, outside, type Claim } from "../config/rules";
 
 /** Keys of a schema's `network`. */
 export const announcedPoolKeys = {
@@ -20,7 +20,7 @@ export const announcedPoolKeys = {
         .strictObject({
             localAsn: whole(64512, 65534, "a private AS number from 64512 to 65534"),
             peerAsn: whole(1, 4294967295),
-            peerAddress: ipv4,
+            peerAddress: hostAddress,
         })
         .optional(),
 };
@@ -52,18 +52,27 @@ const separateNetworks: PoolRule = ({ announce, pool, machines, networks }) => {
         : networksApart([machines, ...networks, own]);
 };
 
-/** A pool inside the nodes' network must leave out the machines, or Cilium hands one's address to a Service. */
-const machinesOutsidePool: PoolRule = ({ announce, pool, near }) =>
-    announce !== "l2"
+/** The pool must leave out the machines and the router, or Cilium hands an address of theirs to a Service. */
+const machinesOutsidePool: PoolRule = ({ pool, near, bgp }) =>
+    [...near, ...(bgp === undefined ? [] : [["network.bgp.peerAddress", bgp.peerAddress] as const])]
+        .filter(([, address]) => contains(cidrRange(pool), address))
+        .map(([path, address]) => ({
+            rule: "node-in-pool",
+            path,
+            got: show(address),
+            allowed: `an address outside network.pool (${pool}), or Cilium hands it to a Service`,
+        }));
+
+/** A node that peers with itself, or with another node, announces to nobody. */
+const peerIsNoMachine: PoolRule = ({ near, bgp }) =>
+    bgp === undefined
         ? []
-        : near
-              .filter(([, address]) => contains(cidrRange(pool), address))
-              .map(([path, address]) => ({
-                  rule: "node-in-pool",
-                  path,
-                  got: show(address),
-                  allowed: `an address outside network.pool (${pool}), or Cilium hands it to a Service`,
-              }));
+        : claimedTwice(
+              "bgp-peer-is-machine",
+              // The router itself may be among them.
+              [...near.filter(([path]) => path.startsWith("nodes.")), ["network.bgp.peerAddress", bgp.peerAddress]],
+              "the router's address",
+          ).filter(({ path }) => path === "network.bgp.peerAddress");
 
 const pinnedInPool: PoolRule = ({ pool, pinned }) =>
     outside("address-outside-pool", pinned, cidrRange(pool), `an address in network.pool (${pool})`);
@@ -103,7 +112,7 @@ const wholePeering: PoolRule = ({ announce, bgp }) =>
 
 /** L2 announcements do not cross a router. */
 const l2NeedsSubnet: PoolRule = ({ announce, pool, machines: [path, subnet] }) =>
-    announce === "l2" && !contains(cidrRange(subnet), cidrRange(pool).first)
+    announce === "l2" && !isWithin(pool, subnet)
         ? [
               {
                   rule: "l2-outside-subnet",
@@ -114,7 +123,20 @@ const l2NeedsSubnet: PoolRule = ({ announce, pool, machines: [path, subnet] }) =
           ]
         : [];
 
-const RULES = [separateNetworks, machinesOutsidePool, pinnedInPool, pinnedInside, wholePeering, l2NeedsSubnet];
+const isWithin = (pool: string, network: string): boolean => {
+    const [inner, outer] = [cidrRange(pool), cidrRange(network)];
+    return contains(outer, inner.first) && contains(outer, inner.last);
+};
+
+const RULES = [
+    separateNetworks,
+    machinesOutsidePool,
+    peerIsNoMachine,
+    pinnedInPool,
+    pinnedInside,
+    wholePeering,
+    l2NeedsSubnet,
+];
 
 export const announcedPoolFaults = (pool: AnnouncedPool): Fault[] => RULES.flatMap((rule) => rule(pool));
 

@@ -62,7 +62,7 @@ const externalClients = (apps: Apps): IdentityClient[] => appClients(apps, "exte
 
 /** Everything it needs of a configuration. */
 export const authentikRules: readonly CrossRule<
-    Authenticated & { readonly postgres?: unknown; readonly cloudflare?: unknown; readonly certificates?: unknown }
+    Authenticated & CertificateOfLogin & { readonly postgres?: unknown; readonly cloudflare?: unknown }
 >[] = [
     ({ authentik: config, postgres }) =>
         config === undefined || postgres !== undefined
@@ -89,8 +89,10 @@ export const authentikRules: readonly CrossRule<
                                 path: `apps.${name}.auth`,
                                 got: config.apps[name]?.auth === undefined ? "oidc, its default" : show("oidc"),
                                 allowed:
-                                    "another login while nothing is said under certificates: the app itself asks authentik by TLS, and does not know the cluster's own authority",
-                                suggestion: `set certificates, or apps.${name}.auth: own`,
+                                    config.certificates === undefined
+                                        ? "another login while nothing is said under certificates: the app itself asks authentik by TLS, and does not know the cluster's own authority"
+                                        : "another login while certificates.server is staging: the app itself asks authentik by TLS, and does not know the authority of Let's Encrypt's tests",
+                                suggestion: `set certificates${config.certificates === undefined ? "" : ".server: production"}, or apps.${name}.auth: own`,
                             },
                         ],
               ),
@@ -111,7 +113,13 @@ export const authentikRules: readonly CrossRule<
 ];
 
 /** Whether what speaks to authentik by its name believes that it is it. The images know the public authorities alone. */
-export const trusted = ({ certificates }: { readonly certificates?: unknown }): boolean => certificates !== undefined;
+export const trusted = ({ certificates }: CertificateOfLogin): boolean =>
+    certificates !== undefined && certificates.server !== "staging";
+
+/** What of a configuration says who signs the certificate. */
+interface CertificateOfLogin {
+    readonly certificates?: { readonly server: "production" | "staging" } | undefined;
+}
 
 /** Its host with its place. */
 export const authentikHosts = ({ authentik: config }: AuthentikConfig): Claim[] =>

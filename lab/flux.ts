@@ -7,13 +7,19 @@ import { FluxApps, FluxSync, type FluxSyncArgs } from "../components/gitops/flux
 import { lookForFluxAgeKey, type FluxAgeKey } from "../components/secrets/flux-age-key";
 import { gitRevision, httpsRepository, relativePath, spelled } from "../config/fields";
 import type { CrossRule } from "../config/parse";
-import { directoriesApart, type Claim } from "../config/rules";
+import { claimedTwice, directoriesApart, type Claim } from "../config/rules";
 import { appNamespaces, type Apps } from "./apps";
 import { hasGpu } from "./gpus";
 import type { Lab } from "./lab";
 import { OBSERVABILITY } from "./observability";
 import { DATABASE } from "./postgres";
 import { TAILNET_NAMESPACE } from "./tailnet";
+
+/** A layer's Kustomization is called after it, with dashes for slashes. */
+const layer = spelled(
+    "a directory of lower-case letters, digits, dashes and slashes such as infrastructure/controllers, but flux-system: its Kustomization is called so",
+    /^(?!flux-system$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\/[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/,
+).max(63, { error: "at most 63 characters: its Kustomization is called so" });
 
 /** `gitops` of a schema. */
 export const fluxKeys = z.strictObject({
@@ -23,7 +29,7 @@ export const fluxKeys = z.strictObject({
     /** Directory that Flux starts from; what Pulumi owns is left out of it. docs/flux-apps.md */
     path: relativePath,
     /** Directories below it in their order, each a Kustomization; absent: the path is one. docs/flux-apps.md */
-    layers: z.array(relativePath).min(1, { error: "at least one directory, or no layers" }).optional(),
+    layers: z.array(layer).min(1, { error: "at least one directory, or no layers" }).optional(),
     /** Set: Flux decrypts what the tree has encrypted with SOPS, by an age key that this computer has. */
     decryption: z
         .strictObject({
@@ -40,8 +46,17 @@ interface FluxConfig {
 }
 
 /** What two Kustomizations apply, the one takes away when the other changes. */
-export const layersApart: CrossRule<Pick<FluxConfig, "gitops">> = ({ gitops }) =>
-    directoriesApart((gitops?.layers ?? []).map((layer, index): Claim => [`gitops.layers.${index}`, layer]));
+export const layersApart: CrossRule<Pick<FluxConfig, "gitops">> = ({ gitops }) => [
+    ...directoriesApart(layersOf(gitops)),
+    ...claimedTwice(
+        "layer-name-claimed-twice",
+        layersOf(gitops).map(([path, directory]): Claim => [path, directory.replaceAll("/", "-")]),
+        "a directory whose Kustomization has a name of its own",
+    ).filter(({ path }) => !directoriesApart(layersOf(gitops)).some((fault) => fault.path === path)),
+];
+
+const layersOf = (gitops: FluxConfig["gitops"]): Claim[] =>
+    (gitops?.layers ?? []).map((directory, index): Claim => [`gitops.layers.${index}`, directory]);
 
 /** What of a platform Flux leaves alone: it applies nothing in these namespaces, and nothing of these names. */
 export interface PlatformParts {

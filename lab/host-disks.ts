@@ -4,7 +4,7 @@ import { Kopia } from "../components/backup/kopia";
 import type { WorkloadHost } from "../components/platform";
 import { ClassDirectories } from "../components/storage/class-directories";
 import { LocalPathClasses } from "../components/storage/local-path-classes";
-import { absolutePath, owner, relativePath } from "../config/fields";
+import { absolutePath, cron, owner, relativePath } from "../config/fields";
 import type { CrossRule } from "../config/parse";
 import { directoriesApart } from "../config/rules";
 import type * as pulumi from "@pulumi/pulumi";
@@ -29,10 +29,7 @@ export const hostBackupKeys = z.strictObject({
     /** Directory of the machine that is Kopia's repository. */
     repository: absolutePath.default("/mnt/dpool/kopia-repo"),
     /** When snapshots are taken, in the household's time zone. */
-    schedule: z
-        .string()
-        .regex(/^[0-9*,/-]+( [0-9*,/-]+){4}$/, { error: "a cron expression of five fields such as 30 3 * * *" })
-        .default("30 3 * * *"),
+    schedule: cron.default("30 3 * * *"),
     /** How many snapshots of each volume stay. */
     keep: z.strictObject({ daily: kept(7), weekly: kept(4), monthly: kept(6) }).prefault({}),
 });

@@ -9,7 +9,7 @@ import { cidrRange, contains } from "../components/network/addresses";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SopsSecretStore } from "../components/secrets/sops";
 import type { StackClaim } from "../config/claims";
-import { bucketName, domain, ipv4, k3sRelease, label, port, spelled, whole } from "../config/fields";
+import { bucketName, cron, domain, hostAddress, k3sRelease, label, port, spelled, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { bucketClaims, claimedTwice, type Claim } from "../config/rules";
 import { clusterNetworks, networkSizes, type ClusterNetworks } from "./cluster-networks";
@@ -30,7 +30,7 @@ export const K3S_SECRETS = {
 export const k3sNode = z.strictObject({
     /** Host name and Kubernetes node name. */
     name: label,
-    address: ipv4,
+    address: hostAddress,
     /** `server`: control plane and etcd; `agent`: carries the work. */
     role: z.enum(["server", "agent"], { error: "server or agent" }).default("agent"),
     /** What the machine has; requests are checked against it and the sandbox's node shows it. */
@@ -44,11 +44,6 @@ export const k3sNode = z.strictObject({
     /** True: absent is a warning, and it joins when it is there. Nothing is promised on what it has: docs/k3s.md */
     optional: z.boolean({ error: "true or false" }).default(false),
 });
-
-/** Cron of five fields, as k3s takes it. */
-const cron = z
-    .string()
-    .regex(/^[0-9*,/-]+( [0-9*,/-]+){4}$/, { error: "a cron expression of five fields such as 0 */6 * * *" });
 
 /** What all machines have in common, `k3s` of a schema. */
 export const k3sKeys = (stack: string) =>
@@ -71,7 +66,9 @@ export const k3sKeys = (stack: string) =>
             })
             .prefault({}),
         /** A name or address that leads to every server, such as a VIP of yours; absent: kubeconfig leads to a server. */
-        apiAddress: z.union([ipv4, domain], { error: "an IPv4 address or a domain name" }).optional(),
+        apiAddress: z
+            .union([hostAddress, domain], { error: "an IPv4 address that a machine can have, or a domain name" })
+            .optional(),
         /** Of the control plane's datastore. */
         snapshots: z
             .strictObject({

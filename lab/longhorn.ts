@@ -17,6 +17,7 @@ import {
     defaultTierOf,
     longhornTiers,
     STANDARD_TIER,
+    tierClass,
     tierNames,
     tierNodes,
     tierTitle,
@@ -30,7 +31,7 @@ import type { SharedLibrary } from "../components/storage/volumes";
 import { absolutePath, bytes, deviceFile, domain, ipv4, label, owner, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { toBytes } from "../config/quantities";
-import { directoriesApart } from "../config/rules";
+import { claimedTwice, directoriesApart, type Claim } from "../config/rules";
 import { appVolumes, type Apps } from "./apps";
 import { takesPods } from "./k3s-machines";
 import type { Lab } from "./lab";
@@ -40,6 +41,9 @@ export const EXPORTED_TIER = "nfs";
 
 /** Class of scratch volumes; where no machine has a disk for Longhorn, of all. */
 export const SCRATCH_CLASS = "local-path";
+
+/** Class that Longhorn makes for volumes that were made by hand. */
+const STATIC_CLASS = "longhorn-static";
 
 /** Keys of a node in a schema. */
 export const longhornNodeKeys = {
@@ -52,7 +56,11 @@ export const longhornNodeKeys = {
                 /** What is mounted there; said, somebody looks on the machine, before anything is touched, that it is not the system's. */
                 device: deviceFile.optional(),
                 /** Kind of disk; volumes of it have the class `longhorn-<tier>`, those of the tier `standard` the class `longhorn`. */
-                tier: label.default(STANDARD_TIER),
+                tier: label
+                    .refine((tier) => tierClass(tier) !== STATIC_CLASS, {
+                        error: `another name: ${STATIC_CLASS} is a class of Longhorn's own`,
+                    })
+                    .default(STANDARD_TIER),
                 /** What it has, with a binary unit: 110 GB are 102Gi. Said of every disk of a tier, the sum of volumes is checked. */
                 size: bytes.optional(),
             }),
@@ -186,13 +194,50 @@ export interface OtherVolume {
 export function longhornRules<C extends LonghornConfig>(
     others: (config: C) => readonly OtherVolume[] = () => [],
 ): readonly CrossRule<C>[] {
-    return [disksApart, disksOfHosts, tierSettings, defaultTierThere, (config) => roomOnTiers(config, others(config))];
+    return [
+        disksApart,
+        devicesApart,
+        disksOfHosts,
+        tierSettings,
+        defaultTierThere,
+        (config) => roomOnTiers(config, others(config)),
+    ];
 }
 
+/** Directories of the machine's own that nothing is mounted over. */
+const MACHINE_DIRECTORIES = ["/var/lib/kubelet", "/var/lib/rancher", "/etc", "/usr", "/boot", "/proc", "/sys", "/dev"];
+
 /** A disk listed twice, or inside another, is one file system under two names. */
-const disksApart: CrossRule<Disks> = ({ nodes }) =>
+const disksApart: CrossRule<LonghornConfig> = ({ nodes, storage }) =>
+    nodes.flatMap(({ disks }, index): Fault[] => {
+        const paths = disks.map(({ path }, disk): Claim => [`nodes.${index}.disks.${disk}.path`, path]);
+        return [
+            ...directoriesApart([["storage.scratch", storage.scratch], ...paths]),
+            ...paths.flatMap(([place, path]): Fault[] => {
+                const own = MACHINE_DIRECTORIES.find((directory) => `${path}/`.startsWith(`${directory}/`));
+                return own === undefined
+                    ? []
+                    : [
+                          {
+                              rule: "disk-in-system-directory",
+                              path: place,
+                              got: show(path),
+                              allowed: `a directory of its own such as /mnt/nvme0, not in ${own}, which is the machine's`,
+                          },
+                      ];
+            }),
+        ];
+    });
+
+const devicesApart: CrossRule<Disks> = ({ nodes }) =>
     nodes.flatMap(({ disks }, index) =>
-        directoriesApart(disks.map(({ path }, disk) => [`nodes.${index}.disks.${disk}.path`, path] as const)),
+        claimedTwice(
+            "device-claimed-twice",
+            disks.flatMap(({ device }, disk): Claim[] =>
+                device === undefined ? [] : [[`nodes.${index}.disks.${disk}.device`, device]],
+            ),
+            "a device of its own",
+        ),
     );
 
 /** A replica on a machine that comes and goes is rebuilt each time, and on one without Longhorn it is never made. */

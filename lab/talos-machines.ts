@@ -5,7 +5,7 @@ import type { TalosClusterArgs } from "../bootstrap/talos/talos-cluster";
 import { kubernetesOfTalos } from "../bootstrap/talos/versions";
 import { cidrRange } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
-import { cidr, diskById, ipv4, label, macAddress, relativePath, spelled, whole } from "../config/fields";
+import { cidr, diskById, hostAddress, ipv4, label, macAddress, relativePath, spelled, whole } from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
 import { claimedTwice, networkEdges, outside, type Claim } from "../config/rules";
 import { cephNodeKeys } from "./ceph-storage";
@@ -17,7 +17,7 @@ import type { TalosStorageConfig } from "./talos-storage";
 export const talosNode = z.strictObject({
     /** Host name and Kubernetes node name. */
     name: label,
-    address: ipv4,
+    address: hostAddress,
     /** Hardware address of the interface that has the address; a server has several, and Talos must take this one. */
     mac: macAddress,
     /** Disk that Talos is installed on; it is wiped at the first installation. */
@@ -35,10 +35,10 @@ export const talosKeys = (stack: string) =>
         version: spelled('a Talos release such as "v1.10.6"', /^v\d+\.\d+\.\d+$/).default("v1.10.6"),
         kubernetes: spelled('a Kubernetes release without v, such as "1.33.0"', /^\d+\.\d+\.\d+$/).default("1.33.0"),
         /** Address that the control plane nodes share; the API server's endpoint. */
-        vip: ipv4,
+        vip: hostAddress,
         /** The nodes' network; default: the /24 around the first node. */
         subnet: cidr,
-        gateway: ipv4,
+        gateway: hostAddress,
         /** Default: the gateway. */
         nameservers: z.array(ipv4).min(1, { error: "at least one name server" }),
         /** SOPS file with the output of `talosctl gen secrets`, seen from the project's root. */

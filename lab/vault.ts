@@ -9,7 +9,7 @@ import type { SecretRef } from "../components/secrets/secret-store";
 import { vaultPaths } from "../components/secrets/vault/names";
 import { Vault, VAULT_S3 } from "../components/secrets/vault/vault";
 import { VaultStores } from "../components/secrets/vault/vault-stores";
-import { bucketName, bytes, label, region, spelled, whole } from "../config/fields";
+import { bucketName, bytes, cron, label, region, spelled, whole } from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
 import { bucketClaims, type Claim } from "../config/rules";
 import { appSecrets, declaredApps, type Apps } from "./apps";
@@ -46,7 +46,7 @@ export const vaultKeys = z.strictObject({
         bucket: bucketName,
         /** Folder in the bucket; default: `vault/` and the stack's name. */
         prefix: spelled("a folder such as vault/magi", /^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/).optional(),
-        schedule: spelled("a cron expression such as 30 2 * * *", /^\S+( \S+){4}$/).default("30 2 * * *"),
+        schedule: cron.default("30 2 * * *"),
         /** How many stay. */
         keep: whole(1, 365, "a number of snapshots from 1 to 365").default(30),
     }),

@@ -12,7 +12,7 @@ import { clusterNetworkClaims, clusterNetworks, networkSizes } from "../lab/clus
 import { dopplerKeys } from "../lab/doppler";
 import { certificateKeys } from "../lab/certificates";
 import { gatewayClaims, gatewayDefaults, gatewayKeys } from "../lab/envoy";
-import { fluxKeys } from "../lab/flux";
+import { fluxKeys, layersApart } from "../lab/flux";
 import { gpuSum } from "../lab/gpus";
 import { observability, observabilityBuckets, observabilityHosts } from "../lab/observability";
 import { backupDefaults, bucketsTaken, CLUSTER_MENDS, deliveryNeedsGit, hostClaims, lanOf } from "../lab/parts";
@@ -166,6 +166,7 @@ export const chongusRules: readonly CrossRule<ChongusConfig>[] = [
     oneEachNode,
     bucketsApart,
     deliveryNeedsGit,
+    layersApart,
     frozen,
     secretsEncrypted,
 ];

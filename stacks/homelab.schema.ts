@@ -7,7 +7,7 @@ import {
     delivery,
     domain,
     duration,
-    ipv4,
+    hostAddress,
     label,
     port,
     protectData,
@@ -28,7 +28,7 @@ import { deliveryNeedsGit, hostClaims, NODE_CAPACITY, sharedLibraries } from "..
 const node = z.strictObject({
     /** Kubernetes node name; on NixOS the host name. */
     name: label,
-    address: ipv4,
+    address: hostAddress,
     /** How the program reaches the machine; your ~/.ssh/config and agent apply. */
     ssh: z.strictObject({ user: label.default("root"), port: port.default(22) }).prefault({}),
     capacity: NODE_CAPACITY.optional(),

@@ -29,6 +29,8 @@ export function alloyValues() {
         // Its PodLogs kind is not used.
         crds: { create: false },
         image: byDigest(chartImages.alloy),
+        // Control planes, and machines that a taint closes, have logs as well.
+        controller: { tolerations: [{ effect: "NoSchedule", operator: "Exists" }] },
         alloy: {
             configMap: { content: LOGS_OF_PODS },
             enableReporting: false,
