@@ -64,6 +64,10 @@ export interface AppConfig {
     readonly groups?: readonly string[] | undefined;
     /** Address of its own; of every app whose reach is `dedicated`, where the cluster has addresses to give. */
     readonly address?: string | undefined;
+    /** From where its host is reached, of an app that leaves it to the person; absent: as the app's `reach` says. */
+    readonly access?: "local" | "external";
+    /** Directory of Let's Encrypt that signs a certificate of its own; absent: the domain's certificate serves. */
+    readonly issuer?: "production" | "staging" | undefined;
     /** `sqlite`: does without the server that the app asks for by default. */
     readonly database?: "postgres" | "sqlite";
     /** A second network card. */
@@ -104,6 +108,7 @@ export interface Given {
         | "namespace"
         | "group"
         | "ports"
+        | "udpPorts"
         | "expose"
         | "cpu"
         | "memory"
@@ -139,6 +144,8 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly config: z.ZodType<C>;
     /** Ports of its main workload by name; the first is the one that is reached and that partners speak to. */
     readonly ports: Readonly<Record<string, number>>;
+    /** UDP ports of its main workload by name. No entrance that is shared passes them on: it needs an address of its own. */
+    readonly udpPorts?: Readonly<Record<string, number>>;
     /** How it is reached; absent: it is not. */
     readonly reach?: Expose["access"];
     /** How people sign in; absent: it lets everybody in, and can stand behind a proxy. Of apps that are reached. */
@@ -151,8 +158,8 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly impliedBy?: readonly Role[];
     /** Place of its API key, or of the password in its place, in the secret store, where it can be given one. */
     readonly apiKey?: SecretRef;
-    /** Values of the secret store that it reads, API keys aside. */
-    readonly secrets?: readonly SecretRef[];
+    /** Values of the secret store that it reads, API keys aside; a function where the configuration decides. */
+    readonly secrets?: readonly SecretRef[] | ((config: C) => readonly SecretRef[]);
     /** `needed`: a fault where the cluster has none for it; `optional`: the processor does it there. */
     readonly gpu?: "needed" | "optional";
     /** Makers whose GPUs its image can use; absent: all. Its block says the same, by `gpuOf`. */
@@ -221,6 +228,13 @@ const nodes = z
 const auth = z.enum(AUTH, { error: AUTH.join(", ") }).optional();
 
 const groups = z.array(groupName).optional();
+
+/** From where an app's host is reached, where that is the person's to say. */
+export const access = (otherwise: "local" | "external") =>
+    z.enum(["local", "external"], { error: "local or external" }).default(otherwise);
+
+/** A certificate of the host's own, by this directory of Let's Encrypt; a rule says whether the cluster can. */
+export const issuer = z.enum(["production", "staging"], { error: "production or staging" }).optional();
 
 /** Size of the data volume. */
 export const storage = (size: string) => bytes.default(size);

@@ -22,8 +22,14 @@ import { transmission } from "./media/transmission";
 import { whisparr } from "./media/whisparr";
 import { awair } from "./observability/awair";
 import { graphiteExporter } from "./observability/graphite-exporter";
+import { homarr } from "./productivity/homarr";
 import { paperless } from "./productivity/paperless";
+import { unifi } from "./productivity/unifi";
+import { uptimeKuma } from "./productivity/uptime-kuma";
+import { vaultwarden } from "./productivity/vaultwarden";
 import { echoServer } from "./web/echo-server";
+import { portfolio } from "./web/portfolio";
+import { portfolioStaging } from "./web/portfolio-staging";
 
 export const catalogue: readonly AnyApp[] = [
     echoServer,
@@ -50,4 +56,10 @@ export const catalogue: readonly AnyApp[] = [
     automatic1111,
     awair,
     graphiteExporter,
+    vaultwarden,
+    unifi,
+    uptimeKuma,
+    homarr,
+    portfolio,
+    portfolioStaging,
 ];

@@ -220,6 +220,31 @@ const pinned = {
         tag: "v1.2.1",
         digest: "sha256:49b77655f9f109bedc5eb25723bb0e4c57d8513ba33cc69c31be3f243eb2386d",
     },
+    vaultwarden: {
+        repository: "docker.io/vaultwarden/server",
+        tag: "1.37.1",
+        digest: "sha256:ebdfe70701c60ac0c28c697e787cea767d7972940b786037b29fe0d507f821e8",
+    },
+    uptimeKuma: {
+        repository: "docker.io/louislam/uptime-kuma",
+        tag: "2.5.0",
+        digest: "sha256:a8610b3b4c38077922ba51b036691e06887d7cefd91fe620fd3d6d23d03dc240",
+    },
+    homarr: {
+        repository: "ghcr.io/homarr-labs/homarr",
+        tag: "v1.72.0",
+        digest: "sha256:dc16da05861c8f6f5839495bf59c241e7f4bacd850fe7d472ad3c4fa37fb2f75",
+    },
+    unifi: {
+        repository: "ghcr.io/linuxserver/unifi-network-application",
+        tag: "9.4.19",
+        digest: "sha256:a0acbc9cf1986823505d6dad041f0816388252f1e66e4c66397848fc0314c03b",
+    },
+    mongodb: {
+        repository: "docker.io/library/mongo",
+        tag: "8.0",
+        digest: "sha256:98605bfa1bb2a15dd82109e1d78ad31527a9a744909fab4606076fa71a0ae515",
+    },
     localPathHelper: {
         repository: "docker.io/library/busybox",
         tag: "1.37.0",

@@ -6,7 +6,7 @@ import { workloadPod, type PodArgs } from "./pod";
 
 /** How to see that a container works. `exec` runs in the container; ports by name. */
 export type Health =
-    | { readonly http: string; readonly port?: string }
+    | { readonly http: string; readonly port?: string; readonly scheme?: "HTTPS" }
     | { readonly tcp: true; readonly port?: string }
     | {
           readonly exec: readonly string[];
@@ -19,6 +19,8 @@ export interface WorkloadArgs extends PodArgs {
     replicas?: number;
     /** Container ports by name; the first is the one that is exposed. */
     ports: Readonly<Record<string, number>>;
+    /** UDP ports by name; with an address of its own they are a second Service at it. */
+    udpPorts?: Readonly<Record<string, number>>;
     expose?: Expose;
     health: Health;
     /** URLs of the workloads this one is set up to talk to; documented on the object, not enforced. */
@@ -26,6 +28,9 @@ export interface WorkloadArgs extends PodArgs {
     /** Seconds between the request to stop and the kill. */
     terminationGracePeriod?: number;
 }
+
+/** What the Services of a workload with one address have in common. */
+export const sharingKey = (workload: string): string => workload;
 
 /**
  * A Deployment with everything around it: claims, secret, Service, route. One declaration in apps/ yields it on any
@@ -44,7 +49,7 @@ export class Workload extends pulumi.ComponentResource {
             references: delivery?.references ?? false,
         };
         const port = firstPort(name, args.ports);
-        this.url = `http://${name}.${args.namespace}.svc.cluster.local:${port}`;
+        this.url = `http://${serviceName(name, args)}.${args.namespace}.svc.cluster.local:${port}`;
 
         const pod = workloadPod(
             name,
@@ -103,7 +108,7 @@ export class Workload extends pulumi.ComponentResource {
 /** What answers under a name of its own: ports of a workload's pods. */
 export interface Served {
     readonly name: string;
-    readonly args: Pick<WorkloadArgs, "ports" | "expose">;
+    readonly args: Pick<WorkloadArgs, "ports" | "udpPorts" | "expose">;
     readonly namespace: pulumi.Input<string>;
     readonly labels: Readonly<Record<string, string>>;
     /** Labels of the pods. */
@@ -117,6 +122,14 @@ export interface Served {
     readonly shared?: true;
 }
 
+/** With an address of its own each protocol has a Service: not every load balancer takes both in one. */
+const servedApart = ({ expose, udpPorts }: Pick<WorkloadArgs, "udpPorts" | "expose">): boolean =>
+    expose?.access === "dedicated" && udpPorts !== undefined;
+
+/** Name of the Service with its first port. */
+const serviceName = (name: string, args: Pick<WorkloadArgs, "udpPorts" | "expose">): string =>
+    servedApart(args) ? `${name}-tcp` : name;
+
 /** Service and route of a workload. Without options it only records the exposure. */
 export function serve(
     parent: pulumi.ComponentResource,
@@ -125,15 +138,31 @@ export function serve(
     objects: pulumi.CustomResourceOptions | undefined,
 ): readonly pulumi.Resource[] {
     const dedicated = args.expose?.access === "dedicated" ? args.expose : undefined;
-    const address =
-        dedicated === undefined ? undefined : platform.edge?.dedicatedService(dedicated.address, dedicated.host);
-    const service =
-        controller &&
-        new k8s.core.v1.Service(
-            name,
+    const apart = servedApart(args);
+    const ports = (of: Readonly<Record<string, number>>, protocol: { readonly protocol?: "UDP" } = {}) =>
+        Object.entries(of).map(([portName, number]) => ({
+            name: portName,
+            port: number,
+            targetPort: shared === true ? number : portName,
+            ...protocol,
+        }));
+    const tcpPorts = ports(args.ports);
+    const udpPorts = ports(args.udpPorts ?? {}, { protocol: "UDP" });
+    const service = (called: string, those: typeof tcpPorts) => {
+        if (controller === undefined) return undefined;
+        const address =
+            dedicated === undefined
+                ? undefined
+                : platform.edge?.dedicatedService(
+                      dedicated.address,
+                      dedicated.host,
+                      apart ? sharingKey(name) : undefined,
+                  );
+        return new k8s.core.v1.Service(
+            called,
             {
                 metadata: {
-                    name,
+                    name: called,
                     namespace,
                     labels: { ...labels },
                     ...(address === undefined ? {} : { annotations: address.annotations }),
@@ -142,32 +171,41 @@ export function serve(
                     ...(address?.spec ?? { type: "ClusterIP" }),
                     selector: { ...selector },
                     ...(shared === true ? { publishNotReadyAddresses: true } : {}),
-                    ports: Object.entries(args.ports).map(([portName, number]) => ({
-                        name: portName,
-                        port: number,
-                        targetPort: shared === true ? number : portName,
-                    })),
+                    ports: those,
                 },
             },
             // The engine waits for endpoints of a Service: without its pods there are none.
             { ...objects, dependsOn: controller },
         );
+    };
+    const first = serviceName(name, args);
+    const services = apart
+        ? [service(first, tcpPorts), service(`${name}-udp`, udpPorts)]
+        : [service(first, [...tcpPorts, ...udpPorts])];
     const { expose } = args;
     if (expose !== undefined && platform.edge === undefined) {
         throw new pulumi.ResourceError(`workload ${name} is exposed, but this platform has no edge`, parent, true);
     }
     const port = firstPort(name, args.ports);
-    const backend: Backend = { workload: name, namespace, service: service?.metadata.name ?? name, port };
+    const backend: Backend = { workload: name, namespace, service: services[0]?.metadata.name ?? first, port };
     const route = expose && platform.edge?.expose(name, expose, backend, objects);
-    return [service, route].filter((resource) => resource !== undefined);
+    return [...services, route].filter((resource) => resource !== undefined);
 }
 
 /** Ports and probes of a workload's container. */
 export const containerFields = ({
     ports,
+    udpPorts = {},
     health,
-}: Pick<WorkloadArgs, "ports" | "health">): Partial<k8s.types.input.core.v1.Container> => ({
-    ports: Object.entries(ports).map(([portName, containerPort]) => ({ name: portName, containerPort })),
+}: Pick<WorkloadArgs, "ports" | "udpPorts" | "health">): Partial<k8s.types.input.core.v1.Container> => ({
+    ports: [
+        ...Object.entries(ports).map(([portName, containerPort]) => ({ name: portName, containerPort })),
+        ...Object.entries(udpPorts).map(([portName, containerPort]) => ({
+            name: portName,
+            containerPort,
+            protocol: "UDP",
+        })),
+    ],
     ...probes(health, ports),
 });
 
@@ -185,7 +223,14 @@ export function probes(health: Health, ports: Readonly<Record<string, number>>):
         "exec" in health
             ? { exec: { command: [...health.exec] }, timeoutSeconds: health.timeoutSeconds ?? 10 }
             : "http" in health
-              ? { httpGet: { path: health.http, port: health.port ?? first }, timeoutSeconds: 5 }
+              ? {
+                    httpGet: {
+                        path: health.http,
+                        port: health.port ?? first,
+                        ...(health.scheme === undefined ? {} : { scheme: health.scheme }),
+                    },
+                    timeoutSeconds: 5,
+                }
               : { tcpSocket: { port: health.port ?? first }, timeoutSeconds: 5 };
     return {
         // Five minutes for a first start: databases are migrated in it.

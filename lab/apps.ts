@@ -15,6 +15,7 @@ import type { GpuKind, Platform } from "../components/platform";
 import type { NetworkWish } from "../components/network/networks";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SharedLibrary } from "../components/storage/volumes";
+import { sharingKey } from "../components/workload";
 import { didYouMean, show, type CrossRule, type Fault } from "../config/parse";
 import { toBytes, toCores, total } from "../config/quantities";
 import type { Claim } from "../config/rules";
@@ -30,6 +31,7 @@ import {
     type OfferedNode,
 } from "./placement";
 import { authOf, clientOf, loginsImpossible, urlOf } from "./logins";
+import type { Pin } from "./metallb";
 
 /** Value of `apps:`: a block for every app that is declared. */
 export type Apps = Readonly<Record<string, AppConfig | undefined>>;
@@ -88,6 +90,8 @@ export interface Offers {
     readonly tiers?: readonly string[];
     /** True: an identity provider signs people in. */
     readonly identity?: boolean;
+    /** True: a host can have a certificate of its own, by either directory of Let's Encrypt. */
+    readonly ownCertificates?: boolean;
     /** What would give the cluster what it lacks, for the person who reads the fault. */
     readonly mend: Readonly<
         Record<"gpu" | "postgres" | "prometheus" | "library" | "device" | "address" | "network", string>
@@ -123,11 +127,17 @@ const keyAsked = ({ app }: Declared, declared: readonly Declared[]) =>
         (other.app.asks ?? []).some(({ role, apiKey }) => apiKey === true && role === app.provides),
     );
 
+/** Values of the secret store that one app reads, its API key aside. */
+export function secretsOf({ app, config }: Declared): readonly SecretRef[] {
+    const { secrets = [] } = app;
+    return typeof secrets === "function" ? secrets(config as never) : secrets;
+}
+
 /** Values of the secret store that the apps read. */
 export function appSecrets(apps: Apps): SecretRef[] {
     const declared = declaredApps(apps);
     const refs = declared.flatMap((one) => [
-        ...(one.app.secrets ?? []),
+        ...secretsOf(one),
         ...(one.app.apiKey !== undefined && keyAsked(one, declared) ? [one.app.apiKey] : []),
     ]);
     return [...new Set(refs)];
@@ -150,6 +160,33 @@ export function appSharedHosts(apps: Apps): Claim[] {
 export function appAddresses(apps: Apps): Claim[] {
     return declaredApps(apps).flatMap(({ app, config }): Claim[] =>
         config.address === undefined ? [] : [[`apps.${app.name}.address`, config.address]],
+    );
+}
+
+/** The same for a pool that Services may share an address of: who has UDP ports, too, is at its address with two Services. */
+export function appPins(apps: Apps): Pin[] {
+    return declaredApps(apps).flatMap(({ app, config }): Pin[] => {
+        const { address } = config;
+        if (address === undefined) return [];
+        const path = `apps.${app.name}.address`;
+        if (app.udpPorts === undefined) return [{ path, address }];
+        const sharing = (protocol: string, ports: App["ports"]) => ({
+            key: sharingKey(app.name),
+            ports: Object.values(ports).map((port) => `${protocol}/${port}`),
+        });
+        return [
+            { path, address, sharing: sharing("TCP", app.ports) },
+            { path, address, sharing: sharing("UDP", app.udpPorts) },
+        ];
+    });
+}
+
+/** Host labels of the apps with a certificate of their own, each with the directory that signs it. */
+export function appCertificates(apps: Apps): Readonly<Record<string, "production" | "staging">> {
+    return Object.fromEntries(
+        declaredApps(apps).flatMap(({ config: { host, issuer } }) =>
+            host === undefined || issuer === undefined ? [] : [[host, issuer] as const],
+        ),
     );
 }
 
@@ -246,7 +283,7 @@ export function appCards(apps: Apps): { readonly app: string; readonly wish: Net
 /** The apps that the identity provider signs people in for; `reach`: only those that are reached so. */
 export function appClients(apps: Apps, reach?: Expose["access"]): IdentityClient[] {
     return declaredApps(apps)
-        .filter(({ app }) => reach === undefined || app.reach === reach)
+        .filter((one) => reach === undefined || reachOf(one) === reach)
         .flatMap((one) => clientOf(one) ?? []);
 }
 
@@ -271,6 +308,8 @@ export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) 
         (config) => needsMissing(declaredApps(config.apps), offers(config)),
         (config) => nodesMisplaced(declaredApps(config.apps), offers(config)),
         (config) => addressesMisplaced(declaredApps(config.apps), offers(config)),
+        (config) => addressesNeeded(declaredApps(config.apps), offers(config)),
+        (config) => certificatesImpossible(declaredApps(config.apps), offers(config)),
         (config) => tiersMissing(declaredApps(config.apps), offers(config)),
         (config) => loginsImpossible(declaredApps(config.apps), offers(config)),
         ({ apps }) => limitsBelowRequests(declaredApps(apps)),
@@ -328,6 +367,9 @@ function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
                 ...(devicesOf(one).length === 0 || offers.devices
                     ? []
                     : [fault(app, `the device ${devicesOf(one).join(", ")}`, "none to hand out", offers.mend.device)]),
+                ...(app.udpPorts === undefined || offers.addresses !== "none"
+                    ? []
+                    : [fault(app, "an address of its own", "none to give", offers.mend.address)]),
                 ...(config.network === undefined || offers.networks?.includes(config.network.name) === true
                     ? []
                     : [
@@ -386,7 +428,7 @@ function makerText({ app, config }: Declared): string {
 /** Where there are addresses to give, an app that is reached by its own must have one; elsewhere none can. */
 function addressesMisplaced(declared: readonly Declared[], offers: Offers): Fault[] {
     return declared
-        .filter(({ app }) => app.reach === "dedicated")
+        .filter(({ app }) => app.reach === "dedicated" && app.udpPorts === undefined)
         .filter(({ config }) => offers.addresses === (config.address === undefined ? "required" : "none"))
         .map(({ app, config }): Fault => {
             const path = `apps.${app.name}.address`;
@@ -405,6 +447,39 @@ function addressesMisplaced(declared: readonly Declared[], offers: Offers): Faul
                       suggestion: offers.mend.address,
                   };
         });
+}
+
+/** An entrance that is shared knows hosts, and a UDP port has none. */
+function addressesNeeded(declared: readonly Declared[], offers: Offers): Fault[] {
+    return declared
+        .filter(
+            ({ app, config }) =>
+                app.udpPorts !== undefined && offers.addresses !== "none" && config.address === undefined,
+        )
+        .map(({ app }): Fault => ({
+            rule: "required",
+            path: `apps.${app.name}.address`,
+            got: "nothing",
+            allowed: "an IPv4 address such as 192.168.0.10, of the cluster's pool (required: it has UDP ports)",
+        }));
+}
+
+/** Whose edge serves one certificate has no other for a host. */
+function certificatesImpossible(declared: readonly Declared[], { ownCertificates = false }: Offers): Fault[] {
+    if (ownCertificates) return [];
+    return declared.flatMap(({ app, config: { issuer } }): Fault[] =>
+        issuer === undefined
+            ? []
+            : [
+                  {
+                      rule: "app-need-missing",
+                      path: `apps.${app.name}.issuer`,
+                      got: show(issuer),
+                      allowed: "nothing: on this cluster a host has no certificate of its own",
+                      suggestion: "take the key out: the domain's certificate serves the host",
+                  },
+              ],
+    );
 }
 
 /** A tier that no disk is of would keep its claim waiting for ever. */
@@ -558,6 +633,7 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
             namespace: app.namespace,
             group: app.group,
             ports: app.ports,
+            ...(app.udpPorts === undefined ? {} : { udpPorts: app.udpPorts }),
             cpu: app.requests.cpu,
             memory: { request: app.requests.memory, limit: config.memory },
             ...(expose === undefined ? {} : { expose: { ...expose, auth } }),
@@ -615,9 +691,14 @@ function redisOf({ app }: Declared, platform: Platform): Redis | undefined {
           );
 }
 
-function exposeOf({ app, config: { host, address } }: Declared): Expose | undefined {
-    if (app.reach === undefined || host === undefined) return undefined;
-    if (app.reach !== "dedicated") return { host, access: app.reach };
+/** How it is reached: the person's word, where the app leaves it to them. */
+const reachOf = ({ app, config }: Declared): Expose["access"] | undefined => config.access ?? app.reach;
+
+function exposeOf(one: Declared): Expose | undefined {
+    const { host, address } = one.config;
+    const access = reachOf(one);
+    if (access === undefined || host === undefined) return undefined;
+    if (access !== "dedicated") return { host, access };
     return address === undefined ? { host, access: "local" } : { host, access: "dedicated", address };
 }
 

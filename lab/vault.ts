@@ -12,7 +12,7 @@ import { VaultStores } from "../components/secrets/vault/vault-stores";
 import { bucketName, bytes, cron, label, region, spelled, whole } from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
 import { bucketClaims, type Claim } from "../config/rules";
-import { appSecrets, declaredApps, type Apps } from "./apps";
+import { appSecrets, declaredApps, secretsOf, type Apps } from "./apps";
 import type { CloudAccounts } from "./context";
 import type { Lab } from "./lab";
 
@@ -115,8 +115,9 @@ export type VaultRefs = Readonly<Record<string, readonly SecretRef[]>>;
 export function appVaultRefs(apps: Apps): VaultRefs {
     const refs: Record<string, SecretRef[]> = {};
     const asked = new Set(appSecrets(apps));
-    for (const { app } of declaredApps(apps)) {
-        const own = [...(app.secrets ?? []), ...(app.apiKey === undefined ? [] : [app.apiKey])];
+    for (const one of declaredApps(apps)) {
+        const { app } = one;
+        const own = [...secretsOf(one), ...(app.apiKey === undefined ? [] : [app.apiKey])];
         const read = own.filter((ref) => asked.has(ref));
         if (read.length > 0) (refs[app.namespace] ??= []).push(...read);
     }

@@ -156,6 +156,7 @@ describe("each declaration says what is built", () => {
     const everything: Record<string, object> = {
         plex: { address: "192.168.7.241" },
         "graphite-exporter": { address: "192.168.7.242" },
+        unifi: { address: "192.168.7.243" },
         awair: { rooms: { office: "192.168.7.50" } },
         ollama: { gpu: "none" },
         automatic1111: { gpu: "none" },
@@ -196,7 +197,10 @@ describe("each declaration says what is built", () => {
             const container = dig(template, "spec", "containers", 0);
             expect(dig(container, "resources", "requests")).toEqual(app.requests);
             const ports = (dig(container, "ports") ?? []) as { name: string; containerPort: number }[];
-            expect(Object.fromEntries(ports.map((port) => [port.name, port.containerPort]))).toEqual(app.ports);
+            expect(Object.fromEntries(ports.map((port) => [port.name, port.containerPort]))).toEqual({
+                ...app.ports,
+                ...app.udpPorts,
+            });
             const kept = plan.volumes.filter(
                 ({ kind, workload }) => kind === "data" && [main, ...(app.keeps ?? [])].includes(workload),
             );

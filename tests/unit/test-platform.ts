@@ -81,8 +81,15 @@ class NamedRoutes implements Edge {
             opts,
         );
     }
-    dedicatedService(address: string, host: string) {
-        return { annotations: { "test/address": address, "test/host": host }, spec: { type: "LoadBalancer" } };
+    dedicatedService(address: string, host: string, sharingKey?: string) {
+        return {
+            annotations: {
+                "test/address": address,
+                "test/host": host,
+                ...(sharingKey === undefined ? {} : { "test/sharing": sharingKey }),
+            },
+            spec: { type: "LoadBalancer" },
+        };
     }
 }
 
