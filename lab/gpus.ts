@@ -3,17 +3,16 @@ import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { RENDER_GROUP } from "../bootstrap/talos/machine-config";
 import { crds } from "../components/crds";
-import { AmdGpus } from "../components/gpu/amd";
 import { IntelGpus } from "../components/gpu/intel";
 import { NvidiaGpus } from "../components/gpu/nvidia";
 import type { Cluster, GpuKind, Platform } from "../components/platform";
 import { bytes, whole } from "../config/fields";
-import type { CrossRule } from "../config/parse";
 
 /** Makers whose GPUs can serve several apps. */
 type Shared = "nvidia" | "intel";
 
-interface MachinesWith<M extends GpuKind> {
+/** Machines that say how many GPUs of these makers each has. */
+export interface MachinesWith<M extends GpuKind> {
     readonly nodes: readonly { readonly name: string; readonly gpus: Readonly<Record<M, number>> }[];
 }
 
@@ -39,23 +38,6 @@ export const gpuKeys = z.strictObject({
         .prefault({}),
 });
 
-/** The same of machines with AMD's GPUs: its device plugin knows no sharing. */
-export const amdGpuKeys = z.strictObject({
-    amd: z
-        .strictObject({
-            /** Number of the group of /dev/kfd and /dev/dri/renderD* on the machines: `getent group render`. */
-            renderGroup: whole(1, 2147483647).optional(),
-            /** Number of the group of /dev/dri/card*, for apps that need it: `getent group video`; absent: they do without. */
-            videoGroup: whole(1, 2147483647).optional(),
-            /** Memory that the firmware sets aside for each GPU of a processor, which the machine itself does not have; for the note in the plan. */
-            memory: bytes.optional(),
-        })
-        .prefault({}),
-});
-
-/** What a configuration says of AMD's GPUs. */
-export type AmdGpuConfig = MachinesWith<"amd"> & { readonly gpus: z.output<typeof amdGpuKeys> };
-
 export type GpuSharing = z.output<typeof gpuKeys>;
 
 /** What a configuration says of GPUs; without `gpus` each serves one app. */
@@ -80,45 +62,6 @@ export const gpusOf = ({ gpus }: GpuMachines["nodes"][number], config: Pick<GpuC
     nvidia: gpus.nvidia * sharesOf(config, "nvidia"),
     intel: gpus.intel * sharesOf(config, "intel"),
 });
-
-/** What machines with AMD's GPUs have of them for apps, for `Offers`. */
-export const amdOffers = <N extends AmdGpuConfig["nodes"][number]>(nodes: readonly N[]) => ({
-    nodes,
-    gpus: { amd: nodes.reduce((sum, { gpus }) => sum + gpus.amd, 0) },
-});
-
-/** Without the group a container cannot open the device, and the app does its work on the processor without a word. */
-export const amdGpuRules: readonly CrossRule<AmdGpuConfig>[] = [
-    (config) =>
-        hasGpu(config, "amd") && config.gpus.amd.renderGroup === undefined
-            ? [
-                  {
-                      rule: "render-group-missing",
-                      path: "gpus.amd.renderGroup",
-                      got: "nothing",
-                      allowed:
-                          "the number of the group of /dev/dri/renderD128, the same on each machine with an AMD GPU",
-                      suggestion: "getent group render  on each of them shows it",
-                  },
-              ]
-            : [],
-];
-
-/** What the plan says of AMD's GPUs. */
-export function amdGpuNotes(config: AmdGpuConfig): string[] {
-    if (!hasGpu(config, "amd")) return [];
-    const { memory } = config.gpus.amd;
-    const count = amdOffers(config.nodes).gpus.amd;
-    return [
-        `${count} ${count === 1 ? "GPU" : "GPUs"} by AMD: each serves one app, for AMD's device plugin shares none. docs/gpus.md`,
-        ...(memory === undefined
-            ? []
-            : [
-                  `Each AMD GPU has ${memory} of its machine's memory for itself, by the firmware: Kubernetes does not see it, no pod can request it, ` +
-                      "and capacity.memory of a machine is what is left. What of a model does not fit there goes to the machine's memory past every limit. docs/gpus.md",
-              ]),
-    ];
-}
 
 /** What the plan says of GPUs that are shared. */
 export function gpuNotes(config: GpuConfig): string[] {
@@ -157,17 +100,6 @@ export function built(nvidia: NvidiaGpus | undefined, intel: IntelGpus | undefin
         },
         layers: [nvidia, intel].filter((layer) => layer !== undefined),
     };
-}
-
-/**
- * Builds what machines with AMD's GPUs call for; their driver is the kernel's own: docs/gpus.md. `config.nodes`: those that are in the
- * cluster. Nothing is built where no machine has one.
- */
-export function amdGpus(config: AmdGpuConfig, cluster: Cluster, opts: pulumi.ComponentResourceOptions): Gpus {
-    const { renderGroup, videoGroup } = config.gpus.amd;
-    if (!hasGpu(config, "amd") || renderGroup === undefined) return { gpus: {}, layers: [] };
-    const amd = new AmdGpus("amd-gpus", { cluster, gpus: inMachines(config, "amd"), renderGroup, videoGroup }, opts);
-    return { gpus: { amd: amd.gpu }, layers: [amd] };
 }
 
 /** Builds what machines with Talos call for. */

@@ -6,7 +6,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { amdGpuValues } from "../../components/gpu/amd";
 import type { Cluster } from "../../components/platform";
-import { amdGpuKeys, amdGpuNotes, amdGpuRules, amdGpus, amdOffers, type AmdGpuConfig } from "../../lab/gpus";
+import { amdGpuKeys, amdGpuNotes, amdGpuRules, amdGpus, amdOffers, type AmdGpuConfig } from "../../lab/amd-gpus";
 import { assembleCharts } from "../../sandbox/charts/assemble";
 import { collections, type View } from "../../sandbox/controllers/controller";
 import { gpus as playedGpus } from "../../sandbox/controllers/gpus";
