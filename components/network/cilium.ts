@@ -39,6 +39,19 @@ export interface TunnelWithGateway {
     readonly announce: Announce;
 }
 
+/**
+ * Pod packets travel in VXLAN, and Cilium does nothing but that and Services: addresses and HTTP are somebody else's, as
+ * MetalLB's and HAProxy's. For kubeadm.
+ */
+export interface PodNetwork {
+    readonly kind: "pod-network";
+    /**
+     * True: another plugin is chained behind Cilium's, as Linkerd's is, and a mesh's proxies must see the addresses of Services
+     * that pods ask for. https://linkerd.io/2/reference/cluster-configuration/#cilium
+     */
+    readonly meshed: boolean;
+}
+
 /** Without a profile: tunnelled pods, and Cilium's own ingress controller behind one shared address. */
 export type CiliumArgs =
     | (CommonArgs & {
@@ -47,12 +60,14 @@ export type CiliumArgs =
           profile?: undefined;
       })
     | (CommonArgs & { profile: NativeRouting })
-    | (CommonArgs & { profile: TunnelWithGateway });
+    | (CommonArgs & { profile: TunnelWithGateway })
+    | (CommonArgs & { profile: PodNetwork });
 
 type ValuesArgs<Args extends CiliumArgs> = Omit<Args, "cluster"> & { cluster: Pick<Cluster, "podCidr"> };
 type SharedIngressArgs = Extract<CiliumArgs, { ingressAddress: string }>;
 type NativeRoutingArgs = Extract<CiliumArgs, { profile: NativeRouting }>;
 type TunnelArgs = Extract<CiliumArgs, { profile: TunnelWithGateway }>;
+type PodNetworkArgs = Extract<CiliumArgs, { profile: PodNetwork }>;
 
 /** The API server as every Talos node offers it to itself, whichever control plane node is down. */
 export const KUBE_PRISM = { host: "localhost", port: 7445 } as const;
@@ -67,10 +82,13 @@ export const K3S_LOCAL_API = { host: "127.0.0.1", port: 6444 } as const;
 export const CILIUM_CLASS = "cilium";
 
 /** By which annotation each profile pins an address: Cilium reads both, the first is its older spelling. */
-const CILIUM_LOAD_BALANCER: Readonly<Record<"shared-ingress" | "native-routing" | "tunnel", LoadBalancer>> = {
+const CILIUM_LOAD_BALANCER: Readonly<
+    Record<"shared-ingress" | "native-routing" | "tunnel" | "pod-network", LoadBalancer>
+> = {
     "shared-ingress": pinnedBy("io.cilium/lb-ipam-ips", "io.cilium/lb-ipam-sharing-key"),
     "native-routing": pinnedBy("lbipam.cilium.io/ips", "lbipam.cilium.io/sharing-key"),
     tunnel: pinnedBy("lbipam.cilium.io/ips", "lbipam.cilium.io/sharing-key"),
+    "pod-network": pinnedBy("lbipam.cilium.io/ips", "lbipam.cilium.io/sharing-key"),
 };
 
 function pinnedBy(address: string, sharing: string): LoadBalancer {
@@ -85,6 +103,7 @@ const CLASS_TAKEN =
 
 /** CRDs that the rest of the graph uses; the operator registers them some seconds after its pod is up. */
 function neededCrds(args: CiliumArgs): string[] {
+    if (args.profile?.kind === "pod-network") return ["ciliumnodes.cilium.io"];
     const pools = "ciliumloadbalancerippools.cilium.io";
     const announced: Record<Announce, string[]> = {
         routed: [],
@@ -172,14 +191,20 @@ export class Cilium extends pulumi.ComponentResource {
  * https://docs.siderolabs.com/kubernetes-guides/cni/deploying-cilium
  */
 export function ciliumValues(
-    args: ValuesArgs<SharedIngressArgs> | ValuesArgs<NativeRoutingArgs> | ValuesArgs<TunnelArgs>,
+    args:
+        | ValuesArgs<SharedIngressArgs>
+        | ValuesArgs<NativeRoutingArgs>
+        | ValuesArgs<TunnelArgs>
+        | ValuesArgs<PodNetworkArgs>,
 ) {
     if (isShared(args)) return sharedIngressValues(args);
+    if (isPodNetwork(args)) return podNetworkValues(args);
     return isTunnel(args) ? tunnelValues(args) : nativeRoutingValues(args);
 }
 
 type AnyValuesArgs = Parameters<typeof ciliumValues>[0];
 const isShared = (args: AnyValuesArgs): args is ValuesArgs<SharedIngressArgs> => args.profile === undefined;
+const isPodNetwork = (args: AnyValuesArgs): args is ValuesArgs<PodNetworkArgs> => args.profile?.kind === "pod-network";
 const isTunnel = (args: AnyValuesArgs): args is ValuesArgs<TunnelArgs> => args.profile?.kind === "tunnel";
 
 const HUBBLE_METRICS = ["dns", "drop", "tcp", "flow", "port-distribution", "icmp", "httpV2"];
@@ -291,6 +316,28 @@ function tunnelValues(args: ValuesArgs<TunnelArgs>) {
         l2announcements: { enabled: announce === "l2" },
         bgpControlPlane: { enabled: announce === "bgp" },
         ...(announce === "l2" ? { k8sClientRateLimit: { qps: 20, burst: 40 } } : {}),
+        ...watchedAndLimited(args),
+    };
+}
+
+function podNetworkValues(args: ValuesArgs<PodNetworkArgs>) {
+    const { meshed } = args.profile;
+    return {
+        kubeProxyReplacement: true,
+        k8sServiceHost: args.apiServer.host,
+        k8sServicePort: args.apiServer.port,
+        ipam: { operator: { clusterPoolIPv4PodCIDRList: [args.cluster.podCidr] } },
+        routingMode: "tunnel",
+        tunnelProtocol: "vxlan",
+        bpf: { masquerade: true },
+        ...(meshed
+            ? {
+                  // Else Cilium renames every other plugin's configuration out of the way.
+                  cni: { exclusive: false },
+                  // Else a Service's address is replaced in the socket, before a proxy beside the pod could choose.
+                  socketLB: { hostNamespaceOnly: true },
+              }
+            : {}),
         ...watchedAndLimited(args),
     };
 }
