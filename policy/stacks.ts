@@ -123,7 +123,7 @@ const chongus: StackPolicy = {
 
 /** Seed 000: of its own rules there are the three lessons on permissions, which every recipe is held to. */
 const truenas: StackPolicy = {
-    severity: { "raw-manifest": "advisory" },
+    severity: { ...mandatory("default-project"), "raw-manifest": "advisory" },
     exemptions: [
         ...tagOnly("multus"),
         echoServer,

@@ -46,6 +46,62 @@ const namespaceName: Rule = {
     },
 };
 
+/** Namespaced kinds of Kubernetes' own that programs make; of others a missing namespace may be right. */
+const NAMESPACED = new Set([
+    ...["core/Service", "core/ConfigMap", "core/Secret", "core/ServiceAccount", "core/PersistentVolumeClaim"],
+    ...["networking.k8s.io/Ingress", "rbac.authorization.k8s.io/Role", "rbac.authorization.k8s.io/RoleBinding"],
+]);
+
+const defaultNamespace: Rule = {
+    id: "default-namespace",
+    title: "Nothing is in the namespace default",
+    description:
+        "Objects, releases and Applications say a namespace that a stack declares. What stands in default is then debris, which npm run doctor names.",
+    sources: ["M-OPS-09"],
+    fix: "Give it the namespace of its app or layer, by namespaces.name(...).",
+    scope: "resource",
+    check: (resource) => {
+        const object = objectType(resource);
+        const finding = (part: string, message: string): Finding[] => [{ part, message }];
+        if (isRelease(resource)) {
+            return dig(resource.inputs, "namespace") === "default"
+                ? finding("namespace", "the release goes to the namespace default")
+                : [];
+        }
+        if (object === undefined) return [];
+        const must = podOf(resource) !== undefined || NAMESPACED.has(`${object.group}/${object.kind}`);
+        const namespace = dig(resource.inputs, "metadata", "namespace") ?? (must ? "default" : undefined);
+        if (namespace === "default") {
+            return finding("metadata.namespace", `this ${object.kind} goes to the namespace default`);
+        }
+        return isKind(resource, "argoproj.io", "Application") &&
+            dig(resource.inputs, "spec", "destination", "namespace") === "default"
+            ? finding("spec.destination", "the Application sends its objects to the namespace default")
+            : [];
+    },
+};
+
+const defaultProject: Rule = {
+    id: "default-project",
+    optIn: true,
+    title: "No Application of Argo CD's is in the project default",
+    description: "The project default may do anything anywhere; one by area or domain says what its Applications may.",
+    sources: ["T-GITOPS-04", "M-GITOPS-09"],
+    fix: "Name a project in spec.project, of the Application or of the ApplicationSet's template.",
+    scope: "resource",
+    check: (resource) => {
+        const path = isKind(resource, "argoproj.io", "Application")
+            ? ["spec", "project"]
+            : isKind(resource, "argoproj.io", "ApplicationSet")
+              ? ["spec", "template", "spec", "project"]
+              : undefined;
+        if (path === undefined) return [];
+        return (dig(resource.inputs, ...path) ?? "default") === "default"
+            ? [{ part: path.join("."), message: "it is in the project default" }]
+            : [];
+    },
+};
+
 const nameLabel: Rule = {
     id: "name-label",
     title: "Workloads carry app.kubernetes.io/name",
@@ -92,4 +148,11 @@ const rawManifest: Rule = {
     },
 };
 
-export const nameRules: readonly Rule[] = [kebabCase, namespaceName, nameLabel, rawManifest];
+export const nameRules: readonly Rule[] = [
+    kebabCase,
+    namespaceName,
+    defaultNamespace,
+    defaultProject,
+    nameLabel,
+    rawManifest,
+];

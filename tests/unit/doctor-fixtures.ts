@@ -162,6 +162,7 @@ const CLUSTER: ClusterFact = {
     version: "v1.33.4",
     ready: true,
     nodes: [{ name: "homelab", ready: true }],
+    strays: told([]),
 };
 const cluster = (change: Partial<ClusterFact> = {}) => judgeCluster(["homelab"], told({ ...CLUSTER, ...change }));
 
@@ -653,6 +654,21 @@ export const ill: readonly Fixture[] = [
         found: /has not joined/,
         fix: /pulumi up/,
         findings: () => cluster({ nodes: [] }),
+    },
+    {
+        name: "a pod that was left in the namespace default",
+        verdict: "warning",
+        check: "namespace default",
+        found: /pod pg-ext-check \(Failed\) is there, and nothing of a stack is in this namespace/,
+        fix: /kubectl --namespace default delete pod pg-ext-check$/,
+        findings: () => cluster({ strays: told(["pod pg-ext-check (Failed)"]) }),
+    },
+    {
+        name: "a namespace default that may not be listed",
+        verdict: "skipped",
+        check: "namespace default",
+        found: /cannot be listed: 403/,
+        findings: () => cluster({ strays: { ok: false, status: 403, reason: "403" } }),
     },
     // Cloudflare.
     {

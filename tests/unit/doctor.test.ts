@@ -11,6 +11,7 @@ import { startCloudflare, startTailscale } from "../../sandbox/clouds";
 import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
 import { judgeBitwarden, lookAtBitwarden } from "../../tools/doctor/bitwarden";
 import { judgeCloudflare, lookAtCloudflare } from "../../tools/doctor/cloudflare";
+import { lookAtCluster } from "../../tools/doctor/cluster";
 import { judgeDoppler, lookAtDoppler } from "../../tools/doctor/doppler";
 import { hasFailure, inOrder, type Finding } from "../../lib/finding";
 import { localKey } from "../../tools/doctor/local-key";
@@ -178,6 +179,43 @@ describe("looks", () => {
         return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     };
     const account = { accountId: "a".repeat(32), zoneId: "b".repeat(32), domain: "example.org", apiToken: "t" };
+
+    test("the cluster: what is left in the namespace default, but for Kubernetes' own and what another object owns", async () => {
+        const items: Record<string, object[]> = {
+            pods: [
+                { metadata: { name: "pg-ext-check" } },
+                { metadata: { name: "web-1", ownerReferences: [{ kind: "ReplicaSet", name: "web" }] } },
+            ],
+            services: [{ metadata: { name: "kubernetes" } }],
+            configmaps: [{ metadata: { name: "kube-root-ca.crt" } }, { metadata: { name: "notes" } }],
+            jobs: [{ metadata: { name: "once" } }],
+        };
+        const methods: string[] = [];
+        const url = await listening((request, response) => {
+            methods.push(request.method ?? "");
+            const { pathname } = new URL(request.url ?? "", "http://x");
+            const list = /\/namespaces\/default\/(\w+)$/.exec(pathname)?.[1];
+            const answer =
+                list !== undefined
+                    ? { items: items[list] ?? [] }
+                    : pathname.endsWith("/pods/pg-ext-check")
+                      ? { status: { phase: "Failed" } }
+                      : { gitVersion: "v1.35.1", items: [] };
+            response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
+        });
+        const kubeconfig = JSON.stringify({
+            clusters: [{ name: "c", cluster: { server: url } }],
+            users: [{ name: "u", user: { token: "t" } }],
+            contexts: [{ name: "x", context: { cluster: "c", user: "u" } }],
+            "current-context": "x",
+        });
+        const fact = await lookAtCluster(told(kubeconfig), 5000);
+        expect(fact).toMatchObject({
+            ok: true,
+            value: { strays: told(["pod pg-ext-check (Failed)", "configmap notes", "job once"]) },
+        });
+        expect(new Set(methods)).toEqual(new Set(["GET"]));
+    });
 
     test("Cloudflare: a token that is known, and one that is not", async () => {
         const cloud = await startCloudflare({

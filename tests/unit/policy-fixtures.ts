@@ -161,6 +161,11 @@ const kustomization = (spec: Fields) => object("kustomize.toolkit.fluxcd.io/v1",
 
 const claim = object("core/v1", "PersistentVolumeClaim", "app", { spec: { storageClassName: "ceph-block" } });
 
+const application = (spec: Fields) => object("argoproj.io/v1alpha1", "Application", "app", { spec });
+
+const applicationSet = (spec: Fields) =>
+    object("argoproj.io/v1alpha1", "ApplicationSet", "apps", { spec: { template: { spec } } });
+
 const source = (backend: string, of = "app", metadata: Fields = {}) =>
     object(
         "volsync.backube/v1alpha1",
@@ -528,6 +533,64 @@ export const fixtures: Readonly<Record<string, RuleFixtures>> = {
         keeps: { "one word": { resources: [namespace("observability", "baseline")] } },
         breaks: { "two words": { resources: [namespace("home-automation", "baseline")], parts: ["home-automation"] } },
     },
+    "default-namespace": {
+        keeps: {
+            "a namespace of its own, and kinds that have none": {
+                resources: [
+                    deployment(podSpec([container()])),
+                    namespace("apps", "baseline"),
+                    release("volsync", { resources: limits }),
+                ],
+            },
+            "the service account called default": {
+                resources: [object("core/v1", "ServiceAccount", "default")],
+            },
+        },
+        breaks: {
+            "a pod that was left behind": {
+                resources: [
+                    object(
+                        "core/v1",
+                        "Pod",
+                        "check",
+                        { spec: podSpec([container()]) },
+                        { labels, namespace: "default" },
+                    ),
+                ],
+                parts: ["metadata.namespace"],
+            },
+            "no namespace, which is default": {
+                resources: [resource("kubernetes:core/v1:ConfigMap", "app", { metadata: { name: "app" }, data: {} })],
+                parts: ["metadata.namespace"],
+            },
+            "a release": {
+                resources: [release("volsync", { resources: limits }, { namespace: "default" })],
+                parts: ["namespace"],
+            },
+            "what an Application brings": {
+                resources: [application({ project: "media", destination: { namespace: "default" } })],
+                parts: ["spec.destination"],
+            },
+        },
+    },
+    "default-project": {
+        keeps: {
+            "a project by domain": {
+                resources: [
+                    application({ project: "media", destination: { namespace: "media" } }),
+                    applicationSet({ project: "{{ .path.basename }}" }),
+                ],
+            },
+        },
+        breaks: {
+            "by name": { resources: [application({ project: "default" })], parts: ["spec.project"] },
+            "by saying nothing": { resources: [application({})], parts: ["spec.project"] },
+            "of a template": {
+                resources: [applicationSet({ project: "default" })],
+                parts: ["spec.template.spec.project"],
+            },
+        },
+    },
     "name-label": {
         keeps: { both: { resources: [deployment(podSpec([container()]))] } },
         breaks: {
@@ -558,7 +621,9 @@ export const fixtures: Readonly<Record<string, RuleFixtures>> = {
         },
         breaks: {
             "of nobody": {
-                resources: [resource("kubernetes:core/v1:ConfigMap", "app", { data: {} }, "")],
+                resources: [
+                    resource("kubernetes:core/v1:ConfigMap", "app", { metadata: { namespace: "apps" }, data: {} }, ""),
+                ],
                 parts: ["app"],
             },
             copied: {
@@ -566,7 +631,7 @@ export const fixtures: Readonly<Record<string, RuleFixtures>> = {
                     resource(
                         "kubernetes:core/v1:ConfigMap",
                         "app",
-                        { data: {} },
+                        { metadata: { namespace: "apps" }, data: {} },
                         "homelab:apps:Workload$kubernetes:yaml/v2:ConfigFile$",
                     ),
                 ],

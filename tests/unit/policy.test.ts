@@ -99,7 +99,9 @@ describe("what a resource-wide rule sees", () => {
 });
 
 describe("severity and exemptions", () => {
-    const raw = resource("kubernetes:networking.k8s.io/v1:Ingress", "logical", { metadata: { name: "app" } });
+    const raw = resource("kubernetes:networking.k8s.io/v1:Ingress", "logical", {
+        metadata: { name: "app", namespace: "apps" },
+    });
     const fixture = { resources: [raw] };
     const exempt = (
         match: StackPolicy["exemptions"][number]["match"],
@@ -187,7 +189,7 @@ test("each stack keeps what its own seed says: Ingress and SOPS on homelab, neit
     }
     const softened = rules.filter(({ id }) => of("chongus", id) !== "mandatory").map(({ id }) => id);
     // Without Ceph its data is on directories of the nodes, which is what bitty has.
-    expect(softened).toEqual(["raw-manifest", "data-on-scratch"]);
+    expect(softened).toEqual(["default-project", "raw-manifest", "data-on-scratch"]);
     expect(Object.keys(recipePolicies).sort()).toEqual(recipes.map(({ name }) => name).sort());
 });
 
