@@ -14,6 +14,7 @@ import type { Expose } from "../components/edge/edge";
 import type { DeliveryChoice } from "../components/gitops/delivery";
 import type { GpuKind, Platform } from "../components/platform";
 import type { NetworkWish } from "../components/network/networks";
+import { TRAFFIC_TIERS, type TrafficTier } from "../components/network/traffic";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SharedLibrary } from "../components/storage/volumes";
 import type { WorkloadArgs } from "../components/workload";
@@ -77,10 +78,17 @@ export interface AppConfig {
     readonly tier?: string | undefined;
     /** Machines that its main workload may be on, by name; absent: any. */
     readonly nodes?: readonly string[] | undefined;
+    /** Class of what its main workload sends; absent: what the app declares. */
+    readonly traffic?: TrafficWish | undefined;
+    /** Whether its main workload is in the service mesh; absent: what the app declares, where the cluster has one. */
+    readonly mesh?: boolean | undefined;
     readonly delivery?: DeliveryChoice | undefined;
     /** False: not built, although others imply it; of every app that is implied. */
     readonly enabled?: boolean;
 }
+
+/** A class of traffic, or `normal` for none. */
+export type TrafficWish = TrafficTier | "normal";
 
 /** A GPU's maker, or `none` to do without. */
 export type GpuWish = GpuKind | "none";
@@ -117,6 +125,8 @@ export interface Given {
         | "network"
         | "nodes"
         | "tier"
+        | "traffic"
+        | "mesh"
     >;
     /** Every app of a role that this one asks, in the catalogue's order. */
     partners(role: Role): readonly Partner[];
@@ -164,6 +174,13 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly gpu?: "needed" | "optional";
     /** Makers whose GPUs its image can use; absent: all. Its block says the same, by `gpuOf`. */
     readonly gpuMakers?: readonly GpuKind[];
+    /** Class of what its main workload sends; its pods say so, and a cluster that shapes traffic goes by that. */
+    readonly traffic?: TrafficTier;
+    /**
+     * True: its main workload is in the service mesh of a cluster that has one, unless its block says otherwise. A string says
+     * why it never can be, e.g. because it rules its pod's routes itself.
+     */
+    readonly mesh?: boolean | string;
     /** A database on the cluster's server, called after it; where there are several servers, on that of its namespace. */
     readonly database?: "postgres";
     /** Further databases of the same owner, e.g. `log`: sonarr_log beside sonarr. */
@@ -213,6 +230,8 @@ export function block<M extends z.ZodRawShape>(memory: string, more: M) {
         /** Tier of disks of its volumes, where the cluster has tiers; absent: the cluster's default. */
         tier: label.optional(),
         nodes: nodes.optional(),
+        traffic: z.enum([...TRAFFIC_TIERS, "normal"], { error: `${TRAFFIC_TIERS.join(", ")} or normal` }).optional(),
+        mesh: z.boolean({ error: "true or false" }).optional(),
         delivery: delivery.optional(),
         ...more,
     });

@@ -10,7 +10,9 @@ import type { Edge } from "./edge/edge";
 import type { AppDelivery } from "./gitops/delivery";
 import type { Namespaces } from "./cluster/namespaces";
 import type { Identity } from "./identity/identity";
+import type { Mesh } from "./mesh/mesh";
 import type { Networks } from "./network/networks";
+import type { TrafficShaping } from "./network/traffic";
 import type { SecretStore } from "./secrets/secret-store";
 import type { Storage } from "./storage/volumes";
 
@@ -65,6 +67,10 @@ export interface Platform {
     readonly gpus?: Readonly<Partial<Record<GpuKind, Gpu>>>;
     /** Networks besides the pod network; absent: there are none. */
     readonly networks?: Networks;
+    /** Service mesh; absent: none, and a workload that would be in one is not. */
+    readonly mesh?: Mesh;
+    /** How what pods send is shaped; absent: it is not. */
+    readonly shaping?: TrafficShaping;
     /** Annotations on every controller of a workload that reads a Secret or ConfigMap, e.g. Reloader's. */
     readonly reloadAnnotations?: Readonly<Record<string, string>>;
     /** How the app at hand reaches the cluster; absent: by Pulumi. */

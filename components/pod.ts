@@ -4,6 +4,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { imageReference, type Image } from "./images";
 import type { NetworkWish } from "./network/networks";
+import { TRAFFIC_LABEL, type TrafficTier } from "./network/traffic";
 import type { GpuKind, WorkloadHost } from "./platform";
 import type { SecretRef } from "./secrets/secret-store";
 import { volumeName, type ClaimArgs, type Volume } from "./storage/volumes";
@@ -67,6 +68,10 @@ export interface PodArgs {
     gpu?: GpuKind;
     /** Nodes that it may be on, by name; absent: any. */
     nodes?: readonly string[];
+    /** Class of what it sends; absent: none. */
+    traffic?: TrafficTier;
+    /** True: it is in the service mesh of a cluster that has one. */
+    mesh?: boolean;
     /** Annotations of the pods; a change rolls them. */
     podAnnotations?: Readonly<Record<string, pulumi.Input<string>>>;
     /** The escape hatch: last word on the pod's and the container's spec. */
@@ -105,6 +110,8 @@ export interface PodPart {
     readonly container: k8s.types.input.core.v1.Container;
     readonly initContainers: readonly k8s.types.input.core.v1.Container[];
     readonly volumes: readonly k8s.types.input.core.v1.Volume[];
+    /** Labels of the pod besides those that every workload has. */
+    readonly podLabels: Readonly<Record<string, string>>;
     /** Annotations of the pod. */
     readonly podAnnotations: Readonly<Record<string, pulumi.Input<string>>>;
     /** Annotations of the controller. */
@@ -131,7 +138,7 @@ export function workloadPod(
     const selector = { "app.kubernetes.io/name": name };
     const labels = { ...selector, "app.kubernetes.io/part-of": args.group };
     const part = podPart(name, args, container, platform, options);
-    const { supplementalGroups, initContainers, podAnnotations } = part;
+    const { supplementalGroups, initContainers, podAnnotations, podLabels } = part;
 
     return {
         namespace,
@@ -141,7 +148,10 @@ export function workloadPod(
         exclusive: part.exclusive,
         objects: part.objects,
         template: {
-            metadata: { labels, ...(Object.keys(podAnnotations).length === 0 ? {} : { annotations: podAnnotations }) },
+            metadata: {
+                labels: { ...labels, ...podLabels },
+                ...(Object.keys(podAnnotations).length === 0 ? {} : { annotations: podAnnotations }),
+            },
             spec: {
                 automountServiceAccountToken: false,
                 enableServiceLinks: false,
@@ -221,7 +231,14 @@ export function podPart(
         },
         initContainers: steps,
         volumes: [...podVolumes(volumes, claims, platform, called), ...(files?.volumes ?? [])],
-        podAnnotations: { ...args.podAnnotations, ...files?.annotations, ...networkCard(name, args.network, platform) },
+        podLabels: args.traffic === undefined ? {} : { [TRAFFIC_LABEL]: args.traffic },
+        podAnnotations: {
+            ...(args.mesh === true ? platform.mesh?.annotations : {}),
+            ...(args.traffic === undefined ? {} : platform.shaping?.annotations[args.traffic]),
+            ...args.podAnnotations,
+            ...files?.annotations,
+            ...networkCard(name, args.network, platform),
+        },
         annotations: secret === undefined && args.secretEnv === undefined ? {} : (platform.reloadAnnotations ?? {}),
         supplementalGroups: [
             ...(gpu?.groups === undefined ? [] : [gpu.groups]),

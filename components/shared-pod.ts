@@ -63,7 +63,7 @@ export class SharedPod extends pulumi.ComponentResource {
             podPart(own, sidecarArgs, watched(ready), platform, options, container);
         const first = before.map(sidecar);
         const own = members.map(({ name: own, container = own, args: memberArgs }) =>
-            podPart(own, memberArgs, containerFields(memberArgs), platform, options, container),
+            podPart(own, memberArgs, containerFields(own, memberArgs), platform, options, container),
         );
         const parts = [...first, ...own, ...beside.map(sidecar)];
         const annotations = Object.assign({}, ...parts.map((part) => part.annotations)) as Record<string, string>;
@@ -91,7 +91,11 @@ export class SharedPod extends pulumi.ComponentResource {
                         selector: { matchLabels: selector },
                         template: {
                             metadata: {
-                                labels: { ...labels, ...args.podLabels },
+                                labels: {
+                                    ...labels,
+                                    ...(Object.assign({}, ...parts.map(({ podLabels }) => podLabels)) as object),
+                                    ...args.podLabels,
+                                },
                                 ...(Object.keys(podAnnotations).length === 0 ? {} : { annotations: podAnnotations }),
                             },
                             spec: {

@@ -54,7 +54,7 @@ export class Workload extends pulumi.ComponentResource {
         const pod = workloadPod(
             name,
             args,
-            containerFields(args),
+            containerFields(name, args),
             { terminationGracePeriodSeconds: args.terminationGracePeriod ?? 30 },
             platform,
             options,
@@ -193,11 +193,10 @@ export function serve(
 }
 
 /** Ports and probes of a workload's container. */
-export const containerFields = ({
-    ports,
-    udpPorts = {},
-    health,
-}: Pick<WorkloadArgs, "ports" | "udpPorts" | "health">): Partial<k8s.types.input.core.v1.Container> => ({
+export const containerFields = (
+    name: string,
+    { ports, udpPorts = {}, health, mesh }: Pick<WorkloadArgs, "ports" | "udpPorts" | "health" | "mesh">,
+): Partial<k8s.types.input.core.v1.Container> => ({
     ports: [
         ...Object.entries(ports).map(([portName, containerPort]) => ({ name: portName, containerPort })),
         ...Object.entries(udpPorts).map(([portName, containerPort]) => ({
@@ -206,8 +205,17 @@ export const containerFields = ({
             protocol: "UDP",
         })),
     ],
-    ...probes(health, ports),
+    ...probes(watchable(name, health, mesh), ports),
 });
+
+/** What a mesh's proxy would answer in the container's place says nothing of the container. */
+function watchable(name: string, health: Health, mesh: boolean | undefined): Health {
+    if (mesh !== true || !("tcp" in health)) return health;
+    throw new pulumi.RunError(
+        `workload ${name} is in the service mesh and watched by opening a port, which the mesh's proxy always lets happen; ` +
+            "give it a health of http or exec, or leave it out of the mesh",
+    );
+}
 
 function firstPort(name: string, ports: Readonly<Record<string, number>>): number {
     const [port] = Object.values(ports);

@@ -92,10 +92,14 @@ export interface Offers {
     readonly identity?: boolean;
     /** True: a host can have a certificate of its own, by either directory of Let's Encrypt. */
     readonly ownCertificates?: boolean;
+    /** True: there is a service mesh. */
+    readonly mesh?: boolean;
+    /** True: what pods send is shaped by its class. */
+    readonly shaping?: boolean;
     /** What would give the cluster what it lacks, for the person who reads the fault. */
     readonly mend: Readonly<
         Record<"gpu" | "postgres" | "prometheus" | "library" | "device" | "address" | "network", string>
-    > & { readonly identity?: string };
+    > & { readonly identity?: string; readonly mesh?: string; readonly shaping?: string };
 }
 
 /** The declared apps, each after those it asks, otherwise in the catalogue's order. */
@@ -312,6 +316,8 @@ export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) 
         (config) => certificatesImpossible(declaredApps(config.apps), offers(config)),
         (config) => tiersMissing(declaredApps(config.apps), offers(config)),
         (config) => loginsImpossible(declaredApps(config.apps), offers(config)),
+        (config) => meshImpossible(declaredApps(config.apps), offers(config)),
+        (config) => shapingMissing(declaredApps(config.apps), offers(config)),
         ({ apps }) => limitsBelowRequests(declaredApps(apps)),
         (config) => limitsExceeded(declaredApps(config.apps), offers(config)),
         (config) => requestsExceeded(declaredApps(config.apps), offers(config)),
@@ -507,6 +513,51 @@ function tiersMissing(declared: readonly Declared[], { tiers = [] }: Offers): Fa
     });
 }
 
+/** Whether its main workload is in the mesh of a cluster that has one. */
+const wantsMesh = ({ app, config }: Declared): boolean => config.mesh ?? app.mesh === true;
+
+/** Nobody would see that a workload is not in the mesh that its block says it is in. */
+function meshImpossible(declared: readonly Declared[], offers: Offers): Fault[] {
+    return declared.flatMap(({ app, config }): Fault[] => {
+        if (config.mesh !== true) return [];
+        const fault = { path: `apps.${app.name}.mesh`, got: show(true) };
+        if (typeof app.mesh === "string") {
+            return [{ ...fault, rule: "mesh-impossible", allowed: `false, or nothing: ${app.mesh}` }];
+        }
+        if (offers.mesh !== true) {
+            const { mesh: suggestion } = offers.mend;
+            return [
+                {
+                    ...fault,
+                    rule: "mesh-missing",
+                    allowed: "only on a cluster that has a service mesh; this one has none",
+                    ...(suggestion === undefined ? {} : { suggestion }),
+                },
+            ];
+        }
+        return [];
+    });
+}
+
+/** A class that nobody goes by. What an app declares of itself is no more than a word, and stands everywhere. */
+function shapingMissing(declared: readonly Declared[], offers: Offers): Fault[] {
+    if (offers.shaping === true) return [];
+    const { shaping: suggestion } = offers.mend;
+    return declared.flatMap(({ app, config: { traffic } }): Fault[] =>
+        traffic === undefined || traffic === "normal"
+            ? []
+            : [
+                  {
+                      rule: "shaping-missing",
+                      path: `apps.${app.name}.traffic`,
+                      got: show(traffic),
+                      allowed: "only on a cluster that shapes what pods send; this one does not",
+                      ...(suggestion === undefined ? {} : { suggestion }),
+                  },
+              ],
+    );
+}
+
 /** The machines, if the configuration says of each what it has. */
 const known = ({ capacity }: Offers) => {
     const said = capacity.filter((one) => one !== undefined);
@@ -641,6 +692,8 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
             ...(config.nodes === undefined ? {} : { nodes: config.nodes }),
             ...(config.network === undefined ? {} : { network: config.network }),
             ...(config.tier === undefined ? {} : { tier: config.tier }),
+            ...trafficOf(one),
+            ...(platform.mesh !== undefined && wantsMesh(one) ? { mesh: true } : {}),
             ...(app.asks === undefined
                 ? {}
                 : { connects: app.asks.flatMap(({ role }) => partners(role)).map(({ url }) => url) }),
@@ -658,6 +711,11 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
             redis: redisOf(one, platform),
         });
     }
+}
+
+function trafficOf({ app, config }: Declared): Pick<Given["main"], "traffic"> {
+    const traffic = config.traffic ?? app.traffic;
+    return traffic === undefined || traffic === "normal" ? {} : { traffic };
 }
 
 function databaseOf(one: Declared, platform: Platform): Database | undefined {

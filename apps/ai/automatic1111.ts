@@ -36,6 +36,7 @@ export const automatic1111 = app({
     gpuMakers: MAKERS,
     keeps: ["automatic1111"],
     caches: ({ models }) => [models],
+    mesh: "its one sign of life is an open port, which a proxy shows in its place",
     requests: { cpu: "100m", memory: "2Gi" },
     podSecurity: "restricted",
     build: (platform, config, { main }) =>

@@ -31,6 +31,7 @@ export const homeAssistant = app({
     auth: { own: true, forward: "its app on telephones knows no other login", preferred: "own" },
     asks: [{ role: "mqtt", optional: true }],
     keeps: ["home-assistant"],
+    mesh: "its one sign of life is an open port, which a proxy shows in its place",
     requests: { cpu: "50m", memory: "512Mi" },
     podSecurity: "restricted",
     build: (platform, config, { main }) =>

@@ -34,6 +34,7 @@ export const mosquitto = app({
     apiKey: PASSWORD,
     secrets: [PASSWORD],
     keeps: ["mosquitto"],
+    mesh: "its one sign of life is an open port, which a proxy shows in its place",
     requests: { cpu: "10m", memory: "16Mi" },
     podSecurity: "restricted",
     build: (platform, config, { main }) =>

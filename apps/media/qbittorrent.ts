@@ -18,6 +18,7 @@ export const qbittorrent = app({
     auth: { own: true, forward: { open: [] }, preferred: "own" },
     provides: "downloads",
     apiKey: "qbittorrent.password",
+    traffic: "bulk-seed",
     libraries: ["downloads"],
     keeps: ["qbittorrent"],
     requests: { cpu: "100m", memory: "256Mi" },

@@ -30,6 +30,8 @@ export const transmission = app({
     auth: { own: false, forward: { open: [] }, preferred: "forward" },
     provides: "downloads",
     secrets: Object.values(SECRETS),
+    traffic: "bulk-seed",
+    mesh: "its VPN rules the routes and packet filter of its pod",
     libraries: ["downloads"],
     devices: () => [TUN],
     keeps: ["transmission"],

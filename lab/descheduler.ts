@@ -1,0 +1,46 @@
+/** Jobs that move pods to where they would be put today: their part of the schema, and what is built. */
+import type * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import type { PodSecurity } from "../components/cluster/namespaces";
+import { Descheduler } from "../components/scheduling/descheduler";
+import type { WorkloadHost } from "../components/platform";
+import { spelled } from "../config/fields";
+import type { Lab } from "./lab";
+
+/** `descheduler` of a schema; absent: pods stay where they are. */
+export const deschedulerKeys = z.strictObject({
+    /** In the household's time zone. */
+    schedule: spelled("a cron expression such as 17 4 * * *", /^\S+( \S+){4}$/).default("17 4 * * *"),
+});
+
+export interface DeschedulerConfig {
+    readonly descheduler?: z.output<typeof deschedulerKeys> | undefined;
+}
+
+const NAMESPACE = "scheduling";
+
+/** Its namespace, for `Namespaces`. */
+export const deschedulerNamespaces = ({ descheduler }: DeschedulerConfig): Record<string, PodSecurity> =>
+    descheduler === undefined ? {} : { [NAMESPACE]: "restricted" };
+
+export interface DeschedulerOn {
+    readonly host: Pick<WorkloadHost, "cluster" | "namespaces">;
+    /** True: an alert on failed jobs goes to the cluster's Prometheus. */
+    readonly prometheus: boolean;
+}
+
+/** The CronJob, where the configuration has one. */
+export function deschedulerJobs(
+    lab: Lab,
+    { descheduler }: DeschedulerConfig,
+    { host, prometheus }: DeschedulerOn,
+    opts: pulumi.ComponentResourceOptions,
+): Descheduler | undefined {
+    if (descheduler === undefined) return undefined;
+    const namespace = host.namespaces.name(NAMESPACE);
+    const { timezone } = host.cluster;
+    return lab.stage(
+        "descheduler",
+        new Descheduler("descheduler", { namespace, timezone, schedule: descheduler.schedule, prometheus }, opts),
+    );
+}

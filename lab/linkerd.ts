@@ -1,0 +1,72 @@
+/** Linkerd as a cluster's service mesh: its part of the schema, its rules, its hosts, and what is built. */
+import type * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import type { CertManager } from "../components/edge/cert-manager";
+import { Linkerd } from "../components/mesh/linkerd";
+import type { Cluster } from "../components/platform";
+import { label } from "../config/fields";
+import { show, type CrossRule } from "../config/parse";
+import type { Claim } from "../config/rules";
+import type { Offers } from "./apps";
+import type { Lab } from "./lab";
+import type { PlatformPage } from "./pages";
+
+/** `mesh` of a schema; absent: the cluster has no mesh. */
+export const linkerdKeys = z.strictObject({
+    /** Copies of each part of the control plane. Default: three where there are three machines, else one. */
+    replicas: z.union([z.literal(1), z.literal(3)], { error: "1 or 3" }).optional(),
+    /** Host label of the dashboard, which asks nobody who comes: it is reached from LAN and tailnet. */
+    host: label.default("linkerd"),
+});
+
+export interface LinkerdConfig {
+    readonly mesh?: z.output<typeof linkerdKeys> | undefined;
+}
+
+/** What the cluster has for apps: keys of `Offers`. */
+export const meshOffer = ({ mesh }: LinkerdConfig): Pick<Offers, "mesh"> => ({ mesh: mesh !== undefined });
+
+/** Hosts with their places. */
+export const linkerdHosts = ({ mesh }: LinkerdConfig): Claim[] =>
+    mesh === undefined ? [] : [["mesh.host", mesh.host]];
+
+/** `machines`: how many the cluster has. */
+export const linkerdRules = <C extends LinkerdConfig>(machines: (config: C) => number): readonly CrossRule<C>[] => [
+    (config) => {
+        const replicas = config.mesh?.replicas;
+        return replicas === undefined || replicas <= machines(config)
+            ? []
+            : [
+                  {
+                      rule: "mesh-replicas",
+                      path: "mesh.replicas",
+                      got: show(replicas),
+                      allowed: `at most the number of machines (${machines(config)}): each copy is on a machine of its own`,
+                  },
+              ];
+    },
+];
+
+export interface LinkerdOn {
+    readonly cluster: Cluster;
+    /** Signs trust anchor and issuer, and hands the anchor out. */
+    readonly certManager: CertManager;
+    /** How many machines the cluster has. */
+    readonly machines: number;
+}
+
+/** CRDs, CNI plugin, control plane and viz, in this order, where the configuration has a mesh. */
+export function linkerdMesh(
+    lab: Lab,
+    { mesh }: LinkerdConfig,
+    { cluster, certManager, machines }: LinkerdOn,
+    opts: pulumi.ComponentResourceOptions,
+): { readonly mesh: Linkerd; readonly page: PlatformPage } | undefined {
+    if (mesh === undefined) return undefined;
+    const replicas = mesh.replicas ?? (machines >= 3 ? 3 : 1);
+    const linkerd = lab.stage("Linkerd", new Linkerd("linkerd", { cluster, certManager, replicas }, opts));
+    return {
+        mesh: linkerd,
+        page: { name: "linkerd", title: "service mesh", host: mesh.host, backend: linkerd.dashboard },
+    };
+}
