@@ -94,6 +94,12 @@ const pinned = {
         tag: "3.3.1.0-full",
         digest: "sha256:d8e6ed96260ad89307a93195a1b856102987a818ac648502f8efbaf313d32470",
     },
+    // PostgreSQL 18 as CloudNativePG takes it, with VectorChord.
+    postgresVectorChord: {
+        repository: "ghcr.io/tensorchord/cloudnative-vectorchord",
+        tag: "18.3-1.1.1",
+        digest: "sha256:392b53675b403d6a2c72b673cc488a7c272514755dd818c622fb9ce4665193c4",
+    },
     valkey: {
         repository: "docker.io/valkey/valkey",
         tag: "9",

@@ -66,12 +66,23 @@ export interface Declared {
     readonly config: AppConfig;
 }
 
+/** What a cluster's own servers request of its machines, which apps do not get. */
+export interface Reserved {
+    /** The server, for messages. */
+    readonly what: string;
+    /** How many pods it has. */
+    readonly number: number;
+    readonly each: Requests;
+}
+
 /** What a cluster has for apps, as its configuration says. */
 export interface Offers {
     /** Machines that apps can be put on by name; absent: they cannot. */
     readonly nodes?: readonly OfferedNode[];
     /** What each machine has for pods; undefined: its configuration does not say, and nothing is summed up. */
     readonly capacity: readonly ({ readonly cpu: string; readonly memory: string } | undefined)[];
+    /** What of it the cluster's own servers request; absent: they are not summed up. */
+    readonly reserved?: readonly Reserved[];
     /** GPUs that can be handed out, by maker. */
     readonly gpus: Readonly<Partial<Record<GpuKind, number>>>;
     readonly postgres: boolean;
@@ -616,7 +627,9 @@ function requestsExceeded(declared: readonly Declared[], offers: Offers): Fault[
         return here === undefined ? [] : [here.join(", ")];
     });
     return [
-        ...(everywhere === undefined ? [] : beyond(declared, offers, everywhere, "what the machines have", "")),
+        ...(everywhere === undefined
+            ? []
+            : beyond(declared, offers, everywhere, "what the machines have", reservedText(offers), offers.reserved)),
         // Who may be on these machines only must fit on them.
         ...[...new Set(pinned)].flatMap((names) => {
             const machines = capacities(names.split(", "), offers);
@@ -636,14 +649,24 @@ function requestsExceeded(declared: readonly Declared[], offers: Offers): Fault[
     ];
 }
 
+const reservedText = ({ reserved = [] }: Offers): string =>
+    reserved.length === 0 ? "" : ` together with ${reserved.map(({ what }) => what).join(", ")}`;
+
 function beyond(
     declared: readonly Declared[],
     offers: Offers,
     machines: readonly Requests[],
     has: string,
     who: string,
+    reserved: readonly Reserved[] = [],
 ): Fault[] {
-    const requests = declared.map((one) => requestsOf(one, offers));
+    const requests = [
+        ...declared.map((one) => requestsOf(one, offers)),
+        ...reserved.map(({ number, each }) => ({
+            cores: number * toCores(each.cpu),
+            bytes: number * toBytes(each.memory),
+        })),
+    ];
     const gibi = (value: number) => `${Math.ceil(value / 2 ** 30)}Gi`;
     const cores = [total(requests, (one) => one.cores), total(machines, ({ cpu }) => toCores(cpu))] as const;
     const bytes = [total(requests, (one) => one.bytes), total(machines, ({ memory }) => toBytes(memory))] as const;

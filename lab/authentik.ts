@@ -129,6 +129,10 @@ export const authentikHosts = ({ authentik: config }: AuthentikConfig): Claim[] 
 export const authentikSecrets = ({ authentik: config }: AuthentikConfig): string[] =>
     config === undefined ? [] : [...Object.values(AUTHENTIK_SECRETS), databaseSecret(AUTHENTIK.database)];
 
+/** The namespace whose database it has, by the key that wants it. */
+export const authentikDatabases = ({ authentik: config }: AuthentikConfig): Claim[] =>
+    config === undefined ? [] : [["authentik", AUTHENTIK.namespace]];
+
 /** Its namespace with its Pod Security level. */
 export const authentikNamespaces = ({ authentik: config }: AuthentikConfig): Record<string, PodSecurity> =>
     config === undefined ? {} : { [AUTHENTIK.namespace]: "restricted" };

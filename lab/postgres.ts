@@ -1,80 +1,359 @@
-/** PostgreSQL for the cluster's apps: its part of the schema, rules and secrets, and what is built. */
-import type * as pulumi from "@pulumi/pulumi";
+/** PostgreSQL for the cluster's apps, on one server or on several by domain: schema, rules and secrets, and what is built. docs/databases.md */
+import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { POSTGRES_SECRETS, PostgresCluster, type PostgresClusterArgs } from "../components/database/postgres-cluster";
+import type { Databases } from "../components/database/databases";
+import { needVectorChord } from "../components/database/extensions";
+import {
+    POSTGRES_REQUESTS,
+    POSTGRES_SECRETS,
+    PostgresCluster,
+    type PostgresClusterArgs,
+} from "../components/database/postgres-cluster";
 import { databaseSecret } from "../components/database/postgres-database";
-import { bytes, s3, spelled, whole } from "../config/fields";
-import { show, type CrossRule } from "../config/parse";
-import { bucketClaims, type Claim } from "../config/rules";
-import { appDatabases, type Apps } from "./apps";
+import { bridgedS3, bytes, label, spelled, whole } from "../config/fields";
+import { didYouMean, show, type CrossRule, type Fault } from "../config/parse";
+import { bucketClaims, claimedTwice, type Claim } from "../config/rules";
+import { appDatabases, type Apps, type Reserved } from "./apps";
+import { bridgedUrls, type BridgesConfig } from "./bridges";
 import type { Lab } from "./lab";
 import type { OtherVolume } from "./longhorn";
 
 /** Namespace of the servers. */
 export const DATABASE = "database";
 
+/** Instances of a server, where there are machines enough: one can go, and two still agree. */
+const INSTANCES = 3;
+
+const ARCHIVE = /^[a-z][a-z0-9-]*-v[1-9][0-9]*$/;
+const archives = z.array(spelled("the name of an archive such as postgres-v2 or pg-media-v2", ARCHIVE)).default([]);
+
+/** What a server may have of its own; the rest is as `postgres` says for all. */
+const server = z.strictObject({
+    instances: whole(1, 9).optional(),
+    storage: bytes.optional(),
+    walStorage: bytes.optional(),
+    memory: bytes.optional(),
+    /** Namespaces whose apps have their databases there; default: that of its name. */
+    namespaces: z.array(label).min(1, { error: "at least one namespace; without the key that of its name" }).optional(),
+    /** True: its image has VectorChord although no app asks for it (any more). */
+    vectorChord: z.boolean({ error: "true or false" }).optional(),
+    ignoreArchives: archives,
+});
+
 /** `postgres` of a schema. */
 export const postgresKeys = z.strictObject({
-    instances: whole(1, 9).default(3),
+    /** Of each server, each on a machine of its own; default: 3, or as many as there are machines. */
+    instances: whole(1, 9).optional(),
     storage: bytes.default("20Gi"),
-    /** Bucket for base backups and WAL. */
-    backup: s3,
+    /** A volume of its own for the WAL; absent: it is on the same. */
+    walStorage: bytes.optional(),
+    /** Limit of each instance. */
+    memory: bytes.default("2Gi"),
+    /** Bucket for base backups and WAL. `folder`: in it; several servers have one each below. */
+    backup: bridgedS3.extend({
+        folder: spelled("a folder such as cnpg", /^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/).optional(),
+    }),
     /** How long base backups and WAL are kept: days, weeks or months, as Barman spells them. */
     retention: spelled("a duration such as 14d, 4w or 6m (months)", /^[1-9][0-9]*[dwm]$/).default("14d"),
     /** Archives that a new server never starts from: damaged ones, or leftovers of an `up` that was cut short. */
-    ignoreArchives: z
-        .array(spelled("the name of an archive such as postgres-v2", /^postgres-v[1-9][0-9]*$/))
-        .default([]),
+    ignoreArchives: archives,
+    /** Several servers by name, each called pg-<name>; absent: one, called postgres, which serves all. */
+    clusters: z.record(spelled("a short name such as media", /^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$/), server).optional(),
+    /** Which of them serves namespaces that none is for; default: the one called other. */
+    others: label.optional(),
 });
 
+type PostgresKeys = z.output<typeof postgresKeys>;
+
 interface PostgresConfig {
-    readonly nodes: readonly unknown[];
-    readonly postgres?: z.output<typeof postgresKeys> | undefined;
+    readonly postgres?: PostgresKeys | undefined;
 }
 
-/** Two servers on one machine would fall with it. */
-export const oneEachNode: CrossRule<PostgresConfig> = ({ postgres: databases, nodes }) =>
-    databases?.instances === undefined || databases.instances <= nodes.length
+/** The one server where no others are declared. */
+const ALONE = "postgres";
+
+/** A server as it is built. */
+interface Server extends Pick<
+    PostgresClusterArgs,
+    "server" | "instances" | "storage" | "walStorage" | "memory" | "ignoreArchives" | "ignoredBy" | "amongOthers"
+> {
+    /** Place of its keys in the configuration. */
+    readonly path: string;
+    /** Namespaces that it serves; undefined: all. */
+    readonly serves: readonly string[] | undefined;
+    readonly folder: string | undefined;
+    readonly vectorChord: boolean;
+}
+
+/** The servers of a configuration. `machines`: how many there are for them. */
+function serversOf({ postgres }: PostgresConfig, machines: number): Server[] {
+    if (postgres === undefined) return [];
+    const { clusters, storage, walStorage, memory, backup, ignoreArchives } = postgres;
+    const usual = postgres.instances ?? Math.max(1, Math.min(INSTANCES, machines));
+    if (clusters === undefined) {
+        const own = { server: ALONE, path: "postgres", serves: undefined, folder: backup.folder, vectorChord: false };
+        const ignored = { ignoreArchives, ignoredBy: "postgres.ignoreArchives", amongOthers: false };
+        return [{ ...own, ...ignored, instances: usual, storage, walStorage, memory }];
+    }
+    return Object.entries(clusters).map(([name, own]): Server => {
+        const called = `pg-${name}`;
+        const path = `postgres.clusters.${name}`;
+        return {
+            server: called,
+            path,
+            serves: own.namespaces ?? [name],
+            folder: [backup.folder, called].filter((part) => part !== undefined).join("/"),
+            instances: own.instances ?? usual,
+            storage: own.storage ?? storage,
+            walStorage: own.walStorage ?? walStorage,
+            memory: own.memory ?? memory,
+            vectorChord: own.vectorChord ?? false,
+            ignoreArchives: own.ignoreArchives,
+            ignoredBy: `${path}.ignoreArchives`,
+            amongOthers: Object.keys(clusters).length > 1,
+        };
+    });
+}
+
+/** Which of several servers is for namespaces that none names. */
+const fallback = ({ others = "other", clusters = {} }: PostgresKeys): string | undefined =>
+    clusters[others] === undefined ? undefined : `pg-${others}`;
+
+/** The server of a namespace; undefined: none is. */
+function serverOf(namespace: string, servers: readonly Server[], postgres: PostgresKeys): Server | undefined {
+    const own = servers.find(({ serves }) => serves?.includes(namespace) !== false);
+    return own ?? servers.find((one) => one.server === fallback(postgres));
+}
+
+/** Two instances on one machine would fall with it. */
+export const oneEachNode: CrossRule<PostgresConfig & { readonly nodes: readonly unknown[] }> = ({
+    postgres,
+    nodes,
+}) => {
+    const said: readonly (readonly [string, number | undefined])[] = [
+        ["postgres.instances", postgres?.instances],
+        ...Object.entries(postgres?.clusters ?? {}).map(
+            ([name, { instances }]) => [`postgres.clusters.${name}.instances`, instances] as const,
+        ),
+    ];
+    return said.flatMap(([path, instances]) =>
+        instances === undefined || instances <= nodes.length
+            ? []
+            : [
+                  {
+                      rule: "postgres-instances",
+                      path,
+                      got: show(instances),
+                      allowed: `at most one a node (${nodes.length})`,
+                      suggestion: "take it out: there are as many as there are machines, three at most",
+                  },
+              ],
+    );
+};
+
+/**
+ * What must hold of them. `databases`: namespaces besides the apps' that have a database, by the key that wants one;
+ * `bridges`: those of a cluster that has some, one of which may lead to the bucket.
+ */
+export const postgresRules = <C extends PostgresConfig & { readonly apps: Apps }>({
+    databases = () => [],
+    bridges = () => ({}),
+}: {
+    readonly databases?: (config: C) => readonly Claim[];
+    readonly bridges?: (config: C) => BridgesConfig;
+} = {}): readonly CrossRule<C>[] => [
+    (config) => bridgedUrls(postgresUrls(config), bridges(config)),
+    ({ postgres }) => (postgres === undefined ? [] : namesMisplaced(postgres)),
+    ({ postgres }) => (postgres === undefined ? [] : archivesOfOthers(postgres)),
+    ({ postgres }) =>
+        claimedTwice(
+            "postgres-namespace-twice",
+            Object.entries(postgres?.clusters ?? {}).flatMap(([name, { namespaces = [name] }]) =>
+                namespaces.map((namespace): Claim => [`postgres.clusters.${name}.namespaces`, namespace]),
+            ),
+            "one server a namespace",
+        ),
+    (config) => {
+        const { postgres } = config;
+        if (postgres === undefined) return [];
+        const servers = serversOf(config, 1);
+        const users = [
+            ...appDatabases(config.apps).map(({ app, namespace }): Claim => [`apps.${app}`, namespace]),
+            ...databases(config),
+        ];
+        return users
+            .filter(([, namespace]) => serverOf(namespace, servers, postgres) === undefined)
+            .map(([path, namespace]) => ({
+                rule: "postgres-domain-unserved",
+                path,
+                got: `a database for the namespace ${namespace}`,
+                allowed: `only where a server is for it: ${servers.map((one) => `${one.server} for ${(one.serves ?? []).join(", ")}`).join("; ")}`,
+                suggestion: `set postgres.others to the one for all other namespaces, or add ${namespace} to the namespaces of one under postgres.clusters`,
+            }));
+    },
+];
+
+function namesMisplaced({ clusters, others, ignoreArchives }: PostgresKeys): Fault[] {
+    const names = Object.keys(clusters ?? {});
+    return [
+        ...(clusters === undefined || names.length > 0
+            ? []
+            : [
+                  {
+                      rule: "postgres-clusters-empty",
+                      path: "postgres.clusters",
+                      got: "none",
+                      allowed: "at least one server; without the key there is one, which serves all",
+                  },
+              ]),
+        ...(others === undefined || names.includes(others)
+            ? []
+            : [
+                  {
+                      rule: "postgres-others-unknown",
+                      path: "postgres.others",
+                      got: show(others),
+                      allowed:
+                          names.length === 0
+                              ? "nothing: there is one server, which serves all"
+                              : `one of postgres.clusters: ${names.join(", ")}`,
+                      ...didYouMean(others, names),
+                  },
+              ]),
+        ...(clusters === undefined || ignoreArchives.length === 0
+            ? []
+            : [
+                  {
+                      rule: "postgres-archives-of-nobody",
+                      path: "postgres.ignoreArchives",
+                      got: show(ignoreArchives),
+                      allowed: "nothing where there are several servers: each has archives of its own",
+                      suggestion: "say it under the server, in postgres.clusters.<name>.ignoreArchives",
+                  },
+              ]),
+    ];
+}
+
+/** A name of another server's would be passed over in silence. */
+function archivesOfOthers(postgres: PostgresKeys): Fault[] {
+    return serversOf({ postgres }, 1).flatMap(({ server: name, path, ignoreArchives }) =>
+        ignoreArchives.flatMap((archive, index) =>
+            new RegExp(`^${name}-v[0-9]+$`).test(archive)
+                ? []
+                : [
+                      {
+                          rule: "postgres-archive-of-another",
+                          path: `${path}.ignoreArchives.${index}`,
+                          got: show(archive),
+                          allowed: `an archive of this server, such as ${name}-v2`,
+                      },
+                  ],
+        ),
+    );
+}
+
+/** The folder, for comparison with whatever else writes into buckets. */
+export const postgresBuckets = ({ postgres }: PostgresConfig): Claim[] =>
+    bucketClaims({ "postgres.backup": postgres?.backup }).map(([path, bucket]): Claim =>
+        postgres?.backup.folder === undefined ? [path, bucket] : [path, `${bucket}/${postgres.backup.folder}`],
+    );
+
+/** Endpoint of the bucket, which may be a bridge's. */
+const postgresUrls = ({ postgres }: PostgresConfig): Claim[] =>
+    postgres === undefined || !URL.canParse(postgres.backup.endpoint)
         ? []
-        : [
-              {
-                  rule: "postgres-instances",
-                  path: "postgres.instances",
-                  got: show(databases.instances),
-                  allowed: `at most one a node (${nodes.length})`,
-              },
-          ];
+        : [["postgres.backup.endpoint", postgres.backup.endpoint]];
 
-export const postgresBuckets = ({ postgres }: Pick<PostgresConfig, "postgres">): Claim[] =>
-    bucketClaims({ "postgres.backup": postgres?.backup });
+/** Volumes of the servers. `machines`: how many there are for them. */
+export const postgresVolumes = (config: PostgresConfig, machines: number): OtherVolume[] =>
+    serversOf(config, machines).flatMap(({ path, instances, storage, walStorage }) =>
+        Array.from({ length: instances }, () => [
+            { path: `${path}.storage`, size: storage },
+            ...(walStorage === undefined ? [] : [{ path: `${path}.walStorage`, size: walStorage }]),
+        ]).flat(),
+    );
 
-/** Volumes of the servers. */
-export const postgresVolumes = ({ postgres }: Pick<PostgresConfig, "postgres">): OtherVolume[] =>
-    Array.from({ length: postgres?.instances ?? 0 }, () => ({
-        path: "postgres.storage",
-        size: postgres?.storage ?? "0",
+/** What the servers request of the machines. */
+export const postgresRequests = (config: PostgresConfig, machines: number): Reserved[] =>
+    serversOf(config, machines).map(({ server: what, instances }) => ({
+        what,
+        number: instances,
+        each: POSTGRES_REQUESTS,
     }));
 
-/** What the secret store must hold for the server and the apps' databases. */
-export const postgresSecrets = ({
-    postgres,
-    apps,
-}: Pick<PostgresConfig, "postgres"> & { readonly apps: Apps }): string[] => [
+/** What the secret store must hold for the servers and the apps' databases. */
+export const postgresSecrets = ({ postgres, apps }: PostgresConfig & { readonly apps: Apps }): string[] => [
     ...appDatabases(apps).map(({ app }) => databaseSecret(app)),
     ...(postgres === undefined ? [] : Object.values(POSTGRES_SECRETS)),
 ];
 
-/** The server, where the configuration has one. */
-export function postgresServer(
+/** The same by the namespace that asks for each. */
+export function postgresRefs(config: PostgresConfig & { readonly apps: Apps }): Record<string, string[]> {
+    const refs: Record<string, string[]> = {};
+    for (const { app, namespace } of appDatabases(config.apps)) (refs[namespace] ??= []).push(databaseSecret(app));
+    return config.postgres === undefined ? refs : { ...refs, [DATABASE]: postgresSecrets(config) };
+}
+
+export interface PostgresOn extends Pick<
+    PostgresClusterArgs,
+    "operator" | "namespace" | "storageClass" | "secrets" | "cluster"
+> {
+    /** How many machines there are for instances of one server. */
+    readonly machines: number;
+}
+
+/** What several servers are together: each app's databases are on that of its namespace. */
+export interface PostgresServers extends Databases {
+    /** The servers, for what must come after them. */
+    readonly servers: readonly PostgresCluster[];
+}
+
+/** The servers, where the configuration has any. */
+export function postgresServers(
     lab: Lab,
-    {
-        postgres,
-        backups,
-    }: Pick<PostgresConfig, "postgres"> & { readonly backups?: { readonly beforeDestroy: boolean } | undefined },
-    args: Pick<PostgresClusterArgs, "operator" | "namespace" | "storageClass" | "secrets" | "cluster">,
+    config: PostgresConfig & {
+        readonly apps: Apps;
+        readonly backups?: { readonly beforeDestroy: boolean } | undefined;
+    },
+    { machines, ...on }: PostgresOn,
     opts: pulumi.ComponentResourceOptions,
-): PostgresCluster | undefined {
+): PostgresServers | undefined {
+    const { postgres } = config;
     if (postgres === undefined) return undefined;
-    const beforeDestroy = backups?.beforeDestroy ?? true;
-    return lab.stage("PostgreSQL", new PostgresCluster("postgres", { ...args, beforeDestroy, ...postgres }, opts));
+    const servers = serversOf(config, machines);
+    const asked = appDatabases(config.apps);
+    const made = new Map(
+        servers.map((one) => {
+            const { path: _path, serves: _serves, folder, vectorChord, ...args } = one;
+            const extensions = asked
+                .filter(({ namespace }) => serverOf(namespace, servers, postgres) === one)
+                .flatMap((app) => app.extensions);
+            const built = new PostgresCluster(
+                one.server,
+                {
+                    ...on,
+                    ...args,
+                    vectorChord: vectorChord || needVectorChord(extensions),
+                    backup: { ...postgres.backup, folder },
+                    retention: postgres.retention,
+                    beforeDestroy: config.backups?.beforeDestroy ?? true,
+                },
+                opts,
+            );
+            return [one, lab.stage(one.server === ALONE ? "PostgreSQL" : `PostgreSQL ${one.server}`, built)] as const;
+        }),
+    );
+    return {
+        servers: [...made.values()],
+        postgres: (name, args, options) => {
+            const own = serverOf(args.domain, servers, postgres);
+            const built = own === undefined ? undefined : made.get(own);
+            if (built === undefined) {
+                throw new pulumi.RunError(
+                    `${name} wants a database, and no server of postgres.clusters is for the namespace ${args.domain}; set postgres.others`,
+                );
+            }
+            return built.postgres(name, args, options);
+        },
+    };
 }

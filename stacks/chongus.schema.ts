@@ -18,7 +18,7 @@ import { observability, observabilityBuckets, observabilityHosts } from "../lab/
 import { backupDefaults, bucketsTaken, CLUSTER_MENDS, deliveryNeedsGit, hostClaims, lanOf } from "../lab/parts";
 import { isRecord } from "../lib/json";
 import { frozen, phaseOutKeys } from "../lab/phase-out";
-import { oneEachNode, postgresBuckets, postgresKeys } from "../lab/postgres";
+import { oneEachNode, postgresBuckets, postgresKeys, postgresRequests, postgresRules } from "../lab/postgres";
 import {
     machineAddresses,
     talosDefaults,
@@ -92,6 +92,7 @@ export function chongusOffers({ nodes, storage: disks, postgres: databases }: Ch
             intel: gpuSum({ nodes }, "intel"),
         },
         postgres: databases !== undefined,
+        reserved: postgresRequests({ postgres: databases }, nodes.length),
         prometheus: true,
         devices: false,
         addresses: "required",
@@ -164,6 +165,7 @@ export const chongusRules: readonly CrossRule<ChongusConfig>[] = [
     networks,
     ...cephStorageRules,
     oneEachNode,
+    ...postgresRules<ChongusConfig>(),
     bucketsApart,
     deliveryNeedsGit,
     layersApart,

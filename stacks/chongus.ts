@@ -31,7 +31,7 @@ import { clusterNamespaces } from "../lab/namespaces";
 import { alertGroups, observabilitySecrets, watch } from "../lab/observability";
 import { exposePage, hubblePage } from "../lab/pages";
 import { machinesWith } from "../lab/parts";
-import { DATABASE, postgresSecrets, postgresServer } from "../lab/postgres";
+import { DATABASE, postgresSecrets, postgresServers } from "../lab/postgres";
 import { defineStack } from "../lab/recipe";
 import { tailnetRouter } from "../lab/tailnet";
 import { ciMachines, talosCluster, talosMachines } from "../lab/talos-machines";
@@ -160,10 +160,17 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     const { edge, pool, gateway } = ways;
     const postgres =
         cnpg &&
-        postgresServer(
+        postgresServers(
             lab,
             config,
-            { operator: cnpg, namespace: namespaces.name(DATABASE), storageClass: volumes.className, secrets, cluster },
+            {
+                operator: cnpg,
+                namespace: namespaces.name(DATABASE),
+                storageClass: volumes.className,
+                secrets,
+                cluster,
+                machines: config.nodes.length,
+            },
             afterCore,
         );
     const platform: Platform = {

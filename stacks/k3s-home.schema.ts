@@ -7,7 +7,7 @@ import { claimedTwice, sopsFileEncrypted, type Claim } from "../config/rules";
 import { accountKeys } from "../lab/accounts";
 import { announcedPoolClaims, announcedPoolFaults } from "../lab/announced-pool";
 import { appAddresses, appHosts, appSharedHosts, appsSchema, type Offers } from "../lab/apps";
-import { authentikHosts, authentikKeys, authentikRules, identityOffer } from "../lab/authentik";
+import { authentikDatabases, authentikHosts, authentikKeys, authentikRules, identityOffer } from "../lab/authentik";
 import {
     ciliumGatewayDefaults,
     ciliumGatewayNetwork,
@@ -33,7 +33,14 @@ import { backupsNeedLonghorn } from "../lab/longhorn-backups";
 import { observability, observabilityBuckets, observabilityHosts, observabilityVolumes } from "../lab/observability";
 import { longhornHosts, longhornPageKeys } from "../lab/pages";
 import { backupDefaults, bucketsTaken, CLUSTER_MENDS, deliveryNeedsGit, hostClaims, lanOf } from "../lab/parts";
-import { oneEachNode, postgresBuckets, postgresKeys, postgresVolumes } from "../lab/postgres";
+import {
+    oneEachNode,
+    postgresBuckets,
+    postgresKeys,
+    postgresRequests,
+    postgresRules,
+    postgresVolumes,
+} from "../lab/postgres";
 import { veleroBuckets, veleroKeys, veleroRules } from "../lab/velero";
 import { isRecord } from "../lib/json";
 
@@ -91,6 +98,7 @@ export const k3sHomeOffers = (config: K3sHomeConfig): Offers => ({
     ...k3sOffers(config),
     ...identityOffer(config),
     postgres: config.postgres !== undefined,
+    reserved: postgresRequests(config, workers(config.nodes).length),
     prometheus: true,
     devices: false,
     addresses: "optional",
@@ -169,11 +177,12 @@ export const k3sHomeRules: readonly CrossRule<K3sHomeConfig>[] = [
     ...gpuRules,
     ...longhornRules<K3sHomeConfig>((config) => [
         ...observabilityVolumes(config.monitoring),
-        ...postgresVolumes(config),
+        ...postgresVolumes(config, workers(config.nodes).length),
     ]),
     ...veleroRules,
     ...authentikRules,
     serversOnWorkers,
+    ...postgresRules<K3sHomeConfig>({ databases: authentikDatabases }),
     bucketsApart,
     backupsNeedLonghorn,
     deliveryNeedsGit,

@@ -18,7 +18,15 @@ import type { StackSummary } from "../lab/context";
 import { fluxAgeKey, fluxApps, fluxSync, k3sParts, sharedNamespaces } from "../lab/flux";
 import { gpuBundles, gpuNotes, hasGpu } from "../lab/gpus";
 import { k3sGpus } from "../lab/k3s-gpus";
-import { k3sCiMachines, k3sCluster, k3sMachines, k3sSecretRefs, k3sSecrets, takesPods } from "../lab/k3s-machines";
+import {
+    k3sCiMachines,
+    k3sCluster,
+    k3sMachines,
+    k3sSecretRefs,
+    k3sSecrets,
+    takesPods,
+    workers,
+} from "../lab/k3s-machines";
 import type { Lab } from "../lab/lab";
 import { hasLonghorn, longhornMachines, tierNotes } from "../lab/longhorn";
 import { backedUpStorage } from "../lab/longhorn-backups";
@@ -26,7 +34,7 @@ import { clusterNamespaces } from "../lab/namespaces";
 import { alertGroups, observabilityClients, observabilitySecrets, watch } from "../lab/observability";
 import { exposePage, hubblePage, longhornPages, pageClients } from "../lab/pages";
 import { machinesWith } from "../lab/parts";
-import { DATABASE, postgresSecrets, postgresServer } from "../lab/postgres";
+import { DATABASE, postgresSecrets, postgresServers } from "../lab/postgres";
 import { defineStack } from "../lab/recipe";
 import { tailnetRouter } from "../lab/tailnet";
 import { veleroSecrets } from "../lab/velero";
@@ -143,10 +151,17 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
     const { pool, gateway } = ways;
     const postgres =
         cnpg &&
-        postgresServer(
+        postgresServers(
             lab,
             config,
-            { operator: cnpg, namespace: namespaces.name(DATABASE), storageClass: volumes.className, secrets, cluster },
+            {
+                operator: cnpg,
+                namespace: namespaces.name(DATABASE),
+                storageClass: volumes.className,
+                secrets,
+                cluster,
+                machines: workers(config.nodes).length,
+            },
             afterCore,
         );
     const afterGateway = lab.after(core, pool, gateway);

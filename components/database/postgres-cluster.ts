@@ -6,34 +6,51 @@ import type { Cluster } from "../platform";
 import type { SecretStore } from "../secrets/secret-store";
 import type { CloudNativePg } from "./cloudnative-pg";
 import type { Database, DatabaseArgs, Databases } from "./databases";
-import { postgresLife, type PostgresLife } from "./postgres-archives";
+import { imageReference, images } from "../images";
+import { inFolder, postgresLife, type PostgresLife } from "./postgres-archives";
 import { PostgresDatabase } from "./postgres-database";
-import { LAST_BACKUP, READY } from "./postgres-scripts";
+import { LAST_BACKUP, readyScript } from "./postgres-scripts";
 
 export interface PostgresClusterArgs {
     cluster: Pick<Cluster, "kubeconfig">;
     operator: CloudNativePg;
+    /** Name of the server, of its Services (`<server>-rw`, `-ro`, `-r`) and of its archives. */
+    server: string;
+    /** Whether other servers are in its namespace. */
+    amongOthers: boolean;
     /** Namespace of the server, its databases and their roles. */
     namespace: pulumi.Output<string>;
     instances: number;
     /** Size of each instance's volume. */
     storage: string;
+    /** Size of another volume of each instance, for the WAL alone; absent: it is on the same. */
+    walStorage?: string | undefined;
     storageClass: pulumi.Output<string>;
-    /** Where base backups and WAL go. */
-    backup: { endpoint: string; bucket: string };
+    /** Limit of each instance. */
+    memory: string;
+    /** Whether its image has VectorChord, and its library is loaded from the start. */
+    vectorChord: boolean;
+    /** Where base backups and WAL go. `folder`: in the bucket; absent: its root. */
+    backup: { endpoint: string; bucket: string; folder?: string | undefined };
     /** How long backups are kept, e.g. 14d. */
     retention: string;
     /** Archives that a new server never starts from, e.g. postgres-v2: damaged ones, or leftovers without a base backup. */
     ignoreArchives: readonly string[];
+    /** Key of the configuration that says `ignoreArchives`, for messages. */
+    ignoredBy: string;
     /** Whether deleting the server takes a last base backup first. */
     beforeDestroy: boolean;
     secrets: SecretStore;
 }
 
-/** Name of the shared server, of its Services (`postgres-rw`, `-ro`, `-r`) and of its archives. */
-const SERVER = "postgres";
 const PLUGIN = "barman-cloud.cloudnative-pg.io";
 const PORT = 5432;
+
+/** What each instance requests: the server, and the plugin beside it that archives. */
+const REQUESTS = { server: { cpu: "100m", memory: "512Mi" }, archiver: { cpu: "10m", memory: "64Mi" } } as const;
+
+/** The same in all. */
+export const POSTGRES_REQUESTS = { cpu: "110m", memory: "576Mi" } as const;
 
 /** Values in the secret store. */
 export const POSTGRES_SECRETS = {
@@ -56,11 +73,12 @@ export class PostgresCluster extends pulumi.ComponentResource implements Databas
     constructor(name: string, args: PostgresClusterArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:database:PostgresCluster", name, {}, opts);
         this.#args = args;
-        const { namespace } = args;
+        const { namespace, server } = args;
+        const scripts = { life: `${name}-life`, ignoredBy: args.ignoredBy, amongOthers: args.amongOthers };
         const afterOperator = { parent: this, dependsOn: [args.operator.release, args.operator.plugin] };
         const credentials = args.secrets.deliver(
             `${name}-s3`,
-            { name: `${SERVER}-s3`, namespace, data: POSTGRES_SECRETS },
+            { name: `${server}-s3`, namespace, data: POSTGRES_SECRETS },
             { parent: this },
         );
         const archive = new k8s.apiextensions.CustomResource(
@@ -68,7 +86,7 @@ export class PostgresCluster extends pulumi.ComponentResource implements Databas
             {
                 apiVersion: "barmancloud.cnpg.io/v1",
                 kind: "ObjectStore",
-                metadata: { name: SERVER, namespace },
+                metadata: { name: server, namespace },
                 spec: objectStoreSpec(args, credentials),
             },
             afterOperator,
@@ -77,11 +95,12 @@ export class PostgresCluster extends pulumi.ComponentResource implements Databas
             `${name}-life`,
             {
                 cluster: args.cluster,
-                server: SERVER,
+                server,
                 namespace,
                 bucket: args.backup,
                 credentials,
                 ignore: args.ignoreArchives,
+                ignoredBy: args.ignoredBy,
                 bornWith: archive.metadata.uid,
             },
             { parent: this, dependsOn: archive },
@@ -93,7 +112,7 @@ export class PostgresCluster extends pulumi.ComponentResource implements Databas
             {
                 apiVersion: "postgresql.cnpg.io/v1",
                 kind: "Cluster",
-                metadata: { name: SERVER, namespace },
+                metadata: { name: server, namespace },
                 spec: { ...wanted, ...lifeSpec(archive.metadata.name, life) },
             },
             afterOperator,
@@ -103,20 +122,20 @@ export class PostgresCluster extends pulumi.ComponentResource implements Databas
             {
                 apiVersion: "postgresql.cnpg.io/v1",
                 kind: "ScheduledBackup",
-                metadata: { name: SERVER, namespace },
+                metadata: { name: server, namespace },
                 spec: {
                     // Seconds come first: CloudNativePG reads six fields.
                     schedule: "0 0 0 * * *",
                     immediate: true,
                     backupOwnerReference: "self",
-                    cluster: { name: SERVER },
+                    cluster: { name: server },
                     method: "plugin",
                     pluginConfiguration: { name: PLUGIN },
                 },
             },
             { parent: this, dependsOn: cluster },
         );
-        const environment = { NAMESPACE: namespace, SERVER };
+        const environment = { NAMESPACE: namespace, SERVER: server };
         const lastBackup = clusterCommand(
             `${name}-last-backup`,
             args.cluster,
@@ -131,7 +150,7 @@ export class PostgresCluster extends pulumi.ComponentResource implements Databas
         this.#ready = clusterCommand(
             `${name}-ready`,
             args.cluster,
-            { create: READY, triggers: [cluster.metadata.uid, contentHash(wanted)], environment },
+            { create: readyScript(scripts), triggers: [cluster.metadata.uid, contentHash(wanted)], environment },
             { parent: this, dependsOn: [schedule, lastBackup] },
         );
         new k8s.apiextensions.CustomResource(
@@ -139,9 +158,9 @@ export class PostgresCluster extends pulumi.ComponentResource implements Databas
             {
                 apiVersion: "monitoring.coreos.com/v1",
                 kind: "PodMonitor",
-                metadata: { name: SERVER, namespace },
+                metadata: { name: server, namespace },
                 spec: {
-                    selector: { matchLabels: { "cnpg.io/cluster": SERVER, "cnpg.io/podRole": "instance" } },
+                    selector: { matchLabels: { "cnpg.io/cluster": server, "cnpg.io/podRole": "instance" } },
                     podMetricsEndpoints: [{ port: "metrics" }],
                 },
             },
@@ -152,12 +171,12 @@ export class PostgresCluster extends pulumi.ComponentResource implements Databas
 
     /** A database and a role that owns it. Both stay on the server when the workload goes. */
     postgres(name: string, args: DatabaseArgs, opts: pulumi.ComponentResourceOptions): Database {
-        const { namespace, secrets } = this.#args;
+        const { namespace, server, secrets } = this.#args;
         return new PostgresDatabase(
             `${name}-postgres`,
             {
                 ...args,
-                server: { name: SERVER, namespace, host: `${SERVER}-rw`, port: PORT, ready: this.#ready },
+                server: { name: server, namespace, host: `${server}-rw`, port: PORT, ready: this.#ready },
                 secrets,
             },
             opts,
@@ -169,7 +188,7 @@ function objectStoreSpec(args: PostgresClusterArgs, credentials: pulumi.Output<s
     return {
         retentionPolicy: args.retention,
         configuration: {
-            destinationPath: `s3://${args.backup.bucket}/`,
+            destinationPath: `s3://${args.backup.bucket}/${inFolder(args.backup.folder)}`,
             endpointURL: args.backup.endpoint,
             s3Credentials: {
                 accessKeyId: { name: credentials, key: "ACCESS_KEY_ID" },
@@ -179,7 +198,7 @@ function objectStoreSpec(args: PostgresClusterArgs, credentials: pulumi.Output<s
             wal: { compression: "bzip2", maxParallel: 4 },
         },
         instanceSidecarConfiguration: {
-            resources: { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "512Mi" } },
+            resources: { requests: REQUESTS.archiver, limits: { memory: "512Mi" } },
         },
     };
 }
@@ -187,10 +206,19 @@ function objectStoreSpec(args: PostgresClusterArgs, credentials: pulumi.Output<s
 function serverSpec(args: PostgresClusterArgs) {
     return {
         instances: args.instances,
+        ...(args.vectorChord
+            ? {
+                  imageName: imageReference(images.postgresVectorChord),
+                  postgresql: { shared_preload_libraries: ["vchord.so"] },
+              }
+            : {}),
         storage: { size: args.storage, storageClass: args.storageClass },
+        ...(args.walStorage === undefined
+            ? {}
+            : { walStorage: { size: args.walStorage, storageClass: args.storageClass } }),
         // One on each node: with two on one, a node's loss takes a majority.
         affinity: { enablePodAntiAffinity: true, podAntiAffinityType: "required" },
-        resources: { requests: { cpu: "100m", memory: "512Mi" }, limits: { memory: "2Gi" } },
+        resources: { requests: REQUESTS.server, limits: { memory: args.memory } },
         primaryUpdateStrategy: "unsupervised",
     };
 }

@@ -21,18 +21,40 @@ back_up() {
   finish "backups.postgresql.cnpg.io/$1"
 }`.trim();
 
+/** Succeeds where a base backup was completed since the server was made. JSONPath knows no "and". */
+const ALL_BACKUPS = `
+  ${inNamespace} get backups.postgresql.cnpg.io --output=jsonpath='{range .items[?(@.status.phase=="completed")]}{.status.stoppedAt}{"\\n"}{end}' |
+    awk -v born="$born" '$0 >= born { found = 1 } END { exit !found }'`.slice(1);
+
+/** The same among those of other servers. */
+const OWN_BACKUPS = `
+  ${inNamespace} get backups.postgresql.cnpg.io --output=jsonpath='{range .items[?(@.status.phase=="completed")]}{.spec.cluster.name} {.status.stoppedAt}{"\\n"}{end}' |
+    awk -v born="$born" -v server="$SERVER" '$1 == server && $2 >= born { found = 1 } END { exit !found }'`.slice(1);
+
 /**
  * A server is Ready while nothing of it is archived, so archiving is waited for too; and a base backup of this very
  * life, without which its archive could not be restored.
  */
-export const READY = `
+export const readyScript = ({
+    life,
+    ignoredBy,
+    amongOthers,
+}: {
+    /** Name of the command that decided the server's life. */
+    readonly life: string;
+    /** Key of the configuration that names archives to ignore. */
+    readonly ignoredBy: string;
+    /** Whether backups of other servers are in the namespace. */
+    readonly amongOthers: boolean;
+}): string =>
+    `
 ${FUNCTIONS}
 refuse() {
   echo "PostgreSQL $NAMESPACE/$SERVER $1. Archives of earlier lives are untouched." >&2
   echo "It is $(server '{.status.phase}') $(server '{.status.phaseReason}'); it archives to $(server '{.spec.plugins[*].parameters.serverName}'), started from archive: $(server '{.spec.bootstrap.recovery.source}')." >&2
   echo "See  ${inNamespace} logs --selector=cnpg.io/cluster=$SERVER --all-containers --tail=50  and run pulumi up again once that is mended." >&2
-  echo "To have it made anew from the newest archive:  ${inNamespace} delete cluster $SERVER && pulumi refresh && pulumi up --replace '**::postgres-life'" >&2
-  echo "If that archive is damaged, name it in postgres.ignoreArchives first: the one before is taken." >&2
+  echo "To have it made anew from the newest archive:  ${inNamespace} delete cluster $SERVER && pulumi refresh && pulumi up --replace '**::${life}'" >&2
+  echo "If that archive is damaged, name it in ${ignoredBy} first: the one before is taken." >&2
   exit 1
 }
 ${inNamespace} wait "clusters.postgresql.cnpg.io/$SERVER" --for=condition=Ready --timeout=3600s >&2 || refuse "is not ready"
@@ -40,8 +62,7 @@ ${inNamespace} wait "clusters.postgresql.cnpg.io/$SERVER" --for=condition=Contin
   refuse "does not archive: $(server '{.status.conditions[?(@.type=="ContinuousArchiving")].message}')"
 born=$(server '{.metadata.creationTimestamp}')
 backed_up() {
-  ${inNamespace} get backups.postgresql.cnpg.io --output=jsonpath='{range .items[?(@.status.phase=="completed")]}{.status.stoppedAt}{"\\n"}{end}' |
-    awk -v born="$born" '$0 >= born { found = 1 } END { exit !found }'
+${amongOthers ? OWN_BACKUPS : ALL_BACKUPS}
 }
 first=$(${inNamespace} get backups.postgresql.cnpg.io --selector="cnpg.io/scheduled-backup=$SERVER" --sort-by=.metadata.creationTimestamp --output=name | tail -n 1)
 if ! backed_up && test -n "$first" && test "$(backup "$first" '{.status.phase}')" != failed; then

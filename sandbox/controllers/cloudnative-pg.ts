@@ -35,6 +35,7 @@ type Cluster = CustomResource<{
     readonly imageName?: string;
     readonly enableSuperuserAccess?: boolean;
     readonly storage?: { readonly storageClass?: string };
+    readonly postgresql?: { readonly shared_preload_libraries?: readonly string[] };
     readonly plugins?: readonly Plugin[];
     readonly bootstrap?: { readonly recovery?: { readonly source?: string }; readonly initdb?: object };
     readonly externalClusters?: readonly { readonly name: string; readonly plugin?: Plugin }[];
@@ -49,6 +50,7 @@ type OfCluster = CustomResource<{
     readonly owner?: string;
     readonly name?: string;
     readonly passwordSecret?: { readonly name: string };
+    readonly extensions?: readonly { readonly name: string }[];
 }>;
 
 type ScheduledBackup = CustomResource<{
@@ -310,7 +312,7 @@ function appliedActions(view: View, list: string, finalizer: string | undefined)
             ? `secrets "${passwordSecret.name}" not found`
             : ownerless
               ? `role "${one.spec.owner ?? ""}" does not exist`
-              : undefined;
+              : extensionFault(one, cluster);
         return [
             ...(finalizer === undefined ? [] : hold(list, one, finalizer)),
             ...statusOf(list, one, view.now, {
@@ -320,6 +322,27 @@ function appliedActions(view: View, list: string, finalizer: string | undefined)
             }),
         ];
     });
+}
+
+/** What an extension must have before it, one after the other: the operator cascades nothing. */
+const NEEDS: Readonly<Record<string, string>> = { earthdistance: "cube", vchord: "vector" };
+
+/** Why an extension cannot be created; those that are in no image of CloudNativePG's own are recognised by name. */
+function extensionFault({ spec: { extensions = [] } }: OfCluster, cluster: Cluster | undefined): string | undefined {
+    const { imageName = "", postgresql } = cluster?.spec ?? {};
+    const names = extensions.map(({ name }) => name);
+    for (const [index, name] of names.entries()) {
+        const needed = NEEDS[name];
+        if (needed !== undefined && !names.slice(0, index).includes(needed)) {
+            return `required extension "${needed}" is not installed`;
+        }
+        if (name !== "vchord") continue;
+        if (!imageName.includes("vectorchord")) return `extension "${name}" is not available`;
+        if (postgresql?.shared_preload_libraries?.includes("vchord.so") !== true) {
+            return "vchord must be loaded via shared_preload_libraries";
+        }
+    }
+    return undefined;
 }
 
 function hasRole(view: View, database: OfCluster, role: string): boolean {
@@ -396,7 +419,7 @@ function listArchives(view: View, pod: Pod, state: Archives): string {
         .flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? [])
         .find(({ name, key }) => secrets.get(`${pod.metadata.namespace ?? ""}/${name}`)?.data?.[key] === undefined);
     if (missing !== undefined) return `!key ${missing.key} of secret ${missing.name} is missing`;
-    const prefix = `s3://${value("BUCKET")}/${value("SERVER")}-v`;
+    const prefix = `s3://${value("BUCKET")}/${value("FOLDER")}${value("SERVER")}-v`;
     const found = Object.entries(state.archives)
         .filter(([path]) => path.startsWith(prefix))
         .map(([path, { backups: count }]) => [Number(path.slice(prefix.length)), count] as const)

@@ -5,13 +5,15 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { archivesJob, postgresLife, readLife } from "../../components/database/postgres-archives";
-import { LAST_BACKUP, READY } from "../../components/database/postgres-scripts";
+import { LAST_BACKUP, readyScript } from "../../components/database/postgres-scripts";
 import { images, imageReference } from "../../components/images";
 import { planComponent } from "./component-plan";
 import { dig } from "./planned";
 
 const folder = mkdtempSync(join(tmpdir(), "postgres-life-"));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+const READY = readyScript({ life: "postgres-life", ignoredBy: "postgres.ignoreArchives", amongOthers: false });
 
 const bucket = { endpoint: "https://minio.example.net", bucket: "cnpg" };
 
@@ -56,6 +58,7 @@ async function lifeCommand(ignore: readonly string[] = []) {
                 bucket,
                 credentials: "postgres-s3",
                 ignore,
+                ignoredBy: "postgres.ignoreArchives",
                 bornWith: "uid-1",
             },
             {},
@@ -147,8 +150,9 @@ describe("the life of a new server", () => {
 });
 
 describe("the Job that looks", () => {
-    const job = archivesJob({ server: "postgres", bucket }, "postgres-s3");
-    const pod = job.spec.template.spec;
+    const jobOf = (folder?: string) =>
+        archivesJob({ server: "postgres", bucket: { ...bucket, folder } }, "postgres-s3").spec.template.spec;
+    const pod = jobOf();
     const [container] = pod.containers;
 
     test("is confined, limited and pinned, with the keys from the Secret", () => {
@@ -177,7 +181,7 @@ describe("the Job that looks", () => {
     if (!python) console.log("skipped: no python3, so the listing of a bucket was not run");
 
     /** Runs the program with a boto3 over the given objects. */
-    function list(objects: Record<string, string>, fault = ""): string {
+    function list(objects: Record<string, string>, fault = "", { containers: [container] } = pod): string {
         const packages = mkdtempSync(join(folder, "packages-"));
         mkdirSync(join(packages, "botocore"));
         writeFileSync(join(packages, "botocore", "__init__.py"), "");
@@ -244,6 +248,18 @@ def client(kind, endpoint_url, config):
         ).toBe("postgres-v1=complete postgres-v2=incomplete postgres-v3=incomplete postgres-v10=complete");
     });
 
+    there("of a server with a folder: in that folder alone", () => {
+        const done = "status=DONE\n";
+        const objects = {
+            "postgres-v7/base/20260101T000000/backup.info": done,
+            "cnpg/pg-media/postgres-v1/base/20260101T000000/backup.info": done,
+            "cnpg/pg-media/postgres-v2/wals/0000000100000000/000000010000000000000001.bz2": "",
+            "cnpg/pg-ai/postgres-v3/base/20260101T000000/backup.info": done,
+        };
+        expect(list(objects, "", jobOf("cnpg/pg-media"))).toBe("postgres-v1=complete postgres-v2=incomplete");
+        expect(list(objects)).toBe("postgres-v7=complete");
+    });
+
     there("ends well and says why when the bucket cannot be read", () => {
         expect(list({}, "An error occurred (403):\n Forbidden")).toBe("!An error occurred (403): Forbidden");
     });
@@ -263,6 +279,28 @@ describe("a server is done when it can be restored", () => {
         const bin = kubectl({ [FIRST]: "echo backup/first", [COMPLETED]: "echo 2026-02-01T00:05:00Z", ...STATES });
         const { status, asked } = run(READY, bin);
         expect([status, asked.filter((line) => line.includes("create"))]).toEqual([0, []]);
+    });
+
+    test("beside other servers theirs are not counted", () => {
+        const among = readyScript({
+            life: "pg-media-life",
+            ignoredBy: "postgres.clusters.media.ignoreArchives",
+            amongOthers: true,
+        });
+        const taken = join(folder, "taken-beside-others");
+        const bin = kubectl({
+            [FIRST]: ":",
+            [COMPLETED]: `test -e ${taken} && echo pg-media 2026-02-02T00:00:00Z; echo pg-ai 2026-02-03T00:00:00Z; echo pg-media 2026-01-01T00:00:00Z`,
+            "*'create --filename=-'*": `cat > ${taken}`,
+            "*'wait backups.postgresql.cnpg.io/pg-media-first-'*": ":",
+            ...STATES,
+        });
+        expect(run(among, bin, { SERVER: "pg-media" }).status).toBe(0);
+        expect(JSON.parse(readFileSync(taken, "utf8"))).toMatchObject({ spec: { cluster: { name: "pg-media" } } });
+        const blocked = kubectl({ "*'get clusters'*": ":", "*'--for=condition=Ready'*": "exit 1" });
+        expect(run(among, blocked, { SERVER: "pg-media" }).stderr).toMatch(
+            /--replace '\*\*::pg-media-life'[^]*postgres\.clusters\.media\.ignoreArchives/,
+        );
     });
 
     test("one of an earlier life is not: another is taken", () => {

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { barmanCloudValues, CloudNativePg, cloudNativePgValues } from "../../components/database/cloudnative-pg";
 import type { Database } from "../../components/database/databases";
 import { bootstrap, PostgresCluster, type PostgresClusterArgs } from "../../components/database/postgres-cluster";
+import { imageReference, images } from "../../components/images";
 import { planComponent } from "./component-plan";
 import { dig, lookInto } from "./planned";
 import { NamedSecrets } from "./test-platform";
@@ -16,12 +17,17 @@ async function planPostgres(overrides: Partial<PostgresClusterArgs> = {}) {
             {
                 operator: new CloudNativePg("cloudnative-pg", {}, {}),
                 namespace: pulumi.output("database"),
+                server: "postgres",
+                amongOthers: false,
                 instances: 3,
                 storage: "20Gi",
+                memory: "2Gi",
+                vectorChord: false,
                 storageClass: pulumi.output("ceph-block"),
                 backup: { endpoint: "https://minio.rtrox.io", bucket: "cloudnative-pg" },
                 retention: "14d",
                 ignoreArchives: [],
+                ignoredBy: "postgres.ignoreArchives",
                 beforeDestroy: true,
                 cluster: { kubeconfig: pulumi.output("kubeconfig") },
                 secrets,
@@ -228,6 +234,41 @@ test("the password is where the server reads it, with the role's name, and where
 test("the first life starts empty, a later one from the archive of the one before (C-DR-07)", () => {
     expect(bootstrap({ archive: "postgres-v1" })).toEqual({ initdb: { database: "app", owner: "app" } });
     expect(bootstrap({ archive: "postgres-v3", from: "postgres-v2" })).toEqual({ recovery: { source: "postgres-v2" } });
+});
+
+test("another server by another name: its own objects, folder, volume for the WAL and image", async () => {
+    const { look, secrets } = await planPostgres({
+        server: "pg-media",
+        amongOthers: true,
+        walStorage: "8Gi",
+        vectorChord: true,
+        backup: {
+            endpoint: "http://minio-api.other.svc.cluster.local:9000",
+            bucket: "cluster-backups",
+            folder: "cnpg/pg-media",
+        },
+    });
+    expect(look.find("postgresql.cnpg.io/v1:Cluster", "postgres").inputs).toMatchObject({
+        metadata: { name: "pg-media" },
+        spec: {
+            imageName: imageReference(images.postgresVectorChord),
+            postgresql: { shared_preload_libraries: ["vchord.so"] },
+            walStorage: { size: "8Gi", storageClass: "ceph-block" },
+        },
+    });
+    expect(look.find(":ObjectStore", "postgres-archive").inputs).toMatchObject({
+        metadata: { name: "pg-media" },
+        spec: { configuration: { destinationPath: "s3://cluster-backups/cnpg/pg-media/" } },
+    });
+    expect(secrets.asked[0]).toMatchObject({ name: "pg-media-s3" });
+    expect(look.find("postgresql.cnpg.io/v1:Database", "paper-less-postgres").inputs).toMatchObject({
+        metadata: { name: "pg-media-paper-less" },
+        spec: { cluster: { name: "pg-media" } },
+    });
+    for (const type of [":ScheduledBackup", ":PodMonitor"]) {
+        const name = type === ":PodMonitor" ? "postgres-metrics" : "postgres-backup";
+        expect(look.find(type, name).inputs).toMatchObject({ metadata: { name: "pg-media" } });
+    }
 });
 
 test("the last backup goes with the server, unless it is switched off", async () => {
