@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { AUTH, type Auth, type OidcClient } from "../components/identity/identity";
-import { bytes, delivery, groupName, interfaceAddress, ipv4, label, macAddress } from "../config/fields";
+import { bytes, delivery, groupName, interfaceAddress, ipv4, label, macAddress, spelled } from "../config/fields";
 import type { PodSecurity } from "../components/cluster/namespaces";
 import type { Database } from "../components/database/databases";
 import type { PostgresExtension } from "../components/database/extensions";
@@ -21,33 +21,7 @@ import type { WorkloadArgs } from "../components/workload";
 
 /** What an app does for others: who asks for a role gets every app of the cluster that has it. */
 export type Role =
-    | "indexers"
-    | "downloads"
-    | "series"
-    | "films"
-    | "music"
-    | "adult"
-    | "requests"
-    | "plex"
-    | "mqtt"
-    // Language models for those who speak to people; and the servers behind a gateway that is one.
-    | "models"
-    | "model-servers"
-    | "mongodb"
-    | "search"
-    | "rag";
-
-/** A language model by the name that requests give. */
-export interface ServedModel {
-    readonly name: string;
-    /** True: it turns texts into vectors, and answers nobody. */
-    readonly embeddings: boolean;
-    /** Where it comes from: models of one name must be the same. */
-    readonly source: string;
-}
-
-/** How language models are asked for: ollama's API besides OpenAI's, or OpenAI's alone; both below /v1. */
-export type ModelApi = "ollama" | "openai";
+    "indexers" | "downloads" | "series" | "films" | "music" | "adult" | "requests" | "plex" | "mqtt" | "models";
 
 /** Directory of the library, by the role of the app that files into it. */
 export const LIBRARY_FOLDERS = { series: "tv", films: "movies", music: "music", adult: "xxx" } as const;
@@ -59,8 +33,6 @@ export interface Partner {
     readonly url: string;
     /** Its API key in the secret store, where somebody asks for it. */
     readonly apiKey: SecretRef | undefined;
-    /** Language models that it serves; undefined: it is no server of them. */
-    readonly serves: { readonly api: ModelApi; readonly models: readonly ServedModel[] } | undefined;
 }
 
 /** Environment variable in which an app gets a partner's API key. */
@@ -73,8 +45,6 @@ export interface Asks {
     readonly optional?: boolean;
     /** True: it needs the partners' API keys; they then come from the secret store, instead of being made up by the apps. */
     readonly apiKey?: boolean;
-    /** True, of who asks for models: it needs one that makes vectors, the one that its `model` names or any. */
-    readonly embeddings?: boolean;
 }
 
 /** What pods request, as Kubernetes spells it: cores and a quantity of memory. */
@@ -88,7 +58,7 @@ export interface AppConfig {
     /** Memory limit of its main workload. */
     readonly memory: string;
     /** Host label; of every app that is reached. */
-    readonly host?: string | undefined;
+    readonly host?: string;
     /** Who asks for a login; absent: what the app declares for the cluster. Of every app that is reached. */
     readonly auth?: Auth | undefined;
     /** Groups of the identity provider whose people may enter; absent: everybody who has an account there. */
@@ -106,6 +76,8 @@ export interface AppConfig {
     readonly gpu?: GpuWish | undefined;
     /** Tier of disks of its volumes, where the cluster has tiers; absent: the cluster's default. */
     readonly tier?: string | undefined;
+    /** Why its data volume has no backup; absent: as the app declares. */
+    readonly backup?: { readonly exempt: string } | undefined;
     /** Machines that its main workload may be on, by name; absent: any. */
     readonly nodes?: readonly string[] | undefined;
     /** Class of what its main workload sends; absent: what the app declares. */
@@ -157,6 +129,7 @@ export interface Given {
         | "tier"
         | "traffic"
         | "mesh"
+        | "backup"
     >;
     /** Every app of a role that this one asks, in the catalogue's order. */
     partners(role: Role): readonly Partner[];
@@ -192,11 +165,6 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly auth?: AppAuth;
     readonly provides?: Role;
     readonly asks?: readonly Asks[];
-    /** Language models that it serves, which may be those of its partners. */
-    readonly serves?: {
-        readonly api: ModelApi;
-        readonly models: (config: C, partners: (role: Role) => readonly Partner[]) => readonly ServedModel[];
-    };
     /** Why a configuration of it builds nothing, for a warning; undefined: it is built. */
     readonly leftOut?: (config: C) => string | undefined;
     /** It is there of itself where an app of one of these roles is, unless its block says `enabled: false`. */
@@ -231,6 +199,8 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly monitored?: boolean;
     /** Workloads of it that have a data volume, which outlives the cluster. */
     readonly keeps?: readonly string[];
+    /** Why the data volume of its main workload needs no backup on any cluster, e.g. because it can be made again. */
+    readonly backup?: { readonly exempt: string };
     /** Sizes of its caches; those of data volumes are `storage` of the configuration. */
     readonly caches?: (config: C) => readonly string[];
     /** What its main workload requests. */
@@ -264,6 +234,8 @@ export function block<M extends z.ZodRawShape>(memory: string, more: M) {
         memory: bytes.default(memory),
         /** Tier of disks of its volumes, where the cluster has tiers; absent: the cluster's default. */
         tier: label.optional(),
+        /** Its data volume has no backup although the cluster takes some, for a reason that the plan shows. */
+        backup: z.strictObject({ exempt: reason }).optional(),
         nodes: nodes.optional(),
         traffic: z.enum([...TRAFFIC_TIERS, "normal"], { error: `${TRAFFIC_TIERS.join(", ")} or normal` }).optional(),
         mesh: z.boolean({ error: "true or false" }).optional(),
@@ -271,6 +243,8 @@ export function block<M extends z.ZodRawShape>(memory: string, more: M) {
         ...more,
     });
 }
+
+const reason = spelled("why, in a sentence of 10 to 200 characters", /^[^\n]{10,200}$/);
 
 /** Machines of the stack by name; a rule says which there are. */
 const nodes = z

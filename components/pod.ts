@@ -48,12 +48,8 @@ export interface PodArgs {
     secretEnv?: Readonly<Record<string, { secret: pulumi.Input<string>; key: string }>>;
     /** Environment from values of the cluster's secret store; one Secret is made for them. */
     secrets?: Readonly<Record<string, SecretRef>>;
-    /** Environment of which secret values are a part, such as a URL with a password, as `SecretArgs.templates`. */
-    secretTexts?: Readonly<Record<string, (secret: (ref: SecretRef) => string) => string>>;
     /** Mount path to volume. */
     volumes?: Readonly<Record<string, Volume>>;
-    /** Mount path to a directory of a volume, by the mount path of that: for programs that keep what belongs together apart. */
-    directories?: Readonly<Record<string, { readonly of: string; readonly directory: string }>>;
     /** Absolute path to content: files of the container's configuration, read-only. A change rolls the pods. */
     files?: Readonly<Record<string, string>>;
     /** CPU request; CPU has no limit, so that a burst is not throttled. */
@@ -66,6 +62,8 @@ export interface PodArgs {
     init?: Readonly<Record<string, InitStep>>;
     /** Tier of disks of its own volumes, where the cluster has tiers; absent: the cluster's default. */
     tier?: string | undefined;
+    /** Why its data volume has no backup although the cluster takes some; absent: it has. */
+    backup?: { readonly exempt: string } | undefined;
     /** A card in another network besides the pod network. */
     network?: NetworkWish | undefined;
     /** One GPU of this maker. */
@@ -161,6 +159,7 @@ export function workloadPod(
                 enableServiceLinks: false,
                 securityContext: {
                     ...podSecurity(args.security, platform),
+                    ...(part.exclusive ? volumesGroup(args.security) : {}),
                     ...groupsOf(supplementalGroups),
                 },
                 ...spec,
@@ -199,12 +198,11 @@ export function podPart(
     const wishes = {
         ...(gpu === undefined ? {} : { device: gpu.resource }),
         ...(args.tier === undefined ? {} : { tier: args.tier }),
+        ...(args.backup === undefined ? {} : { exempt: args.backup.exempt }),
+        ...filesOwner(args.security),
     };
     const claims = claimVolumes(name, args.namespace, volumes, namespace, wishes, platform, options.claims);
-    const secret =
-        args.secrets === undefined && args.secretTexts === undefined
-            ? undefined
-            : secretOf(name, args, namespace, platform, options);
+    const secret = args.secrets === undefined ? undefined : secretOf(name, args.secrets, namespace, platform, options);
     volumesApart(name, volumes, args.files);
     const called = naming(beside);
     const files = configFiles(name, args.files, namespace, labels, options.objects, called.files);
@@ -213,11 +211,7 @@ export function podPart(
         ...(beside === undefined ? {} : (userOf(args.security, platform) ?? besideOthers(args.security))),
     };
     const env = environment(args, platform, secret);
-    const mounts = [
-        ...volumes.map((one) => mount(one, called.volume(...one))),
-        ...directoryMounts(name, args, called),
-        ...(files?.mounts ?? []),
-    ];
+    const mounts = [...volumes.map((one) => mount(one, called.volume(...one))), ...(files?.mounts ?? [])];
     const steps = Object.entries(args.init ?? {}).map(([step, wanted]) =>
         initContainer(name, args, env, files?.mounts ?? [], security, called, [step, wanted]),
     );
@@ -292,10 +286,16 @@ function initContainer(
     called: Naming,
     [step, { image, command, mounts, asRoot }]: readonly [string, InitStep],
 ): k8s.types.input.core.v1.Container {
-    const volumeMounts = Object.entries(mounts).map(([path, of]) => ({
-        ...mountOf(name, `its step ${step}`, of, args, called),
-        mountPath: path,
-    }));
+    const volumeMounts = Object.entries(mounts).map(([path, of]) => {
+        const volume = args.volumes?.[of];
+        if (volume === undefined) {
+            throw new pulumi.RunError(
+                `workload ${name}: its step ${step} mounts the volume of ${of}, and there is none; ` +
+                    `it has ${Object.keys(args.volumes ?? {}).join(", ")}`,
+            );
+        }
+        return { ...mount([of, volume], called.volume(of, volume)), mountPath: path };
+    });
     return {
         name: called.step(step),
         image: imageReference(image ?? args.image),
@@ -312,31 +312,6 @@ function initContainer(
         volumeMounts: [...volumeMounts, ...files],
     };
 }
-
-/** The mount of the volume that is mounted at a path; `who` mounts it elsewhere. */
-function mountOf(
-    name: string,
-    who: string,
-    path: string,
-    { volumes = {} }: Pick<PodArgs, "volumes">,
-    called: Naming,
-): k8s.types.input.core.v1.VolumeMount {
-    const volume = volumes[path];
-    if (volume === undefined) {
-        throw new pulumi.RunError(
-            `workload ${name}: ${who} mounts the volume of ${path}, and there is none; ` +
-                `it has ${Object.keys(volumes).join(", ")}`,
-        );
-    }
-    return mount([path, volume], called.volume(path, volume));
-}
-
-const directoryMounts = (name: string, args: PodArgs, called: Naming) =>
-    Object.entries(args.directories ?? {}).map(([mountPath, { of, directory }]) => ({
-        ...mountOf(name, mountPath, of, args, called),
-        mountPath,
-        subPath: directory,
-    }));
 
 /** Annotation that asks for the card. */
 function networkCard(
@@ -355,13 +330,13 @@ function networkCard(
 
 function secretOf(
     name: string,
-    { secrets: data = {}, secretTexts }: Pick<PodArgs, "secrets" | "secretTexts">,
+    data: Readonly<Record<string, SecretRef>>,
     namespace: pulumi.Output<string>,
     { secrets }: WorkloadHost,
     { objects, references }: PodOptions,
 ): pulumi.Output<string> {
     if (objects === undefined) return pulumi.output(name);
-    const args = { name, namespace, data, ...(secretTexts === undefined ? {} : { templates: secretTexts }) };
+    const args = { name, namespace, data };
     return references ? secrets.refer(name, args, objects) : secrets.deliver(name, args, objects);
 }
 
@@ -370,14 +345,14 @@ function claimVolumes(
     namespaceName: string,
     volumes: readonly [mountPath: string, volume: Volume][],
     namespace: pulumi.Output<string>,
-    wishes: Pick<ClaimArgs, "device" | "tier">,
+    wishes: Pick<ClaimArgs, "device" | "tier" | "exempt" | "owner">,
     platform: WorkloadHost,
     child: pulumi.CustomResourceOptions,
 ): ReadonlyMap<string, pulumi.Output<string>> {
     const claims = new Map<string, pulumi.Output<string>>();
     const seen = new Set<Volume["kind"]>();
     for (const [mountPath, volume] of volumes) {
-        platform.storage.record(name, mountPath, volume, namespaceName, wishes.tier);
+        platform.storage.record(name, mountPath, volume, namespaceName, wishes);
         if (volume.kind !== "data" && volume.kind !== "cache") continue;
         if (seen.has(volume.kind)) {
             throw new pulumi.RunError(
@@ -505,7 +480,7 @@ function environment(
         name,
         valueFrom: { secretKeyRef: { name: ref.secret, key: ref.key } },
     }));
-    const fromStore = Object.keys({ ...args.secrets, ...args.secretTexts }).map((name) => ({
+    const fromStore = Object.keys(args.secrets ?? {}).map((name) => ({
         name,
         valueFrom: { secretKeyRef: { ...(secret === undefined ? {} : { name: secret }), key: name } },
     }));
@@ -548,6 +523,18 @@ function podSecurity(security: Security, platform: WorkloadHost): k8s.types.inpu
 /** Root in a pod whose other containers are not says so for itself. */
 const besideOthers = (security: Security): k8s.types.input.core.v1.SecurityContext =>
     security === "vpn" ? { runAsUser: 0, runAsGroup: 0, runAsNonRoot: false } : {};
+
+/** A new volume is root's: who is neither that nor the household's owner must be given it. */
+function volumesGroup(security: Security): k8s.types.input.core.v1.PodSecurityContext {
+    const { owner } = filesOwner(security);
+    return owner === undefined ? {} : { fsGroup: owner.gid, fsGroupChangePolicy: "OnRootMismatch" };
+}
+
+/** Whose files a workload's own volumes hold, where that is not the household's owner. */
+function filesOwner(security: Security): Pick<ClaimArgs, "owner"> {
+    if (typeof security === "string" || security.user === "owner") return {};
+    return { owner: { uid: security.user, gid: security.group ?? security.user } };
+}
 
 function containerSecurity(security: Security): k8s.types.input.core.v1.SecurityContext {
     switch (security) {

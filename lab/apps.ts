@@ -30,7 +30,6 @@ import {
     type GpuOffers,
     type OfferedNode,
 } from "./placement";
-import { modelFaults } from "./language-models";
 import { authOf, clientOf, loginsImpossible, urlOf } from "./logins";
 import type { Pin } from "./metallb";
 
@@ -241,6 +240,12 @@ export function appVolumes(
     });
 }
 
+/** Namespaces of apps with a data volume that is backed up. */
+export function backedUpNamespaces(apps: Apps): string[] {
+    const kept = inCatalogueOrder(apps).filter((one) => (one.app.keeps ?? []).length > 0);
+    return [...new Set(kept.filter((one) => exemptionOf(one) === undefined).map(({ app }) => app.namespace))];
+}
+
 /** Directories of the library that apps file into, besides those of series and films, which every library has. */
 export function appFolders(apps: Apps): string[] {
     return inCatalogueOrder(apps).flatMap(({ app: { provides } }) =>
@@ -321,13 +326,13 @@ export function appDevices(apps: Apps): string[] {
 export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) => Offers): CrossRule<C>[] {
     return [
         ({ apps }) => partnersMissing(declaredApps(apps)),
-        ({ apps }) => modelFaults(declaredApps(apps), partnersIn(declaredApps(apps))),
         (config) => needsMissing(declaredApps(config.apps), offers(config)),
         (config) => nodesMisplaced(declaredApps(config.apps), offers(config)),
         (config) => addressesMisplaced(declaredApps(config.apps), offers(config)),
         (config) => addressesNeeded(declaredApps(config.apps), offers(config)),
         (config) => certificatesImpossible(declaredApps(config.apps), offers(config)),
         (config) => tiersMissing(declaredApps(config.apps), offers(config)),
+        ({ apps }) => exemptedWithoutVolume(declaredApps(apps)),
         (config) => loginsImpossible(declaredApps(config.apps), offers(config)),
         (config) => meshImpossible(declaredApps(config.apps), offers(config)),
         (config) => shapingMissing(declaredApps(config.apps), offers(config)),
@@ -571,6 +576,17 @@ function shapingMissing(declared: readonly Declared[], offers: Offers): Fault[] 
     );
 }
 
+function exemptedWithoutVolume(declared: readonly Declared[]): Fault[] {
+    return declared
+        .filter(({ app, config }) => config.backup !== undefined && (app.keeps ?? []).length === 0)
+        .map(({ app, config }) => ({
+            rule: "backup-without-volume",
+            path: `apps.${app.name}.backup`,
+            got: show(config.backup?.exempt),
+            allowed: "nothing: the app has no data volume",
+        }));
+}
+
 /** The machines, if the configuration says of each what it has. */
 const known = ({ capacity }: Offers) => {
     const said = capacity.filter((one) => one !== undefined);
@@ -700,7 +716,7 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
     const { given } = shareGpus(declared, offers);
     for (const one of declared) {
         const { app, config } = one;
-        const partners = partnersIn(declared);
+        const partners = (role: Role): Partner[] => providers(role, declared).map((other) => partner(other, declared));
         const gpu = given.get(app.name);
         const platform = on(app.name);
         const auth = authOf(one, platform.identity !== undefined);
@@ -719,6 +735,7 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
             ...(config.tier === undefined ? {} : { tier: config.tier }),
             ...trafficOf(one),
             ...(platform.mesh !== undefined && wantsMesh(one) ? { mesh: true } : {}),
+            ...(exemptionOf(one) === undefined ? {} : { backup: exemptionOf(one) }),
             ...(app.asks === undefined
                 ? {}
                 : { connects: app.asks.flatMap(({ role }) => partners(role)).map(({ url }) => url) }),
@@ -774,6 +791,8 @@ function redisOf({ app }: Declared, platform: Platform): Redis | undefined {
           );
 }
 
+const exemptionOf = ({ app, config }: Declared): { readonly exempt: string } | undefined => config.backup ?? app.backup;
+
 /** How it is reached: the person's word, where the app leaves it to them. */
 const reachOf = ({ app, config }: Declared): Expose["access"] | undefined => config.access ?? app.reach;
 
@@ -785,20 +804,11 @@ function exposeOf(one: Declared): Expose | undefined {
     return address === undefined ? { host, access: "local" } : { host, access: "dedicated", address };
 }
 
-const partnersIn =
-    (declared: readonly Declared[]) =>
-    (role: Role): Partner[] =>
-        providers(role, declared).map((other) => partner(other, declared));
-
 function partner(one: Declared, declared: readonly Declared[]): Partner {
-    const { name, apiKey, serves } = one.app;
+    const { name, apiKey } = one.app;
     return {
         app: name,
         url: urlOf(one.app),
         apiKey: keyAsked(one, declared) ? apiKey : undefined,
-        serves: serves && {
-            api: serves.api,
-            models: serves.models(one.config as never, partnersIn(declared)),
-        },
     };
 }

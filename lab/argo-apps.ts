@@ -86,7 +86,6 @@ export function argoAppsLayout(path: string, order: Pick<ArgoAppsOrder, "domains
         directory: (app, namespace) => `${path}/apps/${domainOf(order, namespace)}/${app}`,
         own: [],
         shared: [`${path}/apps`, applications, projects],
-        dayZero: `${path}/bootstrap`,
     };
 }
 

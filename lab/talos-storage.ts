@@ -2,9 +2,17 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { nfsLibraries } from "../components/storage/class-storage";
+import { CEPH_BLOCK_CLASS } from "../components/storage/ceph-cluster";
 import type { SharedLibrary } from "../components/storage/volumes";
 import { absolutePath, domain, owner, s3, talosDirectory, whole } from "../config/fields";
-import { cephStorage, type CephMachines, type CephStorage, type CephStorageArgs } from "./ceph-storage";
+import {
+    cephKeys,
+    cephStorage,
+    modelKeys,
+    type CephMachines,
+    type CephStorage,
+    type CephStorageArgs,
+} from "./ceph-storage";
 import type { Lab } from "./lab";
 
 /** `storage` of a schema. */
@@ -25,6 +33,9 @@ export const talosStorageKeys = z.strictObject({
             connections: whole(1, 16).default(8),
         })
         .optional(),
+    ceph: cephKeys({ filesystem: false, snapshotClass: CEPH_BLOCK_CLASS }),
+    /** A cache of language models for all apps of one namespace; absent: there is none. */
+    models: modelKeys.optional(),
     owner,
     /** Set to "yes-really-destroy-data" before a destroy that shall also wipe the Ceph disks. */
     confirmDataLoss: z.literal("yes-really-destroy-data").optional(),
@@ -51,24 +62,27 @@ export interface TalosStorageConfig extends CephMachines {
     readonly backups?: z.output<typeof backupKeys> | undefined;
 }
 
-/** Libraries that the file server has. */
-export const nfsLibrariesOf = ({ nfs }: TalosStorageConfig["storage"]): SharedLibrary[] =>
-    (["media", "downloads", "inbox"] as const).filter((library) => nfs?.[library] !== undefined);
+/** Libraries that there are: those of the file server, and the cache of models. */
+export const talosLibraries = ({ nfs, models }: TalosStorageConfig["storage"]): SharedLibrary[] => [
+    ...(["media", "downloads", "inbox"] as const).filter((library) => nfs?.[library] !== undefined),
+    ...(models === undefined ? [] : (["models"] as const)),
+];
 
 /** Builds it. */
 export function talosStorage(
     lab: Lab,
-    { nodes, storage: { nfs, confirmDataLoss, localHostpath, owner }, backups }: TalosStorageConfig,
+    { nodes, storage: { ceph, nfs, confirmDataLoss, localHostpath, owner: household }, backups }: TalosStorageConfig,
     platform: Parameters<typeof cephStorage>[2],
     opts: pulumi.ComponentResourceOptions,
 ): CephStorage {
     const args: CephStorageArgs = {
         nodes,
         backups,
+        ceph,
         confirmDataLoss: confirmDataLoss !== undefined,
         localHostpath,
         libraries: nfs === undefined ? {} : nfsLibraries(nfs.server, exportsOf(nfs)),
-        owner,
+        owner: household,
     };
     return cephStorage(lab, args, platform, opts);
 }

@@ -7,18 +7,25 @@ import { claimedTwice, sopsFileEncrypted, type Claim } from "../config/rules";
 import { accountKeys } from "../lab/accounts";
 import { announcedPoolClaims, announcedPoolFaults, announcedPoolKeys } from "../lab/announced-pool";
 import { appAddresses, appHosts, appsSchema, type Offers } from "../lab/apps";
-import { backupBuckets, cephStorageRules } from "../lab/ceph-storage";
+import { backupBuckets, cephStorageRules, cephUseRules } from "../lab/ceph-storage";
 import { clusterNetworkClaims, clusterNetworks, networkSizes } from "../lab/cluster-networks";
 import { dopplerKeys } from "../lab/doppler";
 import { certificateKeys } from "../lab/certificates";
 import { gatewayClaims, gatewayDefaults, gatewayKeys } from "../lab/envoy";
 import { fluxKeys, layersApart } from "../lab/flux";
 import { gpuSum } from "../lab/gpus";
-import { observability, observabilityBuckets, observabilityHosts } from "../lab/observability";
+import { observability, observabilityBuckets, observabilityHosts, observabilityVolumes } from "../lab/observability";
 import { backupDefaults, bucketsTaken, CLUSTER_MENDS, deliveryNeedsGit, hostClaims, lanOf } from "../lab/parts";
 import { isRecord } from "../lib/json";
 import { frozen, phaseOutKeys } from "../lab/phase-out";
-import { oneEachNode, postgresBuckets, postgresKeys, postgresRequests, postgresRules } from "../lab/postgres";
+import {
+    oneEachNode,
+    postgresBuckets,
+    postgresKeys,
+    postgresRequests,
+    postgresRules,
+    postgresVolumes,
+} from "../lab/postgres";
 import {
     machineAddresses,
     talosDefaults,
@@ -27,7 +34,7 @@ import {
     talosMachinesRules,
     talosNode,
 } from "../lab/talos-machines";
-import { backupKeys, nfsLibrariesOf, talosStorageKeys } from "../lab/talos-storage";
+import { backupKeys, talosLibraries, talosStorageKeys } from "../lab/talos-storage";
 
 export const chongusSchema = (stack: string) =>
     z.strictObject({
@@ -96,7 +103,7 @@ export function chongusOffers({ nodes, storage: disks, postgres: databases }: Ch
         prometheus: true,
         devices: false,
         addresses: "required",
-        libraries: nfsLibrariesOf(disks),
+        libraries: talosLibraries(disks),
         mend: {
             ...CLUSTER_MENDS,
             gpu: "say under nodes[].gpus how many a machine has",
@@ -158,12 +165,19 @@ const secretsEncrypted: CrossRule<ChongusConfig> = ({ secrets, talos: t }) => [
     ),
 ];
 
+/** Volumes besides those of the apps. */
+export const chongusVolumes = (config: ChongusConfig) => [
+    ...observabilityVolumes(config.monitoring),
+    ...postgresVolumes(config, config.nodes.length),
+];
+
 export const chongusRules: readonly CrossRule<ChongusConfig>[] = [
     ...talosMachinesRules,
     uniqueHosts,
     uniqueAddresses,
     networks,
     ...cephStorageRules,
+    ...cephUseRules(chongusVolumes),
     oneEachNode,
     ...postgresRules<ChongusConfig>(),
     bucketsApart,

@@ -20,7 +20,7 @@ import { ExternalSecretStore } from "../components/secrets/external-secret-store
 import { RookOperator } from "../components/storage/rook-operator";
 import { accountSecrets } from "../lab/accounts";
 import { appSecrets } from "../lab/apps";
-import { backupSecrets, hasCeph } from "../lab/ceph-storage";
+import { backupSecrets, cephNotes, hasCeph, shareModels } from "../lab/ceph-storage";
 import type { StackSummary } from "../lab/context";
 import { DOPPLER_TOKEN, dopplerStore } from "../lab/doppler";
 import { envoyWays } from "../lab/envoy";
@@ -42,6 +42,7 @@ import {
     chongusOffers,
     chongusRules,
     chongusSchema,
+    chongusVolumes,
     type ChongusConfig,
 } from "./chongus.schema";
 
@@ -150,6 +151,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
         lab.after(core, ...disksOf.layers),
     );
     const { storage, volumes } = disksOf;
+    shareModels(disksOf, config.storage.models, namespaces, afterCore);
     new Reloader("reloader", { namespace: namespaces.name("system") }, afterCore);
     const { gpus, layers: gpuLayers } = talosGpus(config, cluster, afterCore);
     // Deleted before every namespace there is, these and those below them.
@@ -196,6 +198,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     fluxApps(lab, flux, platform.opts);
     return lab.summary({
         volumes: storage.rows,
+        notes: cephNotes(config, chongusVolumes(config)),
         ...(network.announce === "routed" ? { routes: staticRoutes(network.pool, config.nodes) } : {}),
         ...ways.records(),
     });

@@ -8,9 +8,10 @@ import {
     BACKENDS,
     BACKUP_SECRETS,
     backupSchedule,
+    POLICIES,
     resticRepository,
-    RETAIN,
     type Backend,
+    type BackupPolicy,
     type Bucket,
 } from "./restic";
 import { STAMP } from "./triggers";
@@ -22,8 +23,10 @@ export interface BackupSettings {
     cluster: Pick<Cluster, "kubeconfig">;
     volsync: VolSync;
     secrets: SecretStore;
-    /** One or both. */
+    /** At least one. */
     backends: Readonly<Partial<Record<Backend, Bucket>>>;
+    /** How often, and what stays; absent: as the backend's own policy says. */
+    policy?: BackupPolicy;
     /** Backend that a new volume is filled from; one of `backends`. */
     restoreFrom: Backend;
     /** Whether deleting the volume takes a last backup first, to where a new volume is filled from. */
@@ -47,7 +50,7 @@ export const volSyncBackups = (settings: BackupSettings): VolumeBackups => ({
 const RESTORE_TIMEOUT = "2h";
 
 /**
- * A claim that is restored from backup when it is new in its cluster (deploy or restore) and backed up to both backends.
+ * A claim that is restored from backup when it is new in its cluster (deploy or restore) and backed up to each backend.
  *
  * A ReplicationDestination restores the newest snapshot of the repository into a snapshot; the claim has it as its data
  * source, so VolSync fills the claim from it. The very first time there is no repository: VolSync 0.16 initialises it,
@@ -83,6 +86,7 @@ export class BackedUpVolume extends pulumi.ComponentResource {
             args.snapshotClass === undefined
                 ? this.restoredInPlace(name, restored, args, afterVolSync)
                 : this.restoredFromSnapshot(name, restored, args, afterVolSync);
+        const policyOf = (backend: Backend) => args.policy ?? POLICIES[backend];
         const sources = new Map(
             used.map(([backend]) => [
                 backend,
@@ -94,12 +98,12 @@ export class BackedUpVolume extends pulumi.ComponentResource {
                         metadata: { name: `${claim}-${backend}`, namespace },
                         spec: {
                             sourcePVC: volume,
-                            trigger: { schedule: backupSchedule(backend, claim) },
+                            trigger: { schedule: backupSchedule(backend, claim, policyOf(backend)) },
                             restic: {
                                 repository: repositories.get(backend),
                                 ...copies(args),
                                 pruneIntervalDays: 7,
-                                retain: RETAIN[backend],
+                                retain: { ...policyOf(backend).retain },
                             },
                         },
                     },

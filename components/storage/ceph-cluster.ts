@@ -15,6 +15,7 @@ export const CEPH_BLOCK_CLASS = "ceph-block";
 
 const POOL = "ceph-blockpool";
 const RBD_DRIVER = `${ROOK_NAMESPACE}.rbd.csi.ceph.com`;
+export const CEPHFS_DRIVER = `${ROOK_NAMESPACE}.cephfs.csi.ceph.com`;
 
 export interface CephNode {
     /** Kubernetes node name. */
@@ -35,11 +36,15 @@ export interface CephClusterArgs {
      * Otherwise both stay, and the next `up` takes that cluster over: docs/storage.md.
      */
     confirmDataLoss: boolean;
+    /** Whether there is to be a CephFilesystem: its CSI driver comes with the cluster. */
+    filesystem?: boolean;
+    /** Name of the block volumes' VolumeSnapshotClass, the cluster's default; absent: `ceph-block`. */
+    snapshotClass?: string;
 }
 
 /**
- * A Ceph cluster on the nodes' own disks with its CSI driver, the default StorageClass `ceph-block`, a
- * VolumeSnapshotClass of the same name, and the toolbox.
+ * A Ceph cluster on the nodes' own disks with its CSI drivers, the default StorageClass `ceph-block`, a
+ * VolumeSnapshotClass, and the toolbox.
  *
  * Teardown, in the order in which the graph deletes: the last volumes and snapshots (whoever uses a class is deleted
  * before `ready`, which then waits for what controllers remove on their own), pool and CephCluster, what Rook does
@@ -63,7 +68,7 @@ export class CephCluster extends pulumi.ComponentResource {
                 name: "ceph-csi-drivers",
                 namespace,
                 timeout: 300,
-                values: cephCsiDriversValues(args.nodes.length),
+                values: cephCsiDriversValues(args.nodes.length, args.filesystem),
             },
             { parent: this },
         );
@@ -115,7 +120,7 @@ export class CephCluster extends pulumi.ComponentResource {
             { parent: this, dependsOn: healthy },
         );
         this.blockClass = valueAfter(this.ready, CEPH_BLOCK_CLASS);
-        this.snapshotClass = valueAfter(this.ready, CEPH_BLOCK_CLASS);
+        this.snapshotClass = valueAfter(this.ready, args.snapshotClass ?? CEPH_BLOCK_CLASS);
         this.registerOutputs({ blockClass: this.blockClass, snapshotClass: this.snapshotClass });
     }
 }
@@ -172,7 +177,14 @@ function goneScript({ confirmDataLoss, nodes }: Pick<CephClusterArgs, "confirmDa
  * Values of chart ceph-csi-drivers 1.0, which Rook 1.20 needs beside its own charts. Names carry the operator's
  * namespace, as the classes do. Source: https://rook.io/docs/rook/v1.20/Helm-Charts/csi-drivers-chart/
  */
-export function cephCsiDriversValues(hosts: number) {
+export function cephCsiDriversValues(hosts: number, filesystem = false) {
+    const driver = (name: string) => ({
+        enabled: true,
+        name,
+        // The chart's default is "none": no snapshotter beside the driver, and no backup would ever start.
+        snapshotPolicy: "volumeSnapshot",
+        controllerPlugin: { replicas: Math.min(2, hosts) },
+    });
     return {
         operatorConfig: {
             namespace: ROOK_NAMESPACE,
@@ -183,14 +195,8 @@ export function cephCsiDriversValues(hosts: number) {
             },
         },
         drivers: {
-            rbd: {
-                enabled: true,
-                name: RBD_DRIVER,
-                // The chart's default is "none": no snapshotter beside the driver, and no backup would ever start.
-                snapshotPolicy: "volumeSnapshot",
-                controllerPlugin: { replicas: Math.min(2, hosts) },
-            },
-            cephfs: { enabled: false },
+            rbd: driver(RBD_DRIVER),
+            cephfs: filesystem ? driver(CEPHFS_DRIVER) : { enabled: false },
             nfs: { enabled: false },
             nvmeof: { enabled: false },
         },
@@ -208,7 +214,8 @@ export function cephClusterValues({
     nodes,
     confirmDataLoss,
     monitoring,
-}: Pick<CephClusterArgs, "nodes" | "confirmDataLoss"> & { monitoring: boolean }) {
+    snapshotClass = CEPH_BLOCK_CLASS,
+}: Pick<CephClusterArgs, "nodes" | "confirmDataLoss" | "snapshotClass"> & { monitoring: boolean }) {
     return {
         operatorNamespace: ROOK_NAMESPACE,
         clusterName: ROOK_NAMESPACE,
@@ -259,18 +266,18 @@ export function cephClusterValues({
         ],
         cephBlockPoolsVolumeSnapshotClass: {
             enabled: true,
-            name: CEPH_BLOCK_CLASS,
+            name: snapshotClass,
             isDefault: true,
             deletionPolicy: "Delete",
         },
-        // The chart would make one of each.
+        // The chart would make one of each; a file system is CephFilesystem's.
         cephFileSystems: [],
         cephObjectStores: [],
     };
 }
 
 /** Copies by host where there are hosts enough, else by disk; one disk has one copy, which Ceph must be told is meant. */
-function copiesOf(nodes: readonly CephNode[]) {
+export function copiesOf(nodes: readonly CephNode[]) {
     if (nodes.length >= 3) return { failureDomain: "host", replicated: { size: 3 } };
     const size = Math.min(3, nodes.flatMap(({ osdDisks }) => osdDisks).length);
     return { failureDomain: "osd", replicated: { size, ...(size === 1 ? { requireSafeReplicaSize: false } : {}) } };

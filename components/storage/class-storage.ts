@@ -89,7 +89,13 @@ export class ClassStorage implements Storage {
         return this.#rows;
     }
 
-    record(workload: string, mountPath: string, volume: Volume, _namespace?: string, tier?: string): void {
+    record(
+        workload: string,
+        mountPath: string,
+        volume: Volume,
+        _namespace?: string,
+        { tier, exempt }: Pick<ClaimArgs, "tier" | "exempt"> = {},
+    ): void {
         const exported = volume.kind === "data" ? this.exported(tier) : undefined;
         this.#rows.push({
             workload,
@@ -97,10 +103,10 @@ export class ClassStorage implements Storage {
             kind: volume.kind,
             source:
                 exported === undefined
-                    ? this.source(volume, tier)
+                    ? this.source(volume, tier, exempt)
                     : `${exported.server}:${exported.path}/${workload}, not backed up`,
             survivesDestroy:
-                (volume.kind === "data" && (this.args.backups !== undefined || exported !== undefined)) ||
+                (volume.kind === "data" && (this.backsUp(exempt) || exported !== undefined)) ||
                 volume.kind === "shared",
         });
     }
@@ -109,11 +115,12 @@ export class ClassStorage implements Storage {
         const { backups, owner } = this.args;
         const exported = this.exported(args.tier);
         if (exported !== undefined) return exportedClaim(name, exported, args, opts);
-        if (backups === undefined) return this.plainClaim(name, args.workload, args, opts);
+        if (backups === undefined || !this.backsUp(args.exempt))
+            return this.plainClaim(name, args.workload, args, opts);
         return backups.volume(
             name,
             {
-                owner,
+                owner: args.owner ?? owner,
                 storageClass: this.classOf(args.tier).className,
                 claim: args.workload,
                 namespace: args.namespace,
@@ -184,12 +191,16 @@ export class ClassStorage implements Storage {
         return found;
     }
 
-    private source(volume: Volume, tier: string | undefined): string {
+    private backsUp(exempt: string | undefined): boolean {
+        return this.args.backups !== undefined && exempt === undefined;
+    }
+
+    private source(volume: Volume, tier: string | undefined, exempt: string | undefined): string {
         const { backups } = this.args;
         switch (volume.kind) {
             case "data":
-                return backups === undefined
-                    ? `${this.classOf(tier).title}, not backed up`
+                return backups === undefined || exempt !== undefined
+                    ? `${this.classOf(tier).title}, not backed up${exempt === undefined ? "" : `: ${exempt}`}`
                     : `${this.classOf(tier).title}, backed up to ${backups.where}`;
             case "cache":
                 return `${this.classOf(tier).title}, not backed up`;

@@ -6,6 +6,7 @@ export function holdsData(type: string, name: string, props: Readonly<Record<str
     switch (type) {
         case "kubernetes:core/v1:PersistentVolume":
         case "kubernetes:postgresql.cnpg.io/v1:Cluster":
+        case "kubernetes:ceph.rook.io/v1:CephFilesystem":
             return true;
         case "kubernetes:core/v1:PersistentVolumeClaim":
             return !name.endsWith("-cache");

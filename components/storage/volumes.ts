@@ -64,6 +64,10 @@ export interface ClaimArgs {
     readonly device?: string;
     /** Tier of disks, where the cluster has tiers; absent: the cluster's default. */
     readonly tier?: string;
+    /** User and group of its files, who also reads them for a backup; absent: those of the household. */
+    readonly owner?: { readonly uid: number; readonly gid: number };
+    /** Why its data has no backup although the cluster takes some; absent: it has. */
+    readonly exempt?: string;
 }
 
 /** One row of the table of volumes. */
@@ -83,7 +87,13 @@ export interface Storage {
     /** Labels of the nodes that have libraries and devices, for pods with one; absent: every node has them. */
     readonly nodeSelector?: Readonly<Record<string, string>>;
     /** Notes a volume for the table. */
-    record(workload: string, mountPath: string, volume: Volume, namespace: string, tier?: string): void;
+    record(
+        workload: string,
+        mountPath: string,
+        volume: Volume,
+        namespace: string,
+        wishes?: Pick<ClaimArgs, "tier" | "exempt">,
+    ): void;
     /** A claim that finds the workload's earlier data again, where there is any. Returns the claim's name. */
     claim(name: string, args: ClaimArgs, opts: pulumi.CustomResourceOptions): pulumi.Output<string>;
     /** A claim that starts empty in a new cluster. Returns the claim's name. */

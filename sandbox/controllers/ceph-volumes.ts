@@ -1,6 +1,6 @@
 /**
- * Volumes of Ceph's RBD driver, and their snapshots: made while the driver runs, its pool is ready and its cluster
- * serves. A claim with a data source waits for it. With a ReplicationDestination as source VolSync's populator does the
+ * Volumes of Ceph's drivers, RBD and CephFS, and their snapshots: made while the driver runs, its pool or file system is
+ * ready and its cluster serves. A claim with a data source waits for it. With a ReplicationDestination as source VolSync's populator does the
  * work, with its image.
  */
 import {
@@ -11,13 +11,24 @@ import {
     objectPath,
     resources,
     type View,
+    warning,
 } from "./controller";
 import { type CustomResource, isLeaving, labelled, ownedBy, running, statusOf, timestamp } from "./custom-resources";
 import { keyOf, type KubeObject, type PersistentVolumeClaim, type StorageClass } from "./objects";
-import { cephBlockPools, cephClusters, type CephCluster, isServing } from "./rook";
+import {
+    cephBlockPools,
+    cephClusters,
+    type CephCluster,
+    cephFilesystems,
+    isServing,
+    servesFiles,
+    subVolumeGroups,
+} from "./rook";
 import { PROVISIONED_BY, reclaim } from "./volumes";
 
 const RBD = ".rbd.csi.ceph.com";
+const CEPHFS = ".cephfs.csi.ceph.com";
+const isCeph = ({ provisioner }: StorageClass) => provisioner.endsWith(RBD) || provisioner.endsWith(CEPHFS);
 /** Drivers whose Deployment is called otherwise than after them. */
 const SNAPSHOTTERS: Readonly<Record<string, string>> = { "driver.longhorn.io": "csi-snapshotter" };
 const SNAPSHOTS = "snapshot.storage.k8s.io";
@@ -52,12 +63,19 @@ export const cephVolumes: Controller = {
         collections.claims,
         collections.volumes,
         collections.storageClasses,
-        ...[cephClusters, cephBlockPools, destinations, snapshots, snapshotClasses, contents],
+        ...[
+            cephClusters,
+            cephBlockPools,
+            cephFilesystems,
+            subVolumeGroups,
+            destinations,
+            snapshots,
+            snapshotClasses,
+            contents,
+        ],
     ],
     reconcile(view) {
-        const classes = view
-            .list<StorageClass>(collections.storageClasses)
-            .filter(({ provisioner }) => provisioner.endsWith(RBD));
+        const classes = view.list<StorageClass>(collections.storageClasses).filter(isCeph);
         const provisioners = new Set(classes.map(({ provisioner }) => provisioner));
         return [
             ...view.list<PersistentVolumeClaim>(collections.claims).flatMap((claim) => provision(view, claim, classes)),
@@ -74,13 +92,15 @@ function driverRuns(view: View, driver: string): boolean {
     return running(view, ({ metadata }) => metadata.name === deployment) !== undefined;
 }
 
-/** Whether volumes of an RBD class can be made now. */
+/** Whether volumes of a class can be made now. */
 export function isServed(view: View, { provisioner, parameters = {} }: StorageClass): boolean {
-    const { clusterID = "", pool = "" } = parameters;
+    const { clusterID = "", pool = "", fsName = "" } = parameters;
     const cluster = view.list<CephCluster>(cephClusters).find(({ metadata }) => metadata.namespace === clusterID);
-    const ready = view
-        .list<CustomResource>(cephBlockPools)
-        .some((one) => keyOf(one) === `${clusterID}/${pool}` && one.status?.["phase"] === "Ready");
+    const ready = provisioner.endsWith(CEPHFS)
+        ? servesFiles(view, clusterID, fsName)
+        : view
+              .list<CustomResource>(cephBlockPools)
+              .some((one) => keyOf(one) === `${clusterID}/${pool}` && one.status?.["phase"] === "Ready");
     return driverRuns(view, provisioner) && isServing(cluster) && ready;
 }
 
@@ -92,6 +112,13 @@ function provision(view: View, claim: PersistentVolumeClaim, classes: readonly S
     if (source === "missing") return [];
     const { namespace = "", name, uid = "", resourceVersion } = claim.metadata;
     const driver = storageClass.provisioner;
+    const several = (claim.spec.accessModes ?? []).includes("ReadWriteMany");
+    if (several && driver.endsWith(RBD) && claim.spec.volumeMode !== "Block") {
+        const involved = { kind: "PersistentVolumeClaim", namespace, name, uid };
+        const message = `failed to provision volume with StorageClass "${storageClass.metadata.name}": rpc error: code = InvalidArgument desc = multi node access modes are only supported on rbd \`block\` type volumes`;
+        return [warning(involved, "ProvisioningFailed", message, driver, view.now)];
+    }
+    const { clusterID = "", pool = "", fsName } = storageClass.parameters ?? {};
     return [
         {
             verb: "create",
@@ -122,11 +149,11 @@ function provision(view: View, claim: PersistentVolumeClaim, classes: readonly S
                     },
                     csi: {
                         driver,
-                        volumeHandle: `0001-0009-${storageClass.parameters?.["clusterID"] ?? ""}-${uid}`,
+                        volumeHandle: `0001-0009-${clusterID}-${uid}`,
                         fsType: storageClass.parameters?.["csi.storage.k8s.io/fstype"] ?? "ext4",
                         volumeAttributes: {
-                            clusterID: storageClass.parameters?.["clusterID"] ?? "",
-                            pool: storageClass.parameters?.["pool"] ?? "",
+                            clusterID,
+                            ...(fsName === undefined ? { pool } : { fsName }),
                         },
                     },
                 },

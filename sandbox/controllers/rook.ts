@@ -1,7 +1,8 @@
 /**
  * Rook and the Ceph-CSI operator. A cluster becomes healthy with the disks it lists; it goes only when no pool and no
- * volume is left, and pools only when no image is; both only while the operator runs. Its drivers are Deployments and
- * DaemonSets, as those of the real one.
+ * volume is left, and pools only when no image is; both only while the operator runs. A file system is ready once one of its
+ * metadata servers is; it goes only when no group of volumes is left in it, and a group only when it is empty. Its drivers are
+ * Deployments and DaemonSets, as those of the real one.
  *
  * What a cluster leaves on the machines outlives it: a monitor does not come up on another cluster's /var/lib/rook, nor
  * under another address than the one it knows itself by, and another cluster's disk is passed over.
@@ -77,6 +78,9 @@ const MONITORS = ["a", "b", "c"] as const;
 const ROOK = "ceph.rook.io";
 export const cephClusters = resources(ROOK, "v1", "cephclusters");
 export const cephBlockPools = resources(ROOK, "v1", "cephblockpools");
+
+export const cephFilesystems = resources(ROOK, "v1", "cephfilesystems");
+export const subVolumeGroups = resources(ROOK, "v1", "cephfilesystemsubvolumegroups");
 
 /** Other kinds of a cluster: kind's plural and its finalizer. */
 const DEPENDENTS = [
@@ -172,6 +176,8 @@ export function isServing(cluster: CephCluster | undefined): boolean {
     return cluster !== undefined && !isLeaving(cluster) && cluster.status?.["phase"] === "Ready";
 }
 
+const isConfirmed = ({ spec: { cleanupPolicy } }: CephCluster): boolean => cleanupPolicy?.confirmation === CONFIRMED;
+
 interface Identity {
     readonly fsid: string;
     readonly key: string;
@@ -199,7 +205,7 @@ function clusterActions(view: View, cluster: CephCluster, machines: CephMachines
     const { namespace = "" } = cluster.metadata;
     const { storage, cleanupPolicy } = cluster.spec;
     // With the confirmation set Rook configures nothing any more.
-    if (cleanupPolicy?.confirmation === CONFIRMED) return hold(cephClusters, cluster, CLUSTER_FINALIZER);
+    if (isConfirmed(cluster)) return hold(cephClusters, cluster, CLUSTER_FINALIZER);
     const find = <T extends KubeObject>(list: string, name: string) =>
         view.list<T>(list).find((one) => keyOf(one) === `${namespace}/${name}`);
     const present = new Set(view.list<Node>(collections.nodes).map(({ metadata }) => metadata.name));
@@ -343,7 +349,7 @@ function csiObject(kind: string, namespace: string, spec: object, owner: CephClu
 /** What holds a cluster back, and, once nothing does, what Rook cleans up. */
 function farewell(view: View, cluster: CephCluster, machines: CephMachines): Action[] {
     const { namespace = "" } = cluster.metadata;
-    const { confirmation, allowUninstallWithVolumes = false } = cluster.spec.cleanupPolicy ?? {};
+    const { allowUninstallWithVolumes = false } = cluster.spec.cleanupPolicy ?? {};
     const dependents = DEPENDENTS.flatMap(({ list }) =>
         view.list<KubeObject>(list).filter((object) => object.metadata.namespace === namespace),
     );
@@ -360,7 +366,7 @@ function farewell(view: View, cluster: CephCluster, machines: CephMachines): Act
     const named = (list: string, name: string) =>
         view.list<KubeObject>(list).filter((one) => keyOf(one) === `${namespace}/${name}`);
     return [
-        ...(confirmation === CONFIRMED ? cleanup(view, cluster, machines) : []),
+        ...(isConfirmed(cluster) ? cleanup(view, cluster, machines) : []),
         ...named(collections.secrets, "rook-ceph-mon").flatMap((one) => remove(collections.secrets, one)),
         ...named(collections.configMaps, "rook-ceph-mon-endpoints").flatMap((one) =>
             remove(collections.configMaps, one),
@@ -406,27 +412,140 @@ function cleanup(view: View, cluster: CephCluster, machines: CephMachines): Acti
     });
 }
 
-/** Volumes of the cluster in a namespace, or of one of its pools. */
-function cephVolumes(view: View, clusterId: string, pool?: string): PersistentVolume[] {
+/** Volumes of the cluster in a namespace, or of one of its pools or file systems. */
+function cephVolumes(
+    view: View,
+    clusterId: string,
+    of: { readonly pool?: string; readonly fsName?: string } = {},
+): PersistentVolume[] {
     return view.list<PersistentVolume>(collections.volumes).filter(({ spec: { csi } }) => {
         const attributes = csi?.volumeAttributes ?? {};
-        return attributes["clusterID"] === clusterId && (pool === undefined || attributes["pool"] === pool);
+        return (
+            attributes["clusterID"] === clusterId &&
+            Object.entries(of).every(([attribute, value]) => attributes[attribute] === value)
+        );
     });
 }
 
-function dependentActions(view: View, list: string, finalizer: string, object: CustomResource): Action[] {
+type Filesystem = CustomResource<{
+    readonly metadataServer?: { readonly activeCount?: number; readonly activeStandby?: boolean };
+}>;
+type SubVolumeGroup = CustomResource<{ readonly name?: string; readonly filesystemName: string }>;
+
+const groupsOf = (view: View, { metadata: { name, namespace } }: KubeObject): SubVolumeGroup[] =>
+    view
+        .list<SubVolumeGroup>(subVolumeGroups)
+        .filter((group) => group.metadata.namespace === namespace && group.spec.filesystemName === name);
+
+/** Whether volumes can be made in a file system: it serves, and so does the group that the driver makes them in. */
+export function servesFiles(view: View, namespace: string, name: string): boolean {
+    const filesystem = view.list<Filesystem>(cephFilesystems).find((one) => keyOf(one) === `${namespace}/${name}`);
+    return (
+        filesystem?.status?.["phase"] === "Ready" &&
+        !isLeaving(filesystem) &&
+        groupsOf(view, filesystem).some(({ spec, status }) => spec.name === "csi" && status?.["phase"] === "Ready")
+    );
+}
+
+/** Its metadata servers are Deployments of their own; Rook waits for one, as only that can make the group for volumes. */
+function filesystemActions(view: View, filesystem: Filesystem): Action[] {
+    const { name, namespace = "" } = filesystem.metadata;
+    const { activeCount = 0, activeStandby = false } = filesystem.spec.metadataServer ?? {};
+    const wanted = Array.from({ length: activeCount * (activeStandby ? 2 : 1) }, (_, index) =>
+        metadataServer(filesystem, String.fromCharCode("a".charCodeAt(0) + index)),
+    );
+    const deployments = view.list<Deployment>(collections.deployments);
+    const present = (server: KubeObject) => deployments.find((one) => keyOf(one) === keyOf(server));
+    const active = running(
+        view,
+        ({ metadata }) => metadata.namespace === namespace && metadata.labels?.["rook_file_system"] === name,
+    );
+    return [
+        ...wanted.flatMap((server) => {
+            const { metadata } = present(server) ?? {};
+            return ensure(collections.deployments, metadata && { ...server, metadata }, server);
+        }),
+        ...statusOf(cephFilesystems, filesystem, view.now, { phase: active === undefined ? "Progressing" : "Ready" }),
+    ];
+}
+
+function metadataServer(filesystem: Filesystem, letter: string): KubeObject {
+    const { name: filesystemName, namespace = "" } = filesystem.metadata;
+    const name = `rook-ceph-mds-${filesystemName}-${letter}`;
+    const labels = { app: "rook-ceph-mds", rook_file_system: filesystemName, mds: `${filesystemName}-${letter}` };
+    return {
+        apiVersion: "apps/v1",
+        kind: "Deployment",
+        metadata: { name, namespace, labels, ownerReferences: ownedBy(filesystem, `${ROOK}/v1`, "CephFilesystem") },
+        ...{
+            spec: {
+                replicas: 1,
+                strategy: { type: "Recreate" },
+                selector: { matchLabels: labels },
+                template: { metadata: { labels }, spec: { containers: [{ name: "mds", image: "quay.io/ceph/ceph" }] } },
+            },
+        },
+    };
+}
+
+/** What Rook does to an object on its way out, once nothing is in it any more. */
+function leavingActions(view: View, list: string, finalizer: string, object: CustomResource): Action[] {
     const { namespace = "", name } = object.metadata;
+    const blocked = (reason: string, message: string) =>
+        statusOf(list, object, view.now, {}, [{ type: "DeletionIsBlocked", status: "True", reason, message }]);
+    const named = (objects: readonly KubeObject[]) => objects.map(keyOf).join(", ");
+    switch (list) {
+        case cephBlockPools: {
+            const images = cephVolumes(view, namespace, { pool: name });
+            if (images.length > 0) {
+                return blocked("PoolNotEmpty", `pool "${name}" contains images or snapshots: ${named(images)}`);
+            }
+            break;
+        }
+        case cephFilesystems: {
+            const groups = groupsOf(view, object);
+            if (groups.length > 0) {
+                const message = `CephFilesystem "${keyOf(object)}" will not be deleted until all dependents are removed: CephFilesystemSubVolumeGroups: ${named(groups)}`;
+                return blocked("ObjectHasDependents", message);
+            }
+            break;
+        }
+        case subVolumeGroups: {
+            const { filesystemName } = (object as SubVolumeGroup).spec;
+            // Rook says so in its log alone, and tries again.
+            if (cephVolumes(view, namespace, { fsName: filesystemName }).length > 0) return [];
+            break;
+        }
+    }
+    return release(list, object, finalizer);
+}
+
+function dependentActions(view: View, list: string, finalizer: string, object: CustomResource): Action[] {
+    const { namespace } = object.metadata;
     const cluster = view.list<CephCluster>(cephClusters).find((one) => one.metadata.namespace === namespace);
     if (isLeaving(object)) {
-        const images = list === cephBlockPools ? cephVolumes(view, namespace, name) : [];
-        if (images.length === 0) return release(list, object, finalizer);
-        const message = `pool "${name}" contains images or snapshots: ${images.map(keyOf).join(", ")}`;
-        return statusOf(list, object, view.now, {}, [
-            { type: "DeletionIsBlocked", status: "True", reason: "PoolNotEmpty", message },
-        ]);
+        // In a cluster that is on its way out to be wiped nothing is looked at any more.
+        const wiped = cluster !== undefined && isLeaving(cluster) && isConfirmed(cluster);
+        return cluster === undefined || wiped
+            ? release(list, object, finalizer)
+            : leavingActions(view, list, finalizer, object);
     }
     if (!isServing(cluster)) return [];
-    return [...hold(list, object, finalizer), ...statusOf(list, object, view.now, { phase: "Ready" })];
+    const ready = (phase: "Ready" | "Progressing") => statusOf(list, object, view.now, { phase });
+    const held = hold(list, object, finalizer);
+    switch (list) {
+        case cephFilesystems:
+            return [...held, ...filesystemActions(view, object)];
+        case subVolumeGroups: {
+            const { filesystemName } = (object as SubVolumeGroup).spec;
+            const filesystem = view
+                .list<Filesystem>(cephFilesystems)
+                .find((one) => keyOf(one) === `${namespace ?? ""}/${filesystemName}`);
+            return [...held, ...ready(filesystem?.status?.["phase"] === "Ready" ? "Ready" : "Progressing")];
+        }
+        default:
+            return [...held, ...ready("Ready")];
+    }
 }
 
 function csiActions(view: View): Action[] {

@@ -15,7 +15,7 @@ import {
     timestamp,
 } from "./custom-resources";
 import { outsideStore } from "./outside";
-import { cephBlockPools, cephClusters } from "./rook";
+import { cephBlockPools, cephClusters, cephFilesystems, subVolumeGroups } from "./rook";
 import {
     type Deployment,
     keyOf,
@@ -70,7 +70,7 @@ export function volSync(file?: string): Controller {
             collections.deployments,
             collections.secrets,
             collections.storageClasses,
-            ...[destinations, sources, snapshots, cephClusters, cephBlockPools],
+            ...[destinations, sources, snapshots, cephClusters, cephBlockPools, cephFilesystems, subVolumeGroups],
             ...MOVER_LISTS,
         ],
         reconcile(view) {

@@ -8,7 +8,7 @@ import { type Action, collections, type Controller, resources, type View } from 
 import { conditionsNow, shows } from "../../sandbox/controllers/custom-resources";
 import { contents, externalSecretsOperator } from "../../sandbox/controllers/external-secrets";
 import { flux } from "../../sandbox/controllers/flux";
-import { cephBlockPools, cephClusters, rook } from "../../sandbox/controllers/rook";
+import { cephBlockPools, cephClusters, cephFilesystems, rook, subVolumeGroups } from "../../sandbox/controllers/rook";
 import { volSync } from "../../sandbox/controllers/volsync";
 
 const T0 = Date.parse("2026-01-01T00:00:00Z");
@@ -352,6 +352,109 @@ describe("Rook", () => {
             metadata: { finalizers: [] },
         });
         expect(await run(rook(), { [cephClusters]: [gone] })).toEqual([]);
+    });
+
+    describe("a file system", () => {
+        const fs = (more: object = {}) => ({
+            metadata: { name: "fs", namespace: "rook-ceph", uid: "f", generation: 1, finalizers: [finalizer] },
+            spec: { metadataServer: { activeCount: 1, activeStandby: true } },
+            ...more,
+        });
+        const finalizer = "cephfilesystem.ceph.rook.io";
+        const groupFinalizer = "cephfilesystemsubvolumegroup.ceph.rook.io";
+        const group = (more: object = {}) => ({
+            metadata: { name: "fs-csi", namespace: "rook-ceph", generation: 1, finalizers: [groupFinalizer] },
+            spec: { name: "csi", filesystemName: "fs" },
+            ...more,
+        });
+        const rookAt = "/apis/ceph.rook.io/v1/namespaces/rook-ceph";
+        const [fsPath, groupPath] = [
+            `${rookAt}/cephfilesystems/fs`,
+            `${rookAt}/cephfilesystemsubvolumegroups/fs-csi`,
+        ] as const;
+        const file = {
+            metadata: { name: "pvc-u2" },
+            spec: { csi: { driver: "d", volumeAttributes: { clusterID: "rook-ceph", fsName: "fs" } } },
+        };
+        const server = deployment("rook-ceph-mds-fs-a", { rook_file_system: "fs" }, "rook-ceph");
+        const there = (lists: Record<string, readonly object[]>) => rookLists({ [cephClusters]: [ceph()], ...lists });
+        const gone = (object: { metadata: object }) => ({ ...object, metadata: { ...object.metadata, ...leaving } });
+
+        test("is ready with its first metadata server, and the group of volumes with it", async () => {
+            const lists = { [cephFilesystems]: [fs()], [subVolumeGroups]: [group()] };
+            const waiting = await run(rook(), there(lists));
+            const servers = "/apis/apps/v1/namespaces/rook-ceph/deployments/rook-ceph-mds-fs-";
+            expect(told(waiting)).toEqual(expect.arrayContaining([`apply ${servers}a`, `apply ${servers}b`]));
+            expect(bodyAt(waiting, `${servers}a`)).toMatchObject({
+                metadata: { labels: { rook_file_system: "fs" }, ownerReferences: [{ kind: "CephFilesystem" }] },
+            });
+            expect(bodyAt(waiting, `${fsPath}/status`)).toEqual({ status: { phase: "Progressing" } });
+            expect(bodyAt(waiting, `${groupPath}/status`)).toEqual({ status: { phase: "Progressing" } });
+            const operator = deployment("rook-ceph-operator");
+            const served = await run(rook(), there({ ...lists, [collections.deployments]: [operator, server] }));
+            expect(bodyAt(served, `${fsPath}/status`)).toEqual({ status: { phase: "Ready" } });
+            const known = { ...lists, [cephFilesystems]: [fs({ status: { phase: "Ready" } })] };
+            expect(bodyAt(await run(rook(), there(known)), `${groupPath}/status`)).toEqual({
+                status: { phase: "Ready" },
+            });
+        });
+
+        test("stays while a group is in it, and the group while volumes are", async () => {
+            const lists = { [cephFilesystems]: [gone(fs())], [subVolumeGroups]: [gone(group())] };
+            const full = await run(rook(), there({ ...lists, [collections.volumes]: [file] }));
+            expect(bodyAt(full, `${fsPath}/status`)).toMatchObject({ status: ready("True", "DeletionIsBlocked") });
+            expect(bodyAt(full, groupPath)).toBeUndefined();
+            const empty = await run(rook(), there(lists));
+            expect(bodyAt(empty, groupPath)).toEqual({ metadata: { finalizers: [] } });
+            expect(bodyAt(empty, fsPath)).toBeUndefined();
+            const last = await run(rook(), there({ [cephFilesystems]: [gone(fs())] }));
+            expect(bodyAt(last, fsPath)).toEqual({ metadata: { finalizers: [] } });
+        });
+
+        test("holds its cluster back", async () => {
+            const held = await run(rook(), rookLists({ [cephClusters]: [gone(ceph())], [cephFilesystems]: [fs()] }));
+            expect(bodyAt(held, `${cluster}/status`)).toMatchObject({ status: ready("True", "DeletionIsBlocked") });
+        });
+
+        test("its driver makes volumes that several nodes write; that of blocks refuses them", async () => {
+            const cephfs = {
+                metadata: { name: "ceph-filesystem" },
+                provisioner: "rook-ceph.cephfs.csi.ceph.com",
+                parameters: { clusterID: "rook-ceph", fsName: "fs", pool: "fs-data0" },
+            };
+            const claim = (storageClassName: string) => ({
+                metadata: { name: "models", namespace: "ai", uid: "u3" },
+                spec: { storageClassName, accessModes: ["ReadWriteMany"] },
+                status: { phase: "Pending" },
+            });
+            const serving = {
+                [collections.deployments]: [cephfs, rbd].map((one) => deployment(`${one.provisioner}-ctrlplugin`)),
+                [collections.storageClasses]: [cephfs, rbd],
+                [cephClusters]: [ceph()],
+                [cephBlockPools]: [pool({ status: { phase: "Ready" } })],
+                [cephFilesystems]: [fs({ status: { phase: "Ready" } })],
+            };
+            const lists = { ...serving, [subVolumeGroups]: [group({ status: { phase: "Ready" } })] };
+            const made = await run(cephVolumes, { ...lists, [collections.claims]: [claim("ceph-filesystem")] });
+            expect(made).toMatchObject([
+                {
+                    verb: "create",
+                    body: {
+                        spec: {
+                            accessModes: ["ReadWriteMany"],
+                            csi: { volumeAttributes: { clusterID: "rook-ceph", fsName: "fs" } },
+                        },
+                    },
+                },
+            ]);
+            // Without its group there is no place for a volume.
+            expect(await run(cephVolumes, { ...serving, [collections.claims]: [claim("ceph-filesystem")] })).toEqual(
+                [],
+            );
+            const refused = await run(cephVolumes, { ...lists, [collections.claims]: [claim("ceph-block")] });
+            expect(JSON.stringify(refused)).toContain("multi node access modes are only supported on rbd `block` type");
+            expect(refused.some(({ path }) => path === collections.volumes)).toBe(false);
+        });
     });
 
     test("confirmed data loss wipes each storage node by a Job", async () => {

@@ -395,10 +395,10 @@ describe("the component", () => {
             owner: { uid: 1000, gid: 1000 },
         });
         storage.record("sonarr", "/config", data("5Gi"), "media");
-        storage.record("whisparr", "/config", data("5Gi"), "media", "optane");
-        storage.record("whisparr", "/media", shared("media"), "media", "optane");
-        storage.record("bazarr", "/config", data("5Gi"), "media", "nfs");
-        storage.record("bazarr", "/thumbnails", cache("5Gi"), "media", "nfs");
+        storage.record("whisparr", "/config", data("5Gi"), "media", { tier: "optane" });
+        storage.record("whisparr", "/media", shared("media"), "media", { tier: "optane" });
+        storage.record("bazarr", "/config", data("5Gi"), "media", { tier: "nfs" });
+        storage.record("bazarr", "/thumbnails", cache("5Gi"), "media", { tier: "nfs" });
         expect(storage.rows.map(({ source, survivesDestroy }) => [source, survivesDestroy])).toEqual([
             ["longhorn, 2 replicas on k3s1, k3s2, not backed up", false],
             ["longhorn-optane, one replica on k3s3, not backed up", false],

@@ -5,7 +5,7 @@ import { delimiter, join } from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
-import { BACKENDS, backupSchedule, resticRepository } from "../../components/backup/restic";
+import { backupSchedule, resticRepository } from "../../components/backup/restic";
 import { type BackupSettings, volSyncBackups } from "../../components/backup/backed-up-volume";
 import { VolSync, volSyncValues } from "../../components/backup/volsync";
 import { BASH } from "../../components/cluster/cluster-command";
@@ -90,6 +90,8 @@ class NamedSecrets implements SecretStore {
     }
 }
 
+/** Of seed 002. */
+const BACKENDS = ["b2", "minio"] as const;
 const backups = {
     backends: {
         b2: { endpoint: "https://s3.us-west-004.backblazeb2.com", bucket: "rtrox-volsync" },

@@ -126,11 +126,11 @@ const CODE: Readonly<Record<string, readonly Row[]>> = {
         ["K-BKP-02", "velero_backup_location_status_gauge == 0", "velero_backup_location_status_gauge == 2"],
     ],
     "components/backup/restic.ts": [
-        ["C-BKP-18", "minio: { hourly: 24, daily: 7, weekly: 5 }", "minio: { hourly: 12, daily: 7, weekly: 5 }"],
+        ["C-BKP-18", "retain: { hourly: 24, daily: 7, weekly: 5 }", "retain: { hourly: 12, daily: 7, weekly: 5 }"],
         [
             "C-BKP-10",
-            'export const BACKENDS: readonly Backend[] = ["b2", "minio"];',
-            'export const BACKENDS: readonly Backend[] = ["minio"];',
+            'export const BACKENDS: readonly Backend[] = ["b2", "minio", "offsite"];',
+            'export const BACKENDS: readonly Backend[] = ["minio", "offsite"];',
         ],
     ],
     "components/storage/node-directories.ts": [
