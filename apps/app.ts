@@ -21,7 +21,33 @@ import type { WorkloadArgs } from "../components/workload";
 
 /** What an app does for others: who asks for a role gets every app of the cluster that has it. */
 export type Role =
-    "indexers" | "downloads" | "series" | "films" | "music" | "adult" | "requests" | "plex" | "mqtt" | "models";
+    | "indexers"
+    | "downloads"
+    | "series"
+    | "films"
+    | "music"
+    | "adult"
+    | "requests"
+    | "plex"
+    | "mqtt"
+    // Language models for those who speak to people; and the servers behind a gateway that is one.
+    | "models"
+    | "model-servers"
+    | "mongodb"
+    | "search"
+    | "rag";
+
+/** A language model by the name that requests give. */
+export interface ServedModel {
+    readonly name: string;
+    /** True: it turns texts into vectors, and answers nobody. */
+    readonly embeddings: boolean;
+    /** Where it comes from: models of one name must be the same. */
+    readonly source: string;
+}
+
+/** How language models are asked for: ollama's API besides OpenAI's, or OpenAI's alone; both below /v1. */
+export type ModelApi = "ollama" | "openai";
 
 /** Directory of the library, by the role of the app that files into it. */
 export const LIBRARY_FOLDERS = { series: "tv", films: "movies", music: "music", adult: "xxx" } as const;
@@ -33,6 +59,8 @@ export interface Partner {
     readonly url: string;
     /** Its API key in the secret store, where somebody asks for it. */
     readonly apiKey: SecretRef | undefined;
+    /** Language models that it serves; undefined: it is no server of them. */
+    readonly serves: { readonly api: ModelApi; readonly models: readonly ServedModel[] } | undefined;
 }
 
 /** Environment variable in which an app gets a partner's API key. */
@@ -45,6 +73,8 @@ export interface Asks {
     readonly optional?: boolean;
     /** True: it needs the partners' API keys; they then come from the secret store, instead of being made up by the apps. */
     readonly apiKey?: boolean;
+    /** True, of who asks for models: it needs one that makes vectors, the one that its `model` names or any. */
+    readonly embeddings?: boolean;
 }
 
 /** What pods request, as Kubernetes spells it: cores and a quantity of memory. */
@@ -58,7 +88,7 @@ export interface AppConfig {
     /** Memory limit of its main workload. */
     readonly memory: string;
     /** Host label; of every app that is reached. */
-    readonly host?: string;
+    readonly host?: string | undefined;
     /** Who asks for a login; absent: what the app declares for the cluster. Of every app that is reached. */
     readonly auth?: Auth | undefined;
     /** Groups of the identity provider whose people may enter; absent: everybody who has an account there. */
@@ -165,6 +195,11 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly auth?: AppAuth;
     readonly provides?: Role;
     readonly asks?: readonly Asks[];
+    /** Language models that it serves, which may be those of its partners. */
+    readonly serves?: {
+        readonly api: ModelApi;
+        readonly models: (config: C, partners: (role: Role) => readonly Partner[]) => readonly ServedModel[];
+    };
     /** Why a configuration of it builds nothing, for a warning; undefined: it is built. */
     readonly leftOut?: (config: C) => string | undefined;
     /** It is there of itself where an app of one of these roles is, unless its block says `enabled: false`. */

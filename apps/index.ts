@@ -1,8 +1,16 @@
 /** The catalogue: every app that may stand under `apps:` of a stack. An app is its file and its line here. */
 import type { AnyApp } from "./app";
 import { automatic1111 } from "./ai/automatic1111";
+import { librechat } from "./ai/librechat";
+import { llamaStaticA } from "./ai/llama-static-a";
+import { llamaStaticB } from "./ai/llama-static-b";
+import { llamaSwap } from "./ai/llama-swap";
+import { llmGateway } from "./ai/llm-gateway";
+import { meilisearch } from "./ai/meilisearch";
+import { mongodb } from "./ai/mongodb";
 import { ollama } from "./ai/ollama";
 import { openWebui } from "./ai/open-webui";
+import { ragApi } from "./ai/rag-api";
 import { homeAssistant } from "./home-automation/home-assistant";
 import { mosquitto } from "./home-automation/mosquitto";
 import { zigbee2mqtt } from "./home-automation/zigbee2mqtt";
@@ -52,8 +60,16 @@ export const catalogue: readonly AnyApp[] = [
     zigbee2mqtt,
     homeAssistant,
     ollama,
+    llamaStaticA,
+    llamaStaticB,
+    llamaSwap,
+    llmGateway,
     openWebui,
     automatic1111,
+    mongodb,
+    meilisearch,
+    ragApi,
+    librechat,
     awair,
     graphiteExporter,
     vaultwarden,

@@ -115,6 +115,47 @@ const pinned = {
         tag: "v0.11.0",
         digest: "sha256:72c0ba641ba75e7aa52655cb242570906ececd09b1140fb736483038a22b3228",
     },
+    // 68905897823, 63329960154, 63302123594 and 63474517892 agree.
+    librechat: {
+        repository: "ghcr.io/danny-avila/librechat",
+        tag: "v0.8.7",
+        digest: "sha256:c5db3331b845e1f289f8d04c0c77936c4bbe372f76730a804abc1c37e44d23a9",
+    },
+    // solanyn/home-ops at 0b47d851. Embeddings come from elsewhere: the lite one brings no models.
+    ragApi: {
+        repository: "ghcr.io/danny-avila/librechat-rag-api-dev-lite",
+        tag: "v0.7.0",
+        digest: "sha256:fca33ac6f20639642bb2f6c49f870de5434cbbf63539da6dd8852f3b204c54b5",
+    },
+    // docker-library/repo-info, repos/mongo/remote/8.0.md at 05a154fe: the index, of 8.0.28.
+    mongodb: {
+        repository: "docker.io/library/mongo",
+        tag: "8.0",
+        digest: "sha256:98605bfa1bb2a15dd82109e1d78ad31527a9a744909fab4606076fa71a0ae515",
+    },
+    meilisearch: {
+        repository: "docker.io/getmeili/meilisearch",
+        tag: "v1.53.1",
+        digest: "sha256:8d6643d86d71fad6ad3cba92cde7ccfce9e4d6c384bda67598eb553571c32431",
+    },
+    // Tanguille/cluster, kubernetes/apps/ai/llmkube/models/qwen3-embedding.yaml. The tag is built anew with each release.
+    llamaServerVulkan: {
+        repository: "ghcr.io/ggml-org/llama.cpp",
+        tag: "server-vulkan",
+        digest: "sha256:91df7c7ea4890461ec5490f5c89a7985801bee96717a9496ea15dfd792b1cb27",
+    },
+    // 52444604469. The tag is built anew with each release.
+    llamaSwapVulkan: {
+        repository: "ghcr.io/mostlygeek/llama-swap",
+        tag: "vulkan",
+        digest: "sha256:fb63e76d984c6af6a0db99ffe010620af17b5a0ac35bbf2082f7d0f58d52c6e6",
+    },
+    // bjw-s-labs/home-ops, kubernetes/apps/ai/litellm/app/litellmproxy.yaml.
+    litellm: {
+        repository: "ghcr.io/berriai/litellm",
+        tag: "v1.97.0",
+        digest: "sha256:468c25f35f3e5ec4e414974f00deab93337b1b4d9953cabcfd3722e59415f834",
+    },
     // Tanguille/cluster at f20bed2c (its history). The project's last release; other images of it are older still.
     automatic1111: {
         repository: "ghcr.io/gabe565/stable-diffusion/webui",
@@ -245,11 +286,6 @@ const pinned = {
         repository: "ghcr.io/linuxserver/unifi-network-application",
         tag: "9.4.19",
         digest: "sha256:a0acbc9cf1986823505d6dad041f0816388252f1e66e4c66397848fc0314c03b",
-    },
-    mongodb: {
-        repository: "docker.io/library/mongo",
-        tag: "8.0",
-        digest: "sha256:98605bfa1bb2a15dd82109e1d78ad31527a9a744909fab4606076fa71a0ae515",
     },
     localPathHelper: {
         repository: "docker.io/library/busybox",

@@ -48,8 +48,12 @@ export interface PodArgs {
     secretEnv?: Readonly<Record<string, { secret: pulumi.Input<string>; key: string }>>;
     /** Environment from values of the cluster's secret store; one Secret is made for them. */
     secrets?: Readonly<Record<string, SecretRef>>;
+    /** Environment of which secret values are a part, such as a URL with a password, as `SecretArgs.templates`. */
+    secretTexts?: Readonly<Record<string, (secret: (ref: SecretRef) => string) => string>>;
     /** Mount path to volume. */
     volumes?: Readonly<Record<string, Volume>>;
+    /** Mount path to a directory of a volume, by the mount path of that: for programs that keep what belongs together apart. */
+    directories?: Readonly<Record<string, { readonly of: string; readonly directory: string }>>;
     /** Absolute path to content: files of the container's configuration, read-only. A change rolls the pods. */
     files?: Readonly<Record<string, string>>;
     /** CPU request; CPU has no limit, so that a burst is not throttled. */
@@ -202,7 +206,10 @@ export function podPart(
         ...filesOwner(args.security),
     };
     const claims = claimVolumes(name, args.namespace, volumes, namespace, wishes, platform, options.claims);
-    const secret = args.secrets === undefined ? undefined : secretOf(name, args.secrets, namespace, platform, options);
+    const secret =
+        args.secrets === undefined && args.secretTexts === undefined
+            ? undefined
+            : secretOf(name, args, namespace, platform, options);
     volumesApart(name, volumes, args.files);
     const called = naming(beside);
     const files = configFiles(name, args.files, namespace, labels, options.objects, called.files);
@@ -211,7 +218,11 @@ export function podPart(
         ...(beside === undefined ? {} : (userOf(args.security, platform) ?? besideOthers(args.security))),
     };
     const env = environment(args, platform, secret);
-    const mounts = [...volumes.map((one) => mount(one, called.volume(...one))), ...(files?.mounts ?? [])];
+    const mounts = [
+        ...volumes.map((one) => mount(one, called.volume(...one))),
+        ...directoryMounts(name, args, called),
+        ...(files?.mounts ?? []),
+    ];
     const steps = Object.entries(args.init ?? {}).map(([step, wanted]) =>
         initContainer(name, args, env, files?.mounts ?? [], security, called, [step, wanted]),
     );
@@ -286,16 +297,10 @@ function initContainer(
     called: Naming,
     [step, { image, command, mounts, asRoot }]: readonly [string, InitStep],
 ): k8s.types.input.core.v1.Container {
-    const volumeMounts = Object.entries(mounts).map(([path, of]) => {
-        const volume = args.volumes?.[of];
-        if (volume === undefined) {
-            throw new pulumi.RunError(
-                `workload ${name}: its step ${step} mounts the volume of ${of}, and there is none; ` +
-                    `it has ${Object.keys(args.volumes ?? {}).join(", ")}`,
-            );
-        }
-        return { ...mount([of, volume], called.volume(of, volume)), mountPath: path };
-    });
+    const volumeMounts = Object.entries(mounts).map(([path, of]) => ({
+        ...mountOf(name, `its step ${step}`, of, args, called),
+        mountPath: path,
+    }));
     return {
         name: called.step(step),
         image: imageReference(image ?? args.image),
@@ -312,6 +317,31 @@ function initContainer(
         volumeMounts: [...volumeMounts, ...files],
     };
 }
+
+/** The mount of the volume that is mounted at a path; `who` mounts it elsewhere. */
+function mountOf(
+    name: string,
+    who: string,
+    path: string,
+    { volumes = {} }: Pick<PodArgs, "volumes">,
+    called: Naming,
+): k8s.types.input.core.v1.VolumeMount {
+    const volume = volumes[path];
+    if (volume === undefined) {
+        throw new pulumi.RunError(
+            `workload ${name}: ${who} mounts the volume of ${path}, and there is none; ` +
+                `it has ${Object.keys(volumes).join(", ")}`,
+        );
+    }
+    return mount([path, volume], called.volume(path, volume));
+}
+
+const directoryMounts = (name: string, args: PodArgs, called: Naming) =>
+    Object.entries(args.directories ?? {}).map(([mountPath, { of, directory }]) => ({
+        ...mountOf(name, mountPath, of, args, called),
+        mountPath,
+        subPath: directory,
+    }));
 
 /** Annotation that asks for the card. */
 function networkCard(
@@ -330,13 +360,13 @@ function networkCard(
 
 function secretOf(
     name: string,
-    data: Readonly<Record<string, SecretRef>>,
+    { secrets: data = {}, secretTexts }: Pick<PodArgs, "secrets" | "secretTexts">,
     namespace: pulumi.Output<string>,
     { secrets }: WorkloadHost,
     { objects, references }: PodOptions,
 ): pulumi.Output<string> {
     if (objects === undefined) return pulumi.output(name);
-    const args = { name, namespace, data };
+    const args = { name, namespace, data, ...(secretTexts === undefined ? {} : { templates: secretTexts }) };
     return references ? secrets.refer(name, args, objects) : secrets.deliver(name, args, objects);
 }
 
@@ -480,7 +510,7 @@ function environment(
         name,
         valueFrom: { secretKeyRef: { name: ref.secret, key: ref.key } },
     }));
-    const fromStore = Object.keys(args.secrets ?? {}).map((name) => ({
+    const fromStore = Object.keys({ ...args.secrets, ...args.secretTexts }).map((name) => ({
         name,
         valueFrom: { secretKeyRef: { ...(secret === undefined ? {} : { name: secret }), key: name } },
     }));

@@ -25,6 +25,8 @@ export interface WorkloadArgs extends PodArgs {
     health: Health;
     /** URLs of the workloads this one is set up to talk to; documented on the object, not enforced. */
     connects?: readonly string[];
+    /** Seconds in which it must be ready where that takes longer than ten minutes: `up` waits as long, and a first start is not ended before. */
+    patience?: number;
     /** Seconds between the request to stop and the kill. */
     terminationGracePeriod?: number;
 }
@@ -71,6 +73,7 @@ export class Workload extends pulumi.ComponentResource {
         const annotations = {
             ...pod.annotations,
             ...(args.connects === undefined ? {} : { "homelab/connects-to": args.connects.join(" ") }),
+            ...(args.patience === undefined ? {} : { "pulumi.com/timeoutSeconds": String(args.patience) }),
         };
         const deployment =
             options.objects &&
@@ -85,6 +88,7 @@ export class Workload extends pulumi.ComponentResource {
                     },
                     spec: {
                         replicas: args.replicas ?? 1,
+                        ...(args.patience === undefined ? {} : { progressDeadlineSeconds: args.patience }),
                         // Two pods on one ReadWriteOnce directory would corrupt its database.
                         strategy: { type: pod.exclusive ? "Recreate" : "RollingUpdate" },
                         selector: { matchLabels: selector },
@@ -195,7 +199,13 @@ export function serve(
 /** Ports and probes of a workload's container. */
 export const containerFields = (
     name: string,
-    { ports, udpPorts = {}, health, mesh }: Pick<WorkloadArgs, "ports" | "udpPorts" | "health" | "mesh">,
+    {
+        ports,
+        udpPorts = {},
+        health,
+        mesh,
+        patience,
+    }: Pick<WorkloadArgs, "ports" | "udpPorts" | "health" | "mesh" | "patience">,
 ): Partial<k8s.types.input.core.v1.Container> => ({
     ports: [
         ...Object.entries(ports).map(([portName, containerPort]) => ({ name: portName, containerPort })),
@@ -205,7 +215,7 @@ export const containerFields = (
             protocol: "UDP",
         })),
     ],
-    ...probes(watchable(name, health, mesh), ports),
+    ...probes(watchable(name, health, mesh), ports, patience),
 });
 
 /** What a mesh's proxy would answer in the container's place says nothing of the container. */
@@ -225,7 +235,7 @@ function firstPort(name: string, ports: Readonly<Record<string, number>>): numbe
 
 type ProbeFields = Pick<k8s.types.input.core.v1.Container, "startupProbe" | "readinessProbe" | "livenessProbe">;
 
-export function probes(health: Health, ports: Readonly<Record<string, number>>): ProbeFields {
+export function probes(health: Health, ports: Readonly<Record<string, number>>, patience = 300): ProbeFields {
     const [first = ""] = Object.keys(ports);
     const check: k8s.types.input.core.v1.Probe =
         "exec" in health
@@ -242,7 +252,7 @@ export function probes(health: Health, ports: Readonly<Record<string, number>>):
               : { tcpSocket: { port: health.port ?? first }, timeoutSeconds: 5 };
     return {
         // Five minutes for a first start: databases are migrated in it.
-        startupProbe: { ...check, periodSeconds: 10, failureThreshold: 30 },
+        startupProbe: { ...check, periodSeconds: 10, failureThreshold: Math.ceil(patience / 10) },
         readinessProbe: { ...check, periodSeconds: 10, failureThreshold: 3 },
         livenessProbe: {
             ...("exec" in health && health.alive !== undefined ? { exec: { command: [...health.alive] } } : check),

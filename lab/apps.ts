@@ -30,6 +30,7 @@ import {
     type GpuOffers,
     type OfferedNode,
 } from "./placement";
+import { modelFaults } from "./language-models";
 import { authOf, clientOf, loginsImpossible, urlOf } from "./logins";
 import type { Pin } from "./metallb";
 
@@ -326,6 +327,7 @@ export function appDevices(apps: Apps): string[] {
 export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) => Offers): CrossRule<C>[] {
     return [
         ({ apps }) => partnersMissing(declaredApps(apps)),
+        ({ apps }) => modelFaults(declaredApps(apps), partnersIn(declaredApps(apps))),
         (config) => needsMissing(declaredApps(config.apps), offers(config)),
         (config) => nodesMisplaced(declaredApps(config.apps), offers(config)),
         (config) => addressesMisplaced(declaredApps(config.apps), offers(config)),
@@ -716,7 +718,7 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
     const { given } = shareGpus(declared, offers);
     for (const one of declared) {
         const { app, config } = one;
-        const partners = (role: Role): Partner[] => providers(role, declared).map((other) => partner(other, declared));
+        const partners = partnersIn(declared);
         const gpu = given.get(app.name);
         const platform = on(app.name);
         const auth = authOf(one, platform.identity !== undefined);
@@ -804,11 +806,20 @@ function exposeOf(one: Declared): Expose | undefined {
     return address === undefined ? { host, access: "local" } : { host, access: "dedicated", address };
 }
 
+const partnersIn =
+    (declared: readonly Declared[]) =>
+    (role: Role): Partner[] =>
+        providers(role, declared).map((other) => partner(other, declared));
+
 function partner(one: Declared, declared: readonly Declared[]): Partner {
-    const { name, apiKey } = one.app;
+    const { name, apiKey, serves } = one.app;
     return {
         app: name,
         url: urlOf(one.app),
         apiKey: keyAsked(one, declared) ? apiKey : undefined,
+        serves: serves && {
+            api: serves.api,
+            models: serves.models(one.config as never, partnersIn(declared)),
+        },
     };
 }

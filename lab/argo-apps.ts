@@ -86,6 +86,7 @@ export function argoAppsLayout(path: string, order: Pick<ArgoAppsOrder, "domains
         directory: (app, namespace) => `${path}/apps/${domainOf(order, namespace)}/${app}`,
         own: [],
         shared: [`${path}/apps`, applications, projects],
+        dayZero: `${path}/bootstrap`,
     };
 }
 

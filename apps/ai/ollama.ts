@@ -38,6 +38,7 @@ export const ollama = app({
     // An API for programs, without a page to sign in at.
     auth: { own: false, forward: { open: [] }, preferred: "none" },
     provides: "models",
+    serves: { api: "ollama", models: ({ pull }) => pull.map((name) => ({ name, embeddings: false, source: name })) },
     // On a processor an answer takes minutes: `gpu: none` is for who wants that.
     gpu: "needed",
     gpuMakers: MAKERS,

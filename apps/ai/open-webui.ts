@@ -21,21 +21,26 @@ export const openWebui = app({
         forward: { open: ["^/api/"] },
         preferred: "oidc",
     },
-    asks: [{ role: "models" }],
+    asks: [{ role: "models", apiKey: true }],
     keeps: ["open-webui"],
     requests: { cpu: "50m", memory: "768Mi" },
     podSecurity: "restricted",
     build: (platform, config, { main, partners, oidc }) => {
-        const models = partners("models").map(({ url }) => url);
+        const models = partners("models");
+        const ollama = models.filter(({ serves }) => serves?.api === "ollama").map(({ url }) => url);
+        const [openai] = models.filter(({ serves }) => serves?.api === "openai");
         return new Workload(
             "open-webui",
             {
                 ...main,
                 image: images.openWebui,
                 env: {
-                    ...(models.length === 1
-                        ? { OLLAMA_BASE_URL: models[0] ?? "" }
-                        : { OLLAMA_BASE_URLS: models.join(";") }),
+                    ...(ollama.length === 0
+                        ? { ENABLE_OLLAMA_API: "false" }
+                        : ollama.length === 1
+                          ? { OLLAMA_BASE_URL: ollama[0] ?? "" }
+                          : { OLLAMA_BASE_URLS: ollama.join(";") }),
+                    ...(openai === undefined ? {} : { OPENAI_API_BASE_URL: `${openai.url}/v1` }),
                     WEBUI_URL: platform.edge.url(config.host),
                     // Its sessions outlive a restart with it; it makes one where there is none.
                     WEBUI_SECRET_KEY_FILE: `${DATA}/.webui_secret_key`,
@@ -43,6 +48,7 @@ export const openWebui = app({
                     ...(oidc === undefined ? {} : signIn(oidc)),
                 },
                 ...(oidc === undefined ? {} : { secretEnv: { OAUTH_CLIENT_SECRET: oidc.clientSecret } }),
+                ...(openai?.apiKey === undefined ? {} : { secrets: { OPENAI_API_KEY: openai.apiKey } }),
                 volumes: {
                     [DATA]: data(config.storage),
                     // It puts the page's own pictures there at each start.

@@ -47,6 +47,8 @@ export interface GitLayout {
     readonly own: readonly string[];
     /** Directories with files of others, too: there it keeps only what bears its heading. */
     readonly shared: readonly string[];
+    /** Directory of what stands before Git can deliver anything, for people without network or state; in none of the others. */
+    readonly dayZero?: string;
 }
 
 /** The layout of a recipe that says nothing else: a tree for each stack. */

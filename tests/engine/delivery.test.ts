@@ -1,13 +1,18 @@
-/** An app changes hands, from Pulumi to Git and back, on the real engine: nothing of it is deleted or made anew. */
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+/**
+ * An app changes hands, from Pulumi to Git and back, on the real engine: nothing of it is deleted or made anew. And Cilium,
+ * lost, comes back by Helm alone, with nothing for the engine to mend.
+ */
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseDocument } from "yaml";
 import { planStack } from "../../tools/plan/plan";
 import { renderedApps } from "../../tools/render/objects";
-import { PROJECT, readStackValue, ROOT, stackFile } from "../../stacks/stack-file";
+import { charts } from "../../components/charts";
+import { PROJECT, readStackValue, ROOT, stackFile, TYPESCRIPT } from "../../stacks/stack-file";
 import { CONFIG_KEY } from "../../config/parse";
-import { expectSuccess, SandboxHarness } from "./harness";
+import { CHARTS, expectSuccess, SandboxHarness } from "./harness";
 
 jest.setTimeout(5 * 60_000);
 
@@ -123,4 +128,30 @@ test("taken back: the first up adopts what is there, the second changes only who
     expectSuccess(await up());
     expectSuccess(await up("--expect-no-changes"));
     expect(identities()).toEqual(first);
+});
+
+test("Cilium's release is lost: npm run cilium -- homelab --apply brings it back, and up finds nothing to do", async () => {
+    const kubeconfig = join(sandbox.home, "kubeconfig.yaml");
+    const path = `${join(sandbox.home, "tools", "bin")}:${process.env["PATH"] ?? ""}`;
+    const env = { ...process.env, PATH: path, KUBECONFIG: kubeconfig };
+    const program = (command: string, ...args: string[]) =>
+        spawnSync(command, args, { encoding: "utf8", env, cwd: ROOT, timeout: 180_000 });
+    const agents = () =>
+        sandbox.json<Listed>("--namespace=kube-system", "get", "daemonset").items.map(({ metadata }) => metadata.name);
+    expect(agents()).toContain("cilium");
+    expect(program("helm", "uninstall", "cilium", "--namespace", "kube-system").status).toBe(0);
+    expect(agents()).not.toContain("cilium");
+
+    const chart = join(CHARTS, `cilium-${charts.cilium.version}.tgz`);
+    const copies = existsSync(chart) ? chart : join(sandbox.home, "charts", "cilium");
+    const { status, stdout, stderr } = program(
+        process.execPath,
+        ...["--require", TYPESCRIPT, join(ROOT, "tools", "cilium", "main.ts"), "homelab", "--apply"],
+        ...["--chart", copies, "--kubeconfig", kubeconfig],
+    );
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toContain("there is no release cilium");
+    expect(stdout).toContain("daemonset/cilium is ready");
+    expect(agents()).toContain("cilium");
+    expectSuccess(await up("--expect-no-changes"));
 });

@@ -2,7 +2,11 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { parse } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
+import { charts } from "../../components/charts";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
+import { planStack } from "../../tools/plan/plan";
+import { dayZeroFiles } from "../../tools/render/day-zero";
 import type { Plan } from "../../tools/plan/plan";
 import { deliveredByGit } from "../../tools/plan/git";
 import { differences, renderedFiles, writeFiles, type RenderedFile } from "../../tools/render/render";
@@ -34,7 +38,7 @@ let plan: Plan;
 let files: RenderedFile[];
 beforeAll(async () => {
     plan = await planAppOfApps({ ...git, apps });
-    files = renderedFiles(plan, undefined);
+    files = renderedFiles(plan, undefined, layout);
 });
 const { find, all, waitsFor, inOrder } = lookInto(() => plan);
 const spec = (kind: string, name: string, of = plan) =>
@@ -212,6 +216,44 @@ describe("what stands in Git", () => {
     });
 });
 
+describe("day zero", () => {
+    const text = (path: string) => {
+        const found = files.find((one) => one.path === `cluster/bootstrap/${path}`)?.content;
+        return typeof found === "string" ? found : "";
+    };
+
+    test("Argo CD with its values, and the root Application after its project (M-GITOPS-03, -04, -08)", () => {
+        expect(parse(text("argocd/values.yaml"))).toEqual(dig(find(":Release", "argocd").inputs, "values"));
+        const [project, root, ...more] = parseAllDocuments(text("root-application/root-app.yaml")).map(
+            (document) => document.toJS() as Inputs,
+        );
+        expect([project?.["kind"], root?.["kind"], more]).toEqual(["AppProject", "Application", []]);
+        expect(dig(root, "spec")).toEqual(spec("Application", "root-root"));
+    });
+
+    test("its README has the one command that needs neither state nor network of pods, and the chart's version", () => {
+        const { version, name, repository } = charts.argoCd;
+        expect(text("argocd/README.md")).toContain(
+            `helm upgrade --install argocd ${name} --repo ${repository} --version ${version} --namespace argocd --values cluster/bootstrap/argocd/values.yaml\n`,
+        );
+    });
+
+    test("the root does not follow it: it stands outside its path", () => {
+        for (const { path } of files.filter((one) => one.path.startsWith("cluster/bootstrap/"))) {
+            expect(path.startsWith(TREE)).toBe(false);
+        }
+    });
+
+    test("of a plan with Cilium its values and README are there, too (M-BOOT-03)", async () => {
+        const homelab = await planStack("homelab", readStackValue(ROOT, "homelab"), ROOT);
+        const written = dayZeroFiles(homelab, "cluster/bootstrap");
+        const at = (path: string) => written.find((one) => one.path === `cluster/bootstrap/cilium/${path}`)?.content;
+        expect(parse(at("values.yaml") ?? "")).toMatchObject({ kubeProxyReplacement: true });
+        expect(at("README.md")).toContain("npm run cilium -- homelab --apply\n");
+        expect(at("README.md")).toContain(`--version ${charts.cilium.version} --namespace kube-system`);
+    });
+});
+
 describe("one owner", () => {
     test("files of the platform's parts and of Pulumi's apps are not followed, those of Git's are", () => {
         expect(excluded()).toEqual([...Object.values(ORDER.parts).flat(), "paperless"].sort());
@@ -336,10 +378,12 @@ describe("npm run render", () => {
         expect(differences(root, "lab", files, layout)).toEqual([]);
         expect(existsSync(at("cluster/apps/media/sonarr/kustomization.yaml"))).toBe(true);
 
-        const less = renderedFiles(await planAppOfApps({ ...git, apps: { "echo-server": {} } }), undefined);
+        const less = renderedFiles(await planAppOfApps({ ...git, apps: { "echo-server": {} } }), undefined, layout);
         const found = differences(root, "lab", less, layout);
         expect(found.map(({ path }) => path)).toContain(`${TREE}/apps/sonarr.yaml`);
-        expect(new Set(found.map(({ fault }) => fault))).toEqual(new Set(["belongs to no app that Git delivers"]));
+        // What the root leaves out is part of it.
+        const others = found.filter(({ path }) => !path.endsWith("/root-app.yaml"));
+        expect(new Set(others.map(({ fault }) => fault))).toEqual(new Set(["belongs to no app that Git delivers"]));
         await writeFiles(root, "lab", less, undefined, layout);
         expect(existsSync(at("cluster/apps/media"))).toBe(false);
         expect(readFileSync(at(`${TREE}/apps/blog.yaml`), "utf8")).toBe("kind: Application\n");

@@ -151,10 +151,16 @@ const PARTNERS: Readonly<Record<string, Record<string, unknown>>> = {
     recyclarr: { sonarr: {}, radarr: {}, prowlarr: {}, sabnzbd: {} },
     "media-wiring": { sonarr: {}, prowlarr: {}, sabnzbd: {} },
     zigbee2mqtt: { mosquitto: {} },
+    "llm-gateway": { "llama-static-b": { gpu: "none" } },
+    "open-webui": { ollama: {} },
+    librechat: { ollama: {}, mongodb: {} },
+    "rag-api": { "llama-static-b": { gpu: "none" }, "llm-gateway": {} },
 };
 const BLOCKS: Readonly<Record<string, Record<string, unknown>>> = {
     zigbee2mqtt: { device: "/dev/serial/by-id/usb-stick" },
     awair: { rooms: { office: "192.168.0.9" } },
+    // Of the makers whose GPUs they can use the platform has none.
+    ...Object.fromEntries(["llama-static-a", "llama-static-b", "llama-swap"].map((name) => [name, { gpu: "none" }])),
 };
 
 test.each(catalogue.map(({ name }) => name))("%s goes where its block says, and nobody else does", async (name) => {

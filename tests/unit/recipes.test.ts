@@ -163,7 +163,12 @@ describe("each declaration says what is built", () => {
         zigbee2mqtt: { device: "/dev/ttyUSB0" },
     };
     /** The one machine takes every app but those that need a server it has not. */
-    const onHomelab = catalogue.filter(({ database }) => database === undefined);
+    const onHomelab = catalogue.filter(
+        ({ database, libraries = [], asks = [] }) =>
+            database === undefined &&
+            !libraries.includes("models") &&
+            asks.every(({ role }) => role !== "model-servers"),
+    );
     let plan: Plan;
     beforeAll(async () => {
         const apps = Object.fromEntries(onHomelab.map(({ name }) => [name, everything[name] ?? {}]));

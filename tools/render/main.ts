@@ -20,8 +20,8 @@ runMain(async () => {
         const file = secretsFileOf(stack, value);
         const source =
             file !== undefined && existsSync(join(ROOT, file)) ? readFileSync(join(ROOT, file), "utf8") : undefined;
-        const files = renderedFiles(plan, source);
         const { gitLayout } = openStack(stack, value);
+        const files = renderedFiles(plan, source, gitLayout);
         const secrets = file === undefined ? undefined : { file, read: readSopsFile };
         const found = check
             ? differences(ROOT, stack, files, gitLayout)

@@ -4,7 +4,7 @@ import { deliveredByGit, type GitOwner } from "../plan/git";
 import { isObject, type Json } from "../plan/monitor";
 import type { Plan } from "../plan/plan";
 
-type Fields = { [key: string]: Json };
+export type Fields = { [key: string]: Json };
 
 /** A Secret whose values are references into the stack's secrets file; it is written encrypted. */
 export interface SecretToSeal {
@@ -41,12 +41,17 @@ export function renderedApps({ stack, resources }: Pick<Plan, "stack" | "resourc
 
 const KSOPS = "ksops-generator.yaml";
 
-/** First line of every file that is not encrypted. By it a file among those of others is known. */
-export const headingOf = (stack: string): string =>
-    `# Written by  npm run render -- ${stack} . What is changed here is overwritten.\n`;
+const markOf = (stack: string): string =>
+    `Written by  npm run render -- ${stack} . What is changed here is overwritten.`;
 
-const documentOf = (stack: string, object: object): string =>
-    `${headingOf(stack)}${stringify(object, { lineWidth: 0 })}`;
+/** First lines of files that are not encrypted, one a format. By them a file among those of others is known. */
+export const headingsOf = (stack: string) => ({
+    yaml: `# ${markOf(stack)}\n`,
+    markdown: `<!-- ${markOf(stack)} -->\n`,
+});
+
+export const documentOf = (stack: string, ...objects: readonly object[]): string =>
+    headingsOf(stack).yaml + objects.map((object) => stringify(object, { lineWidth: 0 })).join("---\n");
 
 /** A file an object, by its name alone. */
 function renderFiles(stack: string, { app, path }: GitOwner, objects: readonly Fields[]): RenderedApp {
@@ -118,7 +123,7 @@ function ksops(app: string, files: readonly string[]): object {
 const isReference = (object: Fields): boolean => object["kind"] === "Secret" && object["apiVersion"] === "v1";
 
 /** Orders for Pulumi's plugin mean nothing to others. */
-function withoutPulumi(object: Fields): Fields {
+export function withoutPulumi(object: Fields): Fields {
     const metadata = isObject(object["metadata"]) ? object["metadata"] : {};
     const { annotations, ...others } = metadata;
     const kept = Object.entries(isObject(annotations) ? annotations : {}).filter(
@@ -130,7 +135,7 @@ function withoutPulumi(object: Fields): Fields {
     };
 }
 
-function assertKnown(value: Json, owner: string, path = ""): void {
+export function assertKnown(value: Json, owner: string, path = ""): void {
     if (value === "[unknown]" || value === "[secret]") {
         throw new Error(`${owner} has a value at ${path} that a plan cannot know (${value}), so it cannot go to Git`);
     }

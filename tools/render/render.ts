@@ -7,7 +7,8 @@ import { recipientsFor } from "../../components/secrets/sops-rules";
 import { openStack } from "../../stacks";
 import type { Plan } from "../plan/plan";
 import { UserError } from "../../lib/user-error";
-import { headingOf, renderedApps } from "./objects";
+import { dayZeroFiles } from "./day-zero";
+import { headingsOf, renderedApps } from "./objects";
 import { outline, seal, staleness, type Outline } from "./seal";
 
 export interface RenderedFile {
@@ -27,11 +28,13 @@ export interface Difference {
 export function renderedFiles(
     plan: Pick<Plan, "stack" | "resources">,
     secretsSource: string | undefined,
+    layout: GitLayout = treeLayout(plan.stack),
 ): RenderedFile[] {
-    return renderedApps(plan).flatMap(({ path, files, secrets }) => [
+    const apps = renderedApps(plan).flatMap(({ path, files, secrets }) => [
         ...[...files].map(([file, content]) => ({ path: `${path}/${file}`, content })),
         ...[...secrets].map(([file, secret]) => ({ path: `${path}/${file}`, content: outline(secret, secretsSource) })),
     ]);
+    return layout.dayZero === undefined ? apps : [...apps, ...dayZeroFiles(plan, layout.dayZero)];
 }
 
 /** How the tree in `root` differs from what it should be; needs no key. */
@@ -57,7 +60,9 @@ export function differences(
     });
     const extra = [
         ...layout.own.flatMap((folder) => filesBelow(root, folder)),
-        ...layout.shared.flatMap((folder) => filesBelow(root, folder).filter((path) => isWritten(root, stack, path))),
+        ...sharedOf(layout).flatMap((folder) =>
+            filesBelow(root, folder).filter((path) => isWritten(root, stack, path)),
+        ),
     ]
         .filter((path) => !wanted.has(path))
         .map((path) => ({ path, fault: "belongs to no app that Git delivers" }));
@@ -99,7 +104,7 @@ export async function writeFiles(
             rmSync(file);
             removeEmpty(
                 dirname(file),
-                [...layout.own, ...layout.shared].map((folder) => join(root, folder)),
+                [...layout.own, ...sharedOf(layout)].map((folder) => join(root, folder)),
             );
         } else {
             mkdirSync(dirname(file), { recursive: true });
@@ -159,17 +164,23 @@ function filesBelow(root: string, folder: string): string[] {
     );
 }
 
+/** Directories with files of others, too. */
+const sharedOf = ({ shared, dayZero }: GitLayout): readonly string[] =>
+    dayZero === undefined ? shared : [...shared, dayZero];
+
 /** Whether a file among those of others was written for this stack; an encrypted one by what stands beside it. */
 function isWritten(root: string, stack: string, path: string): boolean {
-    const heads = (file: string) => existsSync(file) && readFileSync(file, "utf8").startsWith(headingOf(stack));
+    const headings = Object.values(headingsOf(stack));
+    const heads = (file: string) =>
+        existsSync(file) && headings.some((heading) => readFileSync(file, "utf8").startsWith(heading));
     const file = join(root, path);
     return heads(file) || (path.endsWith(".enc.yaml") && heads(join(dirname(file), "kustomization.yaml")));
 }
 
 /** A file of somebody's own that stands where one is to be written must not be lost. */
-function assertOurs(root: string, stack: string, path: string, { shared }: GitLayout): void {
+function assertOurs(root: string, stack: string, path: string, layout: GitLayout): void {
     const foreign =
-        shared.some((folder) => path.startsWith(`${folder}/`)) &&
+        sharedOf(layout).some((folder) => path.startsWith(`${folder}/`)) &&
         existsSync(join(root, path)) &&
         !path.endsWith(".enc.yaml") &&
         !isWritten(root, stack, path);
