@@ -35,7 +35,12 @@ export type Role =
     | "model-servers"
     | "mongodb"
     | "search"
-    | "rag";
+    | "rag"
+    | "tailnet"
+    | "files"
+    | "office"
+    | "whiteboard"
+    | "file-search";
 
 /** A language model by the name that requests give. */
 export interface ServedModel {
@@ -57,6 +62,8 @@ export interface Partner {
     readonly app: string;
     /** `http://<service>.<namespace>.svc.cluster.local:<port>`. */
     readonly url: string;
+    /** Where people reach it, e.g. `https://office.example.net`; undefined: nowhere. */
+    readonly publicUrl: string | undefined;
     /** Its API key in the secret store, where somebody asks for it. */
     readonly apiKey: SecretRef | undefined;
     /** Language models that it serves; undefined: it is no server of them. */
@@ -161,7 +168,7 @@ export interface Given {
         | "mesh"
         | "backup"
     >;
-    /** Every app of a role that this one asks, in the catalogue's order. */
+    /** Every app of a role that this one asks or stands beside, in the catalogue's order. */
     partners(role: Role): readonly Partner[];
     /** Its own API key in the secret store, where somebody asks for it. */
     readonly apiKey: SecretRef | undefined;
@@ -200,6 +207,8 @@ export interface App<C extends AppConfig = AppConfig> {
         readonly api: ModelApi;
         readonly models: (config: C, partners: (role: Role) => readonly Partner[]) => readonly ServedModel[];
     };
+    /** Roles of apps that it is of no use without, and that ask for it themselves: it is built before them. */
+    readonly beside?: readonly Role[];
     /** Why a configuration of it builds nothing, for a warning; undefined: it is built. */
     readonly leftOut?: (config: C) => string | undefined;
     /** It is there of itself where an app of one of these roles is, unless its block says `enabled: false`. */

@@ -30,11 +30,17 @@ import { transmission } from "./media/transmission";
 import { whisparr } from "./media/whisparr";
 import { awair } from "./observability/awair";
 import { graphiteExporter } from "./observability/graphite-exporter";
+import { headscale } from "./other/headscale";
+import { headscaleUi } from "./other/headscale-ui";
+import { collabora } from "./productivity/collabora";
+import { elasticsearch } from "./productivity/elasticsearch";
 import { homarr } from "./productivity/homarr";
+import { nextcloud } from "./productivity/nextcloud";
 import { paperless } from "./productivity/paperless";
 import { unifi } from "./productivity/unifi";
 import { uptimeKuma } from "./productivity/uptime-kuma";
 import { vaultwarden } from "./productivity/vaultwarden";
+import { whiteboard } from "./productivity/whiteboard";
 import { echoServer } from "./web/echo-server";
 import { portfolio } from "./web/portfolio";
 import { portfolioStaging } from "./web/portfolio-staging";
@@ -73,6 +79,12 @@ export const catalogue: readonly AnyApp[] = [
     awair,
     graphiteExporter,
     vaultwarden,
+    collabora,
+    whiteboard,
+    elasticsearch,
+    nextcloud,
+    headscale,
+    headscaleUi,
     unifi,
     uptimeKuma,
     homarr,

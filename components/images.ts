@@ -287,6 +287,34 @@ const pinned = {
         tag: "9.4.19",
         digest: "sha256:a0acbc9cf1986823505d6dad041f0816388252f1e66e4c66397848fc0314c03b",
     },
+    // docker-library/repo-info, repos/nextcloud/remote/34.0.3-apache.md at 2f62d71b: the index. From one major version to the next only.
+    nextcloud: {
+        repository: "docker.io/library/nextcloud",
+        tag: "34.0.3-apache",
+        digest: "sha256:b97df9e0e1ee3c8c6cc009cb3f12ddce915d624d543b3bb93882025fe323a407",
+    },
+    collabora: {
+        repository: "docker.io/collabora/code",
+        tag: "26.04.4.2.1",
+        digest: "sha256:4e983196eb9878f339cc506c38c21f1cc3473bca3d6de883c5de08f9c0cc3a6c",
+    },
+    // Its major version is that of Nextcloud's app of the same name.
+    whiteboard: {
+        repository: "ghcr.io/nextcloud-releases/whiteboard",
+        tag: "v2.0.0",
+        digest: "sha256:059596633333d009890c64858f89f133ccd973a2e0823ad960a0cc05cf8657f1",
+    },
+    // docker-library/repo-info, repos/elasticsearch/remote/9.4.6.md at 16760b2c: the index. Of the major version that Nextcloud's app speaks.
+    elasticsearch: {
+        repository: "docker.io/library/elasticsearch",
+        tag: "9.4.6",
+        digest: "sha256:e7945580b89cf6cd8328d83e2177874fde7223b5e6f20f448150cc14dd9612e0",
+    },
+    headscale: {
+        repository: "docker.io/headscale/headscale",
+        tag: "v0.29.4",
+        digest: "sha256:8833f828b414c0907b7e5c71da76473216fe17cce0818a166b536ec552c0903f",
+    },
     localPathHelper: {
         repository: "docker.io/library/busybox",
         tag: "1.37.0",
@@ -299,6 +327,8 @@ export const tagOnlyImages = {
     transmission: { repository: "haugene/transmission-openvpn", tag: "5.4.1" },
     // Public files name digests of the thick plugin only, which does not run on a node that is a container.
     multus: { repository: "ghcr.io/k8snetworkplumbingwg/multus-cni", tag: "v4.2.4" },
+    // Its releases of the last years are pinned nowhere by digest; the older ones that are speak to no headscale of today.
+    headscaleUi: { repository: "ghcr.io/gurucomputing/headscale-ui", tag: "2026.03.17" },
 } as const satisfies Record<string, Image>;
 
 export const images = { ...pinned, ...tagOnlyImages };

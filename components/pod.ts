@@ -7,7 +7,7 @@ import type { NetworkWish } from "./network/networks";
 import { TRAFFIC_LABEL, type TrafficTier } from "./network/traffic";
 import type { GpuKind, WorkloadHost } from "./platform";
 import type { SecretRef } from "./secrets/secret-store";
-import { volumeName, type ClaimArgs, type Volume } from "./storage/volumes";
+import { volumeName, type ClaimArgs, type PodVolume, type Volume } from "./storage/volumes";
 
 /**
  * Who a container runs as.
@@ -51,7 +51,7 @@ export interface PodArgs {
     /** Environment of which secret values are a part, such as a URL with a password, as `SecretArgs.templates`. */
     secretTexts?: Readonly<Record<string, (secret: (ref: SecretRef) => string) => string>>;
     /** Mount path to volume. */
-    volumes?: Readonly<Record<string, Volume>>;
+    volumes?: Readonly<Record<string, PodVolume>>;
     /** Mount path to a directory of a volume, by the mount path of that: for programs that keep what belongs together apart. */
     directories?: Readonly<Record<string, { readonly of: string; readonly directory: string }>>;
     /** Absolute path to content: files of the container's configuration, read-only. A change rolls the pods. */
@@ -97,6 +97,8 @@ export interface Pod {
     readonly annotations: Readonly<Record<string, string>>;
     /** Whether the pod has a volume that only one pod at a time may write. */
     readonly exclusive: boolean;
+    /** Its claims by mount path. */
+    readonly claims: ReadonlyMap<string, pulumi.Output<string>>;
     /** Outputs of the objects made for it, claims aside. */
     readonly objects: readonly pulumi.Input<unknown>[];
 }
@@ -127,6 +129,8 @@ export interface PodPart {
     readonly placing: Pick<k8s.types.input.core.v1.PodSpec, "nodeSelector" | "affinity" | "runtimeClassName">;
     /** Whether it has a volume that only one pod at a time may write. */
     readonly exclusive: boolean;
+    /** Its claims by mount path. */
+    readonly claims: ReadonlyMap<string, pulumi.Output<string>>;
     /** Outputs of the objects made for it, claims aside. */
     readonly objects: readonly pulumi.Input<unknown>[];
 }
@@ -152,6 +156,7 @@ export function workloadPod(
         selector,
         annotations: part.annotations,
         exclusive: part.exclusive,
+        claims: part.claims,
         objects: part.objects,
         template: {
             metadata: {
@@ -266,13 +271,14 @@ export function podPart(
             ...(gpu?.runtimeClass === undefined ? {} : { runtimeClassName: gpu.runtimeClass }),
         },
         exclusive: claims.size > 0,
+        claims,
         objects: [secret, files?.map],
     };
 }
 
 /** Names of volumes and steps in a pod. */
 interface Naming {
-    volume(mountPath: string, volume: Volume): string;
+    volume(mountPath: string, volume: PodVolume): string;
     readonly files: string;
     step(name: string): string;
 }
@@ -373,7 +379,7 @@ function secretOf(
 function claimVolumes(
     name: string,
     namespaceName: string,
-    volumes: readonly [mountPath: string, volume: Volume][],
+    volumes: readonly [mountPath: string, volume: PodVolume][],
     namespace: pulumi.Output<string>,
     wishes: Pick<ClaimArgs, "device" | "tier" | "exempt" | "owner">,
     platform: WorkloadHost,
@@ -382,6 +388,7 @@ function claimVolumes(
     const claims = new Map<string, pulumi.Output<string>>();
     const seen = new Set<Volume["kind"]>();
     for (const [mountPath, volume] of volumes) {
+        if (volume.kind === "lent") continue;
         platform.storage.record(name, mountPath, volume, namespaceName, wishes);
         if (volume.kind !== "data" && volume.kind !== "cache") continue;
         if (seen.has(volume.kind)) {
@@ -403,7 +410,7 @@ function claimVolumes(
 
 /** A claim's volume knows its node; a directory or device that is mounted past any claim does not. */
 function nodeOf(
-    volumes: readonly [mountPath: string, volume: Volume][],
+    volumes: readonly [mountPath: string, volume: PodVolume][],
     { storage: { nodeSelector } }: WorkloadHost,
 ): Pick<k8s.types.input.core.v1.PodSpec, "nodeSelector"> {
     const bound = volumes.some(([, { kind }]) => kind === "shared" || kind === "device");
@@ -428,7 +435,7 @@ export function onNodes(nodes: PodArgs["nodes"]): Pick<k8s.types.input.core.v1.P
 /** Two paths whose volumes got one name would share one volume, and the API server refuses what is no name. */
 function volumesApart(
     name: string,
-    volumes: readonly [mountPath: string, volume: Volume][],
+    volumes: readonly [mountPath: string, volume: PodVolume][],
     files: PodArgs["files"],
 ): void {
     const taken = new Map<string, string>(files === undefined ? [] : [["files", "its configuration files"]]);
@@ -446,7 +453,7 @@ function volumesApart(
     }
 }
 
-function mount([mountPath, volume]: readonly [string, Volume], name: string): k8s.types.input.core.v1.VolumeMount {
+function mount([mountPath, volume]: readonly [string, PodVolume], name: string): k8s.types.input.core.v1.VolumeMount {
     return {
         name,
         mountPath,
@@ -585,7 +592,7 @@ function containerSecurity(security: Security): k8s.types.input.core.v1.Security
 }
 
 function podVolumes(
-    volumes: readonly [mountPath: string, volume: Volume][],
+    volumes: readonly [mountPath: string, volume: PodVolume][],
     claims: ReadonlyMap<string, pulumi.Output<string>>,
     platform: WorkloadHost,
     called: Naming,
@@ -600,6 +607,9 @@ function podVolumes(
                 if (claimName !== undefined) byName.set(name, { name, persistentVolumeClaim: { claimName } });
                 break;
             }
+            case "lent":
+                byName.set(name, { name, persistentVolumeClaim: { claimName: volume.claim } });
+                break;
             case "scratch":
                 byName.set(name, {
                     name,

@@ -41,6 +41,8 @@ export const sharingKey = (workload: string): string => workload;
 export class Workload extends pulumi.ComponentResource {
     /** `http://<service>.<namespace>.svc.cluster.local:<first port>`, plain text, for partners in the cluster. */
     readonly url: string;
+    /** Its claims by mount path, for whoever must see its files. */
+    readonly claims: ReadonlyMap<string, pulumi.Output<string>>;
 
     constructor(name: string, args: WorkloadArgs, platform: WorkloadHost, opts: pulumi.ComponentResourceOptions = {}) {
         super("homelab:apps:Workload", name, {}, pulumi.mergeOptions(platform.opts, opts));
@@ -62,6 +64,7 @@ export class Workload extends pulumi.ComponentResource {
             options,
         );
         const { namespace, labels, selector } = pod;
+        this.claims = pod.claims;
         if (pod.exclusive && (args.replicas ?? 1) > 1) {
             throw new pulumi.ResourceError(
                 `workload ${name} asks for ${args.replicas} replicas and has a volume that one pod at a time may write; ` +

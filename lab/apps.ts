@@ -9,7 +9,7 @@ import type { Database } from "../components/database/databases";
 import type { PostgresExtension } from "../components/database/extensions";
 import type { Redis, RedisPurpose } from "../components/database/redis";
 import { ownValkey, VALKEY_REQUESTS } from "../components/database/valkey";
-import type { Expose } from "../components/edge/edge";
+import type { Edge, Expose } from "../components/edge/edge";
 import type { IdentityClient } from "../components/identity/identity";
 import type { GpuKind, Platform } from "../components/platform";
 import type { NetworkWish } from "../components/network/networks";
@@ -347,7 +347,7 @@ export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) 
 /** A missing partner is a silent dead end. */
 function partnersMissing(declared: readonly Declared[]): Fault[] {
     return declared.flatMap(({ app, config }) =>
-        (app.asks ?? [])
+        [...(app.asks ?? []), ...(app.beside ?? []).map((role): Asks => ({ role }))]
             .filter(({ role, optional }) => optional !== true && providers(role, declared).length === 0)
             .map(({ role }: Asks) => {
                 const known = catalogue.filter(({ provides }) => provides === role).map(({ name }) => name);
@@ -718,9 +718,9 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
     const { given } = shareGpus(declared, offers);
     for (const one of declared) {
         const { app, config } = one;
-        const partners = partnersIn(declared);
         const gpu = given.get(app.name);
         const platform = on(app.name);
+        const partners = partnersIn(declared, platform.edge);
         const auth = authOf(one, platform.identity !== undefined);
         const expose = exposeOf(one);
         const main: Given["main"] = {
@@ -806,16 +806,19 @@ function exposeOf(one: Declared): Expose | undefined {
     return address === undefined ? { host, access: "local" } : { host, access: "dedicated", address };
 }
 
+/** Without the edge nobody knows where people reach them. */
 const partnersIn =
-    (declared: readonly Declared[]) =>
+    (declared: readonly Declared[], edge?: Edge) =>
     (role: Role): Partner[] =>
-        providers(role, declared).map((other) => partner(other, declared));
+        providers(role, declared).map((other) => partner(other, declared, edge));
 
-function partner(one: Declared, declared: readonly Declared[]): Partner {
+function partner(one: Declared, declared: readonly Declared[], edge: Edge | undefined): Partner {
     const { name, apiKey, serves } = one.app;
+    const expose = exposeOf(one);
     return {
         app: name,
         url: urlOf(one.app),
+        publicUrl: expose === undefined || expose.access === "dedicated" ? undefined : edge?.url(expose.host),
         apiKey: keyAsked(one, declared) ? apiKey : undefined,
         serves: serves && {
             api: serves.api,

@@ -20,6 +20,12 @@ export type Volume =
       }
     | { readonly kind: "device"; readonly path: string };
 
+/** What a pod mounts: besides volumes of its own one that another workload owns, whose machine it must then be on. */
+export type PodVolume = Volume | { readonly kind: "lent"; readonly claim: pulumi.Input<string> };
+
+/** The volume that a claim of another workload is for. */
+export const lent = (claim: pulumi.Input<string>): PodVolume => ({ kind: "lent", claim });
+
 /**
  * Shared directories by purpose; each cluster says where they are and at which path its workloads see them. `models` is a
  * cache of language models: big, written by several pods of one namespace, and loaded again where it is lost.
@@ -109,7 +115,7 @@ export interface Storage {
 }
 
 /** Name of the pod volume behind a mount: `config` for /config; a shared library has its own, whatever its mounts. */
-export function volumeName(mountPath: string, volume: Volume): string {
+export function volumeName(mountPath: string, volume: PodVolume): string {
     if (volume.kind === "shared") return volume.library;
     return mountPath
         .toLowerCase()

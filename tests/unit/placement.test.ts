@@ -155,6 +155,10 @@ const PARTNERS: Readonly<Record<string, Record<string, unknown>>> = {
     "open-webui": { ollama: {} },
     librechat: { ollama: {}, mongodb: {} },
     "rag-api": { "llama-static-b": { gpu: "none" }, "llm-gateway": {} },
+    "headscale-ui": { headscale: {} },
+    collabora: { nextcloud: {} },
+    whiteboard: { nextcloud: {} },
+    elasticsearch: { nextcloud: {} },
 };
 const BLOCKS: Readonly<Record<string, Record<string, unknown>>> = {
     zigbee2mqtt: { device: "/dev/serial/by-id/usb-stick" },
@@ -170,9 +174,12 @@ test.each(catalogue.map(({ name }) => name))("%s goes where its block says, and 
         deploy(testPlatform(Object.fromEntries(namespaces)), apps);
     });
     const { all } = lookInto(() => ({ resources }));
+    const pod = (workload: { inputs: unknown }) =>
+        dig(workload.inputs, "spec", "template", "spec") ??
+        dig(workload.inputs, "spec", "jobTemplate", "spec", "template", "spec");
+    /** Of one that goes where another is the block says nothing. */
     const affinity = (workload: { inputs: unknown }) =>
-        dig(workload.inputs, "spec", "template", "spec", "affinity") ??
-        dig(workload.inputs, "spec", "jobTemplate", "spec", "template", "spec", "affinity");
+        dig(pod(workload), "affinity", "podAffinity") === undefined ? dig(pod(workload), "affinity") : undefined;
     const placed = [...all("apps/v1:Deployment"), ...all(":CronJob")].filter(affinity);
     expect(placed.length).toBeGreaterThan(0);
     for (const workload of placed) {
