@@ -5,6 +5,7 @@ import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
 import type { Cluster, Gpu } from "../platform";
 import { offered } from "./offered";
+import { GPU_RESOURCES } from "./resources";
 
 export interface AmdGpusArgs {
     cluster: Pick<Cluster, "kubeconfig" | "generation">;
@@ -17,7 +18,7 @@ export interface AmdGpusArgs {
 }
 
 /** Extended resource of AMD's device plugin; one container has the whole GPU, for the plugin knows no sharing. */
-const RESOURCE = "amd.com/gpu";
+const RESOURCE = GPU_RESOURCES.amd;
 
 /**
  * AMD GPUs by AMD's device plugin. It gives a container /dev/kfd and the GPU's nodes of /dev/dri, with the owner and mode that

@@ -6,6 +6,7 @@ import { podSecurityNamespace } from "../cluster/namespaces";
 import { NodeFeatureDiscovery } from "../cluster/node-feature-discovery";
 import type { Cluster, Gpu } from "../platform";
 import { offered } from "./offered";
+import { GPU_RESOURCES } from "./resources";
 
 export interface IntelGpusArgs {
     cluster: Pick<Cluster, "kubeconfig">;
@@ -20,7 +21,7 @@ export interface IntelGpusArgs {
 }
 
 /** Extended resource of an Intel GPU with the driver i915. */
-const RESOURCE = "gpu.intel.com/i915";
+const RESOURCE = GPU_RESOURCES.intel;
 
 /**
  * Intel GPUs (QuickSync): node feature discovery finds the machines, Intel's operator runs the device plugin there. Wants

@@ -7,11 +7,12 @@ import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
 import type { Cluster, Gpu } from "../platform";
 import { offered } from "./offered";
+import { GPU_RESOURCES } from "./resources";
 
 /** Label of nodes with an NVIDIA GPU; Talos sets it from the machine configuration, elsewhere this does. */
 export const NVIDIA_NODE_LABEL = { "nvidia.com/gpu.present": "true" } as const;
 
-const RESOURCE = "nvidia.com/gpu";
+const RESOURCE = GPU_RESOURCES.nvidia;
 
 export interface NvidiaGpusArgs {
     /**

@@ -6,7 +6,7 @@ import type { Machines } from "../../bootstrap/kinds";
 import type { ToolWish } from "../../bootstrap/machines";
 import type { CloudflareFact } from "../../tools/doctor/cloudflare";
 import { judgeCloudflare } from "../../tools/doctor/cloudflare";
-import { judgeCluster, type ClusterFact } from "../../tools/doctor/cluster";
+import { judgeCluster, type ClusterFact, type DeclaredNode } from "../../tools/doctor/cluster";
 import { judgeBitwarden, type BitwardenFact } from "../../tools/doctor/bitwarden";
 import { judgeVault, type VaultFact } from "../../tools/doctor/vault";
 import { judgeNames, type NameFacts } from "../../tools/doctor/names";
@@ -161,10 +161,17 @@ const CLUSTER: ClusterFact = {
     server: "https://192.168.0.28:6443",
     version: "v1.33.4",
     ready: true,
-    nodes: [{ name: "homelab", ready: true }],
+    nodes: [{ name: "homelab", ready: true, memory: "32103456Ki", gpus: { amd: 1, intel: 4 } }],
     strays: told([]),
 };
-const cluster = (change: Partial<ClusterFact> = {}) => judgeCluster(["homelab"], told({ ...CLUSTER, ...change }));
+const DECLARED: DeclaredNode = {
+    ...{ name: "homelab", capacity: { cpu: "8", memory: "32Gi" } },
+    // Four apps share Intel's.
+    gpus: { nvidia: 0, intel: 1, amd: 1 },
+};
+const withNode = (change: Partial<ClusterFact["nodes"][number]>) =>
+    cluster({ nodes: CLUSTER.nodes.map((one) => ({ ...one, ...change })) });
+const cluster = (change: Partial<ClusterFact> = {}) => judgeCluster([DECLARED], told({ ...CLUSTER, ...change }));
 
 const WISHES = {
     local: ["sonarr", "plex"].map((host) => ({ host: `${host}.lab.example`, address: "192.168.10.224" })),
@@ -645,7 +652,7 @@ export const ill: readonly Fixture[] = [
         check: "node",
         found: /homelab is not Ready/,
         fix: /describe node/,
-        findings: () => cluster({ nodes: [{ name: "homelab", ready: false }] }),
+        findings: () => withNode({ ready: false }),
     },
     {
         name: "a node that has not joined",
@@ -654,6 +661,22 @@ export const ill: readonly Fixture[] = [
         found: /has not joined/,
         fix: /pulumi up/,
         findings: () => cluster({ nodes: [] }),
+    },
+    {
+        name: "a GPU that no device plugin offers",
+        verdict: "warning",
+        check: "GPUs",
+        found: /homelab offers 0 amd\.com\/gpu, and the configuration counts on 1/,
+        fix: /device plugin on that node.*docs\/gpus\.md/,
+        findings: () => withNode({ gpus: { intel: 4 } }),
+    },
+    {
+        name: "memory that belongs to the GPU, and not to the machine",
+        verdict: "warning",
+        check: "memory",
+        found: /homelab has 15Gi, and the configuration counts on 32Gi/,
+        fix: /capacity.*firmware/,
+        findings: () => withNode({ memory: "16384000Ki" }),
     },
     {
         name: "a pod that was left in the namespace default",

@@ -1,4 +1,8 @@
 /** The Kubernetes API, reached as the program reaches it. */
+import type { NodeInfo } from "../../bootstrap/machines";
+import { GPU_RESOURCES } from "../../components/gpu/resources";
+import type { GpuKind } from "../../components/platform";
+import { toBytes } from "../../config/quantities";
 import { isRecord, records } from "../../lib/json";
 import { textOf, Unreachable } from "../live/get";
 import type { Told } from "../../lib/told";
@@ -11,7 +15,14 @@ export interface ClusterFact {
     readonly server: string;
     readonly version: string;
     readonly ready: boolean;
-    readonly nodes: readonly { readonly name: string; readonly ready: boolean }[];
+    readonly nodes: readonly {
+        readonly name: string;
+        readonly ready: boolean;
+        /** Quantity of its memory, as its kubelet found it; empty: it does not say. */
+        readonly memory: string;
+        /** How many of each GPU's resource pods can be given there. */
+        readonly gpus: Readonly<Partial<Record<GpuKind, number>>>;
+    }[];
     /** What is in the namespace default, in which nothing of a stack is, e.g. `pod check (Failed)`; or why nobody could look. */
     readonly strays: Told<readonly string[]>;
 }
@@ -74,16 +85,60 @@ async function straysOf(kube: KubeReader): Promise<Told<string[]>> {
     return { ok: true, value: found };
 }
 
-function nodeOf(node: Record<string, unknown>) {
-    const conditions = isRecord(node["status"]) ? records(node["status"]["conditions"]) : [];
+function nodeOf(node: Record<string, unknown>): ClusterFact["nodes"][number] {
+    const status = isRecord(node["status"]) ? node["status"] : {};
+    const makers = Object.entries(GPU_RESOURCES) as [GpuKind, string][];
     return {
         name: textOf(node["metadata"], "name"),
-        ready: conditions.some((condition) => condition["type"] === "Ready" && condition["status"] === "True"),
+        ready: records(status["conditions"]).some(
+            (condition) => condition["type"] === "Ready" && condition["status"] === "True",
+        ),
+        memory: textOf(status["capacity"], "memory"),
+        gpus: Object.fromEntries(
+            makers.map(([maker, resource]) => [maker, Number(textOf(status["allocatable"], resource) || 0)]),
+        ),
     };
 }
 
-/** `declared`: names of the stack's machines. */
-export function judgeCluster(declared: readonly string[], told: Told<ClusterFact>): Finding[] {
+/** What the configuration says of a machine. */
+export type DeclaredNode = Pick<NodeInfo, "name" | "capacity" | "gpus" | "taints">;
+
+/** What pods would look for there in vain: GPUs that no plugin offers, memory that is not the machine's. */
+function judgeOffers(declared: DeclaredNode, found: ClusterFact["nodes"][number]): Finding[] {
+    const { name, capacity, gpus = {}, taints = [] } = declared;
+    // A taint keeps device plugins away as it does apps.
+    const makers = taints.length > 0 ? [] : (Object.entries(gpus) as [GpuKind, number][]);
+    const offered = makers
+        .filter(([, count]) => count > 0)
+        .map(([maker, count]) => {
+            const resource = GPU_RESOURCES[maker];
+            const has = found.gpus[maker] ?? 0;
+            return has >= count
+                ? say.ok("GPUs", `${name} offers ${has} ${resource}`)
+                : say.warning(
+                      "GPUs",
+                      `${name} offers ${has} ${resource}, and the configuration counts on ${count}`,
+                      "before the first up nobody offers them; later the log of the maker's device plugin on that node says why: docs/gpus.md",
+                  );
+        });
+    // A kernel keeps some for itself; a tenth is more than that.
+    const short = capacity !== undefined && toBytes(found.memory) < 0.9 * toBytes(capacity.memory);
+    return [
+        ...offered,
+        ...(short
+            ? [
+                  say.warning(
+                      "memory",
+                      `${name} has ${Math.floor(toBytes(found.memory) / 2 ** 30)}Gi, and the configuration counts on ${capacity.memory}`,
+                      "correct its capacity: the firmware may set a part aside for a GPU (docs/gpus.md)",
+                  ),
+              ]
+            : []),
+    ];
+}
+
+/** `declared`: the stack's machines. */
+export function judgeCluster(declared: readonly DeclaredNode[], told: Told<ClusterFact>): Finding[] {
     if (!told.ok && told.status === -1) return [say.skipped("API server", `no kubeconfig: ${told.reason}`)];
     if (!told.ok) {
         return [
@@ -97,7 +152,7 @@ export function judgeCluster(declared: readonly string[], told: Told<ClusterFact
         ];
     }
     const { server, version, ready, nodes, strays } = told.value;
-    const missing = declared.filter((name) => !nodes.some((node) => node.name === name));
+    const missing = declared.filter(({ name }) => !nodes.some((node) => node.name === name));
     return [
         ready
             ? say.ok("API server", `${server} is ready, Kubernetes ${version}`)
@@ -116,7 +171,11 @@ export function judgeCluster(declared: readonly string[], told: Told<ClusterFact
                   ),
         ),
         ...judgeStrays(strays),
-        ...missing.map((name) =>
+        ...declared.flatMap((one) => {
+            const found = nodes.find(({ name, ready: isReady }) => isReady && name === one.name);
+            return found === undefined ? [] : judgeOffers(one, found);
+        }),
+        ...missing.map(({ name }) =>
             say.warning(
                 "node",
                 `${name} is declared and has not joined`,

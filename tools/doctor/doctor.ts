@@ -49,12 +49,7 @@ export async function examine(name: string, value: unknown, around: Surroundings
             judgeState(name, await readState(name, around.root, runProgram, around.timeout), around.env),
         ),
         area("machines", async () => [...(await examined).findings]),
-        area("cluster", async () =>
-            judgeCluster(
-                stack.nodes.map((one) => one.name),
-                await lookAtCluster(await kubeconfig, around.timeout),
-            ),
-        ),
+        area("cluster", async () => judgeCluster(stack.nodes, await lookAtCluster(await kubeconfig, around.timeout))),
         area("names", () => names(plan, around)),
         ...clouds(stack, cloudNeeds(plan), secrets, around),
         area("vault", async () => {
