@@ -170,6 +170,16 @@ export const crdFiles: Readonly<Record<string, PinnedFiles>> = {
                 "64457a986612875e20a9c38da16f7377bd3c08f06a88dff41aaeb94ee20c595b",
         },
     },
+    "redis-enterprise": {
+        version: "8.0.20-23",
+        commit: "74fc8facd02905ac350e7ddd859f6e3af37bcfe2",
+        files: {
+            "rec_crd.yaml": "2114202c916d7aea92796a34e5f5c2e73779c039470c9325a8767a838cd2eb8d",
+            "redb_crd.yaml": "e42f499794345365ad258a0ce6d09784cdd8628153a53487290282f595b69d21",
+            "reaadb_crd.yaml": "a70b8abc72721f136d1d7fc7398ac6311164bfb5867c83f73bad1621b624ff85",
+            "rerc_crd.yaml": "96131ff07ab415a15b90824e57bfa4176ccfa46fea5940138f77e8ae78ad7061",
+        },
+    },
     "node-feature-discovery": {
         version: "0.19.0",
         commit: "45d276ed9d3f0f67fb642aa78969721df3034451",

@@ -241,6 +241,19 @@ export const crds = {
         files: veleroKinds.map(([version, plural]) => `${version}/bases/velero.io_${plural}.yaml`),
         names: veleroKinds.map(([, plural]) => `${plural}.velero.io`),
     },
+    redisEnterprise: {
+        project: "redis-enterprise",
+        version: "8.0.20-23",
+        repository: "RedisLabs/redis-enterprise-k8s-docs",
+        directory: "crds",
+        files: ["rec", "redb", "reaadb", "rerc"].map((kind) => `${kind}_crd.yaml`),
+        names: [
+            "redisenterpriseactiveactivedatabases",
+            "redisenterpriseclusters",
+            "redisenterprisedatabases",
+            "redisenterpriseremoteclusters",
+        ].map((plural) => `${plural}.app.redislabs.com`),
+    },
     nodeFeatureDiscovery: {
         project: "node-feature-discovery",
         version: "0.19.0",

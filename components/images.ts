@@ -329,6 +329,8 @@ export const tagOnlyImages = {
     multus: { repository: "ghcr.io/k8snetworkplumbingwg/multus-cni", tag: "v4.2.4" },
     // Its releases of the last years are pinned nowhere by digest; the older ones that are speak to no headscale of today.
     headscaleUi: { repository: "ghcr.io/gurucomputing/headscale-ui", tag: "2026.03.17" },
+    // No public file names a digest. It brings the images of the servers by its own release.
+    redisEnterpriseOperator: { repository: "docker.io/redislabs/operator", tag: "8.0.20-23" },
 } as const satisfies Record<string, Image>;
 
 export const images = { ...pinned, ...tagOnlyImages };

@@ -25,6 +25,7 @@ import { longhorn } from "./longhorn";
 import { longhornClaims } from "./longhorn-volumes";
 import { nodes, type NodeSpec } from "./nodes";
 import { type Crd, operators } from "./operators";
+import { redisEnterprise } from "./redis-enterprise";
 import { rook } from "./rook";
 import { serviceLb } from "./service-lb";
 import { type Stage, stages } from "./stages";
@@ -98,6 +99,7 @@ export function allControllers({
         volSync(kept("restic.json")),
         velero(kept("velero.json")),
         cloudNativePg(kept("postgres-archives.json")),
+        redisEnterprise,
         flux(load),
         authentik,
         ...(cloudflare === undefined ? [] : [tunnels(cloudflare, { log }), externalDns(cloudflare, { log })]),
