@@ -218,7 +218,9 @@ const laxer = (a: PodSecurity, b: PodSecurity): PodSecurity => (LEVELS.indexOf(a
 export function appNamespaces(apps: Apps, libraryLevel: PodSecurity): Record<string, PodSecurity> {
     const levels: Record<string, PodSecurity> = {};
     for (const { app } of declaredApps(apps)) {
-        const own = (app.libraries ?? []).length === 0 ? app.podSecurity : laxer(app.podSecurity, libraryLevel);
+        // The models' is a claim wherever it is.
+        const files = (app.libraries ?? []).some((library) => library !== "models");
+        const own = files ? laxer(app.podSecurity, libraryLevel) : app.podSecurity;
         levels[app.namespace] = laxer(levels[app.namespace] ?? "restricted", own);
     }
     return levels;

@@ -11,7 +11,9 @@ import { parse } from "yaml";
 import { catalogue } from "../../apps";
 import { FETCH } from "../../apps/ai/models";
 import type { Platform } from "../../components/platform";
-import { appRules, appsSchema, deployApps, type Offers } from "../../lab/apps";
+import { podSecurityFaults } from "../../policy/pod-security";
+import type { Json } from "../../tools/plan/monitor";
+import { appNamespaces, appRules, appsSchema, deployApps, type Offers } from "../../lab/apps";
 import { planComponent } from "./component-plan";
 import { dig, lookInto, type Inputs } from "./planned";
 import { testPlatform, type TestPlatform } from "./test-platform";
@@ -72,6 +74,31 @@ const file = (look: Awaited<ReturnType<typeof plan>>, workload: string): unknown
     const [text] = Object.values(dig(look.find(":ConfigMap", workload).inputs, "data") as Record<string, string>);
     return parse(text ?? "");
 };
+
+test("no pod asks for more than Pod Security's strictest level allows, or has no limit of memory", async () => {
+    const look = await plan({ ...HOUSE, "llm-gateway": { host: "llm" } });
+    const deployments = look.all("apps/v1:Deployment");
+    expect(deployments).toHaveLength(Object.keys(HOUSE).length);
+    for (const { name, inputs } of deployments) {
+        const pod = dig(inputs, "spec", "template", "spec") as { volumes: { name: string }[] };
+        // This platform's library is an export; a cluster's cache of models is a claim.
+        const spec = { ...pod, volumes: pod.volumes.filter((volume) => volume.name !== "models") };
+        expect([name, podSecurityFaults("restricted", spec as Json)]).toEqual([name, []]);
+        for (const container of [dig(spec, "containers"), dig(spec, "initContainers") ?? []].flat() as Inputs[]) {
+            expect(dig(container, "resources", "limits", "memory")).toEqual(expect.any(String));
+            expect(container["image"]).toMatch(/@sha256:[0-9a-f]{64}$/);
+        }
+        expect(catalogue.find((one) => one.name === name)?.podSecurity).toBe("restricted");
+    }
+});
+
+test("libraries of host paths make nothing laxer where the models' claim is the only one that is mounted", () => {
+    expect(appNamespaces(appsSchema.parse(HOUSE), "privileged")).toEqual({ ai: "restricted" });
+    expect(appNamespaces(appsSchema.parse({ ...HOUSE, jellyfin: {} }), "privileged")).toEqual({
+        ai: "restricted",
+        media: "privileged",
+    });
+});
 
 describe("who gets a GPU", () => {
     test("three servers have the three GPUs, one each, and none is put on a machine by name (M-HW-09)", async () => {
