@@ -18,8 +18,10 @@ export interface Around {
 export interface Wanted {
     /** `<namespace>/<claim>` */
     readonly volume: string;
-    /** Of the list; absent: the newest. */
+    /** Of the list, with VolSync a time; absent: the newest. */
     readonly snapshot?: string;
+    /** One of the places that VolSync backs up to; absent: where new volumes are filled from. */
+    readonly from?: string;
 }
 
 /** Where components/backup/kopia.ts has the job that a restore is made from. */
