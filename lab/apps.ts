@@ -111,7 +111,13 @@ export interface Offers {
     /** What would give the cluster what it lacks, for the person who reads the fault. */
     readonly mend: Readonly<
         Record<"gpu" | "postgres" | "prometheus" | "library" | "device" | "address" | "network", string>
-    > & { readonly identity?: string; readonly mesh?: string; readonly shaping?: string };
+    > & {
+        /** A cache of language models. */
+        readonly models?: string;
+        readonly identity?: string;
+        readonly mesh?: string;
+        readonly shaping?: string;
+    };
 }
 
 /** The declared apps, each after those it asks, otherwise in the catalogue's order. */
@@ -213,7 +219,7 @@ const laxer = (a: PodSecurity, b: PodSecurity): PodSecurity => (LEVELS.indexOf(a
 
 /**
  * Namespaces of the apps with the strictest level that all apps in each keep. `libraryLevel`: what a library's volume
- * asks for on this cluster.
+ * asks for on this cluster; one that is a claim asks for nothing.
  */
 export function appNamespaces(apps: Apps, libraryLevel: PodSecurity): Record<string, PodSecurity> {
     const levels: Record<string, PodSecurity> = {};
@@ -364,6 +370,9 @@ function partnersMissing(declared: readonly Declared[]): Fault[] {
     );
 }
 
+const MODELS_ELSEWHERE =
+    "put it on a cluster with Ceph's file system, such as one of the recipe chongus with storage.models";
+
 function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
     const fault = (app: AnyApp, what: string, has: string, mend: string): Fault => ({
         rule: "app-need-missing",
@@ -415,7 +424,9 @@ function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
                             app,
                             `the library "${library}"`,
                             offers.libraries.length === 0 ? "none" : offers.libraries.join(", "),
-                            offers.mend.library.replaceAll("<library>", library),
+                            library === "models"
+                                ? (offers.mend.models ?? MODELS_ELSEWHERE)
+                                : offers.mend.library.replaceAll("<library>", library),
                         ),
                     ),
             ];

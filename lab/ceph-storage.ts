@@ -22,7 +22,7 @@ import { absolutePath, bridgedS3, bytes, diskById, label, owner, relativePath, s
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { toBytes, total } from "../config/quantities";
 import { bucketClaims, directoriesApart, type Claim } from "../config/rules";
-import { appVolumes, backedUpNamespaces, declaredApps, type Apps, type Declared } from "./apps";
+import { appVolumes, backedUpNamespaces, declaredApps, type Apps } from "./apps";
 import type { Lab } from "./lab";
 import type { OtherVolume } from "./longhorn";
 
@@ -209,7 +209,7 @@ export const cephUseRules = <C extends CephUseConfig>(
     others: (config: C) => readonly OtherVolume[] = () => [],
 ): readonly CrossRule<C>[] => [
     modelsOnFilesystem,
-    ({ storage, apps }) => modelsOfOneNamespace(storage.models, declaredApps(apps)),
+    modelsOfOneNamespace,
     librariesApart,
     (config) => overProvisioned(cephRoom(config, others(config))),
 ];
@@ -230,12 +230,9 @@ function modelsOnFilesystem(config: CephUseConfig): Fault[] {
 }
 
 /** A pod mounts claims of its own namespace alone. */
-export function modelsOfOneNamespace(
-    models: z.output<typeof modelKeys> | undefined,
-    declared: readonly Pick<Declared, "app">[],
-): Fault[] {
+function modelsOfOneNamespace({ storage: { models }, apps }: CephUseConfig): Fault[] {
     if (models === undefined) return [];
-    return declared
+    return declaredApps(apps)
         .filter(({ app }) => app.libraries?.includes("models") === true && app.namespace !== models.namespace)
         .map(({ app }) => ({
             rule: "models-of-another-namespace",

@@ -6,13 +6,13 @@ import { OBSERVABILITY } from "./observability";
 import { DATABASE } from "./postgres";
 import { TAILNET_NAMESPACE } from "./tailnet";
 
-/** `gateway`: that of the Gateway. */
+/** `gateway`: that of the Gateway. `libraryLevel`: what a library's volume asks for; absent: that of NFS volumes, which the restricted level does not know. */
 export const clusterNamespaces = (
     config: AuthentikConfig & { readonly apps: Apps; readonly postgres?: unknown; readonly tailscale?: unknown },
     gateway: string,
+    libraryLevel: PodSecurity = "baseline",
 ): Record<string, PodSecurity> => ({
-    // The libraries are NFS volumes, which the restricted level does not know.
-    ...appNamespaces(config.apps, "baseline"),
+    ...appNamespaces(config.apps, libraryLevel),
     ...authentikNamespaces(config),
     ...(config.postgres === undefined ? {} : { [DATABASE]: "restricted" }),
     [gateway]: "restricted",

@@ -106,6 +106,7 @@ export function chongusOffers({ nodes, storage: disks, postgres: databases }: Ch
         libraries: talosLibraries(disks),
         mend: {
             ...CLUSTER_MENDS,
+            models: "set storage.models, and storage.ceph.filesystem: true",
             gpu: "say under nodes[].gpus how many a machine has",
         },
     };

@@ -1,7 +1,5 @@
 /** Shared files on Ceph, the cache of models, libraries of host paths, and what volumes ask of the disks. */
 import * as pulumi from "@pulumi/pulumi";
-import { catalogue } from "../../apps";
-import type { AnyApp } from "../../apps/app";
 import { BackedUpVolume } from "../../components/backup/backed-up-volume";
 import { VolSync } from "../../components/backup/volsync";
 import { CephCluster, cephClusterValues, cephCsiDriversValues } from "../../components/storage/ceph-cluster";
@@ -26,16 +24,18 @@ import {
     cephStorageKeys,
     cephStorageRules,
     cephUseRules,
-    modelsOfOneNamespace,
     usableOf,
     volumeBackupDefaults,
     volumeBackupKeys,
 } from "../../lab/ceph-storage";
 import { bridgedUrls, bridgeKeys } from "../../lab/bridges";
-import { appsSchema } from "../../lab/apps";
+import { appNamespaces, appsSchema } from "../../lab/apps";
+import { planStack } from "../../tools/plan/plan";
+import { ROOT } from "../../stacks/stack-file";
 import { planComponent } from "./component-plan";
 import { crdFaults, haveCrds } from "./crd-schema";
-import { dig } from "./planned";
+import { invalidBase } from "./invalid-fixtures";
+import { dig, lookInto } from "./planned";
 
 const nodes = ["one", "two", "three"].map((name) => ({
     name,
@@ -77,6 +77,8 @@ const waitsFor = (urn: string, seen = new Set<string>()): ReadonlySet<string> =>
     }
     return seen;
 };
+
+jest.setTimeout(120_000);
 
 describe("the file system", () => {
     test("three copies on three machines, one metadata server and one that takes over on another machine (M-STOR-10, M-STOR-11)", () => {
@@ -314,16 +316,9 @@ describe("rules", () => {
         );
     });
 
-    test("who loads models is where their cache is", () => {
-        const declared = [{ app: catalogue[0] as AnyApp }].map(({ app }) => ({
-            app: { ...app, name: "loader", namespace: "other", libraries: ["models"] as const },
-        }));
-        const models = { namespace: "ai", size: "500Gi" };
-        expect(modelsOfOneNamespace(models, declared)).toMatchObject([
-            { rule: "models-of-another-namespace", allowed: expect.stringContaining("loader is in other") },
-        ]);
-        expect(modelsOfOneNamespace({ ...models, namespace: "other" }, declared)).toEqual([]);
-        expect(modelsOfOneNamespace(undefined, declared)).toEqual([]);
+    test("a namespace of claims stays restricted, one with host paths is privileged", () => {
+        const { apps } = config({ apps: { "llama-swap": {}, sonarr: {} } });
+        expect(appNamespaces(apps, "privileged")).toEqual({ ai: "restricted", media: "privileged" });
     });
 
     test("a backend to restore from is given", () => {
@@ -483,4 +478,30 @@ test("what is built follows from the file", () => {
         "/var/local/hostpath",
     ]);
     expect(Object.keys(libraries)).toEqual(["media"]);
+});
+
+test("a recipe on Talos has it by its file: cache and apps after the class, the namespace restricted", async () => {
+    const value = structuredClone(invalidBase("chongus")) as {
+        storage?: object;
+        nodes: { gpus?: object }[];
+        apps: object;
+    };
+    value.storage = { ...value.storage, ceph: { filesystem: true, diskSize: "1862Gi" }, models: { size: "100Gi" } };
+    if (value.nodes[0] !== undefined) value.nodes[0].gpus = { intel: 1 };
+    value.apps = { ...value.apps, "llama-swap": {} };
+    const plan = await planStack("chongus", value, ROOT);
+    const { find: found } = lookInto(() => plan);
+    expect(found("PersistentVolumeClaim", "models-cache").inputs).toMatchObject({
+        metadata: { name: "models", namespace: "ai" },
+        spec: { storageClassName: "ceph-filesystem", accessModes: ["ReadWriteMany"] },
+    });
+    expect(dig(found("Deployment", "llama-swap").inputs, "spec", "template", "spec", "volumes")).toContainEqual({
+        name: "models",
+        persistentVolumeClaim: { claimName: "models" },
+    });
+    expect(dig(found("Namespace", "ai").inputs, "metadata", "labels")).toMatchObject({
+        "pod-security.kubernetes.io/enforce": "restricted",
+    });
+    expect(plan.notes?.join()).toMatch(/^Volumes ask \d+Gi of the 3724Gi that Ceph has \(\d+ %\)/);
+    expect(plan.volumes).toContainEqual(expect.objectContaining({ workload: "llama-swap", kind: "shared" }));
 });

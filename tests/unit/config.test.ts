@@ -65,7 +65,7 @@ const partsOf = (schema: string) =>
         .filter((part) => part !== "lab/apps.ts");
 
 /** Held by tests of their own: a file that trips them would be very long. */
-const LONG = ["too-many-listeners", "models-of-another-namespace"];
+const LONG = ["too-many-listeners"];
 
 test.each(recipeNames)("every cross rule of the recipe %s and its parts has a fixture", (stack) => {
     const rules = fixtureRules(stack);
