@@ -99,6 +99,7 @@ async function program(config: Config, lab: Lab) {
     };
     const argocd = argoCdRelease(lab, config, { namespaces, edge: platform.edge }, lab.after(definitions));
     lab.deploy(platform);
+    for (const exposure of platform.edge.exposures) lab.exposures.add(exposure);
     lab.exposures.seal();
     handOffToGit(lab, config, { ...ORDER, cluster, argocd, after: [] });
     return lab.summary({ volumes: platform.storage.rows });

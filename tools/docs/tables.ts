@@ -3,6 +3,7 @@ import type { ReleaseImages } from "../plan/chart-images";
 import type { Plan } from "../plan/plan";
 import { dangerRules } from "../plan-diff/dangers";
 import { markdownTable } from "./markdown";
+import { appTable, ownerTable, platformTable } from "./owners";
 import { policyExemptions, policyRules } from "./policy";
 
 /** Path of a stack's picture, seen from the project's root. */
@@ -23,6 +24,9 @@ export const blocks: Readonly<
         perStack(plans, (plan) => `![The ${plan.stack} stack in bootstrap order](${picturePath(plan.stack)})`),
     reachable: (plans) => perStack(plans, reachable),
     dns: (plans) => perStack(plans, dns),
+    apps: (plans) => perStack(plans, appTable),
+    platform: (plans) => perStack(plans, platformTable),
+    owners: (plans) => perStack(plans, ownerTable),
     "images-by-tag": imagesByTag,
     "chart-images": chartImageTable,
     "policy-rules": policyRules,
