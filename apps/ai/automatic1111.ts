@@ -64,17 +64,8 @@ export const automatic1111 = app({
                 },
                 health: { tcp: true },
                 security: { user: "owner", writableRoot: true },
-                patch: {
-                    container: {
-                        // An hour: at its first start it fetches torch and what belongs to it, several GB.
-                        startupProbe: {
-                            tcpSocket: { port: "http" },
-                            periodSeconds: 10,
-                            timeoutSeconds: 5,
-                            failureThreshold: 360,
-                        },
-                    },
-                },
+                // At its first start it fetches torch and what belongs to it, several GB.
+                patience: 3600,
             },
             platform,
         ),

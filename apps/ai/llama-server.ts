@@ -27,8 +27,7 @@ export function serverArguments(path: string, one: Model, gpu: boolean, parallel
             ? // A text is embedded in one go, so it must fit into one batch.
               [
                   "--embeddings",
-                  "--pooling",
-                  "last",
+                  ...(one.pooling === undefined ? [] : ["--pooling", one.pooling]),
                   "--ubatch-size",
                   String(one.context),
                   "--batch-size",

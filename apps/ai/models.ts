@@ -15,6 +15,7 @@ export interface Model {
     readonly sha256?: string | undefined;
     readonly context: number;
     readonly embeddings: boolean;
+    readonly pooling?: "mean" | "cls" | "last" | undefined;
 }
 
 /** The name of a model of any server: ollama's have a tag. */
@@ -52,6 +53,8 @@ export const model = z.strictObject({
     context: whole(256, 1048576).default(8192),
     /** True: it makes vectors of texts, for search. */
     embeddings: z.boolean({ error: "true or false" }).default(false),
+    /** How the vector of a text is made of its tokens', where the file does not say it itself; another way gives useless vectors. */
+    pooling: z.enum(["mean", "cls", "last"], { error: "mean, cls or last" }).optional(),
 });
 
 /** 2.5 GB. Commit and checksum: 67631822242. */
@@ -71,6 +74,7 @@ export const SMALL_EMBEDDINGS = {
     revision: "370f27d7550e0def9b39c1f16d3fbaa13aa67728",
     sha256: "06507c7b42688469c4e7298b0a1e16deff06caf291cf0a5b278c308249c3e439",
     embeddings: true,
+    pooling: "last",
 } as const;
 
 /** Seconds in which a pod's models must be there, and the first loaded: 20 GB at 50 Mbit/s. */

@@ -111,7 +111,7 @@ describe("open-webui", () => {
 
 describe("automatic1111", () => {
     test("has a share of the GPU, leaves memory to the others, and takes no programs from visitors (K-APP-16, K-HW-16)", async () => {
-        const { container, pod } = await plan({ automatic1111: {} });
+        const { container, pod, find } = await plan({ automatic1111: {} });
         const main = container("automatic1111");
         expect(dig(main, "resources", "limits", "nvidia.com/gpu")).toBe("1");
         expect(pod("automatic1111")["runtimeClassName"]).toBe("nvidia");
@@ -120,6 +120,10 @@ describe("automatic1111", () => {
         expect(env(main)["NVIDIA_DRIVER_CAPABILITIES"]).toBe("compute,utility");
         // Its first start takes longer than any other app's.
         expect(dig(main, "startupProbe", "failureThreshold")).toBe(360);
+        // Nor does `up`, or whoever else applies it, give it up before.
+        const { inputs } = find("apps/v1:Deployment", "automatic1111");
+        expect(dig(inputs, "spec", "progressDeadlineSeconds")).toBe(3600);
+        expect(dig(inputs, "metadata", "annotations", "pulumi.com/timeoutSeconds")).toBe("3600");
         const mounts = (main["volumeMounts"] as { mountPath: string }[]).map(({ mountPath }) => mountPath);
         // The pictures are data inside of what can be fetched again.
         expect(mounts).toEqual(expect.arrayContaining(["/data", "/data/outputs"]));

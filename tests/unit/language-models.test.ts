@@ -157,6 +157,11 @@ describe("servers of models", () => {
         expect(args).not.toContain("--embeddings");
         const b = look.container("llama-static-b");
         expect(b["args"]).toEqual(expect.arrayContaining(["--embeddings", "--n-gpu-layers", "0"]));
+        expect(after(b["args"] as string[], "--pooling")).toBe("last");
+        const other = { name: "m", repository: "o/r", file: "f.gguf", embeddings: true };
+        const own = await plan({ "llama-static-b": { gpu: "none", model: other } });
+        // Otherwise as the file says of itself.
+        expect(own.container("llama-static-b")["args"]).not.toContain("--pooling");
         expect(dig(b, "resources", "limits")).toEqual({ memory: "16Gi" });
         // Ready when the model is loaded, which an hour may be needed for the first time.
         expect(dig(b, "readinessProbe", "httpGet")).toEqual({ path: "/health", port: "http" });
@@ -215,6 +220,7 @@ describe("servers of models", () => {
         ["an argument", { revision: "-x" }],
         ["a context of nothing", { context: 0 }],
         ["a typing error", { contxt: 4096 }],
+        ["a way of pooling that there is none", { pooling: "max" }],
     ])("no model: %s", (_what, change) => {
         const one = { name: "m", repository: "o/r", file: "f.gguf", ...change };
         expect(appsSchema.safeParse({ "llama-static-a": { model: one } }).success).toBe(false);
