@@ -14,6 +14,7 @@ import type { Platform } from "../../components/platform";
 import { podSecurityFaults } from "../../policy/pod-security";
 import type { Json } from "../../tools/plan/monitor";
 import { appNamespaces, appRules, appsSchema, deployApps, type Offers } from "../../lab/apps";
+import { builtInFaults, haveOpenApi } from "./kubernetes-schema";
 import { planComponent } from "./component-plan";
 import { dig, lookInto, type Inputs } from "./planned";
 import { testPlatform, type TestPlatform } from "./test-platform";
@@ -89,6 +90,21 @@ test("no pod asks for more than Pod Security's strictest level allows, or has no
             expect(container["image"]).toMatch(/@sha256:[0-9a-f]{64}$/);
         }
         expect(catalogue.find((one) => one.name === name)?.podSecurity).toBe("restricted");
+    }
+});
+
+test(`every object is one that Kubernetes takes${haveOpenApi ? "" : " (skipped: its OpenAPI is not here)"}`, async () => {
+    const look = await plan(HOUSE);
+    const kinds = [":Deployment", ":Service", ":ConfigMap", ":Secret", ":PersistentVolumeClaim", ":Namespace"];
+    const objects = kinds.flatMap((kind) => look.all(kind));
+    expect(objects.length).toBeGreaterThan(20);
+    for (const { name, inputs } of objects) {
+        const { apiVersion, kind } = inputs as { apiVersion: string; kind: string };
+        expect([name, kind, haveOpenApi ? builtInFaults({ ...(inputs as object), apiVersion, kind }) : []]).toEqual([
+            name,
+            kind,
+            [],
+        ]);
     }
 });
 
