@@ -1,7 +1,7 @@
 /** Looks at the machines and judges what it finds, from the network upwards. Changes nothing. */
 import { NO_CLUSTER, UNKNOWN_CLUSTER } from "../../components/cluster/cluster-uid";
+import { diskFaults } from "../linux/disks";
 import { LinuxMachine, SshFault, type Surroundings } from "../linux/machine";
-import type { LinuxDisk } from "../linux/probe";
 import { holds } from "../k3d/host-facts";
 import { API_PORT, type K3sClusterArgs, type K3sNode } from "./cluster-config";
 import { factsOf, NEEDED_NAME, type MachineFacts, type Wishes } from "./facts";
@@ -239,36 +239,6 @@ function k3sFindings(
     }
     const upgrade = k3s.version === "" ? undefined : upgradeFault(node.role, k3s.version, args.version);
     if (upgrade !== undefined) fault("k3s", upgrade.found, upgrade.mend);
-}
-
-/** Every disk that is to hold volumes is there, they are different disks, and the system is on none of them. */
-export function diskFaults(
-    wanted: readonly string[],
-    disks: readonly LinuxDisk[],
-): readonly { readonly found: string; readonly mend: string }[] {
-    const at = (id: string) => disks.find(({ path, ids }) => path === id || ids.includes(id));
-    const name = ({ path, ids, model, bytes }: LinuxDisk) =>
-        `${ids.find((id) => !/\/(wwn|nvme-eui|scsi)-/.test(id)) ?? ids[0] ?? path} (${[model, `${Math.round(bytes / 1e9)} GB`].filter(Boolean).join(", ")})`;
-    const missing = wanted.filter((id) => at(id) === undefined);
-    const system = wanted.filter((id) => at(id)?.system === true);
-    const twice = wanted.filter(
-        (id, index) => at(id) !== undefined && wanted.slice(0, index).some((one) => at(one) === at(id)),
-    );
-    const free = disks.filter(({ system: root }) => !root).map(name);
-    return [
-        ...missing.map((id) => ({
-            found: `it has no disk ${id}`,
-            mend: `it has ${free.join(", ") || "none beside the system's"}: name one of them`,
-        })),
-        ...system.map((id) => ({
-            found: `${id} is the disk that the system is on`,
-            mend: `volumes must not be there: it has ${free.join(", ") || "no other"}`,
-        })),
-        ...twice.map((id) => ({
-            found: `${id} is a disk that is named already, by another name`,
-            mend: "name each disk once",
-        })),
-    ];
 }
 
 const GIB = 2 ** 30;

@@ -3,6 +3,17 @@ import { createHash } from "node:crypto";
 import { parse } from "yaml";
 import { shellQuote } from "../../components/cluster/shell";
 import { lastLine } from "../../lib/run-program";
+import {
+    drained,
+    filesScript as writeFiles,
+    isReady,
+    NodeApi,
+    setLabels,
+    setTaints,
+    uncordonOwn,
+    type ApiNode,
+    type FileWish,
+} from "../linux/cluster-node";
 import { LinuxMachine, SshFault, type Surroundings } from "../linux/machine";
 import { REMOTE_PRELUDE } from "../ssh";
 import { NotYet, waitFor } from "../wait";
@@ -18,7 +29,6 @@ import {
     type K3sClusterArgs,
     type K3sSecrets,
     type SnapshotStore,
-    type Taint,
 } from "./cluster-config";
 import { factsOf, type FoundK3s } from "./facts";
 import type { NodeSpec, ReleaseSpec, ServersSpec } from "./spec";
@@ -28,12 +38,6 @@ import { upgradeFault, type Role } from "./versions";
 const READY_MINUTES = 15;
 const DOWNLOAD_MINUTES = 15;
 const SERVER_MINUTES = 10;
-
-/** On a node that this program has cordoned, so that the next run takes it back and a person's own cordon stays. */
-export const CORDON_MARK = "homelab-infrastructure/cordoned";
-/** Labels and taints that this program has put on a node, so that those it no longer wants go. */
-export const LABELS_MARK = "homelab-infrastructure/labels";
-export const TAINTS_MARK = "homelab-infrastructure/taints";
 
 interface Server {
     readonly name: string;
@@ -77,52 +81,15 @@ export async function release(around: Surroundings, spec: ReleaseSpec): Promise<
     throw new Error(faults.join("\n"));
 }
 
-/** kubectl on a server, with k3s' own kubeconfig. */
-class Api {
-    constructor(
-        readonly server: LinuxMachine,
-        readonly clusterName: string,
-    ) {}
-
-    /** Throws a `SshFault` with what kubectl said. */
-    async kubectl(words: readonly string[], { minutes = 1 }: { readonly minutes?: number } = {}): Promise<string> {
-        const line = ["kubectl", ...words].map(shellQuote).join(" ");
-        return this.server.shell(`${REMOTE_PRELUDE}exec $SUDO ${PATHS.binary} ${line} < /dev/null\n`, { minutes });
-    }
-
-    async node(name: string): Promise<ApiNode | undefined> {
-        const said = await this.kubectl(["get", "node", name, "--ignore-not-found", "--output=json"]);
-        return said.trim() === "" ? undefined : (JSON.parse(said) as ApiNode);
-    }
-}
-
-interface ApiNode {
-    readonly metadata: {
-        readonly labels?: Readonly<Record<string, string>>;
-        readonly annotations?: Readonly<Record<string, string>>;
-    };
-    readonly spec?: {
-        readonly unschedulable?: boolean;
-        readonly taints?: readonly { readonly key: string; readonly value?: string; readonly effect: string }[];
-    };
-    readonly status?: {
-        readonly nodeInfo?: { readonly kubeletVersion?: string };
-        readonly conditions?: readonly { readonly type: string; readonly status: string }[];
-    };
-}
-
-const isReady = (node: ApiNode | undefined): boolean =>
-    (node?.status?.conditions ?? []).some(({ type, status }) => type === "Ready" && status === "True");
-
 /** The first server, this stack's own, whose API answers; undefined where none does. */
 async function answeringApi(
     around: Surroundings,
     spec: ServersSpec,
     except?: string,
-): Promise<{ readonly api?: Api; readonly reasons: readonly string[] }> {
+): Promise<{ readonly api?: NodeApi; readonly reasons: readonly string[] }> {
     const reasons: string[] = [];
     for (const server of serversOf(spec).filter(({ name }) => name !== except)) {
-        const api = new Api(machine(around, spec, server), spec.CLUSTER);
+        const api = new NodeApi(machine(around, spec, server), `${PATHS.binary} kubectl`);
         try {
             const said = await api.server.shell(
                 `${REMOTE_PRELUDE}$SUDO cat ${PATHS.mark}\n$SUDO ${PATHS.binary} kubectl get --raw /readyz < /dev/null\n`,
@@ -347,54 +314,15 @@ async function change(
     await registered(around, spec, own, { ready: isReady(before) });
 }
 
-/** Cordons, and drains an agent. One that is not Ready keeps its pods: they cannot end while nobody runs them. */
-async function empty(
+/** A server is cordoned alone: its pods are the cluster's own, which tolerate its taint and would come back at once. */
+const empty = (
     around: Surroundings,
-    api: Api,
+    api: NodeApi,
     name: string,
     before: ApiNode,
     { DRAIN_MINUTES }: Pick<NodeSpec, "DRAIN_MINUTES">,
     role: Role,
-): Promise<void> {
-    const own = before.spec?.unschedulable !== true || before.metadata.annotations?.[CORDON_MARK] !== undefined;
-    if (before.spec?.unschedulable !== true) {
-        // The mark first: a run that is killed between the two has marked a node that it did not cordon, which harms nobody.
-        await api.kubectl(["annotate", "node", name, `${CORDON_MARK}=yes`, "--overwrite"]);
-        await api.kubectl(["cordon", name]);
-    }
-    // A server's pods are the cluster's own, which tolerate its taint and would come back at once.
-    if (role === "server") return;
-    if (!isReady(before)) {
-        around.say(`${name}: not Ready, so it is not drained`);
-        return;
-    }
-    try {
-        await drain(api, name, Number(DRAIN_MINUTES));
-        around.say(`${name}: drained`);
-    } catch (error) {
-        // Nothing has been changed on it: it takes work again, and no capacity is missing until somebody looks.
-        if (own) await uncordon(api, name);
-        throw new Error(
-            `${name} could not be drained within ${DRAIN_MINUTES} minutes, so it was left as it was${own ? " and takes work again" : ""}: ${error instanceof Error ? error.message : String(error)}\n` +
-                `A PodDisruptionBudget that allows nothing holds it:  kubectl get pdb -A  ; for Longhorn a volume must have its replica elsewhere, or its app be stopped. Then run pulumi up again.`,
-        );
-    }
-}
-
-async function drain(api: Api, name: string, minutes: number): Promise<void> {
-    await api.kubectl(
-        [
-            // By evictions, which every PodDisruptionBudget is asked for.
-            ...["drain", name, "--ignore-daemonsets", "--delete-emptydir-data", `--timeout=${minutes * 60}s`],
-        ],
-        { minutes: minutes + 1 },
-    );
-}
-
-async function uncordon(api: Api, name: string): Promise<void> {
-    await api.kubectl(["uncordon", name]);
-    await api.kubectl(["annotate", "node", name, `${CORDON_MARK}-`]);
-}
+): Promise<void> => drained(around, api, name, before, { minutes: Number(DRAIN_MINUTES), evict: role === "agent" });
 
 /** Writes binary, configuration, token and unit; a killed run leaves files that the next one writes again. */
 async function files(
@@ -443,28 +371,9 @@ $SUDO mv -f ${next} ${PATHS.binary}
 `;
 }
 
-interface FileWish {
-    readonly path: string;
-    /** Undefined: the file must not be there. */
-    readonly content: string | undefined;
-    readonly mode: string;
-}
-
-/** Each file whole or as it was; the contents come with the script, by standard input, and are on no command line. */
-export function filesScript(wishes: readonly FileWish[]): string {
-    return [
-        REMOTE_PRELUDE.trimEnd(),
-        "umask 077",
-        `$SUDO install -d -m 0755 ${PATHS.directory} ${PATHS.config}.d`,
-        ...wishes.map(({ path, content, mode }) =>
-            content === undefined
-                ? `$SUDO rm -f ${path}`
-                : // printf is the shell's own: no process has the text among its arguments.
-                  `printf '%s' ${Buffer.from(content).toString("base64")} | base64 -d | $SUDO install -m ${mode} /dev/stdin ${path}.next && $SUDO mv -f ${path}.next ${path}`,
-        ),
-        "",
-    ].join("\n");
-}
+/** Each file whole or as it was. */
+export const filesScript = (wishes: readonly FileWish[]): string =>
+    writeFiles([PATHS.directory, `${PATHS.config}.d`], wishes);
 
 /** Without waiting for systemd, which waits for ever where a server cannot join; what came of it is asked afterwards. */
 async function restart(own: LinuxMachine, { role }: Wanted): Promise<void> {
@@ -490,7 +399,7 @@ async function registered(
     spec: NodeSpec,
     own: LinuxMachine,
     { ready }: { readonly ready: boolean },
-): Promise<Api> {
+): Promise<NodeApi> {
     return waitFor(around, `${own.name} in the cluster`, READY_MINUTES, async () => {
         const { api, reasons } = await answeringApi(around, spec);
         if (api === undefined) return new NotYet(`no API server answers: ${reasons.join("; ")}`);
@@ -518,63 +427,12 @@ async function settle(
     const node = await api.node(own.name);
     if (node === undefined)
         throw new Error(`${own.title} has left the cluster while its step ran: run pulumi up again`);
-    await labels(api, own.name, node, list(wanted.config["node-label"]));
-    await taints(api, own.name, node, list(wanted.config["node-taint"]));
-    if (node.metadata.annotations?.[CORDON_MARK] !== undefined) {
-        await uncordon(api, own.name);
-        around.say(`${own.name}: takes work again`);
-    }
+    await setLabels(api, own.name, node, list(wanted.config["node-label"]));
+    await setTaints(api, own.name, node, list(wanted.config["node-taint"]));
+    await uncordonOwn(around, api, own.name, node);
 }
 
 const list = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
-
-async function labels(api: Api, name: string, { metadata }: ApiNode, wanted: readonly string[]): Promise<void> {
-    const key = (one: string) => one.split("=")[0] ?? one;
-    const known = words(metadata.annotations?.[LABELS_MARK]);
-    const gone = known.filter(
-        (one) => !wanted.some((label) => key(label) === one) && metadata.labels?.[one] !== undefined,
-    );
-    const missing = wanted.filter((one) => metadata.labels?.[key(one)] !== one.slice(key(one).length + 1));
-    if (missing.length + gone.length > 0) {
-        await api.kubectl(["label", "node", name, ...missing, ...gone.map((one) => `${one}-`), "--overwrite"]);
-    }
-    await note(api, name, metadata.annotations?.[LABELS_MARK], LABELS_MARK, wanted.map(key));
-}
-
-async function taints(api: Api, name: string, { metadata, spec }: ApiNode, wanted: readonly string[]): Promise<void> {
-    // A key with its effect is one taint.
-    const id = (one: string) => {
-        const [, key = "", effect = ""] = /^([^=:]+)(?:=[^:]*)?:(.*)$/.exec(one) ?? [];
-        return `${key}:${effect}`;
-    };
-    const there = (spec?.taints ?? []).map(({ key, value = "", effect }) => text({ key, value, effect }));
-    const known = words(metadata.annotations?.[TAINTS_MARK]);
-    const gone = known.filter(
-        (one) => !wanted.some((taint) => id(taint) === one) && there.some((taint) => id(taint) === one),
-    );
-    const missing = wanted.filter((one) => !there.includes(one));
-    if (missing.length + gone.length > 0) {
-        await api.kubectl(["taint", "node", name, ...missing, ...gone.map((one) => `${one}-`), "--overwrite"]);
-    }
-    await note(api, name, metadata.annotations?.[TAINTS_MARK], TAINTS_MARK, wanted.map(id));
-}
-
-const text = ({ key, value, effect }: { key: string; value: string; effect: Taint["effect"] | string }): string =>
-    `${key}${value === "" ? "" : `=${value}`}:${effect}`;
-
-const words = (said: string | undefined): string[] => (said ?? "").split(" ").filter((word) => word !== "");
-
-async function note(
-    api: Api,
-    name: string,
-    said: string | undefined,
-    mark: string,
-    keys: readonly string[],
-): Promise<void> {
-    const wanted = [...keys].sort().join(" ");
-    if ((said ?? "") === wanted) return;
-    await api.kubectl(["annotate", "node", name, wanted === "" ? `${mark}-` : `${mark}=${wanted}`, "--overwrite"]);
-}
 
 /**
  * Takes a node out of the cluster and k3s off its machine. Volumes, their disks and what apps have on the machine stay; a

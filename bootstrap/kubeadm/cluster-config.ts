@@ -314,6 +314,8 @@ export interface NodePlan {
     readonly virtualAddress?: string;
     readonly interface?: string;
     readonly modules: readonly string[];
+    /** No other machine could take its pods. */
+    readonly alone: boolean;
     /** Absent on a worker, which has no etcd. */
     readonly snapshots?: KubeadmSnapshots;
 }
@@ -325,6 +327,7 @@ export function nodePlan(args: KubeadmClusterArgs, node: KubeadmNode): NodePlan 
         cluster: clusterConfiguration(args),
         kubelet: kubeletConfiguration(),
         modules: [...BASE_MODULES, ...args.modules],
+        alone: args.nodes.length === 1,
         ...(node.role === "worker"
             ? {}
             : {

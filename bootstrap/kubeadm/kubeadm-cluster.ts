@@ -6,12 +6,14 @@ import { IN_PROJECT } from "../../components/cluster/in-project";
 import { shellQuote } from "../../components/cluster/shell";
 import { nodePlan, type KubeadmClusterArgs, type KubeadmNode, type KubeadmSecrets } from "./cluster-config";
 import { sentence, type LookAnswer } from "./look";
-import type { ControlPlanesSpec, NodeSpec, ReleaseSpec, Step } from "./spec";
+import { controlPlanesSpec, type NodeSpec, type ReleaseSpec, type Step } from "./spec";
 
 /** What `lookAtKubeadm` found out for the commands. */
 export interface KubeadmFacts {
     /** UID of namespace kube-system; `NO_CLUSTER`: no control plane has one; `UNKNOWN_CLUSTER`. */
     readonly cluster: string;
+    /** Names of machines that the cluster knows and that are in none: installed anew, or reset by hand. */
+    readonly lost: readonly string[];
     /** Half-year in which the kubeconfig was fetched: its certificate lives a year, and each upgrade renews it. */
     readonly kubeconfigPeriod: string;
 }
@@ -36,33 +38,21 @@ export async function lookAtKubeadm(args: KubeadmClusterArgs): Promise<KubeadmFa
         // Each question has a limit of its own; this is for what hangs elsewhere.
         limitSeconds: 300,
     });
-    if (stdout === undefined) return { cluster: "", kubeconfigPeriod: "" };
-    const { cluster, faults, warnings } = JSON.parse(stdout) as LookAnswer;
+    if (stdout === undefined) return { cluster: "", lost: [], kubeconfigPeriod: "" };
+    const { cluster, lost, faults, warnings } = JSON.parse(stdout) as LookAnswer;
     if (faults.length > 0) {
         throw new pulumi.RunError(
             `${where} are not ready; nothing was touched.\n${faults.map((fault) => `  - ${sentence(fault)}`).join("\n")}`,
         );
     }
     for (const warning of warnings) await pulumi.log.warn(sentence(warning));
-    return { cluster, kubeconfigPeriod: halfYear(new Date()) };
+    return { cluster, lost, kubeconfigPeriod: halfYear(new Date()) };
 }
 
 /** E.g. "2025-1". */
 function halfYear(date: Date): string {
     return `${date.getUTCFullYear()}-${date.getUTCMonth() < 6 ? 1 : 2}`;
 }
-
-/** `<name>=<address>` of each control plane, and how machines are reached. */
-export const controlPlanesSpec = (args: KubeadmClusterArgs): ControlPlanesSpec => ({
-    CLUSTER: args.clusterName,
-    CONTROL_PLANES: args.nodes
-        .filter(({ role }) => role === "control-plane")
-        .map((node) => `${node.name}=${node.address}`)
-        .join(" "),
-    SSH_USER: args.ssh.user,
-    SSH_PORT: args.ssh.port === undefined ? "" : String(args.ssh.port),
-    VIRTUAL_ADDRESS: args.virtualAddress ?? "",
-});
 
 /**
  * Layer 0: Linux machines with Kubernetes by kubeadm over SSH, from a login to an API. One command a node, one after the
@@ -79,7 +69,7 @@ export class KubeadmCluster extends pulumi.ComponentResource {
         name: string,
         args: KubeadmClusterArgs,
         secrets: KubeadmSecretInputs,
-        facts: Pick<KubeadmFacts, "kubeconfigPeriod">,
+        facts: Omit<KubeadmFacts, "cluster">,
         opts: pulumi.ComponentResourceOptions = {},
     ) {
         super("homelab:bootstrap:KubeadmCluster", name, {}, opts);
@@ -93,7 +83,7 @@ export class KubeadmCluster extends pulumi.ComponentResource {
 
         let before: pulumi.Resource[] = listed === undefined ? [] : [listed];
         for (const node of args.nodes) {
-            before = [this.node(`${name}-${node.name}`, { args, node, release, sums, secrets }, before)];
+            before = [this.node(`${name}-${node.name}`, { args, node, release, sums, secrets, facts }, before)];
         }
         const kubeconfig = this.step(
             `${name}-kubeconfig`,
@@ -115,12 +105,14 @@ export class KubeadmCluster extends pulumi.ComponentResource {
             release,
             sums,
             secrets,
+            facts,
         }: {
             readonly args: KubeadmClusterArgs;
             readonly node: KubeadmNode;
             readonly release: ReleaseSpec;
             readonly sums: pulumi.Input<string>;
             readonly secrets: KubeadmSecretInputs;
+            readonly facts: Pick<KubeadmFacts, "lost">;
         },
         dependsOn: pulumi.Resource[],
     ): command.local.Command {
@@ -129,6 +121,7 @@ export class KubeadmCluster extends pulumi.ComponentResource {
             NODE_NAME: node.name,
             NODE_ADDRESS: node.address,
             NODE_ROLE: node.role,
+            NODE_LOST: facts.lost.includes(node.name) ? "yes" : "",
             SUMS: sums,
             DRAIN_MINUTES: String(args.drainMinutes),
             PLAN: JSON.stringify(nodePlan(args, node)),

@@ -1,11 +1,31 @@
 /** Machines with Kubernetes by kubeadm, for who looks without building. */
-import { kubeletLabels, type Capacity, type GpuCounts, type NodeInfo } from "../machines";
+import { setTimeout as sleep } from "node:timers/promises";
+import { runProgram } from "../../lib/run-program";
+import type { Told } from "../../lib/told";
+import type { Surroundings } from "../linux/machine";
+import {
+    kubeletLabels,
+    type Asking,
+    type Capacity,
+    type Examined,
+    type GpuCounts,
+    type MachinesOfKind,
+    type NodeInfo,
+    type ToolWish,
+} from "../machines";
 import { taintsOf, type KubeadmClusterArgs } from "./cluster-config";
+import { factsScript } from "./facts";
+import { judgeKubeadm } from "./judge";
+import { lookAtMachines, wishesOf } from "./look";
+import { readKubeconfig } from "./steps";
 import { kubernetesOf } from "./versions";
 
-export class KubeadmMachines {
+export class KubeadmMachines implements MachinesOfKind {
     readonly kind = "kubeadm";
     readonly nodes: readonly NodeInfo[];
+    readonly tools: readonly ToolWish[] = [
+        { name: "ssh", why: "the way to the machines", install: "the OpenSSH client of your system" },
+    ];
 
     /** `built`: what is in each machine, by node name. */
     constructor(
@@ -36,4 +56,32 @@ export class KubeadmMachines {
     get kubernetesVersion(): string {
         return kubernetesOf(this.args.version);
     }
+
+    get lookScript(): string {
+        return factsScript(wishesOf(this.args));
+    }
+
+    async kubeconfig({ timeout }: Asking): Promise<Told<string>> {
+        try {
+            return { ok: true, value: await readKubeconfig(surroundings(timeout), this.args) };
+        } catch (error) {
+            return { ok: false, status: 0, reason: error instanceof Error ? error.message : String(error) };
+        }
+    }
+
+    async examine({ timeout }: Asking): Promise<Examined> {
+        const around = surroundings(timeout);
+        return { findings: judgeKubeadm(this.args, await lookAtMachines(around, this.args), around.now()) };
+    }
+}
+
+/** This computer's programs, none of which may take longer. */
+function surroundings(limit: number): Surroundings {
+    return {
+        run: (program, words, options) =>
+            runProgram(program, words, { ...options, timeout: Math.min(options?.timeout ?? limit, limit) }),
+        say: () => undefined,
+        sleep: (milliseconds) => sleep(milliseconds),
+        now: Date.now,
+    };
 }

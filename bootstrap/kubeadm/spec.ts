@@ -1,4 +1,5 @@
 /** What a step is told: environment variables, written by the component and read by the step. Nothing in them is secret. */
+import type { KubeadmClusterArgs } from "./cluster-config";
 
 /** Variables of every step. They are in the state: `delete` has those that its command was made with. */
 export interface ControlPlanesSpec {
@@ -13,6 +14,18 @@ export interface ControlPlanesSpec {
     readonly VIRTUAL_ADDRESS: string;
 }
 
+/** `<name>=<address>` of each control plane, and how machines are reached. */
+export const controlPlanesSpec = (args: KubeadmClusterArgs): ControlPlanesSpec => ({
+    CLUSTER: args.clusterName,
+    CONTROL_PLANES: args.nodes
+        .filter(({ role }) => role === "control-plane")
+        .map((node) => `${node.name}=${node.address}`)
+        .join(" "),
+    SSH_USER: args.ssh.user,
+    SSH_PORT: args.ssh.port === undefined ? "" : String(args.ssh.port),
+    VIRTUAL_ADDRESS: args.virtualAddress ?? "",
+});
+
 /** Variables of the step `release`. */
 export interface ReleaseSpec extends ControlPlanesSpec {
     readonly VERSION: string;
@@ -24,6 +37,8 @@ export interface NodeSpec extends ReleaseSpec {
     readonly NODE_ADDRESS: string;
     /** `control-plane` or `worker`. */
     readonly NODE_ROLE: string;
+    /** "yes": the cluster knows it and it is in none, so that its step has to run again; else "". */
+    readonly NODE_LOST: string;
     /** JSON of `Sums`: SHA-256 of the release's programs. */
     readonly SUMS: string;
     readonly DRAIN_MINUTES: string;
@@ -44,6 +59,7 @@ export const NODE_SPEC = [
     "NODE_NAME",
     "NODE_ADDRESS",
     "NODE_ROLE",
+    "NODE_LOST",
     "SUMS",
     "DRAIN_MINUTES",
     "PLAN",

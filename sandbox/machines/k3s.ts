@@ -49,7 +49,7 @@ const SIMPLE_PROGRAMS = ({ name, folder, all }: PlayedMachine, program: string):
   */usr/local/bin/k3s | */usr/local/bin/k3s.next) hash=$(sed -n 's/^# sha256 //p' "$1"); [ -z "$hash" ] || { echo "$hash  $1"; exit 0; } ;;
 esac
 PATH=/usr/bin:/bin exec sha256sum "$@"`,
-    systemctl: `unit=$(basename "$2" .service)
+    systemctl: `unit=$(basename -- "$2" .service)
 case "$1" in
   cat) [ -e '${folder}/etc/systemd/system/'"$unit.service" ] || { echo "No files found for $unit.service." >&2; exit 1; }
     exec cat '${folder}/etc/systemd/system/'"$unit.service" ;;
@@ -71,10 +71,13 @@ exec '${process.execPath}' '${program}' '${all.root}' ${name} systemctl "$@"`,
 });
 
 /** Bundled once: a cluster's bring-up is hundreds of calls, and a TypeScript loader takes half a second for each. */
-export function bundleMachines(folder: string): string {
+export const bundleMachines = (folder: string): string => bundleProgram(folder, join(__dirname, "k3s", "program.ts"));
+
+/** The same of any machines' program. */
+export function bundleProgram(folder: string, entry: string): string {
     const program = join(folder, "machines.cjs");
     execFileSync(require.resolve("esbuild/bin/esbuild"), [
-        join(__dirname, "k3s", "program.ts"),
+        entry,
         ...["--bundle", "--platform=node", "--format=cjs", "--log-level=error", `--outfile=${program}`],
     ]);
     return program;
@@ -113,14 +116,14 @@ export function installK3sMachines(
 }
 
 /** Paths in answers are the machine's own. */
-function hidePaths(machine: PlayedMachine): void {
+export function hidePaths(machine: PlayedMachine): void {
     script(
         machine.path("bin", "base64"),
         `sed 's#${machine.folder}/#/#g' | PATH=/usr/local/bin:/usr/bin:/bin base64 "$@"`,
     );
 }
 
-function script(path: string, body: string): void {
+export function script(path: string, body: string): void {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, `#!/bin/sh\n${body}\n`);
     chmodSync(path, 0o755);

@@ -23,14 +23,17 @@ export function ssh(all: PlayedMachinesState, args: readonly string[], stdin: ()
 
 /** Every path of a machine that a script may name. */
 const PLACES =
-    /(^|[^A-Za-z0-9_./-])\/(etc|var|run|usr\/local|boot|dev\/disk|proc\/(?:net|self|swaps)|sys)(?=\/|[^A-Za-z0-9_-]|$)/gm;
+    /(^|[^A-Za-z0-9_./-])\/(etc|var|run|usr\/local|usr\/bin(?=\/\$name)|boot|dev\/disk|proc\/(?:net|self|swaps)|sys)(?=\/|[^A-Za-z0-9_-]|$)/gm;
+
+/** A script with the machine's directories in place of this computer's. */
+export const placed = (machine: PlayedMachine, script: string): string =>
+    script.replace(PLACES, (_, before: string, top: string) => `${before}${machine.path(top)}`);
 
 /** Runs a script by the machine's shell, with the machine's directories in place of this computer's. */
 function onMachine(machine: PlayedMachine, script: string): string {
     machine.writeTables();
-    const placed = script.replace(PLACES, (_, before: string, top: string) => `${before}${machine.path(top)}`);
-    const ran = spawnSync("sh", ["-s"], {
-        input: placed,
+    const ran = spawnSync("/bin/sh", ["-s"], {
+        input: placed(machine, script),
         encoding: "utf8",
         // The user's home there, where kubectl keeps what it knows of the API.
         env: { PATH: `${machine.path("bin")}:/usr/bin:/bin`, HOME: machine.path("home/ubuntu") },

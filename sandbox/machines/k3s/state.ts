@@ -13,6 +13,10 @@ export interface PlayedSite {
     readonly controlPlane?: string;
     /** Hash that the configuration says of a release, whose real file is not here. */
     readonly release?: { readonly version: string; readonly sha256: string };
+    /** The same of several programs, by `<program> <version>`. */
+    readonly releases?: Readonly<Record<string, string>>;
+    /** Addresses in the LAN that somebody has who is no machine of the cluster. */
+    readonly strangers?: readonly string[];
 }
 
 interface InstalledSite extends PlayedSite {
@@ -27,6 +31,8 @@ interface MachineRecord {
     readonly address: string;
     readonly capacity: { readonly cpu: string; readonly memory: string };
     readonly disks: readonly string[];
+    /** `/etc/os-release`; absent: Ubuntu's. */
+    readonly osRelease?: string;
     /** Its power is off. */
     off: boolean;
     units: Record<string, Unit>;
@@ -69,7 +75,7 @@ export interface Troubles {
     readonly missingModules?: readonly string[];
     /** A mount below /var/lib/kubelet that cannot be taken off. */
     readonly stuckMount?: string;
-    /** The next k3s that is started on it is killed at once; once. */
+    /** The next k3s that is started on it, or the next kubeadm that founds or joins there, is killed at once; once. */
     readonly diesOnce?: boolean;
 }
 
@@ -217,7 +223,7 @@ export class PlayedMachine {
 
     /** A machine as Ubuntu's installer leaves it, with open-iscsi and nfs-common. */
     make(): void {
-        this.write("etc/os-release", UBUNTU);
+        this.write("etc/os-release", this.record.osRelease ?? UBUNTU);
         this.write("proc/swaps", "Filename Type Size Used Priority\n");
         this.write("proc/self/mounts", "/dev/sda2 / ext4 rw 0 0\n");
         for (const directory of [
@@ -277,7 +283,7 @@ export class PlayedMachine {
             "proc/net/fib_trie",
             `Local:\n  |-- 127.0.0.1\n     /32 host LOCAL\n  |-- ${address}\n     /32 host LOCAL\n`,
         );
-        const ports = [22, ...(this.unit("k3s").state === "active" ? [6443] : [])];
+        const ports = [22, ...(this.unit("k3s").state === "active" ? [6443] : []), ...this.ports];
         const rows = ports.map(
             (port, index) =>
                 `   ${index}: 00000000:${port.toString(16).toUpperCase().padStart(4, "0")} 00000000:0000 0A 00000000:00000000\n`,
@@ -288,6 +294,15 @@ export class PlayedMachine {
 
     get troubles(): Troubles {
         return this.all.troubles(this.name);
+    }
+
+    /** Ports that something listens on beside SSH and k3s. */
+    get ports(): readonly number[] {
+        return JSON.parse(this.read("listening.json") ?? "[]") as number[];
+    }
+
+    set ports(ports: readonly number[]) {
+        this.write("listening.json", JSON.stringify(ports));
     }
 }
 

@@ -1,0 +1,75 @@
+/** Snapshots of etcd: what a control plane runs by a timer, and before an upgrade. */
+import { shellQuote } from "../../components/cluster/shell";
+import { API_PORT, PATHS, SNAPSHOT_UNIT, type KubeadmNode, type KubeadmSnapshots } from "./cluster-config";
+import { KUBECTL } from "./facts";
+
+/**
+ * `sh etcd-snapshot.sh [<what for>]`. A snapshot is two files: etcd's data, in which Secrets are encrypted, and the cluster's
+ * certificates, without which nobody could read or trust it, encrypted as a whole. Names begin with node and time, so that
+ * they sort by age.
+ */
+export function snapshotScript(
+    { name, address }: Pick<KubeadmNode, "name" | "address">,
+    { keep, s3 }: KubeadmSnapshots,
+): string {
+    const pki = `${PATHS.kubernetes}/pki/etcd`;
+    const url = s3 && shellQuote(`${s3.endpoint.replace(/\/$/, "")}/${s3.bucket}/${s3.folder}`);
+    const curl = `curl --config ${PATHS.snapshotStore} --fail --silent --show-error --retry 3 --max-time 900`;
+    return `#!/bin/sh
+# Written by pulumi up (bootstrap/kubeadm); a change by hand is undone.
+set -eu
+umask 077
+directory=${PATHS.snapshots}
+name="${name}-$(date -u +%Y%m%dT%H%M%SZ)-\${1:-scheduled}"
+install -d -m 0700 "$directory"
+${KUBECTL} --server=https://${address}:${API_PORT} --namespace kube-system exec etcd-${name} -- etcdctl --endpoints=https://127.0.0.1:2379 --cacert=${pki}/ca.crt --cert=${pki}/healthcheck-client.crt --key=${pki}/healthcheck-client.key snapshot save ${PATHS.etcd}/homelab-infrastructure.db < /dev/null > /dev/null
+mv ${PATHS.etcd}/homelab-infrastructure.db "$directory/$name.db"
+tar -C ${PATHS.kubernetes} -cf "$directory/$name.pki" pki
+openssl enc -aes-256-cbc -pbkdf2 -salt -pass file:${PATHS.snapshotKey} -in "$directory/$name.pki" -out "$directory/$name.pki.enc"
+rm -f "$directory/$name.pki"
+${
+    url === undefined
+        ? "# No S3 server is configured: snapshots stay here."
+        : `for file in "$name.db" "$name.pki.enc"; do
+  ${curl} --upload-file "$directory/$file" ${url}/"$file"
+done`
+}
+ls "$directory" | grep '^${name}-.*\\.db$' | sort -r | tail -n +${keep + 1} | while read -r old; do
+  for file in "$old" "\${old%.db}.pki.enc"; do
+    ${url === undefined ? ":" : `${curl} --request DELETE ${url}/"$file"`}
+    rm -f "$directory/$file"
+  done
+done
+echo "$name"
+`;
+}
+
+export const SNAPSHOT_SERVICE = `# Written by pulumi up (bootstrap/kubeadm); a change by hand is undone.
+[Unit]
+Description=Snapshot of etcd
+Wants=network-online.target
+After=network-online.target kubelet.service
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh ${PATHS.snapshotScript}
+`;
+
+export const snapshotTimer = ({ schedule }: Pick<KubeadmSnapshots, "schedule">): string =>
+    `# Written by pulumi up (bootstrap/kubeadm); a change by hand is undone.
+[Unit]
+Description=Snapshots of etcd
+
+[Timer]
+OnCalendar=${schedule}
+RandomizedDelaySec=5min
+Persistent=true
+
+[Install]
+WantedBy=timers.target
+`;
+
+export const SNAPSHOT_PATHS = {
+    service: `/etc/systemd/system/${SNAPSHOT_UNIT}.service`,
+    timer: `/etc/systemd/system/${SNAPSHOT_UNIT}.timer`,
+} as const;
