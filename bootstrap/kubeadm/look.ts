@@ -384,7 +384,7 @@ function kubernetesFindings(
         );
     }
     if (!installed) return;
-    if (found.controlPlane !== (node.role === "control-plane")) {
+    if (found.joined && found.controlPlane !== (node.role === "control-plane")) {
         fault(
             "kubernetes",
             `it is a ${found.controlPlane ? "control plane" : "worker"} of this cluster, and nodes says ${node.role}`,

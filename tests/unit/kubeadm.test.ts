@@ -630,4 +630,470 @@ describe("with machines", () => {
             expect(await look()).toMatchObject({ cluster: CLUSTER_UID, faults: [], warnings: [] });
         });
     });
+
+    describe("machines that are not fit", () => {
+        test("a Kubernetes that this program did not make, or another stack's, is not taken over", async () => {
+            state.machine("one").write("etc/kubernetes/kubelet.conf", "theirs\n");
+            state.machine("one").write("etc/kubernetes/manifests/kube-apiserver.yaml", "theirs\n");
+            expect(await faults()).toEqual([
+                expect.stringMatching(
+                    /^one \(192\.168\.7\.11\): a Kubernetes that this program did not make is on it \(a control plane\)/,
+                ),
+            ]);
+            await expect(step("one")).rejects.toThrow(/none of this program's; nothing was touched/);
+            state.machine("one").write("etc/homelab-infrastructure/kubeadm.stack", "cellar one\n");
+            expect(await faults()).toEqual([
+                expect.stringMatching(/its Kubernetes is of the stack cellar, not of attic/),
+            ]);
+        });
+
+        test("nor is one of a cluster that was made anew under the same name, another role or another name", async () => {
+            await up();
+            const two = state.machine("two");
+            const ca = two.read("etc/kubernetes/pki/ca.crt") ?? "";
+            two.write("etc/kubernetes/pki/ca.crt", "-----BEGIN CERTIFICATE-----\nother\n-----END CERTIFICATE-----\n");
+            two.write("etc/homelab-infrastructure/kubeadm.stack", "attic zwei\n");
+            expect(await faults()).toEqual([
+                expect.stringMatching(/it is the node zwei of this cluster/),
+                expect.stringMatching(/belongs to another cluster of this stack's name/),
+            ]);
+            two.write("etc/kubernetes/pki/ca.crt", ca);
+            two.write("etc/homelab-infrastructure/kubeadm.stack", "attic two\n");
+            expect(await faults(args({ nodes: [ONE, { ...TWO, role: "worker" }, THREE] }))).toEqual([
+                expect.stringMatching(/it is a control plane of this cluster, and nodes says worker/),
+            ]);
+        });
+
+        test("what the kubelet, Ceph and pacman make impossible is missed with its mend", async () => {
+            const one = state.machine("one");
+            one.write("proc/swaps", "Filename Type\n/dev/zram0 partition\n");
+            one.remove("sys/fs/cgroup/cgroup.controllers");
+            one.write("cgroupfs", "");
+            one.write("usr/bin/kubelet", "");
+            trouble("one", { missingModules: ["rbd"] });
+            const said = (await faults()).join("\n");
+            expect(said).toMatch(/it swaps: the kubelet does not start/);
+            expect(said).toMatch(/it has cgroup v1/);
+            expect(said).toMatch(/SystemdCgroup = true/);
+            expect(said).toMatch(/kubelet of a package is on it: .*pacman -R kubelet/);
+            expect(said).toMatch(/no module rbd: after pacman has put a newer kernel there/);
+        });
+
+        test("disks for Ceph are there, different, and not the system's", async () => {
+            const wanted = args({ nodes: [{ ...ONE, disks: ["/dev/disk/by-id/ata-SYSTEM", "/dev/disk/by-id/gone"] }] });
+            const said = await faults(wanted);
+            expect(said.some((one) => one.includes("/dev/disk/by-id/gone"))).toBe(true);
+            expect(said.some((one) => one.includes("ata-SYSTEM is the disk that the system is on"))).toBe(true);
+        });
+
+        test("an address that somebody has is no virtual address", async () => {
+            prepare(args(), [VIP]);
+            expect(await faults()).toEqual(
+                ["one", "two", "three"].map(
+                    (name) =>
+                        expect.stringMatching(
+                            new RegExp(`^${name} .*somebody answers at the virtual address 192\\.168\\.7\\.9`),
+                        ) as string,
+                ),
+            );
+        });
+
+        test("a downgrade, a skipped minor release, other networks and another key are refused", async () => {
+            await up();
+            const version = async (wanted: string) => (await faults(args({ version: wanted })))[0];
+            expect(await version("v1.34.9")).toMatch(/kubeadm does not downgrade/);
+            expect(await version("v1.37.0")).toMatch(/set kubeadm\.version to a v1\.36 first/);
+            expect((await faults(args({ podCidr: "10.99.0.0/16" })))[0]).toMatch(
+                /founded with network\.podCidr 10\.42\.0\.0\/16, and it is 10\.99\.0\.0\/16 now/,
+            );
+            forget();
+            await expect(step("one", args({ version: "v1.37.0" }))).rejects.toThrow(/one minor release at a time/);
+            await expect(step("one", args(), { encryptionKey: "another" })).rejects.toThrow(
+                /another key; nothing was touched/,
+            );
+            expect(story()).toEqual([]);
+        });
+
+        test("one that is off is a fault before there is a cluster, and a warning after", async () => {
+            power("two", false);
+            expect(await faults()).toEqual([expect.stringMatching(/^two .*No route to host/)]);
+            power("two", true);
+            await up();
+            power("two", false);
+            expect(await faults()).toEqual([]);
+            expect((await warnings())[0]).toMatch(/^two .*No route to host/);
+        });
+    });
+
+    describe("upgrades", () => {
+        const NEXT = "v1.36.0";
+
+        test("kubeadm's order, one machine at a time, with a snapshot before and the work elsewhere (M-BOOT-01)", async () => {
+            await up();
+            forget();
+            await up(args({ version: NEXT }));
+            const machine = (name: string, verb: string) => [
+                `${name}: snapshot before-${NEXT}`,
+                `${name}: kubeadm upgrade ${verb}`,
+                `cordon ${name}`,
+                `drain ${name}`,
+                `${name}: kubelet restarts`,
+                `uncordon ${name}`,
+            ];
+            expect(story()).toEqual([
+                ...machine("one", `apply ${NEXT}`),
+                // The version is in kubeadm's own configuration alone: nothing else has changed.
+                ...machine("two", "node"),
+                ...machine("three", "node"),
+            ]);
+            expect(versions()).toEqual({ one: NEXT, two: NEXT, three: NEXT });
+            expect(clusterOf(state)?.version).toBe(NEXT);
+            const folder = state.machine("two").path("var/lib/homelab-infrastructure/etcd-snapshots");
+            expect(readdirSync(folder)).toEqual([
+                expect.stringMatching(/^two-\d{8}T\d{6}Z-before-v1\.36\.0\.db$/),
+                expect.stringMatching(/^two-.*\.pki\.enc$/),
+            ]);
+            expect(await look(args({ version: NEXT }))).toMatchObject({ faults: [], warnings: [] });
+        });
+
+        test("a drain that cannot end leaves the node as it was, and the next run goes on", async () => {
+            await up();
+            setApi({ refuseDrain: true });
+            await expect(up(args({ version: NEXT }))).rejects.toThrow(
+                /one could not be drained within 15 minutes, so it was left as it was and takes work again/,
+            );
+            expect(versions()).toEqual({ one: "v1.35.1", two: "v1.35.1", three: "v1.35.1" });
+            expect(file("one", "usr/local/bin/kubelet")).toContain("v1.35.1");
+            expect(CORDON_MARK in (api().nodes["one"]?.metadata.annotations ?? {})).toBe(false);
+            setApi({ refuseDrain: false });
+            forget();
+            await up(args({ version: NEXT }));
+            expect(story()[1]).toBe("one: kubeadm upgrade node");
+            expect(versions()).toEqual({ one: NEXT, two: NEXT, three: NEXT });
+        });
+
+        test("an upgrade that ended halfway is said; a machine alone is not drained", async () => {
+            await up();
+            await step("one", args({ version: NEXT }));
+            expect(await warnings(args({ version: NEXT }))).toEqual(
+                ["two", "three"].map(
+                    (name) =>
+                        expect.stringMatching(
+                            new RegExp(`^${name} .*its kubelet is v1\\.35\\.1, and others are v1\\.36\\.0`),
+                        ) as string,
+                ),
+            );
+        });
+
+        test("another configuration is applied without a drain, on one after the other", async () => {
+            await up();
+            forget();
+            await up(args({ certSANs: ["api.attic.example", "k8s.attic.example"] }));
+            expect(story()).toEqual(
+                ["one", "two", "three"].flatMap((name) => [
+                    `${name}: kubeadm init phase upload-config all`,
+                    `${name}: kubeadm init phase certs apiserver`,
+                    `${name}: kubeadm init phase control-plane all`,
+                    `${name}: kubeadm upgrade node phase kubelet-config`,
+                    `${name}: kubelet restarts`,
+                ]),
+            );
+            expect(file("three", "apiserver-names")).toContain("k8s.attic.example");
+            expect(await look(args({ certSANs: ["api.attic.example", "k8s.attic.example"] }))).toMatchObject({
+                faults: [],
+                warnings: [],
+            });
+        });
+    });
+
+    describe("machines that come and go", () => {
+        const wipe = (name: string) => {
+            const machine = state.machine(name);
+            for (const folder of [
+                "etc/kubernetes",
+                "etc/homelab-infrastructure",
+                "var/lib/etcd",
+                "var/lib/kubelet",
+                "usr/local/bin",
+            ]) {
+                machine.remove(folder);
+            }
+            mkdirSync(machine.path("usr/local/bin"), { recursive: true });
+            machine.setUnit("kubelet", { state: "inactive" });
+            machine.ports = [];
+        };
+
+        test.each(["one", "three"])("%s, installed anew, is let in under its name", async (name) => {
+            await up();
+            wipe(name);
+            const { lost, faults: found } = await look();
+            expect({ lost, found }).toEqual({ lost: [name], found: [] });
+            const [resource] = (await planned()).filter((one) => one.name === `cluster-${name}`);
+            // Its command has another input, so that the engine runs it again.
+            expect(environmentOf(resource as PlannedResource)["NODE_LOST"]).toBe("yes");
+            await up();
+            expect(said).toContain(`${name}: was installed anew, the cluster forgets the old one`);
+            expect([...(clusterOf(state)?.members ?? [])].sort()).toEqual(["one", "three", "two"]);
+            expect(await look()).toMatchObject({ cluster: CLUSTER_UID, lost: [], faults: [], warnings: [] });
+        });
+
+        test("whether there is a cluster must be known before one is founded", async () => {
+            await up();
+            wipe("one");
+            power("two", false);
+            power("three", false);
+            await expect(step("one")).rejects.toThrow(/a second one must not be founded beside it/);
+            expect(story().filter((line) => line === "one: kubeadm init")).toHaveLength(1);
+        });
+
+        test("with the holder of the virtual address off another one has it", async () => {
+            await up();
+            power("one", false);
+            expect(holderOf(state, VIP)?.name).toBe("two");
+            expect((await look()).cluster).toBe(CLUSTER_UID);
+            power("two", false);
+            // Of three one: etcd has no majority, and nobody the API.
+            expect((await look()).cluster).toBe("");
+            expect(await warnings()).toContainEqual(
+                expect.stringMatching(/^three .*its etcd has no leader: a majority is not there/),
+            );
+        });
+    });
+
+    describe("snapshots and restore", () => {
+        const KEYS = { accessKey: "minio-user", secretKey: "minio-very-secret" };
+        const STORED = args({ snapshots: { ...args().snapshots, s3: S3 } });
+        const told = { ...SECRETS, snapshotStore: KEYS };
+        const on = (name: string, script: string) => {
+            const ran = sshHere(
+                ["-o", "BatchMode=yes", `root@${state.record(name).address}`, "sh -s"],
+                `set -eu\n${script}`,
+            );
+            if (ran.code !== 0) throw new Error(ran.stderr);
+            return ran.stdout;
+        };
+        const snapshot = (name: string, why: string) =>
+            on(name, `sh /etc/homelab-infrastructure/etcd-snapshot.sh ${why}\n`).trim();
+        /** The documented commands, in their order. */
+        const blocks = () => {
+            const text = readFileSync(join(ROOT, "docs", "kubeadm.md"), "utf8");
+            const section = /\n## Restore\n([\s\S]*?)\n## /.exec(text)?.[1] ?? "";
+            return [...section.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block = ""]) => block);
+        };
+
+        test("each is two files here and in the bucket, certificates encrypted; the oldest go in both (M-BKP-01)", async () => {
+            await up(STORED, told);
+            const names: string[] = [];
+            for (const why of ["a", "b", "c"]) {
+                names.push(snapshot("one", why));
+                // Names go by the second.
+                await new Promise((resolve) => setTimeout(resolve, 1100));
+            }
+            const wanted = names.slice(1).flatMap((name) => [`${name}.db`, `${name}.pki.enc`]);
+            const here = state.machine("one").path("var/lib/homelab-infrastructure/etcd-snapshots");
+            expect(readdirSync(here).sort()).toEqual(wanted.sort());
+            expect(readdirSync(join(root, "machines", "store", "backups", "attic")).sort()).toEqual(wanted);
+            expect(
+                readFileSync(join(here, `${names[2]}.pki.enc`))
+                    .subarray(0, 8)
+                    .toString(),
+            ).toBe("Salted__");
+            state
+                .machine("one")
+                .write(
+                    "etc/homelab-infrastructure/snapshot-store.curl",
+                    'user = "me:wrong"\naws-sigv4 = "aws:amz:us-east-1:s3"\n',
+                    0o600,
+                );
+            expect(() => snapshot("one", "d")).toThrow(/403/);
+        });
+
+        test("the documented restore, in its order, and pulumi up finds the same cluster", async () => {
+            await up();
+            const before = await look();
+            snapshot("one", "by-hand");
+            for (const name of ["two", "three"]) {
+                power(name, false);
+            }
+            expect((await look()).cluster).toBe("");
+            const [restore = "", others = ""] = blocks();
+            const lines = restore.split("\n");
+            // With etcd still running, or its data still there, it is refused.
+            expect(() => on("one", lines.filter((line) => !line.startsWith("systemctl stop")).join("\n"))).toThrow(
+                /stop the kubelet first/,
+            );
+            state.machine("one").remove("var/lib/etcd");
+            cpSync(state.machine("one").path("var/lib/etcd-before"), state.machine("one").path("var/lib/etcd"), {
+                recursive: true,
+            });
+            state.machine("one").remove("var/lib/etcd-before");
+            on("one", restore);
+            expect(clusterOf(state)?.members).toEqual(["one"]);
+            for (const name of ["two", "three"]) {
+                power(name, true);
+                on(name, others);
+            }
+            expect(await look()).toMatchObject({ cluster: before.cluster, lost: ["two", "three"], faults: [] });
+            await up();
+            expect(clusterOf(state)?.members).toEqual(["one", "two", "three"]);
+            expect(await look()).toEqual(before);
+        });
+
+        test("with everything lost the old authority comes back first, and only with the key", async () => {
+            prepare(ALONE);
+            await up(ALONE);
+            const name = snapshot("one", "by-hand");
+            const ca = file("one", "etc/kubernetes/pki/ca.crt");
+            const folder = "var/lib/homelab-infrastructure/etcd-snapshots";
+            const kept = readFileSync(state.machine("one").path(folder, `${name}.pki.enc`));
+            const one = state.machine("one");
+            for (const path of ["etc/kubernetes", "etc/homelab-infrastructure", "var/lib", "usr/local/bin", "run"])
+                one.remove(path);
+            one.setUnit("kubelet", { state: "inactive" });
+            one.ports = [];
+            mkdirSync(one.path("usr/local/bin"), { recursive: true });
+            mkdirSync(one.path("run/systemd/system"), { recursive: true });
+            mkdirSync(one.path(folder), { recursive: true });
+            writeFileSync(one.path(folder, `${name}.pki.enc`), kept);
+            rmSync(join(root, "machines", "kubeadm.json"));
+            const lost = `FROM=${name}\nSTACK=attic\n${blocks()[2] ?? ""}`;
+            one.write("run/encryption.key", "another key", 0o600);
+            expect(() => on("one", lost)).toThrow(/bad decrypt/);
+            one.write("run/encryption.key", SECRETS.encryptionKey, 0o600);
+            on("one", lost);
+            expect(await faults(ALONE)).toEqual([]);
+            await step("one", ALONE);
+            expect(file("one", "etc/kubernetes/pki/ca.crt")).toBe(ca);
+        });
+    });
+
+    describe("destroy and rebuild", () => {
+        test("node by node, the last with its data put aside; disks stay, and the next up founds another cluster", async () => {
+            const resources = await up();
+            const ca = file("one", "etc/kubernetes/pki/ca.crt");
+            state.machine("one").write("etc/cni/net.d/05-cilium.conflist", "{}");
+            forget();
+            await down(resources);
+            expect(story()).toEqual([
+                ...["cordon three", "drain three", "three: kubeadm reset"],
+                ...["cordon two", "drain two", "two: kubeadm reset"],
+                ...["one: snapshot destroy", "one: kubeadm reset"],
+            ]);
+            for (const name of ["one", "two", "three"]) {
+                for (const path of [
+                    "etc/kubernetes",
+                    "etc/homelab-infrastructure",
+                    "var/lib/etcd",
+                    "var/lib/kubelet",
+                    "usr/local/bin/kubelet",
+                    "etc/systemd/system/kubelet.service",
+                    "etc/cni/net.d/05-cilium.conflist",
+                ]) {
+                    expect({ name, path, there: there(name, path) }).toEqual({ name, path, there: false });
+                }
+            }
+            expect(there("one", SSD)).toBe(true);
+            const kept = readdirSync(state.machine("one").path("var/lib/homelab-infrastructure"));
+            const [backup = ""] = kept.filter((name) => name.startsWith("kubeadm-backup-"));
+            expect(readdirSync(state.machine("one").path("var/lib/homelab-infrastructure", backup)).sort()).toEqual([
+                "apiserver",
+                "etcd",
+                "pki",
+            ]);
+            expect(await look()).toEqual({ cluster: "none", lost: [], faults: [], warnings: [] });
+            await up();
+            expect(file("one", "etc/kubernetes/pki/ca.crt")).not.toBe(ca);
+        });
+
+        test("with something still mounted nothing is removed, and a machine that is off says how it is let go", async () => {
+            const resources = await up();
+            const three = resources.find(({ name }) => name === "cluster-three") as PlannedResource;
+            state
+                .machine("three")
+                .write("proc/self/mounts", "/dev/rbd0 /var/lib/kubelet/pods/1/volumes/db ext4 rw 0 0\n");
+            await expect(removeNode(around(), specOf(three, args()))).rejects.toThrow(/still mounted/);
+            expect(there("three", "etc/homelab-infrastructure/kubeadm.stack")).toBe(true);
+            power("three", false);
+            await expect(removeNode(around(), specOf(three, args()))).rejects.toThrow(
+                /docs\/kubeadm\.md \(A machine that is gone\)/,
+            );
+        });
+    });
+
+    describe("the played machines are as strict as real ones", () => {
+        test("kube-vip with admin.conf hangs init; a wrong order, key or release is refused", async () => {
+            await up();
+            const sh = (name: string, script: string) =>
+                sshHere(["-o", "BatchMode=yes", `root@${state.record(name).address}`, "sh -s"], script);
+            const config = (name: string, text: string) => {
+                state.machine(name).write("run/c.yaml", text, 0o600);
+                return `/usr/local/bin/kubeadm`;
+            };
+            const plan = nodePlan(args(), TWO);
+            const token = "abcdef.0123456789abcdef";
+            const joining = documents(
+                joinConfiguration(plan, { token, caCertHash: "sha256:0", certificateKey: "0".repeat(64) }),
+            );
+            expect(sh("two", `${config("two", joining)} join --config /run/c.yaml\n`).stderr).toMatch(
+                /kubelet\.conf already exists/,
+            );
+            sh("two", "/usr/local/bin/kubeadm reset --force\n");
+            // Nobody has made this token.
+            expect(sh("two", `${config("two", joining)} join --config /run/c.yaml\n`).stderr).toMatch(
+                /could not find a JWS signature/,
+            );
+            const cluster = clusterOf(state);
+            if (cluster === undefined) throw new Error("no cluster");
+            saveCluster(state, { ...cluster, tokens: { [token]: Date.now() - 1 } });
+            expect(sh("two", `${config("two", joining)} join --config /run/c.yaml\n`).stderr).toMatch(
+                /could not find a JWS signature/,
+            );
+            saveCluster(state, { ...cluster, tokens: { [token]: Date.now() + 60_000 } });
+            expect(sh("two", `${config("two", joining)} join --config /run/c.yaml\n`).stderr).toMatch(
+                /public key is not pinned/,
+            );
+            expect(sh("one", "/usr/local/bin/kubeadm upgrade apply v1.36.0 --yes\n").stderr).toMatch(
+                /higher than the kubeadm version/,
+            );
+            state.machine("one").write("run/c.yaml", documents({ ...initConfiguration(plan), nodeName: "x" }), 0o600);
+            expect(sh("one", "/usr/local/bin/kubeadm token create --config /run/c.yaml\n").stderr).toMatch(
+                /unknown field "nodeName"/,
+            );
+        });
+    });
+
+    describe("doctor", () => {
+        const judged = async () => judgeKubeadm(current, await lookAtMachines(around(), current), Date.now());
+        const verdicts = async (name: string) =>
+            Object.fromEntries(
+                (await judged())
+                    .filter(({ check }) => check.startsWith(`${name} `))
+                    .map(({ check, verdict }) => [check.slice(name.length + 1), verdict]),
+            );
+
+        test("goes from the network upwards: API, address, kubelet, etcd, certificates, disks", async () => {
+            await up();
+            const good = {
+                ...{ network: "ok", ssh: "ok", dns: "ok", system: "ok", containerd: "ok", api: "ok" },
+                ...{ kubernetes: "ok", etcd: "ok", certificates: "ok", storage: "ok" },
+            };
+            expect(await verdicts("one")).toEqual(good);
+            state.machine("one").write("etc/kubernetes/pki/apiserver.crt.end", "notAfter=Jan  1 00:00:00 2020 GMT\n");
+            state.machine("one").setUnit("homelab-infrastructure-etcd-snapshot", { state: "failed" });
+            state.machine("two").setUnit("kubelet", { state: "failed" });
+            expect(await verdicts("one")).toEqual({
+                ...good,
+                api: "warning",
+                etcd: "warning",
+                certificates: "warning",
+            });
+            expect(await verdicts("two")).toMatchObject({ kubernetes: "warning", etcd: "warning" });
+            power("three", false);
+            expect(await verdicts("three")).toMatchObject({
+                network: "warning",
+                etcd: "skipped",
+                certificates: "skipped",
+            });
+        });
+    });
 });

@@ -180,7 +180,9 @@ async function init(
     const [token] = tokensOf(own);
     if (token === undefined)
         throw new Refused("init without a token of one's own would leave one for a day, which is not simulated");
-    const authority = selfSigned("kubernetes", 3650);
+    // One that is there with its key is taken, as kubeadm does.
+    const kept = machine.read(`${PKI}/ca.key`) === undefined ? undefined : machine.read(`${PKI}/ca.crt`);
+    const authority = kept ?? selfSigned("kubernetes", 3650);
     writeCertificate(machine, "ca", authority);
     writeConfigs(machine, kubelet, own, true);
     machine.write("etc/kubernetes/super-admin.conf", readFileSync(machine.all.site.kubeconfig, "utf8"), 0o600);
