@@ -22,7 +22,7 @@ umask 077
 directory=${PATHS.snapshots}
 name="${name}-$(date -u +%Y%m%dT%H%M%SZ)-\${1:-scheduled}"
 install -d -m 0700 "$directory"
-${KUBECTL} --server=https://${address}:${API_PORT} --namespace kube-system exec etcd-${name} -- etcdctl --endpoints=https://127.0.0.1:2379 --cacert=${pki}/ca.crt --cert=${pki}/healthcheck-client.crt --key=${pki}/healthcheck-client.key snapshot save ${PATHS.etcd}/homelab-infrastructure.db < /dev/null > /dev/null
+${KUBECTL} --server=https://${address}:${API_PORT} --namespace=kube-system exec etcd-${name} -- etcdctl --endpoints=https://127.0.0.1:2379 --cacert=${pki}/ca.crt --cert=${pki}/healthcheck-client.crt --key=${pki}/healthcheck-client.key snapshot save ${PATHS.etcd}/homelab-infrastructure.db < /dev/null > /dev/null
 mv ${PATHS.etcd}/homelab-infrastructure.db "$directory/$name.db"
 tar -C ${PATHS.kubernetes} -cf "$directory/$name.pki" pki
 openssl enc -aes-256-cbc -pbkdf2 -salt -pass file:${PATHS.snapshotKey} -in "$directory/$name.pki" -out "$directory/$name.pki.enc"

@@ -386,7 +386,7 @@ async function join(around: Surroundings, own: LinuxMachine, wanted: Wanted, by:
         try {
             await by.server.shell(
                 `${REMOTE_PRELUDE}${kubeadm} token delete ${token.split(".")[0]} > /dev/null
-$SUDO ${by.program} --namespace kube-system delete secret kubeadm-certs --ignore-not-found > /dev/null < /dev/null
+$SUDO ${by.program} --namespace=kube-system delete secret kubeadm-certs --ignore-not-found > /dev/null < /dev/null
 `,
             );
         } catch (error) {

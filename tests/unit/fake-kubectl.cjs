@@ -29,6 +29,12 @@ const ready = { type: "Ready", status: state.notReady ? "False" : "True" };
 
 if (words.includes("--raw")) console.log("ok");
 else if (verb === "get" && kind === "namespace") process.stdout.write("11111111-2222-3333-4444-555555555555");
+else if (verb === "get" && kind === "nodes")
+    console.log(
+        Object.keys(state.nodes)
+            .map((one) => `node/${one}`)
+            .join("\n"),
+    );
 else if (verb === "get" && kind === "node") {
     const found = state.nodes[name];
     if (found === undefined) process.exit(words.includes("--ignore-not-found") ? 0 : 1);

@@ -823,7 +823,7 @@ describe("with machines", () => {
             machine.ports = [];
         };
 
-        test.each(["one", "three"])("%s, installed anew, is let in under its name", async (name) => {
+        test.each(["one"])("%s, installed anew, is let in under its name", async (name) => {
             await up();
             wipe(name);
             const { lost, faults: found } = await look();
@@ -1008,9 +1008,10 @@ describe("with machines", () => {
         test("with something still mounted nothing is removed, and a machine that is off says how it is let go", async () => {
             const resources = await up();
             const three = resources.find(({ name }) => name === "cluster-three") as PlannedResource;
-            state
-                .machine("three")
-                .write("proc/self/mounts", "/dev/rbd0 /var/lib/kubelet/pods/1/volumes/db ext4 rw 0 0\n");
+            const stuckMount = "/var/lib/kubelet/pods/1/volumes/db";
+            const machine = state.machine("three");
+            machine.write("proc/self/mounts", `/dev/rbd0 ${machine.path(stuckMount)} ext4 rw 0 0\n`);
+            trouble("three", { stuckMount });
             await expect(removeNode(around(), specOf(three, args()))).rejects.toThrow(/still mounted/);
             expect(there("three", "etc/homelab-infrastructure/kubeadm.stack")).toBe(true);
             power("three", false);

@@ -36,7 +36,10 @@ function onMachine(machine: PlayedMachine, script: string): string {
         input: placed(machine, script),
         encoding: "utf8",
         // The user's home there, where kubectl keeps what it knows of the API.
-        env: { PATH: `${machine.path("bin")}:/usr/bin:/bin`, HOME: machine.path("home/ubuntu") },
+        env: {
+            PATH: `${machine.path("bin")}:${machine.path("usr/local/bin")}:/usr/bin:/bin`,
+            HOME: machine.path("home/ubuntu"),
+        },
         maxBuffer: 2 ** 26,
     });
     const own = (text: string) => text.replaceAll(machine.path("/"), "/").trimEnd();

@@ -565,6 +565,15 @@ function reset(machine: PlayedMachine, args: readonly string[]): string {
     ]) {
         machine.remove(`etc/kubernetes/${file}`);
     }
-    for (const folder of ["var/lib/kubelet", "var/lib/etcd/member"]) machine.remove(folder);
+    // What is mounted below the kubelet's directory is taken off; where that cannot be done nothing in it is removed.
+    const below = (line: string) => (line.split(" ")[1] ?? "").startsWith(machine.path("var/lib/kubelet"));
+    const { stuckMount } = machine.troubles;
+    const mounts = (machine.read("proc/self/mounts") ?? "").split("\n");
+    const left = mounts.filter(
+        (line) => !below(line) || (stuckMount !== undefined && line.split(" ")[1] === machine.path(stuckMount)),
+    );
+    machine.write("proc/self/mounts", left.join("\n"));
+    machine.remove("var/lib/etcd/member");
+    if (!left.some(below)) machine.remove("var/lib/kubelet");
     return said.join("\n");
 }

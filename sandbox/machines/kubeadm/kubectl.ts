@@ -46,7 +46,6 @@ export function kubectl(machine: PlayedMachine, words: readonly string[]): strin
         mustAnswer(server);
         return stringify(cluster.clusterConfiguration);
     }
-    // After --namespace its value, where it is a word of its own.
     if (plain.includes("kubeadm-certs")) {
         mustAnswer(server);
         saveCluster(machine.all, { ...cluster, certificateKey: undefined });
