@@ -8,6 +8,7 @@ import { readState } from "../live/state";
 import { planStack, type Plan } from "../plan/plan";
 import { judgeCloudflare, lookAtCloudflare } from "./cloudflare";
 import { judgeCluster, lookAtCluster } from "./cluster";
+import { databaseServers, judgeDatabases, lookAtDatabases } from "./databases";
 import { judgeDoppler, lookAtDoppler } from "./doppler";
 import { findingsOf, inOrder, type Area, type Finding } from "../../lib/finding";
 import { judgeNames, lookAtNames, nameWishes, publicServer, resolverAt } from "./names";
@@ -50,6 +51,9 @@ export async function examine(name: string, value: unknown, around: Surroundings
         ),
         area("machines", async () => [...(await examined).findings]),
         area("cluster", async () => judgeCluster(stack.nodes, await lookAtCluster(await kubeconfig, around.timeout))),
+        area("cluster", async () =>
+            judgeDatabases(await lookAtDatabases(databaseServers(plan), await kubeconfig, around.timeout)),
+        ),
         area("names", () => names(plan, around)),
         ...clouds(stack, cloudNeeds(plan), secrets, around),
         area("vault", async () => {
