@@ -192,7 +192,7 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly group: "infra" | "apps" | "media";
     /** Its block under `apps:`. Every key but those that only a person can know has a default. */
     readonly config: z.ZodType<C>;
-    /** Ports of its main workload by name; the first is the one that is reached and that partners speak to. */
+    /** Ports of its main workload by name; the first is the one that is reached and that partners speak to. Called `https` it speaks TLS. */
     readonly ports: Readonly<Record<string, number>>;
     /** UDP ports of its main workload by name. No entrance that is shared passes them on: it needs an address of its own. */
     readonly udpPorts?: Readonly<Record<string, number>>;

@@ -6,7 +6,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { Databases } from "./database/databases";
 import type { RedisServers } from "./database/redis";
-import type { Edge } from "./edge/edge";
+import type { Edge, Exposure } from "./edge/edge";
 import type { AppDelivery } from "./gitops/delivery";
 import type { Namespaces } from "./cluster/namespaces";
 import type { Identity } from "./identity/identity";
@@ -57,6 +57,8 @@ export interface Platform {
     readonly storage: Storage;
     readonly secrets: SecretStore;
     readonly edge: Edge;
+    /** Everything that the stack exposes, once all is declared; absent: nobody keeps a list. */
+    readonly exposed?: Promise<readonly Exposure[]>;
     /** Who signs people in for what is reached; absent: everything does that itself, or not at all. */
     readonly identity?: Identity;
     /** Databases on a shared server; absent: the cluster has none. */

@@ -55,7 +55,7 @@ export interface PodArgs {
     /** Mount path to a directory of a volume, by the mount path of that: for programs that keep what belongs together apart. */
     directories?: Readonly<Record<string, { readonly of: string; readonly directory: string }>>;
     /** Absolute path to content: files of the container's configuration, read-only. A change rolls the pods. */
-    files?: Readonly<Record<string, string>>;
+    files?: Readonly<Record<string, pulumi.Input<string>>>;
     /** CPU request; CPU has no limit, so that a burst is not throttled. */
     cpu: string;
     memory: { readonly request: string; readonly limit: string };
@@ -462,6 +462,14 @@ function mount([mountPath, volume]: readonly [string, PodVolume], name: string):
     };
 }
 
+/** Of content that is known later, known then. */
+function contentHash(files: NonNullable<PodArgs["files"]>): pulumi.Input<string> {
+    const hash = (content: unknown) => createHash("sha256").update(JSON.stringify(content)).digest("hex");
+    return Object.values(files).every((content) => typeof content === "string")
+        ? hash(files)
+        : pulumi.output(files).apply(hash);
+}
+
 function configFiles(
     name: string,
     files: PodArgs["files"],
@@ -490,7 +498,7 @@ function configFiles(
     return {
         map,
         // A file mounted by subPath is not renewed in a running pod.
-        annotations: { "homelab/files": createHash("sha256").update(JSON.stringify(files)).digest("hex") },
+        annotations: { "homelab/files": contentHash(files) },
         mounts: entries.map(({ path, key }) => ({ name: volume, mountPath: path, subPath: key, readOnly: true })),
         volumes: [{ name: volume, configMap: { name: map ?? name } }],
     };

@@ -816,7 +816,9 @@ function exposeOf(one: Declared): Expose | undefined {
     const access = reachOf(one);
     if (access === undefined || host === undefined) return undefined;
     if (access !== "dedicated") return { host, access };
-    return address === undefined ? { host, access: "local" } : { host, access: "dedicated", address };
+    if (address === undefined) return { host, access: "local" };
+    const [port] = Object.keys(one.app.ports);
+    return { host, access: "dedicated", address, ...(port === "https" ? { scheme: "https" } : {}) };
 }
 
 /** Without the edge nobody knows where people reach them. */

@@ -171,7 +171,9 @@ export class Lab {
     /** Builds every app of the configuration, each after those it asks. */
     deploy(platform: Platform): void {
         for (const { app, why } of leftOutApps(this.config.apps)) void pulumi.log.warn(`${app} is left out: ${why}`);
-        deployApps(this.config.apps, this.offers, (app) => this.deliveries.platform(app, platform));
+        deployApps(this.config.apps, this.offers, (app) =>
+            this.deliveries.platform(app, { ...platform, exposed: this.exposures.sealed }),
+        );
     }
 
     /** What the program says of itself when all is declared. */

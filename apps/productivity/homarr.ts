@@ -1,18 +1,42 @@
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
 import { app, storage, webApp } from "../app";
 import { images } from "../../components/images";
 import type { OidcClient } from "../../components/identity/identity";
+import { pageProgram, reachedHosts, type TilePlan } from "../../components/pages/plans";
+import { ScheduledWorkload } from "../../components/scheduled-workload";
 import { data, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
+import { exposedOn } from "./exposed";
+
+const common = { namespace: "productivity", group: "apps" } as const;
+const FOLDER = "/etc/homelab";
+const API_KEY = "homarr.apiKey";
+const helpers = { "homarr-tiles": { cpu: "10m", memory: "64Mi" } } as const;
+
+/** Pictures by the names of programs. */
+const ICONS = "https://cdn.jsdelivr.net/gh/homarr-labs/dashboard-icons/svg";
 
 const ENCRYPTION_KEY = "homarr.encryptionKey";
 
-/** One page for everything that is reached. https://homarr.dev/docs/advanced/environment-variables/ */
+/** One page for everything that is reached. docs/status-pages.md, https://homarr.dev/docs/advanced/environment-variables/ */
 export const homarr = app({
+    ...common,
     name: "homarr",
     title: "one page for everything",
-    namespace: "productivity",
-    group: "apps",
-    config: webApp({ host: "homarr", memory: "1Gi" }, { storage: storage("5Gi") }),
+    config: webApp(
+        { host: "homarr", memory: "1Gi" },
+        {
+            storage: storage("5Gi"),
+            /** True: everything that is reached has a tile on a board of its own. */
+            tiles: z.boolean({ error: "true or false" }).default(true),
+            /** Name of that board. */
+            board: z
+                .string()
+                .regex(/^[A-Za-z0-9-]{1,64}$/, { error: "letters, digits and hyphens" })
+                .default("household"),
+        },
+    ),
     ports: { http: 7575 },
     reach: "local",
     auth: {
@@ -21,13 +45,14 @@ export const homarr = app({
         forward: { open: ["^/api/"] },
         preferred: "oidc",
     },
-    secrets: [ENCRYPTION_KEY],
+    secrets: ({ tiles }) => [ENCRYPTION_KEY, ...(tiles ? [API_KEY] : [])],
     keeps: ["homarr"],
     requests: { cpu: "20m", memory: "384Mi" },
+    helpers,
     // Its start is root: it gives its files to the household's owner, and becomes that.
     podSecurity: "baseline",
-    build: (platform, config, { main, oidc }) =>
-        new Workload(
+    build: (platform, config, { main, oidc }) => {
+        const server = new Workload(
             "homarr",
             {
                 ...main,
@@ -41,7 +66,34 @@ export const homarr = app({
                 security: "startsAsRoot",
             },
             platform,
-        ),
+        );
+        if (!config.tiles) return;
+        const { edge } = platform;
+        const { board } = config;
+        const plan = pulumi.output(exposedOn(platform, "homarr")).apply((rows): string => {
+            const tiles = reachedHosts(rows, edge, "homarr").map(({ workload, ...one }) => ({
+                ...one,
+                icon: `${ICONS}/${workload}.svg`,
+            }));
+            const told: TilePlan = { url: server.url, board, tiles };
+            return JSON.stringify(told, undefined, 2);
+        });
+        new ScheduledWorkload(
+            "homarr-tiles",
+            {
+                ...common,
+                cpu: helpers["homarr-tiles"].cpu,
+                memory: { request: helpers["homarr-tiles"].memory, limit: "256Mi" },
+                image: images.node,
+                command: ["node", `${FOLDER}/tiles.mjs`, `${FOLDER}/plan.json`],
+                schedule: "*/15 * * * *",
+                secrets: { HOMARR_API_KEY: API_KEY },
+                files: { [`${FOLDER}/tiles.mjs`]: pageProgram("tiles.mjs"), [`${FOLDER}/plan.json`]: plan },
+                security: "owner",
+            },
+            platform,
+        );
+    },
 });
 
 /** https://homarr.dev/docs/advanced/single-sign-on/ */

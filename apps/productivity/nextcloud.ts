@@ -116,16 +116,7 @@ function build(platform: Platform, config: NextcloudConfig, given: Given): void 
             // Apache and PHP write beside the volumes.
             security: { user: "owner", writableRoot: true },
             // A new version copies all of its code and changes the database before it answers; killed in it, both are half done.
-            patch: {
-                container: {
-                    startupProbe: {
-                        exec: { command: ["php", "-r", INSTALLED] },
-                        timeoutSeconds: 20,
-                        periodSeconds: 10,
-                        failureThreshold: 360,
-                    },
-                },
-            },
+            patience: 3600,
         },
         platform,
     );

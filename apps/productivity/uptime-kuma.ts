@@ -1,23 +1,48 @@
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
 import { app, storage, webApp } from "../app";
 import { images } from "../../components/images";
+import { pageProgram, reachedHosts, type MonitorPlan } from "../../components/pages/plans";
+import { ScheduledWorkload } from "../../components/scheduled-workload";
 import { data, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
+import { exposedOn } from "./exposed";
 
-/** Watches what is reached, and tells who is told when it is not. https://github.com/louislam/uptime-kuma/wiki */
+const common = { namespace: "productivity", group: "apps" } as const;
+const PASSWORD = "uptimeKuma.password";
+const FOLDER = "/etc/homelab";
+const helpers = { "uptime-kuma-monitors": { cpu: "10m", memory: "64Mi" } } as const;
+
+/** Watches what is reached, and tells who is told when it is not. docs/status-pages.md */
 export const uptimeKuma = app({
+    ...common,
     name: "uptime-kuma",
     title: "watches whether everything answers",
-    namespace: "productivity",
-    group: "apps",
-    config: webApp({ host: "uptime-kuma", memory: "1Gi" }, { storage: storage("5Gi") }),
+    config: webApp(
+        { host: "uptime-kuma", memory: "1Gi" },
+        {
+            storage: storage("5Gi"),
+            /** True: everything that is reached has a monitor. */
+            monitors: z.boolean({ error: "true or false" }).default(true),
+            /** The account that a person and the job have; of a new Uptime Kuma it is made with the password of the store. */
+            user: z
+                .string()
+                .regex(/^[A-Za-z0-9._@-]{1,64}$/, { error: "letters, digits and . _ @ -" })
+                .default("admin"),
+            /** False: hosts whose certificate nobody trusts, as of a staging directory, count as answering. */
+            checkCertificates: z.boolean({ error: "true or false" }).default(true),
+        },
+    ),
     ports: { http: 3001 },
     reach: "local",
     auth: { own: true, forward: { open: ["^/api/push/", "^/api/badge/", "^/status/"] }, preferred: "own" },
+    secrets: ({ monitors }) => (monitors ? [PASSWORD] : []),
     keeps: ["uptime-kuma"],
     requests: { cpu: "20m", memory: "192Mi" },
+    helpers,
     podSecurity: "restricted",
-    build: (platform, config, { main }) =>
-        new Workload(
+    build: (platform, config, { main }) => {
+        const server = new Workload(
             "uptime-kuma",
             {
                 ...main,
@@ -33,5 +58,29 @@ export const uptimeKuma = app({
                 security: { user: "owner", writableRoot: true },
             },
             platform,
-        ),
+        );
+        if (!config.monitors) return;
+        const { edge } = platform;
+        const { user, checkCertificates } = config;
+        const plan = pulumi.output(exposedOn(platform, "uptime-kuma")).apply((rows): string => {
+            const monitors = reachedHosts(rows, edge, "uptime-kuma").map(({ key, name, url }) => ({ key, name, url }));
+            const told: MonitorPlan = { url: server.url, user, checkCertificates, monitors };
+            return JSON.stringify(told, undefined, 2);
+        });
+        new ScheduledWorkload(
+            "uptime-kuma-monitors",
+            {
+                ...common,
+                cpu: helpers["uptime-kuma-monitors"].cpu,
+                memory: { request: helpers["uptime-kuma-monitors"].memory, limit: "256Mi" },
+                image: images.node,
+                command: ["node", `${FOLDER}/monitors.mjs`, `${FOLDER}/plan.json`],
+                schedule: "*/15 * * * *",
+                secrets: { UPTIME_KUMA_PASSWORD: PASSWORD },
+                files: { [`${FOLDER}/monitors.mjs`]: pageProgram("monitors.mjs"), [`${FOLDER}/plan.json`]: plan },
+                security: "owner",
+            },
+            platform,
+        );
+    },
 });

@@ -14,7 +14,14 @@ import type { Names } from "./names";
  */
 export type Expose =
     | { readonly host: string; readonly access: "local" | "external"; readonly auth?: Auth }
-    | { readonly host: string; readonly access: "dedicated"; readonly address: string; readonly auth?: Auth };
+    | {
+          readonly host: string;
+          readonly access: "dedicated";
+          readonly address: string;
+          readonly auth?: Auth;
+          /** What it speaks there itself; absent: no TLS. */
+          readonly scheme?: "https";
+      };
 
 /** One reachable host of a stack: what the tables, DNS and the tunnel are derived from. */
 export interface Exposure {
@@ -26,6 +33,8 @@ export interface Exposure {
     /** Address on the LAN. */
     readonly address: string;
     readonly port: number;
+    /** Of one with an address of its own that speaks TLS itself. */
+    readonly scheme?: "https";
 }
 
 /** The Service behind a host. */
@@ -126,8 +135,9 @@ export function composeEdge({ domain, exposures, loadBalancer, routes, names }: 
             const { workload } = backend;
             const { auth = "none" } = expose;
             if (expose.access === "dedicated") {
-                const { address } = expose;
-                exposures.add({ workload, host, access: "dedicated", auth, address, port: backend.port });
+                const { address, scheme } = expose;
+                const own = scheme === undefined ? {} : { scheme };
+                exposures.add({ workload, host, access: "dedicated", auth, address, port: backend.port, ...own });
                 return undefined;
             }
             const access = names.tunnel ? expose.access : "local";

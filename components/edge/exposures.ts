@@ -8,6 +8,11 @@ import type { Exposure } from "./edge";
 export class Exposures {
     readonly #rows: Exposure[] = [];
     #sealed = false;
+    #seal: (rows: readonly Exposure[]) => void = () => undefined;
+    /** All of it, once it is sealed: for what is declared before and told of it. */
+    readonly sealed: Promise<readonly Exposure[]> = new Promise((resolve) => {
+        this.#seal = resolve;
+    });
 
     /** Throws a `RunError` when the ledger is sealed. */
     add(exposure: Exposure): void {
@@ -23,6 +28,7 @@ export class Exposures {
     /** Ends the declarations. Call it when all is exposed, before anything is derived. */
     seal(): readonly Exposure[] {
         this.#sealed = true;
+        this.#seal(this.#rows);
         return this.#rows;
     }
 

@@ -195,7 +195,7 @@ describe("pages", () => {
     });
 
     test("homarr has its key from the store (M-APP-22)", async () => {
-        expect(appSecrets(parsed({ homarr: {} }))).toEqual(["homarr.encryptionKey"]);
+        expect(appSecrets(parsed({ homarr: { tiles: false } }))).toEqual(["homarr.encryptionKey"]);
         const { container } = await plan({ homarr: {} });
         expect(variables(container("homarr"))).toMatchObject({
             SECRET_ENCRYPTION_KEY: { secretKeyRef: { name: "homarr", key: "SECRET_ENCRYPTION_KEY" } },

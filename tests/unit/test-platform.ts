@@ -119,7 +119,10 @@ export function deploy(platform: Platform, apps: Record<string, unknown>): void 
 }
 
 /** Makes one; call it inside `planComponent`. */
-export function testPlatform(levels: Readonly<Record<string, PodSecurity>>): TestPlatform {
+export function testPlatform(
+    levels: Readonly<Record<string, PodSecurity>>,
+    exposed: readonly Exposure[] = [],
+): TestPlatform {
     return {
         cluster: {
             name: "test",
@@ -134,6 +137,7 @@ export function testPlatform(levels: Readonly<Record<string, PodSecurity>>): Tes
         storage: new NamedClaims(),
         secrets: new NamedSecrets(),
         edge: new NamedRoutes(),
+        exposed: Promise.resolve(exposed),
         databases: new NamedDatabases(),
         gpus: { nvidia: { resource: "nvidia.com/gpu", runtimeClass: "nvidia" } },
         reloadAnnotations: { "reloader.stakater.com/auto": "true" },
