@@ -71,6 +71,23 @@ export interface ArgoAppsOrder {
     readonly parts: Readonly<Record<Area, readonly string[]>>;
 }
 
+/** Parts that a kubeadm cluster with Ceph, a mesh and Vault usually has, by their usual names in Git. */
+export const USUAL_PARTS: ArgoAppsOrder["parts"] = {
+    networking: [
+        ...["cilium", "metallb", "haproxy-ingress", "ingress-haproxy", "cert-manager", "cert-manager-issuers"],
+        ...["external-dns", "cloudflared", "coredns", "gateway-api"],
+    ],
+    security: ["vault", "external-secrets", "external-secrets-stores", "argocd", "reloader"],
+    mesh: ["linkerd-crds", "linkerd-cni", "linkerd-control-plane", "linkerd-viz", "trust-manager"],
+    scheduling: ["descheduler", "egress-qos", "amd-gpu", "amd-gpu-device-plugin", "metrics-server"],
+    storage: ["rook-ceph", "rook-ceph-cluster", "ceph-csi-drivers", "snapshot-controller", "volsync"],
+    data: [
+        ...["cloudnative-pg", "plugin-barman-cloud", "redis-enterprise", "redis-enterprise-operator", "rec-platform"],
+        ...["pg-ai", "pg-media", "pg-platform", "pg-productivity", "pg-other"],
+        ...["kube-prometheus-stack", "prometheus-operator-crds", "grafana", "loki", "alloy"],
+    ],
+};
+
 const domainOf = ({ domains }: Pick<ArgoAppsOrder, "domains">, namespace: string): string =>
     domains.includes(namespace) ? namespace : (domains.at(-1) ?? namespace);
 
@@ -156,6 +173,20 @@ export function handOffToGit(lab: Lab, config: ArgoAppsConfig, args: HandOffArgs
     if (deliveries.shown) showTree(config, gitops, gitApps, args, options);
     else warnOfMissing(lab, gitops, gitApps);
     return root;
+}
+
+/** What a person should know of who applies what, for the plan; once every app is declared. Nothing without a repository. */
+export function argoAppsNotes(lab: Lab, { gitops }: ArgoAppsConfig): string[] {
+    if (gitops === undefined) return [];
+    const { applications } = treeOf(gitops.path);
+    const git = lab.deliveries.gitApps.map(({ app }) => app);
+    const own = lab.deliveries.pulumiApps;
+    return [
+        git.length === 0
+            ? `Git delivers no app: ${applications}/ has none of this program's.`
+            : `Git delivers ${git.join(", ")}: an Application each in ${applications}/, by npm run render -- ${lab.name}.`,
+        `Pulumi keeps what a tree that loses a file must not lose: Cilium and everything that Argo CD stands on, namespaces, definitions, volumes with their backups, databases, names, the store of secrets and its keys${own.length === 0 ? "" : `; and the apps ${own.join(", ")}`}. docs/apps.md has the table.`,
+    ];
 }
 
 /** Applications and projects as files of the tree: a plan shows them, and `npm run render` writes them. */

@@ -11,6 +11,7 @@ import {
     argoAppsDefaults,
     argoAppsKeys,
     argoAppsLayout,
+    argoAppsNotes,
     argoCdRelease,
     ARGOCD_NAMESPACE,
     handOffToGit,
@@ -102,7 +103,7 @@ async function program(config: Config, lab: Lab) {
     for (const exposure of platform.edge.exposures) lab.exposures.add(exposure);
     lab.exposures.seal();
     handOffToGit(lab, config, { ...ORDER, cluster, argocd, after: [] });
-    return lab.summary({ volumes: platform.storage.rows });
+    return lab.summary({ volumes: platform.storage.rows, notes: argoAppsNotes(lab, config) });
 }
 
 export const REPOSITORY = "https://git.example/lab.git";

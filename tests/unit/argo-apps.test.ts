@@ -1,4 +1,5 @@
 /** The strict app of apps: what Pulumi makes, what stands in Git, and who owns what. */
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -11,7 +12,7 @@ import type { Plan } from "../../tools/plan/plan";
 import { deliveredByGit } from "../../tools/plan/git";
 import { differences, renderedFiles, writeFiles, type RenderedFile } from "../../tools/render/render";
 import { catalogue } from "../../apps";
-import { argoAppsLayout } from "../../lab/argo-apps";
+import { argoAppsLayout, USUAL_PARTS } from "../../lab/argo-apps";
 import { appOfApps, ORDER, planAppOfApps, REPOSITORY } from "./argo-apps-recipe";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { dig, lookInto, type Inputs } from "./planned";
@@ -275,6 +276,24 @@ describe("one owner", () => {
         expect(pulumis.filter((name) => followed.includes(name))).toEqual([]);
     });
 
+    test("the plan says who applies what", async () => {
+        expect(plan.notes).toEqual([
+            expect.stringMatching(
+                /^Git delivers echo-server, media-wiring, prowlarr, sonarr, transmission: an Application each in cluster\/platform\/gitops\/argocd\/apps\//,
+            ),
+            expect.stringMatching(
+                /^Pulumi keeps .* Cilium .* volumes with their backups, databases, .*; and the apps paperless\./,
+            ),
+        ]);
+        expect((await planAppOfApps({ apps: {} })).notes).toBeUndefined();
+    });
+
+    test("names of the platform's parts are no app's: an app of Git's must be followed", () => {
+        const parts = Object.values(USUAL_PARTS).flat();
+        expect(new Set(parts).size).toBe(parts.length);
+        expect(catalogue.map(({ name }) => name).filter((name) => parts.includes(name))).toEqual([]);
+    });
+
     test("what must not be Git's is Pulumi's whoever delivers: namespaces, volumes, definitions, Argo CD", () => {
         const git = deliveredByGit(plan);
         const kinds = (owner: boolean) =>
@@ -346,6 +365,65 @@ describe("an app changes hands", () => {
                 .all(":Command")
                 .map(({ name }) => name),
         ).not.toContain("root-leave-echo-server");
+    });
+
+    describe("the command that takes the finalizer", () => {
+        let script: string;
+        beforeAll(async () => {
+            const taking = await recorded("pulumi", "gitops");
+            const { inputs } = lookInto(() => taking).find(":Command", "root-leave-echo-server");
+            script = String(dig(inputs, "create")).split(/^command -v kubectl.*$/m)[1] ?? "";
+        });
+        /** Runs it with a kubectl that answers a question by the first answer whose words are all in it. */
+        function run(answers: readonly (readonly [words: string, answer: string])[]) {
+            const folder = mkdtempSync(join(tmpdir(), "leave-"));
+            try {
+                const cases = answers.map(
+                    ([words, answer]) => `*${words.replaceAll(" ", "*")}*) echo -n '${answer}' ;;`,
+                );
+                const kubectl = ["#!/bin/bash", 'echo "$*" >> "$CALLS"', 'case "$*" in', ...cases, "esac"].join("\n");
+                writeFileSync(join(folder, "kubectl"), kubectl, { mode: 0o755 });
+                writeFileSync(join(folder, "sleep"), "#!/bin/sh\n", { mode: 0o755 });
+                const { status, stderr } = spawnSync("bash", ["--norc", "-euo", "pipefail", "-c", script], {
+                    encoding: "utf8",
+                    env: {
+                        PATH: `${folder}:${process.env["PATH"] ?? ""}`,
+                        CALLS: join(folder, "calls"),
+                        APPLICATION: "echo-server",
+                        NAMESPACE: "argocd",
+                    },
+                });
+                const calls = readFileSync(join(folder, "calls"), "utf8").trim().split("\n");
+                return { status, stderr, patches: calls.filter((call) => call.includes(" patch ")), calls };
+            } finally {
+                rmSync(folder, { recursive: true });
+            }
+        }
+        const there = ["get echo-server .metadata.name", "echo-server"] as const;
+        const compared = ["get root comparedTo", "echo-server"] as const;
+
+        test("takes it once the root has compared with the exception, and is not at work", () => {
+            const { status, patches } = run([there, compared, ["get root operationState", "Succeeded"]]);
+            expect(status).toBe(0);
+            expect(patches).toEqual([
+                '--namespace argocd patch applications.argoproj.io echo-server --type=merge -p {"metadata":{"finalizers":null}}',
+            ]);
+        });
+
+        test("an Application that Git never had is nothing to take from", () => {
+            const { status, patches } = run([]);
+            expect([status, patches]).toEqual([0, []]);
+        });
+
+        test.each([
+            ["has not compared", [there]],
+            ["syncs by what was before", [there, compared, ["get root operationState", "Running"]]],
+        ] as const)("a root that %s is waited for, and then told", (_name, answers) => {
+            const { status, patches, stderr, calls } = run(answers);
+            expect([status, patches]).toEqual([1, []]);
+            expect(stderr).toMatch(/echo-server still would take its objects along.*Run pulumi up again/);
+            expect(calls.length).toBeGreaterThan(300);
+        });
     });
 
     test("taken out of the yaml: its file is not followed, and stays so while nobody has pushed", async () => {
