@@ -17,11 +17,12 @@ import type { NetworkWish } from "../components/network/networks";
 import { TRAFFIC_TIERS, type TrafficTier } from "../components/network/traffic";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SharedLibrary } from "../components/storage/volumes";
-import type { WorkloadArgs } from "../components/workload";
+import { Workload, type WorkloadArgs } from "../components/workload";
 
 /** What an app does for others: who asks for a role gets every app of the cluster that has it. */
 export type Role =
     | "indexers"
+    | "solvers"
     | "downloads"
     | "series"
     | "films"
@@ -100,7 +101,7 @@ export interface AppConfig {
     readonly auth?: Auth | undefined;
     /** Groups of the identity provider whose people may enter; absent: everybody who has an account there. */
     readonly groups?: readonly string[] | undefined;
-    /** Address of its own; of every app whose reach is `dedicated`, where the cluster has addresses to give. */
+    /** Address of its own, where the cluster has addresses to give; of every app whose reach is `dedicated`, and of some others. */
     readonly address?: string | undefined;
     /** From where its host is reached, of an app that leaves it to the person; absent: as the app's `reach` says. */
     readonly access?: "local" | "external";
@@ -180,6 +181,16 @@ export interface Given {
     readonly database: Database | undefined;
     /** Undefined where it asks for none. */
     readonly redis: Redis | undefined;
+    /** Of an app that holds others: what stands in its pod, in the order of its configuration. */
+    readonly held: readonly Held[];
+    /** Network interface of the VPN that everything from its pod leaves by; undefined: there is none. */
+    readonly tunnel: string | undefined;
+}
+
+/** An app in the pod of another. */
+export interface Held {
+    readonly app: string;
+    readonly args: WorkloadArgs;
 }
 
 export interface App<C extends AppConfig = AppConfig> {
@@ -251,10 +262,18 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly requests: Requests;
     /** What each workload beside the main one requests. */
     readonly helpers?: Readonly<Record<string, Requests>>;
+    /** Names of other apps that stand in its pod, by its configuration; those of them that are not declared are left out. */
+    readonly holds?: (config: C) => readonly string[];
+    /** What it must hold to be of any use. */
+    readonly mustHold?: string;
+    /** Network interface of the VPN in its pod. */
+    readonly tunnel?: string;
     /** How many main workloads a configuration makes; absent: one. */
     readonly number?: (config: C) => number;
     /** The strictest Pod Security level that its pods keep; a library's own volume may ask for less. */
     readonly podSecurity: PodSecurity;
+    /** Of an app that is one workload of its name, which another may hold in its pod. */
+    readonly workload?: (platform: Platform, config: C, given: Given) => WorkloadArgs;
     /** Registers what it consists of. */
     build(platform: Platform, config: C, given: Given): void;
 }
@@ -262,6 +281,19 @@ export interface App<C extends AppConfig = AppConfig> {
 /** Declares an app; the type of its configuration is that of its schema. */
 export function app<C extends AppConfig>(declaration: App<C>): App<C> {
     return declaration;
+}
+
+/** Declares an app that is one workload of its name, so that another may hold it. */
+export function workloadApp<C extends AppConfig>(
+    declaration: Omit<App<C>, "build" | "workload"> & Required<Pick<App<C>, "workload">>,
+): App<C> {
+    const { name, workload } = declaration;
+    return {
+        ...declaration,
+        build: (platform, config, given) => {
+            new Workload(name, workload(platform, config, given), platform);
+        },
+    };
 }
 
 /** An app whatever its configuration is: what lists of apps hold. */
@@ -307,6 +339,9 @@ export const access = (otherwise: "local" | "external") =>
 
 /** A certificate of the host's own, by this directory of Let's Encrypt; a rule says whether the cluster can. */
 export const issuer = z.enum(["production", "staging"], { error: "production or staging" }).optional();
+
+/** `postgres`: the cluster's server instead of a file in the data volume; of apps that keep little in either. */
+export const database = z.enum(["postgres", "sqlite"], { error: "postgres or sqlite" }).default("sqlite");
 
 /** Size of the data volume. */
 export const storage = (size: string) => bytes.default(size);

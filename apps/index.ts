@@ -14,8 +14,13 @@ import { ragApi } from "./ai/rag-api";
 import { homeAssistant } from "./home-automation/home-assistant";
 import { mosquitto } from "./home-automation/mosquitto";
 import { zigbee2mqtt } from "./home-automation/zigbee2mqtt";
+import { arrLts, arrLts2 } from "./media/arr-lts";
+import { arrStack } from "./media/arr-stack";
 import { bazarr } from "./media/bazarr";
+import { flaresolverr } from "./media/flaresolverr";
+import { immich } from "./media/immich";
 import { jellyfin } from "./media/jellyfin";
+import { jellyseerr } from "./media/jellyseerr";
 import { lidarr } from "./media/lidarr";
 import { mediaWiring } from "./media/media-wiring";
 import { overseerr } from "./media/overseerr";
@@ -60,6 +65,12 @@ export const catalogue: readonly AnyApp[] = [
     jellyfin,
     sabnzbd,
     recyclarr,
+    jellyseerr,
+    flaresolverr,
+    immich,
+    arrStack,
+    arrLts,
+    arrLts2,
     mediaWiring,
     paperless,
     mosquitto,

@@ -223,6 +223,32 @@ const pinned = {
         tag: "5.2.3_v2.0.14-ls473",
         digest: "sha256:304b19cf94bf4fda534e0b086cab9c5f1a9e139a8180c05c0ad7d2ba1526fa99",
     },
+    gluetun: {
+        repository: "ghcr.io/qdm12/gluetun",
+        tag: "v3.41.3",
+        digest: "sha256:fa19cc76b2af13d57a8d3dc3066f2ada061b1c761b8aecf989b3877c0486e027",
+    },
+    // The one project that Overseerr and Jellyseerr became.
+    seerr: {
+        repository: "ghcr.io/seerr-team/seerr",
+        tag: "v3.4.1",
+        digest: "sha256:f4768de5f616248d723e05891f3345a1402123775d03bf0890dbfedc0831bda1",
+    },
+    flaresolverr: {
+        repository: "ghcr.io/flaresolverr/flaresolverr",
+        tag: "v3.5.0",
+        digest: "sha256:139dfee1c6f89249c8d665d1333a42e8ec74ec0a86bc6bb1c8461e10d3a66a47",
+    },
+    immichServer: {
+        repository: "ghcr.io/immich-app/immich-server",
+        tag: "v3.1.0",
+        digest: "sha256:b434cb9287eea1471c9974845914d4dd328c9c2d652e446ed4930f99944f0ceb",
+    },
+    immichMachineLearning: {
+        repository: "ghcr.io/immich-app/immich-machine-learning",
+        tag: "v3.1.0",
+        digest: "sha256:5a0839dc5303cd7215bcd2180a26aed3af41675aefb3e75e5157e9f10ad16e6e",
+    },
     homeAssistant: {
         repository: "ghcr.io/home-operations/home-assistant",
         tag: "2026.8.3",

@@ -418,7 +418,7 @@ function nodeOf(
 }
 
 /** By the label that each kubelet gives its node. */
-export function onNodes(nodes: PodArgs["nodes"]): Pick<k8s.types.input.core.v1.PodSpec, "affinity"> {
+function onNodes(nodes: PodArgs["nodes"]): Pick<k8s.types.input.core.v1.PodSpec, "affinity"> {
     if (nodes === undefined) return {};
     const named = { key: "kubernetes.io/hostname", operator: "In", values: [...nodes] };
     return {

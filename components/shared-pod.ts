@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { WorkloadHost } from "./platform";
-import { filesOwned, groupsOf, onNodes, podPart, type PodArgs } from "./pod";
+import { filesOwned, groupsOf, podPart, type PodArgs } from "./pod";
 import { containerFields, serve, type WorkloadArgs } from "./workload";
 
 /** A workload in a pod that it shares: claims, Secret, Service and route are its own. */
@@ -31,9 +31,6 @@ export interface SharedPodArgs {
     /** They start with the members. */
     beside?: readonly Sidecar[];
     members: readonly Member[];
-    nodes?: readonly string[];
-    /** Labels of the pod besides those that every workload has. */
-    podLabels?: Readonly<Record<string, string>>;
     /** URLs of the workloads that it is set up to talk to; documented on the object, not enforced. */
     connects?: readonly string[];
     /** How names are looked up in it; default: by the cluster's DNS. */
@@ -67,6 +64,7 @@ export class SharedPod extends pulumi.ComponentResource {
         );
         const parts = [...first, ...own, ...beside.map(sidecar)];
         const annotations = Object.assign({}, ...parts.map((part) => part.annotations)) as Record<string, string>;
+        const podLabels = Object.assign({}, ...parts.map((part) => part.podLabels)) as Record<string, string>;
         const podAnnotations = together(parts.map((part) => part.podAnnotations));
         const connects = [...(args.connects ?? []), ...members.flatMap((one) => one.args.connects ?? [])];
         if (connects.length > 0) annotations["homelab/connects-to"] = [...new Set(connects)].join(" ");
@@ -91,11 +89,7 @@ export class SharedPod extends pulumi.ComponentResource {
                         selector: { matchLabels: selector },
                         template: {
                             metadata: {
-                                labels: {
-                                    ...labels,
-                                    ...(Object.assign({}, ...parts.map(({ podLabels }) => podLabels)) as object),
-                                    ...args.podLabels,
-                                },
+                                labels: { ...labels, ...podLabels },
                                 ...(Object.keys(podAnnotations).length === 0 ? {} : { annotations: podAnnotations }),
                             },
                             spec: {
@@ -110,7 +104,6 @@ export class SharedPod extends pulumi.ComponentResource {
                                 ),
                                 ...args.dns,
                                 ...Object.assign({}, ...parts.map(({ placing }) => placing)),
-                                ...onNodes(args.nodes),
                                 initContainers: [
                                     // One that restarts by itself goes on beside what starts after it.
                                     ...first.map(({ container }) => ({ ...container, restartPolicy: "Always" })),

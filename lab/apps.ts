@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { catalogue } from "../apps";
 import { LIBRARY_FOLDERS } from "../apps/app";
-import type { AnyApp, App, AppConfig, Asks, Given, Partner, Requests, Role } from "../apps/app";
+import type { AnyApp, App, AppConfig, Asks, Given, Held, Partner, Requests, Role } from "../apps/app";
 import type { PodSecurity } from "../components/cluster/namespaces";
 import type { Database } from "../components/database/databases";
 import type { PostgresExtension } from "../components/database/extensions";
@@ -126,6 +126,8 @@ export function declaredApps(apps: Apps): Declared[] {
     const ordered: Declared[] = [];
     const place = (one: Declared): void => {
         if (ordered.includes(one)) return;
+        // A pod is made of what stands in it.
+        open.filter(({ app }) => heldNames(one).includes(app.name)).forEach(place);
         for (const { role } of one.app.asks ?? []) open.filter(({ app }) => app.provides === role).forEach(place);
         ordered.push(one);
     };
@@ -148,6 +150,13 @@ const keyAsked = ({ app }: Declared, declared: readonly Declared[]) =>
     declared.some((other) =>
         (other.app.asks ?? []).some(({ role, apiKey }) => apiKey === true && role === app.provides),
     );
+
+/** Names of the apps that an app's configuration puts into its pod, whether they are declared or not. */
+const heldNames = ({ app, config }: Declared): readonly string[] => app.holds?.(config as never) ?? [];
+
+/** The app in whose pod another stands; undefined: in its own. */
+const holderOf = (name: string, declared: readonly Declared[]): Declared | undefined =>
+    declared.find((one) => heldNames(one).includes(name));
 
 /** Values of the secret store that one app reads, its API key aside. */
 export function secretsOf({ app, config }: Declared): readonly SecretRef[] {
@@ -335,6 +344,7 @@ export function appDevices(apps: Apps): string[] {
 export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) => Offers): CrossRule<C>[] {
     return [
         ({ apps }) => partnersMissing(declaredApps(apps)),
+        ({ apps }) => heldMisplaced(declaredApps(apps)),
         ({ apps }) => modelFaults(declaredApps(apps), partnersIn(declaredApps(apps))),
         (config) => needsMissing(declaredApps(config.apps), offers(config)),
         (config) => nodesMisplaced(declaredApps(config.apps), offers(config)),
@@ -372,6 +382,39 @@ function partnersMissing(declared: readonly Declared[]): Fault[] {
 
 const MODELS_ELSEWHERE =
     "put it on a cluster with Ceph's file system, such as one of the recipe chongus with storage.models";
+
+/** Who stands in another's pod is where that one is, and comes as that one does. */
+function heldMisplaced(declared: readonly Declared[]): Fault[] {
+    return declared.flatMap((one): Fault[] => {
+        const { app: holder } = one;
+        const held = declared.filter(({ app }) => heldNames(one).includes(app.name));
+        const { mustHold } = holder;
+        return [
+            ...(mustHold === undefined || held.some(({ app }) => app.name === mustHold)
+                ? []
+                : [
+                      {
+                          rule: "held-missing",
+                          path: `apps.${holder.name}`,
+                          got: held.length === 0 ? "an empty pod" : held.map(({ app }) => app.name).join(", "),
+                          allowed: `a pod with ${mustHold} in it, which it is there for`,
+                          suggestion: `add "${mustHold}: {}" under apps, or take ${holder.name} out`,
+                      },
+                  ]),
+            ...held.flatMap(({ app, config }) =>
+                (["nodes", "network", "gpu", "delivery", "traffic", "mesh"] as const)
+                    .filter((key) => config[key] !== undefined)
+                    .map((key) => ({
+                        rule: "held-elsewhere",
+                        path: `apps.${app.name}.${key}`,
+                        got: show(config[key]),
+                        allowed: `nothing: ${app.name} stands in the pod of ${holder.name}, which has one place and one delivery for all in it`,
+                        suggestion: `say it of ${holder.name}, or leave ${app.name} out of apps.${holder.name}.holds`,
+                    })),
+            ),
+        ];
+    });
+}
 
 function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
     const fault = (app: AnyApp, what: string, has: string, mend: string): Fault => ({
@@ -467,7 +510,10 @@ function makerText({ app, config }: Declared): string {
 /** Where there are addresses to give, an app that is reached by its own must have one; elsewhere none can. */
 function addressesMisplaced(declared: readonly Declared[], offers: Offers): Fault[] {
     return declared
-        .filter(({ app }) => app.reach === "dedicated" && app.udpPorts === undefined)
+        .filter(
+            ({ app, config }) =>
+                app.udpPorts === undefined && (app.reach === "dedicated" || config.address !== undefined),
+        )
         .filter(({ config }) => offers.addresses === (config.address === undefined ? "required" : "none"))
         .map(({ app, config }): Fault => {
             const path = `apps.${app.name}.address`;
@@ -729,10 +775,12 @@ export function leftOutApps(apps: Apps): { readonly app: string; readonly why: s
 export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => Platform): void {
     const declared = declaredApps(apps);
     const { given } = shareGpus(declared, offers);
+    const parts = new Map<string, Held>();
     for (const one of declared) {
         const { app, config } = one;
+        const holder = holderOf(app.name, declared);
         const gpu = given.get(app.name);
-        const platform = on(app.name);
+        const platform = on(holder?.app.name ?? app.name);
         const partners = partnersIn(declared, platform.edge);
         const auth = authOf(one, platform.identity !== undefined);
         const expose = exposeOf(one);
@@ -748,14 +796,14 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
             ...(config.nodes === undefined ? {} : { nodes: config.nodes }),
             ...(config.network === undefined ? {} : { network: config.network }),
             ...(config.tier === undefined ? {} : { tier: config.tier }),
-            ...trafficOf(one),
-            ...(platform.mesh !== undefined && wantsMesh(one) ? { mesh: true } : {}),
+            ...trafficOf(holder ?? one),
+            ...(platform.mesh !== undefined && wantsMesh(holder ?? one) ? { mesh: true } : {}),
             ...(exemptionOf(one) === undefined ? {} : { backup: exemptionOf(one) }),
             ...(app.asks === undefined
                 ? {}
                 : { connects: app.asks.flatMap(({ role }) => partners(role)).map(({ url }) => url) }),
         };
-        app.build(platform, config as never, {
+        const forIt: Given = {
             main,
             partners,
             apiKey: keyAsked(one, declared) ? app.apiKey : undefined,
@@ -766,7 +814,19 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
                     : undefined,
             database: databaseOf(one, platform),
             redis: redisOf(one, platform),
-        });
+            tunnel: (holder?.app ?? app).tunnel,
+            held: heldNames(one).flatMap((name) => parts.get(name) ?? []),
+        };
+        if (holder === undefined) {
+            app.build(platform, config as never, forIt);
+            continue;
+        }
+        if (app.workload === undefined) {
+            throw new pulumi.RunError(
+                `${app.name} is not one workload, so ${holder.app.name} cannot hold it; take it out of apps.${holder.app.name}.holds`,
+            );
+        }
+        parts.set(app.name, { app: app.name, args: app.workload(platform, config as never, forIt) });
     }
 }
 
@@ -815,8 +875,7 @@ function exposeOf(one: Declared): Expose | undefined {
     const { host, address } = one.config;
     const access = reachOf(one);
     if (access === undefined || host === undefined) return undefined;
-    if (access !== "dedicated") return { host, access };
-    if (address === undefined) return { host, access: "local" };
+    if (address === undefined) return { host, access: access === "dedicated" ? "local" : access };
     const [port] = Object.keys(one.app.ports);
     return { host, access: "dedicated", address, ...(port === "https" ? { scheme: "https" } : {}) };
 }

@@ -1,4 +1,4 @@
-import { app, gpu, storage, webApp } from "../app";
+import { address, app, gpu, storage, webApp } from "../app";
 import { images } from "../../components/images";
 import { data, scratch, shared } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
@@ -9,7 +9,7 @@ export const jellyfin = app({
     title: "films and series in the browser and on televisions",
     namespace: "media",
     group: "media",
-    config: webApp({ host: "jellyfin", memory: "12Gi" }, { storage: storage("50Gi"), gpu }),
+    config: webApp({ host: "jellyfin", memory: "12Gi" }, { address, storage: storage("50Gi"), gpu }),
     ports: { http: 8096 },
     reach: "local",
     // A plugin of a third party would do OIDC, in the browser alone.

@@ -1,20 +1,20 @@
-import { app, storage, webApp } from "../app";
+import { database, storage, webApp, workloadApp } from "../app";
 import { images } from "../../components/images";
 import { servarr, SERVARR } from "./servarr";
 
 /** Music: searches through the indexers, downloads with the cluster's clients, imports into the library's music directory. */
-export const lidarr = app({
+export const lidarr = workloadApp({
     ...SERVARR,
     name: "lidarr",
     title: "music, searched for, downloaded and filed",
-    config: webApp({ host: "lidarr", memory: "2Gi" }, { storage: storage("5Gi") }),
+    config: webApp({ host: "lidarr", memory: "2Gi" }, { storage: storage("5Gi"), database }),
     ports: { http: 8686 },
     provides: "music",
     asks: [{ role: "indexers" }, { role: "downloads" }],
     apiKey: "lidarr.apiKey",
     libraries: ["media", "downloads"],
     keeps: ["lidarr"],
-    build: (platform, config, given) =>
+    workload: (platform, config, given) =>
         servarr(
             "lidarr",
             platform,

@@ -17,6 +17,7 @@ export const mediaWiring = app({
     ports: {},
     asks: [
         { role: "indexers", optional: true, apiKey: true },
+        { role: "solvers", optional: true },
         { role: "downloads", optional: true, apiKey: true },
         { role: "series", optional: true, apiKey: true },
         { role: "films", optional: true, apiKey: true },
@@ -35,11 +36,13 @@ export const mediaWiring = app({
         const filing = (role: keyof typeof LIBRARY_FOLDERS) =>
             partners(role).map((one) => ({ ...wired(one), folder: `${library}/${LIBRARY_FOLDERS[role]}` }));
         const [music, adult] = [filing("music"), filing("adult")];
+        const solvers = partners("solvers").map(wired);
         const plan: WiringPlan = {
             indexers: partners("indexers").map(wired),
             downloads: partners("downloads").map((one) => ({ ...wired(one), folder: downloads })),
             series: filing("series"),
             films: filing("films"),
+            ...(solvers.length === 0 ? {} : { solvers }),
             ...(music.length === 0 ? {} : { music }),
             ...(adult.length === 0 ? {} : { adult }),
             requests: partners("requests").map(wired),

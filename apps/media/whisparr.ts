@@ -1,13 +1,13 @@
-import { app, storage, webApp } from "../app";
+import { database, storage, webApp, workloadApp } from "../app";
 import { images } from "../../components/images";
 import { servarr, SERVARR } from "./servarr";
 
 /** Adult films (its version 3, of radarr's kind): searches, downloads, imports into the library's xxx directory. */
-export const whisparr = app({
+export const whisparr = workloadApp({
     ...SERVARR,
     name: "whisparr",
     title: "adult films, searched for, downloaded and filed",
-    config: webApp({ host: "whisparr", memory: "2Gi" }, { storage: storage("5Gi") }),
+    config: webApp({ host: "whisparr", memory: "2Gi" }, { storage: storage("5Gi"), database }),
     ports: { http: 6969 },
     provides: "adult",
     asks: [{ role: "indexers" }, { role: "downloads" }],
@@ -16,7 +16,7 @@ export const whisparr = app({
     keeps: ["whisparr"],
     // Nobody publishes a maintained image of it that starts as a user.
     podSecurity: "baseline",
-    build: (platform, config, given) =>
+    workload: (platform, config, given) =>
         servarr(
             "whisparr",
             platform,

@@ -1,7 +1,8 @@
 """`python3 qbittorrent.py <qBittorrent.conf>`: user, password and directories, before qBittorrent starts.
 
 The user is admin. The password is that of QBITTORRENT_PASSWORD, where there is one, and is written as qBittorrent keeps
-it: PBKDF2 with SHA-512. What a person changed of the directories stays.
+it: PBKDF2 with SHA-512. What a person changed of the directories stays. INTERFACE, where there is one, is the network
+interface that it leaves by, at every start and whatever it was told before: without that of the VPN it has no way out.
 """
 
 import base64
@@ -62,6 +63,10 @@ def main() -> None:
     for key, value in wanted.items():
         if settings.get(SESSION, key, fallback=images.get(key)) == images.get(key):
             settings.set(SESSION, key, value)
+    interface = os.environ.get("INTERFACE", "")
+    if interface != "":
+        settings.set(SESSION, "Session\\Interface", interface)
+        settings.set(SESSION, "Session\\InterfaceName", interface)
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     # It holds the password's hash.

@@ -219,6 +219,20 @@ const application = (indexers, app, kind) =>
         fresh: { syncLevel: "fullSync" },
     });
 
+/** Prowlarr sends an indexer's requests through it where a person gave the indexer the tag. */
+async function solver(indexers, app) {
+    const tags = await call(indexers, "GET", "/api/v1/tag");
+    const tag =
+        tags.find(({ label }) => label === app.name) ??
+        (await call(indexers, "POST", "/api/v1/tag", { label: app.name }));
+    return entry(indexers, "/api/v1/indexerProxy", {
+        name: app.name,
+        kind: "flaresolverr",
+        address: { host: `${app.url}/` },
+        fresh: { tags: [tag.id] },
+    });
+}
+
 /** SABnzbd's directories, as long as they are those of a new one: in its own volume, where nobody else sees them. */
 async function sabnzbdFolders(app) {
     const ask = async (values) => {
@@ -244,6 +258,12 @@ async function sabnzbdFolders(app) {
     return done.length === 0 ? "unchanged" : `set ${done.join(", ")}`;
 }
 
+/** Whether people sign in to Jellyseerr by something else than Plex; Overseerr knows nothing else. */
+async function withoutPlex(app) {
+    const { mediaServerType } = await call(app, "GET", "/api/v1/settings/public");
+    return mediaServerType !== undefined && mediaServerType !== 1;
+}
+
 /** Undefined when Overseerr serves the key; otherwise what a person must do first. */
 async function notReady(app) {
     try {
@@ -251,13 +271,14 @@ async function notReady(app) {
         return undefined;
     } catch (error) {
         if (!(error instanceof Refused) || error.status !== 403) throw error;
-        const { initialized } = await call(app, "GET", "/api/v1/settings/public");
+        const { initialized, mediaServerType } = await call(app, "GET", "/api/v1/settings/public");
         if (initialized === true) {
             throw new Error(
                 `${app.name} refuses the key of the secret store (403); it reads the key when it starts: restart it`,
             );
         }
-        return "waits for a person's first sign-in with Plex; after it the rest follows by itself";
+        const how = mediaServerType === undefined ? "with Plex" : "with Jellyfin or Plex";
+        return `waits for a person's first sign-in ${how}; after it the rest follows by itself`;
     }
 }
 
@@ -308,6 +329,7 @@ async function overseerrServer(overseerr, kind, app) {
 
 /** The Plex server of an Overseerr that has none yet. */
 async function overseerrPlex(overseerr, plex) {
+    if (await withoutPlex(overseerr)) return "left out: people sign in by something else there";
     const current = await call(overseerr, "GET", "/api/v1/settings/plex");
     if (current.machineId) return current.ip === host(plex) ? "unchanged" : `left as it is: ${current.ip}`;
     if (current.ip && current.ip !== host(plex)) return `left as it is: ${current.ip}`;
@@ -350,6 +372,10 @@ for (const app of filing) {
 for (const indexers of plan.indexers) {
     for (const app of filing)
         await step(`${indexers.name}: application ${app.name}`, () => application(indexers, app, app.kind));
+}
+for (const indexers of plan.indexers) {
+    for (const app of plan.solvers ?? [])
+        await step(`${indexers.name}: proxy ${app.name}`, () => solver(indexers, app));
 }
 for (const overseerr of plan.requests) {
     let waits;

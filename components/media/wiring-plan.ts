@@ -26,7 +26,9 @@ export interface WiringPlan {
     readonly music?: readonly WiredFolder[];
     /** Whisparr's API. */
     readonly adult?: readonly WiredFolder[];
-    /** Overseerr's API. */
+    /** FlareSolverr, for indexers with the tag of its name. */
+    readonly solvers?: readonly WiredApp[];
+    /** Overseerr's API, or Jellyseerr's, which came of it. */
     readonly requests: readonly WiredApp[];
     readonly plex: readonly WiredApp[];
 }
