@@ -237,11 +237,12 @@ describe("qbittorrent.py", () => {
         file = join(folder, "qBittorrent.conf");
     });
     afterEach(() => rmSync(folder, { recursive: true }));
-    const run = (password: string) =>
+    const run = (password: string, more: Record<string, string> = {}) =>
         execFileSync("python3", [script, file], {
             encoding: "utf8",
             env: {
                 ...process.env,
+                ...more,
                 QBITTORRENT_PASSWORD: password,
                 DOWNLOADS: "/downloads-of-the-house",
                 PUID: String(process.getuid?.()),
@@ -261,6 +262,17 @@ describe("qbittorrent.py", () => {
         expect(readFileSync(file, "utf8")).toBe(text);
         run("another");
         expect(readFileSync(file, "utf8")).not.toBe(text);
+    });
+
+    here("behind a VPN it is bound to the tunnel at every start, whatever it was told before", () => {
+        writeFileSync(file, "[BitTorrent]\nSession\\Interface=lo\nSession\\InterfaceName=lo\nSession\\Port=43210\n");
+        run("", { INTERFACE: "tun0" });
+        const text = readFileSync(file, "utf8");
+        expect(text).toContain("Session\\Interface=tun0\n");
+        expect(text).toContain("Session\\InterfaceName=tun0\n");
+        expect(text).toContain("Session\\Port=43210\n");
+        run("");
+        expect(readFileSync(file, "utf8")).toBe(text);
     });
 
     here("what a person set stays, with the file's mode", () => {

@@ -286,11 +286,17 @@ class Overseerr {
     signedIn = false;
     readonly servers: Record<string, Json[]> = { sonarr: [], radarr: [] };
     plex: Json = { ip: "", port: 32400 };
-    constructor(readonly key: string) {}
+    constructor(
+        readonly key: string,
+        /** What people sign in with, of Jellyseerr: 1 Plex, 2 Jellyfin, 4 nothing yet. */
+        public mediaServerType?: number,
+    ) {}
     async start() {
         this.url = await serve((method, path, key, text) => {
             if (path === "/") return [307, {}];
-            if (path === "/api/v1/settings/public") return [200, { initialized: this.signedIn }];
+            if (path === "/api/v1/settings/public") {
+                return [200, { initialized: this.signedIn, mediaServerType: this.mediaServerType }];
+            }
             if (!this.signedIn || key !== this.key) return [403, { status: 403, error: "You do not have permission" }];
             const [, kind = "", id] = /^\/api\/v1\/settings\/(\w+)(?:\/(\d+))?$/.exec(path) ?? [];
             if (kind === "main") return [200, {}];
@@ -560,6 +566,76 @@ describe("the job", () => {
         writes = [];
         expect(await wire(house.plan)).toMatchObject({ status: 0 });
         expect(writes).toEqual(["overseerr POST plex", "overseerr POST sonarr", "overseerr POST radarr"]);
+    });
+
+    test("jellyseerr as overseerr, but for Plex where people sign in with Jellyfin", async () => {
+        const { plan: house } = await household();
+        const jellyseerr = new Overseerr("jellyseerr-key", 4);
+        await jellyseerr.start();
+        const keys = { ...KEYS, JELLYSEERR_API_KEY: "jellyseerr-key" };
+        const requests = [{ name: "jellyseerr", url: jellyseerr.url, key: "JELLYSEERR_API_KEY" }];
+        const before = await wire({ ...house, requests }, keys);
+        expect(before.said).toContain("jellyseerr: waits for a person's first sign-in with Jellyfin or Plex");
+        Object.assign(jellyseerr, { signedIn: true, mediaServerType: 2 });
+        const after = await wire({ ...house, requests }, keys);
+        expect(after).toMatchObject({ status: 0 });
+        expect(after.said).toContain("jellyseerr: server plex: left out: people sign in by something else there");
+        expect(jellyseerr.plex["ip"]).toBe("");
+        expect(jellyseerr.servers["sonarr"]).toMatchObject([{ apiKey: "sonarr-key" }]);
+        jellyseerr.mediaServerType = 1;
+        expect(await wire({ ...house, requests }, keys)).toMatchObject({ status: 0 });
+        expect(jellyseerr.plex).toMatchObject({ ip: "127.0.0.1" });
+    });
+
+    test("flaresolverr as a proxy of prowlarr for indexers with its tag, once", async () => {
+        const tags: Json[] = [{ id: 3, label: "other" }];
+        const proxies: (Entry & Json)[] = [];
+        const url = await serve((method, path, key, text) => {
+            if (path === "/") return [200, "the web page"];
+            if (key !== "prowlarr-key") return [401, {}];
+            const sent = text === "" ? undefined : (JSON.parse(text) as Entry & Json);
+            if (path === "/api/v1/tag") {
+                if (sent === undefined) return [200, tags];
+                tags.push({ ...sent, id: 4 });
+                return [201, tags.at(-1)];
+            }
+            if (path === "/api/v1/indexerProxy/schema")
+                return [
+                    200,
+                    [
+                        {
+                            implementation: "FlareSolverr",
+                            name: "",
+                            fields: [{ name: "host", value: "http://localhost:8191/" }],
+                            tags: [],
+                        },
+                    ],
+                ];
+            if (path === "/api/v1/indexerProxy/test") return [200, {}];
+            if (path !== "/api/v1/indexerProxy" || method === "PUT") return [404, {}];
+            if (sent !== undefined) proxies.push({ ...sent, id: 1 });
+            return [200, sent ?? proxies];
+        });
+        const { plan: house } = await household();
+        const none = { downloads: [], series: [], films: [], requests: [], plex: [] };
+        const plan = {
+            ...house,
+            ...none,
+            indexers: [{ name: "prowlarr", url, key: "PROWLARR_API_KEY" }],
+            solvers: [{ name: "flaresolverr", url: "http://127.0.0.1:9" }],
+        };
+        expect(await wire(plan)).toMatchObject({ status: 0 });
+        expect(proxies).toMatchObject([
+            {
+                name: "flaresolverr",
+                implementation: "FlareSolverr",
+                fields: [{ name: "host", value: "http://127.0.0.1:9/" }],
+                tags: [4],
+            },
+        ]);
+        const { said } = await wire(plan);
+        expect(said).toContain("prowlarr: proxy flaresolverr: unchanged");
+        expect([proxies.length, tags.length]).toEqual([1, 2]);
     });
 
     test("what fails is said in the app's words and without a key, the rest is done, and the job fails", async () => {

@@ -151,6 +151,8 @@ const PARTNERS: Readonly<Record<string, Record<string, unknown>>> = {
     recyclarr: { sonarr: {}, radarr: {}, prowlarr: {}, sabnzbd: {} },
     "media-wiring": { sonarr: {}, prowlarr: {}, sabnzbd: {} },
     zigbee2mqtt: { mosquitto: {} },
+    jellyseerr: { sonarr: {}, radarr: {}, prowlarr: {}, sabnzbd: {} },
+    "arr-stack": { qbittorrent: {} },
     "llm-gateway": { "llama-static-b": { gpu: "none" } },
     "open-webui": { ollama: {} },
     librechat: { ollama: {}, mongodb: {} },
@@ -163,9 +165,15 @@ const PARTNERS: Readonly<Record<string, Record<string, unknown>>> = {
 const BLOCKS: Readonly<Record<string, Record<string, unknown>>> = {
     zigbee2mqtt: { device: "/dev/serial/by-id/usb-stick" },
     awair: { rooms: { office: "192.168.0.9" } },
+    ...Object.fromEntries(
+        ["arr-stack", "arr-lts", "arr-lts2"].map((name) => [name, { vpn: { provider: "protonvpn" } }]),
+    ),
     // Of the makers whose GPUs they can use the platform has none.
     ...Object.fromEntries(["llama-static-a", "llama-static-b", "llama-swap"].map((name) => [name, { gpu: "none" }])),
 };
+
+/** Main workloads that are not called as their app. */
+const MAIN: Readonly<Record<string, string>> = { awair: "awair", immich: "immich-server$" };
 
 test.each(catalogue.map(({ name }) => name))("%s goes where its block says, and nobody else does", async (name) => {
     const apps = { ...PARTNERS[name], [name]: { ...BLOCKS[name], nodes: ["k3s1", "k3s2"] } };
@@ -183,7 +191,7 @@ test.each(catalogue.map(({ name }) => name))("%s goes where its block says, and 
     const placed = [...all("apps/v1:Deployment"), ...all(":CronJob")].filter(affinity);
     expect(placed.length).toBeGreaterThan(0);
     for (const workload of placed) {
-        expect(workload.name).toMatch(name === "awair" ? /^awair/ : new RegExp(`^${name}$`));
+        expect(workload.name).toMatch(new RegExp(`^${MAIN[name] ?? `${name}$`}`));
         expect(affinity(workload)).toEqual({
             nodeAffinity: {
                 requiredDuringSchedulingIgnoredDuringExecution: {

@@ -161,11 +161,16 @@ describe("each declaration says what is built", () => {
         ollama: { gpu: "none" },
         automatic1111: { gpu: "none" },
         zigbee2mqtt: { device: "/dev/ttyUSB0" },
+        "arr-lts": { vpn: { provider: "protonvpn" } },
+        "arr-lts2": { vpn: { provider: "protonvpn" } },
     };
-    /** The one machine takes every app but those that need a server it has not. */
+    const inFiles = ({ name, config }: (typeof catalogue)[number]) =>
+        config.safeParse(everything[name] ?? {}).data?.database === "sqlite";
+    /** The one machine takes every app but those that need a server it has not, and who takes others into its pod. */
     const onHomelab = catalogue.filter(
-        ({ database, libraries = [], asks = [] }) =>
-            database === undefined &&
+        ({ database, holds, libraries = [], asks = [] }, index) =>
+            (database === undefined || inFiles(catalogue[index] as (typeof catalogue)[number])) &&
+            holds === undefined &&
             !libraries.includes("models") &&
             asks.every(({ role }) => role !== "model-servers"),
     );
