@@ -92,8 +92,9 @@ export class Workload extends pulumi.ComponentResource {
                     spec: {
                         replicas: args.replicas ?? 1,
                         ...(args.patience === undefined ? {} : { progressDeadlineSeconds: args.patience }),
-                        // Two pods on one ReadWriteOnce directory would corrupt its database.
-                        strategy: { type: pod.exclusive ? "Recreate" : "RollingUpdate" },
+                        // Two pods on one ReadWriteOnce directory would corrupt its database, and the second may wait for ever for a
+                        // GPU that the first has.
+                        strategy: { type: pod.exclusive || args.gpu !== undefined ? "Recreate" : "RollingUpdate" },
                         selector: { matchLabels: selector },
                         template: pod.template,
                     },
