@@ -21,7 +21,7 @@ import { readKubeconfig } from "./steps";
 import { kubernetesOf } from "./versions";
 
 export class KubeadmMachines implements MachinesOfKind {
-    readonly kind = "kubeadm";
+    readonly kind = "linux-kubeadm";
     readonly nodes: readonly NodeInfo[];
     readonly tools: readonly ToolWish[] = [
         { name: "ssh", why: "the way to the machines", install: "the OpenSSH client of your system" },

@@ -9,7 +9,7 @@ import { talosMachines } from "./talos";
 
 export const PLAYED: Readonly<Record<MachineKind, PlayedMachines>> = {
     k3d: k3dMachines,
-    kubeadm: kubeadmMachines,
+    "linux-kubeadm": kubeadmMachines,
     "nixos-k3s": nixosMachine,
     talos: talosMachines,
     "ubuntu-k3s": k3sMachines,

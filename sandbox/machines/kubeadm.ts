@@ -14,7 +14,7 @@ import type { PlayedMachines } from "./machines";
 export const kubeadmMachines: PlayedMachines = {
     joins: true,
     install(bin, { node, kubeconfig, kwok, stack }, nodes, machines) {
-        const own = machines.kind === "kubeadm" ? machines.args : undefined;
+        const own = machines.kind === "linux-kubeadm" ? machines.args : undefined;
         const { sha256, version } = own ?? {};
         installKubeadmMachines(
             bin,
