@@ -8,10 +8,11 @@ import { cidrRange, overlaps, type AddressRange } from "../components/network/ad
  * - `cluster-network`: pod or Service addresses, routed inside the cluster only;
  * - `host`: a fully qualified name; `tunnel`: its name in the account;
  * - `disk`: a disk by id; `repository`: a bucket that backups, archives or metrics are written to;
- * - `asn`: a BGP autonomous system number.
+ * - `asn`: a BGP autonomous system number;
+ * - `git-tree`: a directory of a Git repository that its Argo CD follows, as `<repository> <path>`.
  */
 export type ClaimKind =
-    "address" | "pool" | "lan" | "cluster-network" | "host" | "tunnel" | "disk" | "repository" | "asn";
+    "address" | "pool" | "lan" | "cluster-network" | "host" | "tunnel" | "disk" | "repository" | "asn" | "git-tree";
 
 export interface StackClaim {
     readonly kind: ClaimKind;
@@ -62,6 +63,11 @@ const RULES: readonly {
     { kinds: ["tunnel", "tunnel"], collide: same, why: "Cloudflare refuses a second tunnel of a name" },
     { kinds: ["disk", "disk"], collide: same, why: "the second cluster would wipe the first one's data" },
     { kinds: ["repository", "repository"], collide: same, why: "each would prune the other's backups" },
+    {
+        kinds: ["git-tree", "git-tree"],
+        collide: same,
+        why: "each would run the other's apps, and npm run render of each would remove what the other wrote",
+    },
     { kinds: ["asn", "asn"], collide: same, why: "the router could not tell the clusters apart" },
 ];
 

@@ -17,6 +17,7 @@ import {
 } from "../components/gitops/root-application";
 import { OWN_CLUSTER } from "../components/gitops/root-application-set";
 import type { Cluster } from "../components/platform";
+import type { StackClaim } from "../config/claims";
 import { gitRepository, gitRevision, label, relativePath } from "../config/fields";
 import { appNamespaces, type Apps } from "./apps";
 import type { Lab } from "./lab";
@@ -106,6 +107,22 @@ export function argoAppsLayout(path: string, order: Pick<ArgoAppsOrder, "domains
         dayZero: `${path}/bootstrap`,
     };
 }
+
+/** For comparison with other clusters. A repository has one name here, whether it is fetched by https or by SSH. */
+export const argoAppsClaims = ({ gitops }: Pick<ArgoAppsConfig, "gitops">): StackClaim[] =>
+    gitops === undefined
+        ? []
+        : [{ kind: "git-tree", value: `${plainRepository(gitops.repository)} ${gitops.path}`, path: "gitops.path" }];
+
+/** `host/owner/name`. */
+const plainRepository = (url: string): string =>
+    url
+        .replace(/^(https|ssh):\/\//, "")
+        .replace(/^[^@/]*@/, "")
+        .replace(/^([^/:]+):(?!\d+\/)/, "$1/")
+        .replace(/\/$/, "")
+        .replace(/\.git$/, "")
+        .toLowerCase();
 
 /** Argo CD itself. Undefined without a repository. */
 export function argoCdRelease(

@@ -12,7 +12,8 @@ import type { Plan } from "../../tools/plan/plan";
 import { deliveredByGit } from "../../tools/plan/git";
 import { differences, renderedFiles, writeFiles, type RenderedFile } from "../../tools/render/render";
 import { catalogue } from "../../apps";
-import { argoAppsLayout, USUAL_PARTS } from "../../lab/argo-apps";
+import { conflicts } from "../../config/claims";
+import { argoAppsClaims, argoAppsLayout, USUAL_PARTS } from "../../lab/argo-apps";
 import { appOfApps, ORDER, planAppOfApps, REPOSITORY } from "./argo-apps-recipe";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { dig, lookInto, type Inputs } from "./planned";
@@ -286,6 +287,30 @@ describe("one owner", () => {
             ),
         ]);
         expect((await planAppOfApps({ apps: {} })).notes).toBeUndefined();
+    });
+
+    test("two clusters may not follow one directory, however its repository is spelled", () => {
+        const claims = (repository: string, path = "cluster") =>
+            argoAppsClaims({ gitops: { repository, revision: "main", path } });
+        const meet = (a: string, b: string, path?: string) =>
+            conflicts(
+                new Map([
+                    ["one", claims(a)],
+                    ["two", claims(b, path)],
+                ]),
+            ).map(({ why }) => why);
+        const https = "https://git.example/me/lab.git";
+        for (const other of [
+            https,
+            "git@git.example:me/lab.git",
+            "ssh://git@git.example/me/lab",
+            "https://git.example/Me/Lab/",
+        ]) {
+            expect([other, meet(https, other)]).toEqual([other, [expect.stringMatching(/run the other's apps/)]]);
+        }
+        expect(meet(https, https, "cluster-two")).toEqual([]);
+        expect(meet(https, "https://git.example/me/other.git")).toEqual([]);
+        expect(argoAppsClaims({})).toEqual([]);
     });
 
     test("names of the platform's parts are no app's: an app of Git's must be followed", () => {
