@@ -9,6 +9,7 @@ export const AREAS = [
     "state",
     "machines",
     "cluster",
+    "storage",
     "names",
     "cloudflare",
     "tailscale",

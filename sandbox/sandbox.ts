@@ -312,6 +312,7 @@ export class Sandbox {
             BWS_SERVER_URL: "",
             VAULT_ADDR: "",
             PUBLIC_DNS: "",
+            BACKUP_PROBE: "",
         };
     }
 }

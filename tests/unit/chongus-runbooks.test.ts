@@ -46,6 +46,7 @@ const KINDS: Record<string, string> = {
     httproute: "HTTPRoute",
     pvc: "PersistentVolumeClaim",
     replicationdestination: "ReplicationDestination",
+    replicationsource: "ReplicationSource",
     secret: "Secret",
 };
 /** Made by a chart or an operator, and known from there. */

@@ -1,5 +1,6 @@
 /** Looks at everything that a stack's program will need, all at once, and judges it. Changes nothing. */
 import { runProgram } from "../../lib/run-program";
+import type { Told } from "../../lib/told";
 import { localKey, type KeyFact } from "./local-key";
 import { openStack, type OpenStack } from "../../stacks";
 import type { Examined, ToolWish } from "../../bootstrap/machines";
@@ -16,6 +17,7 @@ import { cloudNeeds, nodePaths, pluginsOf, type CloudNeeds } from "./needs";
 import { judgeBitwarden, lookAtBitwarden } from "./bitwarden";
 import { judgeClusterKey, judgeSecretsFile, lookAtSecretsFile, sopsRules, type ClusterKey } from "./secrets";
 import { judgeState } from "./state";
+import { judgeStorage, lookAtStorage, storageNeeds } from "./storage";
 import { judgeTailscale, lookAtTailscale } from "./tailscale";
 import { judgeVault, lookAtVault } from "./vault";
 import { judgeNode, judgePlugins, judgeTool, lookAtPlugins, lookAtTool, toolWishes } from "./tools";
@@ -54,6 +56,7 @@ export async function examine(name: string, value: unknown, around: Surroundings
         area("cluster", async () =>
             judgeDatabases(await lookAtDatabases(databaseServers(plan), await kubeconfig, around.timeout)),
         ),
+        area("storage", () => storage(plan, kubeconfig, around)),
         area("names", () => names(plan, around)),
         ...clouds(stack, cloudNeeds(plan), secrets, around),
         area("vault", async () => {
@@ -63,6 +66,16 @@ export async function examine(name: string, value: unknown, around: Surroundings
         }),
     ]);
     return inOrder(findings.flat());
+}
+
+async function storage(
+    plan: Plan,
+    kubeconfig: Promise<Told<string>>,
+    { env, timeout }: Surroundings,
+): Promise<Finding[]> {
+    const needs = storageNeeds(plan);
+    if (!needs.ceph && !needs.volsync && needs.bridges.length === 0) return [];
+    return judgeStorage(await lookAtStorage(needs, await kubeconfig, env, timeout), Date.now());
 }
 
 async function names(plan: Plan, { env, timeout }: Surroundings): Promise<Finding[]> {
