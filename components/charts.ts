@@ -102,6 +102,20 @@ export const charts = {
         repository: "https://istio-release.storage.googleapis.com/charts",
         version: "1.30.3",
     },
+    linkerdCrds: { name: "linkerd-crds", repository: "https://helm.linkerd.io/edge", version: "2026.8.3" },
+    linkerdCni: { name: "linkerd2-cni", repository: "https://helm.linkerd.io/edge", version: "2026.8.3" },
+    linkerdControlPlane: {
+        name: "linkerd-control-plane",
+        repository: "https://helm.linkerd.io/edge",
+        version: "2026.8.3",
+    },
+    linkerdViz: { name: "linkerd-viz", repository: "https://helm.linkerd.io/edge", version: "2026.8.3" },
+    trustManager: { name: "trust-manager", repository: "oci://quay.io/jetstack/charts", version: "v0.24.0" },
+    descheduler: {
+        name: "descheduler",
+        repository: "https://kubernetes-sigs.github.io/descheduler/",
+        version: "0.36.0",
+    },
     metricsServer: {
         name: "metrics-server",
         repository: "https://kubernetes-sigs.github.io/metrics-server/",

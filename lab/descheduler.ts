@@ -25,15 +25,13 @@ export const deschedulerNamespaces = ({ descheduler }: DeschedulerConfig): Recor
 
 export interface DeschedulerOn {
     readonly host: Pick<WorkloadHost, "cluster" | "namespaces">;
-    /** True: an alert on failed jobs goes to the cluster's Prometheus. */
-    readonly prometheus: boolean;
 }
 
 /** The CronJob, where the configuration has one. */
 export function deschedulerJobs(
     lab: Lab,
     { descheduler }: DeschedulerConfig,
-    { host, prometheus }: DeschedulerOn,
+    { host }: DeschedulerOn,
     opts: pulumi.ComponentResourceOptions,
 ): Descheduler | undefined {
     if (descheduler === undefined) return undefined;
@@ -41,6 +39,6 @@ export function deschedulerJobs(
     const { timezone } = host.cluster;
     return lab.stage(
         "descheduler",
-        new Descheduler("descheduler", { namespace, timezone, schedule: descheduler.schedule, prometheus }, opts),
+        new Descheduler("descheduler", { namespace, timezone, schedule: descheduler.schedule }, opts),
     );
 }

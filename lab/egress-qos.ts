@@ -3,22 +3,19 @@ import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import type { Cilium } from "../components/network/cilium";
 import { EgressQos, toBitsPerSecond } from "../components/network/egress-qos";
-import type { Cluster } from "../components/platform";
-import { networkInterface, spelled } from "../config/fields";
+import { spelled } from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
 import type { Offers } from "./apps";
 import type { Lab } from "./lab";
 
 const bandwidth = spelled("bits per second such as 40M or 512k", /^[1-9][0-9]{0,5}[kMG]$/);
 
-/** `egressQos` of a schema; absent: nothing is shaped. It needs `bandwidthManager` of the Cilium profile. */
+/** `egressQos` of a schema; absent: nothing is shaped. Cilium's profile must say `shaped`. */
 export const egressQosKeys = z.strictObject({
     /** What all pods of the class bulk-seed in the cluster may send together, in bits per second, e.g. 40M. */
     rate: bandwidth,
     /** What one of them may send however few there are; default: `rate`. */
     ceil: bandwidth.optional(),
-    /** Network interface of the machines by which they send; default: that of the default route. */
-    interface: networkInterface.optional(),
 });
 
 export interface EgressQosConfig {
@@ -48,7 +45,6 @@ export const egressQosRules: readonly CrossRule<EgressQosConfig>[] = [
 ];
 
 export interface EgressQosOn {
-    readonly cluster: Cluster;
     readonly cilium: Cilium;
 }
 
@@ -56,10 +52,10 @@ export interface EgressQosOn {
 export function egressQos(
     lab: Lab,
     { egressQos: limits }: EgressQosConfig,
-    { cluster, cilium }: EgressQosOn,
+    { cilium }: EgressQosOn,
     opts: pulumi.ComponentResourceOptions,
 ): EgressQos | undefined {
     if (limits === undefined) return undefined;
-    const { rate, ceil = rate, interface: uplink } = limits;
-    return lab.stage("egress shaping", new EgressQos("egress-qos", { cluster, cilium, rate, ceil, uplink }, opts));
+    const { rate, ceil = rate } = limits;
+    return lab.stage("egress shaping", new EgressQos("egress-qos", { cilium, rate, ceil }, opts));
 }

@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { CertManager } from "../components/edge/cert-manager";
 import { Linkerd } from "../components/mesh/linkerd";
 import type { Cluster } from "../components/platform";
-import { label } from "../config/fields";
+import { label, whole } from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
 import type { Claim } from "../config/rules";
 import type { Offers } from "./apps";
@@ -17,14 +17,27 @@ export const linkerdKeys = z.strictObject({
     replicas: z.union([z.literal(1), z.literal(3)], { error: "1 or 3" }).optional(),
     /** Host label of the dashboard, which asks nobody who comes: it is reached from LAN and tailnet. */
     host: label.default("linkerd"),
+    /**
+     * Generations of the trust anchor: the first signs, all are trusted. Another key comes by [1, 2], [2, 1] and [2], with every
+     * meshed pod restarted after each: docs/linkerd.md
+     */
+    anchors: z
+        .array(whole(1, 999, "a number from 1 to 999"))
+        .min(1, { error: "at least one generation, such as [1]" })
+        .max(3, { error: "at most three generations" })
+        .refine((all) => new Set(all).size === all.length, { error: "each generation once" })
+        .default([1]),
 });
 
 export interface LinkerdConfig {
+    readonly domain: string;
     readonly mesh?: z.output<typeof linkerdKeys> | undefined;
 }
 
 /** What the cluster has for apps: keys of `Offers`. */
-export const meshOffer = ({ mesh }: LinkerdConfig): Pick<Offers, "mesh"> => ({ mesh: mesh !== undefined });
+export const meshOffer = ({ mesh }: Pick<LinkerdConfig, "mesh">): Pick<Offers, "mesh"> => ({
+    mesh: mesh !== undefined,
+});
 
 /** Hosts with their places. */
 export const linkerdHosts = ({ mesh }: LinkerdConfig): Claim[] =>
@@ -58,13 +71,20 @@ export interface LinkerdOn {
 /** CRDs, CNI plugin, control plane and viz, in this order, where the configuration has a mesh. */
 export function linkerdMesh(
     lab: Lab,
-    { mesh }: LinkerdConfig,
+    { mesh, domain }: LinkerdConfig,
     { cluster, certManager, machines }: LinkerdOn,
     opts: pulumi.ComponentResourceOptions,
 ): { readonly mesh: Linkerd; readonly page: PlatformPage } | undefined {
     if (mesh === undefined) return undefined;
     const replicas = mesh.replicas ?? (machines >= 3 ? 3 : 1);
-    const linkerd = lab.stage("Linkerd", new Linkerd("linkerd", { cluster, certManager, replicas }, opts));
+    const linkerd = lab.stage(
+        "Linkerd",
+        new Linkerd(
+            "linkerd",
+            { cluster, certManager, replicas, anchors: mesh.anchors, host: `${mesh.host}.${domain}` },
+            opts,
+        ),
+    );
     return {
         mesh: linkerd,
         page: { name: "linkerd", title: "service mesh", host: mesh.host, backend: linkerd.dashboard },

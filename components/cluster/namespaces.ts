@@ -35,11 +35,12 @@ export class Namespaces extends pulumi.ComponentResource {
     }
 }
 
-/** A namespace that enforces, and warns at, one Pod Security level. */
+/** A namespace that enforces, and warns at, one Pod Security level. `more`: labels besides. */
 export function podSecurityNamespace(
     name: string,
     level: PodSecurity,
     opts: pulumi.CustomResourceOptions,
+    more: Readonly<Record<string, string>> = {},
 ): k8s.core.v1.Namespace {
     return new k8s.core.v1.Namespace(
         name,
@@ -49,6 +50,7 @@ export function podSecurityNamespace(
                 labels: {
                     "pod-security.kubernetes.io/enforce": level,
                     "pod-security.kubernetes.io/warn": level,
+                    ...more,
                 },
             },
         },

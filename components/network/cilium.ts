@@ -50,6 +50,8 @@ export interface PodNetwork {
      * that pods ask for. https://linkerd.io/2/reference/cluster-configuration/#cilium
      */
     readonly meshed: boolean;
+    /** True: what a pod sends is held to its annotation `kubernetes.io/egress-bandwidth`. */
+    readonly shaped?: boolean;
 }
 
 /** Without a profile: tunnelled pods, and Cilium's own ingress controller behind one shared address. */
@@ -321,7 +323,7 @@ function tunnelValues(args: ValuesArgs<TunnelArgs>) {
 }
 
 function podNetworkValues(args: ValuesArgs<PodNetworkArgs>) {
-    const { meshed } = args.profile;
+    const { meshed, shaped = false } = args.profile;
     return {
         kubeProxyReplacement: true,
         k8sServiceHost: args.apiServer.host,
@@ -330,6 +332,7 @@ function podNetworkValues(args: ValuesArgs<PodNetworkArgs>) {
         routingMode: "tunnel",
         tunnelProtocol: "vxlan",
         bpf: { masquerade: true },
+        ...(shaped ? { bandwidthManager: { enabled: true } } : {}),
         ...(meshed
             ? {
                   // Else Cilium renames every other plugin's configuration out of the way.

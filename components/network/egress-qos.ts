@@ -1,8 +1,15 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { Cluster } from "../platform";
+import { contentHash } from "../cluster/content-hash";
+import { podSecurityNamespace } from "../cluster/namespaces";
+import { imageReference, images } from "../images";
 import type { Cilium } from "./cilium";
-import type { TrafficShaping } from "./traffic";
+import { TRAFFIC_LABEL, type TrafficShaping } from "./traffic";
 
+const NAME = "egress-qos";
+const ANNOTATION = "kubernetes.io/egress-bandwidth";
 const UNITS = { k: 1e3, M: 1e6, G: 1e9 } as const;
 
 /** A number with k, M or G after it, in bits per second. */
@@ -11,24 +18,146 @@ export function toBitsPerSecond(bandwidth: string): number {
 }
 
 export interface EgressQosArgs {
-    cluster: Pick<Cluster, "kubeconfig">;
     /** Does the shaping itself, by its bandwidth manager. */
     cilium: Cilium;
     /** Bits per second of all pods of the class bulk-seed together, such as 40M. */
     rate: string;
     /** Bits per second of one pod at most. */
     ceil: string;
-    /** Interface that the machines send by; absent: that of the default route. */
-    uplink: string | undefined;
 }
 
-/** The DaemonSet `egress-qos`. Not built yet: nothing wires it. */
+/**
+ * The DaemonSet `egress-qos`: shares one bandwidth among all pods labelled `traffic-tier=bulk-seed`. The shaping itself is Cilium's
+ * bandwidth manager's, by an annotation of each pod; a qdisc of one's own on the uplink sees pods' packets only after they have
+ * got the node's address, and cannot tell whose they are. docs/egress-qos.md
+ */
 export class EgressQos extends pulumi.ComponentResource implements TrafficShaping {
     readonly annotations: TrafficShaping["annotations"];
 
     constructor(name: string, args: EgressQosArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:network:EgressQos", name, {}, opts);
-        this.annotations = { "bulk-seed": { "kubernetes.io/egress-bandwidth": args.ceil } };
-        throw new pulumi.ResourceError(`${name}: not built yet`, this, true);
+        const child = { parent: this };
+        const namespace = podSecurityNamespace(NAME, "restricted", child).metadata.name;
+        const account = new k8s.core.v1.ServiceAccount(name, { metadata: { name: NAME, namespace } }, child);
+        const role = new k8s.rbac.v1.ClusterRole(
+            name,
+            {
+                metadata: { name: NAME },
+                rules: [{ apiGroups: [""], resources: ["pods"], verbs: ["list", "patch"] }],
+            },
+            child,
+        );
+        // A role cannot say which fields: without this whoever has the token could put another image into any pod.
+        const policy = new k8s.admissionregistration.v1.ValidatingAdmissionPolicy(
+            name,
+            {
+                metadata: { name: NAME },
+                spec: {
+                    failurePolicy: "Fail",
+                    matchConstraints: {
+                        resourceRules: [
+                            { apiGroups: [""], apiVersions: ["v1"], operations: ["UPDATE"], resources: ["pods"] },
+                        ],
+                    },
+                    matchConditions: [
+                        {
+                            name: NAME,
+                            expression: `request.userInfo.username == "system:serviceaccount:${NAME}:${NAME}"`,
+                        },
+                    ],
+                    validations: VALIDATIONS,
+                },
+            },
+            child,
+        );
+        const bound = new k8s.admissionregistration.v1.ValidatingAdmissionPolicyBinding(
+            name,
+            { metadata: { name: NAME }, spec: { policyName: policy.metadata.name, validationActions: ["Deny"] } },
+            child,
+        );
+        const binding = new k8s.rbac.v1.ClusterRoleBinding(
+            name,
+            {
+                metadata: { name: NAME },
+                roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role.metadata.name },
+                subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace }],
+            },
+            { parent: this, dependsOn: bound },
+        );
+        const script = readFileSync(join(__dirname, "egress-shares.mjs"), "utf8");
+        const file = new k8s.core.v1.ConfigMap(
+            name,
+            { metadata: { name: NAME, namespace }, data: { "egress-shares.mjs": script } },
+            child,
+        );
+        const labels = { "app.kubernetes.io/name": NAME };
+        new k8s.apps.v1.DaemonSet(
+            name,
+            {
+                metadata: { name: NAME, namespace, labels },
+                spec: {
+                    selector: { matchLabels: labels },
+                    template: {
+                        metadata: { labels, annotations: { "homelab/files": contentHash({ script }) } },
+                        spec: {
+                            serviceAccountName: account.metadata.name,
+                            enableServiceLinks: false,
+                            tolerations: [{ operator: "Exists" }],
+                            securityContext: {
+                                runAsNonRoot: true,
+                                runAsUser: 65534,
+                                seccompProfile: { type: "RuntimeDefault" },
+                            },
+                            containers: [
+                                {
+                                    name: NAME,
+                                    image: imageReference(images.node),
+                                    command: ["node", "/script/egress-shares.mjs"],
+                                    env: [
+                                        { name: "RUN", value: NAME },
+                                        { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
+                                        { name: "RATE", value: String(toBitsPerSecond(args.rate)) },
+                                        { name: "CEIL", value: String(toBitsPerSecond(args.ceil)) },
+                                        { name: "SELECTOR", value: `${TRAFFIC_LABEL}=bulk-seed` },
+                                        {
+                                            name: "NODE_EXTRA_CA_CERTS",
+                                            value: "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
+                                        },
+                                    ],
+                                    resources: {
+                                        requests: { cpu: "5m", memory: "48Mi" },
+                                        limits: { memory: "128Mi" },
+                                    },
+                                    securityContext: {
+                                        allowPrivilegeEscalation: false,
+                                        readOnlyRootFilesystem: true,
+                                        capabilities: { drop: ["ALL"] },
+                                    },
+                                    volumeMounts: [{ name: "script", mountPath: "/script", readOnly: true }],
+                                },
+                            ],
+                            volumes: [{ name: "script", configMap: { name: file.metadata.name } }],
+                        },
+                    },
+                },
+            },
+            { parent: this, dependsOn: [binding, args.cilium.ready] },
+        );
+        // Until its share is written a pod has the most that one may have.
+        this.annotations = { "bulk-seed": { [ANNOTATION]: String(toBitsPerSecond(args.ceil)) } };
+        this.registerOutputs({});
     }
 }
+
+const VALIDATIONS = [
+    {
+        expression: "object.spec == oldObject.spec && object.metadata.labels == oldObject.metadata.labels",
+        message: "egress-qos may change an annotation of a pod, and nothing else",
+    },
+    {
+        expression:
+            `object.metadata.labels["${TRAFFIC_LABEL}"] == "bulk-seed" && object.metadata.annotations.all(key, key == "${ANNOTATION}" || ` +
+            "(has(oldObject.metadata.annotations) && key in oldObject.metadata.annotations && oldObject.metadata.annotations[key] == object.metadata.annotations[key]))",
+        message: `egress-qos may change the annotation ${ANNOTATION} of a pod of its class, and nothing else`,
+    },
+];

@@ -20,6 +20,7 @@ import { istio } from "./istio";
 import { haproxyIngress } from "./haproxy-ingress";
 import { ingressStatus } from "./ingress-status";
 import { loadBalancer } from "./load-balancer";
+import { linkerd } from "./linkerd";
 import { metalLbWebhook } from "./metallb";
 import { longhorn } from "./longhorn";
 import { longhornClaims } from "./longhorn-volumes";
@@ -92,6 +93,7 @@ export function allControllers({
         longhorn(kept("longhorn-machines.json")),
         longhornClaims,
         certManager,
+        linkerd,
         inVault.controller,
         externalSecretsOperator(bitwarden, inVault),
         envoyGateway,

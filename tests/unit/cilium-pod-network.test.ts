@@ -27,6 +27,17 @@ describe("Cilium as pod network alone", () => {
         }
     });
 
+    test("what pods send is shaped where that is asked for, and only there", () => {
+        const shaped = ciliumValues({
+            cluster: { podCidr: "10.42.0.0/16" },
+            apiServer: { host: "192.168.1.12", port: 6443 },
+            nodeCount: 3,
+            profile: { kind: "pod-network", meshed: true, shaped: true },
+        });
+        expect(shaped).toMatchObject({ bandwidthManager: { enabled: true } });
+        expect(values(true)).not.toHaveProperty("bandwidthManager");
+    });
+
     test("below a mesh it leaves other plugins' configuration, and Services' addresses to the proxies", () => {
         expect(values(true)).toMatchObject({ cni: { exclusive: false }, socketLB: { hostNamespaceOnly: true } });
         expect(values(false)).not.toHaveProperty("cni");
