@@ -13,8 +13,9 @@ export interface DeschedulerArgs {
 
 /**
  * The CronJob `descheduler`: evicts pods that the scheduler would put elsewhere today, by the eviction API, which keeps
- * disruption budgets. One job at a time, none tried again, and what failed stays for two jobs and a day at most (seed 004,
- * Snapshot caveats). https://sigs.k8s.io/descheduler
+ * disruption budgets. One job at a time, of ten minutes at most, and what failed stays for two jobs and a day at most (seed
+ * 004, Snapshot caveats). The chart has no word for how often a job is tried again: Kubernetes' own limit holds.
+ * https://sigs.k8s.io/descheduler
  */
 export class Descheduler extends pulumi.ComponentResource {
     readonly release: k8s.helm.v3.Release;
