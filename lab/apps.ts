@@ -212,6 +212,12 @@ export function appPins(apps: Apps): Pin[] {
     });
 }
 
+/** Services of the apps' main workloads, `namespace/name`, with their places. */
+export const appServices = (apps: Apps): Claim[] =>
+    declaredApps(apps)
+        .filter(({ app }) => Object.keys(app.ports).length > 0)
+        .map(({ app }): Claim => [`apps.${app.name}`, `${app.namespace}/${app.name}`]);
+
 /** Host labels of the apps with a certificate of their own, each with the directory that signs it. */
 export function appCertificates(apps: Apps): Readonly<Record<string, "production" | "staging">> {
     return Object.fromEntries(
@@ -277,7 +283,12 @@ export function appsWithData(apps: Apps): string[] {
 }
 
 /** Whether it has a database on the cluster's server. */
-const asksDatabase = ({ app, config }: Declared): boolean => app.database !== undefined && config.database !== "sqlite";
+const asksDatabase = ({ app, config }: Declared): boolean =>
+    app.database !== undefined &&
+    // A block with a fault has no defaults yet: what a person may choose is then asked of nobody.
+    (choosesDatabase(app) ? config.database === "postgres" : true);
+
+const choosesDatabase = ({ config }: AnyApp): boolean => config instanceof z.ZodObject && "database" in config.shape;
 
 /** What an app wants of a database server. */
 export interface AppDatabase {

@@ -366,8 +366,9 @@ function directoriesOf({ media, downloads, inbox }: NonNullable<z.output<typeof 
 }
 
 /** What is built, and what a recipe does with it. */
-export interface CephStorage {
-    readonly storage: ClassStorage;
+export interface CephDisks {
+    /** Volumes for apps, whose backups open their servers with values of this store; it may itself have volumes here. */
+    storage(secrets: SecretStore): ClassStorage;
     /** Class of what says none: databases, metrics, logs. */
     readonly volumes: VolumeClass;
     /** What must outlive every claim. */
@@ -380,10 +381,9 @@ export interface CephStorage {
 export function cephStorage(
     lab: Lab,
     { nodes, backups, ceph: said, confirmDataLoss, localHostpath, libraries, owner: household }: CephStorageArgs,
-    platform: { readonly cluster: Cluster; readonly rook: RookOperator | undefined; readonly secrets: SecretStore },
+    { cluster, rook }: { readonly cluster: Cluster; readonly rook: RookOperator | undefined },
     opts: pulumi.ComponentResourceOptions,
-): CephStorage {
-    const { cluster, rook, secrets } = platform;
+): CephDisks {
     const snapshots = rook && new SnapshotController("snapshot-controller", {}, opts);
     const ceph =
         rook &&
@@ -418,28 +418,29 @@ export function cephStorage(
         ceph === undefined
             ? { className: openebs.className, title: OPENEBS_CLASS }
             : { className: ceph.blockClass, title: CEPH_BLOCK_CLASS };
-    const storage = new ClassStorage({
-        volumes,
-        // Local directories: temp storage, on the node's system disk.
-        scratchClass: openebs.className,
-        libraries,
-        owner: household,
-        ...(backups === undefined || volsync === undefined
-            ? {}
-            : {
-                  backups: volSyncBackups({
-                      cluster,
-                      volsync,
-                      secrets,
-                      backends: Object.fromEntries(targets({ backups })),
-                      ...policyOf(backups),
-                      restoreFrom: backups.restoreFrom,
-                      beforeDestroy: backups.beforeDestroy,
-                      ...(ceph === undefined ? {} : { snapshotClass: ceph.snapshotClass }),
-                      cacheClass: openebs.className,
+    const storage = (secrets: SecretStore) =>
+        new ClassStorage({
+            volumes,
+            // Local directories: temp storage, on the node's system disk.
+            scratchClass: openebs.className,
+            libraries,
+            owner: household,
+            ...(backups === undefined || volsync === undefined
+                ? {}
+                : {
+                      backups: volSyncBackups({
+                          cluster,
+                          volsync,
+                          secrets,
+                          backends: Object.fromEntries(targets({ backups })),
+                          ...policyOf(backups),
+                          restoreFrom: backups.restoreFrom,
+                          beforeDestroy: backups.beforeDestroy,
+                          ...(ceph === undefined ? {} : { snapshotClass: ceph.snapshotClass }),
+                          cacheClass: openebs.className,
+                      }),
                   }),
-              }),
-    });
+        });
     return {
         storage,
         volumes,
@@ -456,7 +457,7 @@ const filesystemSnapshots = (block: string): string =>
 
 /** The cache of models as a library, once there are namespaces; before the first app. */
 export function shareModels(
-    { storage, filesystem }: CephStorage,
+    { storage, filesystem }: { readonly storage: ClassStorage; readonly filesystem?: CephFilesystem | undefined },
     models: z.output<typeof modelKeys> | undefined,
     namespaces: Namespaces,
     opts: pulumi.ComponentResourceOptions,

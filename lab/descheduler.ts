@@ -4,13 +4,13 @@ import { z } from "zod";
 import type { PodSecurity } from "../components/cluster/namespaces";
 import { Descheduler } from "../components/scheduling/descheduler";
 import type { WorkloadHost } from "../components/platform";
-import { spelled } from "../config/fields";
+import { cron } from "../config/fields";
 import type { Lab } from "./lab";
 
 /** `descheduler` of a schema; absent: pods stay where they are. */
 export const deschedulerKeys = z.strictObject({
     /** In the household's time zone. */
-    schedule: spelled("a cron expression such as 17 4 * * *", /^\S+( \S+){4}$/).default("17 4 * * *"),
+    schedule: cron.default("17 4 * * *"),
 });
 
 export interface DeschedulerConfig {

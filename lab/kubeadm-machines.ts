@@ -8,7 +8,7 @@ import { cidrRange, contains } from "../components/network/addresses";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SopsSecretStore } from "../components/secrets/sops";
 import type { StackClaim } from "../config/claims";
-import { bucketName, domain, ipv4, label, networkInterface, port, spelled, whole } from "../config/fields";
+import { bucketName, domain, hostAddress, ipv4, label, networkInterface, port, spelled, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { bucketClaims, claimedTwice, networkEdges, type Claim } from "../config/rules";
 import { cephNodeKeys } from "./ceph-storage";
@@ -29,7 +29,7 @@ export const KUBEADM_SECRETS = {
 export const kubeadmNode = z.strictObject({
     /** Host name and Kubernetes node name. */
     name: label,
-    address: ipv4,
+    address: hostAddress,
     /** `control-plane`: API and etcd, and the work where there is no worker; `worker`: the work alone. */
     role: z.enum(["control-plane", "worker"], { error: "control-plane or worker" }).default("control-plane"),
     /**
@@ -75,7 +75,7 @@ export const kubeadmKeys = (stack: string) =>
          * Address in the LAN that the control planes hand each other, by kube-vip: the API's. Needed with several; it cannot
          * be changed or added later, for the certificates and every kubelet have it.
          */
-        virtualAddress: ipv4.optional(),
+        virtualAddress: hostAddress.optional(),
         /** Interface that has it; absent: that of the default route. */
         interface: networkInterface.optional(),
         /** Names and addresses in the API server's certificate beside those of the machines and the virtual address. */

@@ -35,7 +35,7 @@ export interface RecipeDefinition<C extends LabConfig & { readonly domain: strin
     /** The age key that something in the cluster gets; absent: nothing gets one. */
     ageKey?(config: C): AgeKeyPlace | undefined;
     /** What it takes for itself, accounts aside, for comparison with other clusters. */
-    claims(config: C): StackClaim[];
+    claims(config: C, stack: string): StackClaim[];
     /** Accounts beside Cloudflare and Tailscale. */
     clouds?(config: C): Pick<CloudAccounts, "doppler" | "bitwarden" | "vault">;
     /** Where `npm run render` writes what Git delivers; default: a tree for each stack, gitops/<stack>. */
@@ -96,7 +96,7 @@ export function defineStack<C extends LabConfig & { readonly domain: string }>(
                 gitLayout,
                 clouds: { ...cloudAccounts(config), ...definition.clouds?.(config) },
                 machines,
-                claims: [...definition.claims(config), ...accountClaims(config)],
+                claims: [...definition.claims(config, stack), ...accountClaims(config)],
                 run: (context) => {
                     const lab = new Lab(stack, config, secrets[0], definition.offers(config), context, gitLayout);
                     return withIdentity(() => definition.program(config, lab), config);

@@ -10,7 +10,7 @@ import {
     cephStorage,
     modelKeys,
     type CephMachines,
-    type CephStorage,
+    type CephDisks,
     type CephStorageArgs,
 } from "./ceph-storage";
 import type { Lab } from "./lab";
@@ -74,7 +74,7 @@ export function talosStorage(
     { nodes, storage: { ceph, nfs, confirmDataLoss, localHostpath, owner: household }, backups }: TalosStorageConfig,
     platform: Parameters<typeof cephStorage>[2],
     opts: pulumi.ComponentResourceOptions,
-): CephStorage {
+): CephDisks {
     const args: CephStorageArgs = {
         nodes,
         backups,

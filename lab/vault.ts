@@ -15,6 +15,7 @@ import { bucketClaims, type Claim } from "../config/rules";
 import { appSecrets, declaredApps, secretsOf, type Apps } from "./apps";
 import type { CloudAccounts } from "./context";
 import type { Lab } from "./lab";
+import type { OtherVolume } from "./longhorn";
 
 const REPLICAS = "1, 3 or 5: with two servers the loss of either stops both";
 
@@ -95,6 +96,15 @@ export const vaultRules = <C extends VaultConfig>(machines: (config: C) => numbe
               ];
     },
 ];
+
+/** Volumes of the servers, where they are of the cluster's own class for data; `machines`: how many it has. */
+export const vaultVolumes = (vault: VaultKeys, machines: number): OtherVolume[] =>
+    vault.storage.class === undefined
+        ? Array.from({ length: servers(vault, machines) }, () => ({
+              path: "secrets.vault.storage.size",
+              size: vault.storage.size,
+          }))
+        : [];
 
 const prefixOf = ({ snapshots }: VaultKeys, stack: string): string => snapshots.prefix ?? `vault/${stack}`;
 

@@ -163,8 +163,45 @@ const k3sHome: StackPolicy = {
     ],
 };
 
+/** Seed 004: a strict app of apps, nothing in `default`, and an address pool that nobody takes from by chance. */
+const magi: StackPolicy = {
+    severity: {
+        ...mandatory("default-project", "literal-secret"),
+        "raw-manifest": "advisory",
+    },
+    exemptions: [
+        ...tagOnly("headscaleUi", "redisEnterpriseOperator"),
+        {
+            rule: "external-login",
+            match: { name: "portfolio" },
+            reason: "Everybody shall read it: a person's own pages, without data.",
+        },
+        ...["rook-ceph", "rook-ceph-cluster", "ceph-csi-drivers", "ceph-filesystem"].map((name): Exemption => ({
+            rule: "memory-limit",
+            match: { name },
+            reason: "As on chongus: who keeps everybody's data must not be the first to be killed.",
+        })),
+        {
+            rule: "non-root",
+            match: { name: "homarr" },
+            reason: "Its image starts as root and drops to PUID and PGID.",
+        },
+        ...[
+            ["vault-s3", "It opens the bucket in which a new Vault finds its snapshot."],
+            ["cloudflare-dns-token", "Certificates come before Vault, whose listener has one."],
+            ["cloudflared-token", "Cloudflare gives it out when this program makes the tunnel; it stands in no file."],
+        ].map(([name = "", reason = ""]): Exemption => ({ rule: "literal-secret", match: { name }, reason })),
+    ],
+};
+
 /** One entry a recipe of stacks/index.ts. */
-export const recipePolicies: Readonly<Record<string, StackPolicy>> = { homelab, chongus, truenas, "k3s-home": k3sHome };
+export const recipePolicies: Readonly<Record<string, StackPolicy>> = {
+    homelab,
+    chongus,
+    truenas,
+    "k3s-home": k3sHome,
+    magi,
+};
 
 function mandatory(...ids: readonly string[]): Record<string, Severity> {
     return Object.fromEntries(ids.map((id) => [id, "mandatory"]));

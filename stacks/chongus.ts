@@ -143,15 +143,16 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
 
     // Everything else stands on these and not on each other.
     const afterCore = lab.after(core);
-    const disksOf = talosStorage(lab, config, { cluster, rook, secrets }, afterCore);
+    const disksOf = talosStorage(lab, config, { cluster, rook }, afterCore);
     const namespaces = new Namespaces(
         "namespaces",
         clusterNamespaces(config, GATEWAY_NAMESPACE),
         // Deleted before what their claims and backups live on.
         lab.after(core, ...disksOf.layers),
     );
-    const { storage, volumes } = disksOf;
-    shareModels(disksOf, config.storage.models, namespaces, afterCore);
+    const { volumes, filesystem } = disksOf;
+    const storage = disksOf.storage(secrets);
+    shareModels({ storage, filesystem }, config.storage.models, namespaces, afterCore);
     new Reloader("reloader", { namespace: namespaces.name("system") }, afterCore);
     const { gpus, layers: gpuLayers } = talosGpus(config, cluster, afterCore);
     // Deleted before every namespace there is, these and those below them.

@@ -4,11 +4,12 @@ import { stackOpener } from "../lab/recipe";
 import { chongus } from "./chongus";
 import { homelab } from "./homelab";
 import { k3sHome } from "./k3s-home";
+import { magi } from "./magi";
 import { truenas } from "./truenas";
 
 export type { OpenStack } from "../lab/recipe";
 
-export const recipes = [homelab, chongus, truenas, k3sHome] as const;
+export const recipes = [homelab, chongus, truenas, k3sHome, magi] as const;
 
 /** A stack by name with its parsed configuration. Throws `ConfigError` on an unknown recipe or a faulty value. */
 export const openStack = stackOpener(recipes);

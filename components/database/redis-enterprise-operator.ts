@@ -15,7 +15,7 @@ export interface RedisEnterpriseOperatorArgs {
 export const OPERATOR_REQUESTS = { cpu: "750m", memory: "512Mi" } as const;
 
 const NAME = "redis-enterprise-operator";
-const labels = { app: "redis-enterprise" };
+const labels = { app: "redis-enterprise", "app.kubernetes.io/name": NAME };
 
 /**
  * The operator of Redis Enterprise for one namespace, with the webhook that judges databases before they are stored. Its

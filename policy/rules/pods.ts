@@ -35,8 +35,9 @@ const memoryLimit: Rule = {
     },
 };
 
+/** Kubernetes' form, or Linkerd's. */
 function hasLimit(resources: Json | undefined): boolean {
-    const limit = dig(resources, "limits", "memory");
+    const limit = dig(resources, "limits", "memory") ?? dig(resources, "memory", "limit");
     return (typeof limit === "string" && limit !== "") || typeof limit === "number";
 }
 
@@ -74,7 +75,7 @@ function halfSet(resource: Subject): Finding[] {
 
 function isSet(value: Json | undefined): boolean {
     if (value === UNKNOWN) return true;
-    return isFields(value) && (isFields(value["requests"]) || isFields(value["limits"]));
+    return isFields(value) && ["requests", "limits", "memory"].some((key) => isFields(value[key]));
 }
 
 function noLimit(path: string): Finding {

@@ -174,7 +174,7 @@ describe("generated blocks", () => {
 
     test("a marker that is misspelt or never closed is an error", () => {
         expect(() => fillBlocks("README.md", block("reachble", ""), [])).toThrow(
-            'README.md has a block "reachble"; there are clusters, pictures, reachable, dns, images-by-tag',
+            'README.md has a block "reachble"; there are clusters, pictures, reachable, dns, apps, platform, owners, images-by-tag, chart-images, policy-rules, policy-exemptions, dangers',
         );
         expect(() => fillBlocks("README.md", "<!-- generated: dns -->\n", [])).toThrow("1 blocks start and 0 end");
     });

@@ -163,6 +163,7 @@ const CLUSTER: ClusterFact = {
     ready: true,
     nodes: [{ name: "homelab", ready: true, memory: "32103456Ki", gpus: { amd: 1, intel: 4 } }],
     strays: told([]),
+    failedJobs: told([]),
 };
 const DECLARED: DeclaredNode = {
     ...{ name: "homelab", capacity: { cpu: "8", memory: "32Gi" } },
@@ -692,6 +693,21 @@ export const ill: readonly Fixture[] = [
         check: "namespace default",
         found: /cannot be listed: 403/,
         findings: () => cluster({ strays: { ok: false, status: 403, reason: "403" } }),
+    },
+    {
+        name: "a job that failed",
+        verdict: "warning",
+        check: "jobs",
+        found: /scheduling\/descheduler-29000000 has failed/,
+        fix: /kubectl --namespace scheduling describe job descheduler-29000000/,
+        findings: () => cluster({ failedJobs: told(["scheduling/descheduler-29000000"]) }),
+    },
+    {
+        name: "jobs that may not be listed",
+        verdict: "skipped",
+        check: "jobs",
+        found: /cannot be listed: 403/,
+        findings: () => cluster({ failedJobs: { ok: false, status: 403, reason: "403" } }),
     },
     // Cloudflare.
     {

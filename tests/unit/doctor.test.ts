@@ -180,7 +180,7 @@ describe("looks", () => {
     };
     const account = { accountId: "a".repeat(32), zoneId: "b".repeat(32), domain: "example.org", apiToken: "t" };
 
-    test("the cluster: what is left in the namespace default, but for Kubernetes' own and what another object owns", async () => {
+    test("the cluster: what is left in the namespace default and which jobs failed, but for Kubernetes' own and what another object owns", async () => {
         const items: Record<string, object[]> = {
             pods: [
                 { metadata: { name: "pg-ext-check" } },
@@ -190,6 +190,10 @@ describe("looks", () => {
             configmaps: [{ metadata: { name: "kube-root-ca.crt" } }, { metadata: { name: "notes" } }],
             jobs: [{ metadata: { name: "once" } }],
         };
+        const job = (name: string, type: string) => ({
+            metadata: { name, namespace: "scheduling" },
+            status: { conditions: [{ type, status: "True" }] },
+        });
         const methods: string[] = [];
         const url = await listening((request, response) => {
             methods.push(request.method ?? "");
@@ -200,7 +204,9 @@ describe("looks", () => {
                     ? { items: items[list] ?? [] }
                     : pathname.endsWith("/pods/pg-ext-check")
                       ? { status: { phase: "Failed" } }
-                      : { gitVersion: "v1.35.1", items: [] };
+                      : pathname === "/apis/batch/v1/jobs"
+                        ? { items: [job("once", "Complete"), job("again", "Failed")] }
+                        : { gitVersion: "v1.35.1", items: [] };
             response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
         });
         const kubeconfig = JSON.stringify({
@@ -212,7 +218,10 @@ describe("looks", () => {
         const fact = await lookAtCluster(told(kubeconfig), 5000);
         expect(fact).toMatchObject({
             ok: true,
-            value: { strays: told(["pod pg-ext-check (Failed)", "configmap notes", "job once"]) },
+            value: {
+                strays: told(["pod pg-ext-check (Failed)", "configmap notes", "job once"]),
+                failedJobs: told(["scheduling/again"]),
+            },
         });
         expect(new Set(methods)).toEqual(new Set(["GET"]));
     });

@@ -25,6 +25,8 @@ export interface ClusterFact {
     }[];
     /** What is in the namespace default, in which nothing of a stack is, e.g. `pod check (Failed)`; or why nobody could look. */
     readonly strays: Told<readonly string[]>;
+    /** Jobs that have failed and are still there, `namespace/name`; or why nobody could look. */
+    readonly failedJobs: Told<readonly string[]>;
 }
 
 /** Kinds that are looked for there, by kubectl's word for them. */
@@ -43,11 +45,12 @@ export async function lookAtCluster(kubeconfig: Told<string>, timeout: number): 
     if (!kubeconfig.ok) return { ok: false, status: -1, reason: kubeconfig.reason };
     try {
         const kube = kubeReader(kubeconfig.value, timeout);
-        const [version, ready, nodes, strays] = await Promise.all([
+        const [version, ready, nodes, strays, jobs] = await Promise.all([
             kube.one("/version"),
             kube.text("/readyz"),
             kube.one("/api/v1/nodes?limit=500"),
             straysOf(kube),
+            kube.one("/apis/batch/v1/jobs?limit=500"),
         ]);
         const refused = [version, nodes].find((told) => !told.ok);
         if (refused !== undefined && !refused.ok) return refused;
@@ -59,6 +62,9 @@ export async function lookAtCluster(kubeconfig: Told<string>, timeout: number): 
                 ready: ready.ok,
                 nodes: nodes.ok ? records(nodes.value["items"]).map(nodeOf) : [],
                 strays,
+                failedJobs: jobs.ok
+                    ? { ok: true, value: records(jobs.value["items"]).filter(hasFailed).map(placeOf) }
+                    : jobs,
             },
         };
     } catch (error) {
@@ -84,6 +90,16 @@ async function straysOf(kube: KubeReader): Promise<Told<string[]>> {
     }
     return { ok: true, value: found };
 }
+
+const conditionsOf = (object: Record<string, unknown>) =>
+    isRecord(object["status"]) ? records(object["status"]["conditions"]) : [];
+
+/** https://kubernetes.io/docs/concepts/workloads/controllers/job/#terminal-job-conditions */
+const hasFailed = (job: Record<string, unknown>): boolean =>
+    conditionsOf(job).some((condition) => condition["type"] === "Failed" && condition["status"] === "True");
+
+const placeOf = ({ metadata }: Record<string, unknown>): string =>
+    `${textOf(metadata, "namespace")}/${textOf(metadata, "name")}`;
 
 function nodeOf(node: Record<string, unknown>): ClusterFact["nodes"][number] {
     const status = isRecord(node["status"]) ? node["status"] : {};
@@ -151,7 +167,7 @@ export function judgeCluster(declared: readonly DeclaredNode[], told: Told<Clust
             ),
         ];
     }
-    const { server, version, ready, nodes, strays } = told.value;
+    const { server, version, ready, nodes, strays, failedJobs } = told.value;
     const missing = declared.filter(({ name }) => !nodes.some((node) => node.name === name));
     return [
         ready
@@ -171,6 +187,7 @@ export function judgeCluster(declared: readonly DeclaredNode[], told: Told<Clust
                   ),
         ),
         ...judgeStrays(strays),
+        ...judgeJobs(failedJobs),
         ...declared.flatMap((one) => {
             const found = nodes.find(({ name, ready: isReady }) => isReady && name === one.name);
             return found === undefined ? [] : judgeOffers(one, found);
@@ -197,4 +214,19 @@ function judgeStrays(strays: Told<readonly string[]>): Finding[] {
                   `look at it, and delete it if it is nobody's: kubectl --namespace default delete ${stray.replace(/ \(.*/, "")}`,
               ),
           );
+}
+
+/** Seed 004: jobs of the descheduler failed again and again, and nobody saw it. */
+function judgeJobs(failed: Told<readonly string[]>): Finding[] {
+    if (!failed.ok) return [say.skipped("jobs", `cannot be listed: ${failed.reason}`)];
+    return failed.value.length === 0
+        ? [say.ok("jobs", "none has failed")]
+        : failed.value.map((job) => {
+              const [namespace = "", name = ""] = job.split("/");
+              return say.warning(
+                  "jobs",
+                  `${job} has failed`,
+                  `kubectl --namespace ${namespace} describe job ${name}  says why, and  logs job/${name}  what it said`,
+              );
+          });
 }

@@ -147,13 +147,9 @@ const CODE: Readonly<Record<string, readonly Row[]>> = {
         ["C-POL-15", '"pod-security.kubernetes.io/enforce": level', '"pod-security.kubernetes.io/audit": level'],
     ],
     "components/pod.ts": [
-        ["C-POL-03", "                                memory: args.memory.limit,\n", ""],
+        ["C-POL-03", "                    memory: args.memory.limit,\n", ""],
         ["C-POL-13", 'capabilities: { drop: ["ALL"] }', "capabilities: {}"],
-        [
-            "C-POL-13",
-            "seccompProfile, runAsNonRoot: true, runAsUser: uid",
-            "seccompProfile, runAsNonRoot: false, runAsUser: uid",
-        ],
+        ["C-POL-13", "runAsNonRoot: true, runAsUser: user", "runAsNonRoot: false, runAsUser: user"],
         ["C-POL-18", "automountServiceAccountToken: false", "automountServiceAccountToken: true"],
     ],
     "components/database/postgres-cluster.ts": [
