@@ -77,7 +77,9 @@ describe("a database", () => {
             { name: "vector" },
             { name: "vchord" },
         ]);
-        expect(dig((await planned({})).find(DATABASE, "sonarr-postgres").inputs, "spec")).not.toHaveProperty("extensions");
+        expect(dig((await planned({})).find(DATABASE, "sonarr-postgres").inputs, "spec")).not.toHaveProperty(
+            "extensions",
+        );
     });
 });
 
