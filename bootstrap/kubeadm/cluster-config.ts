@@ -111,6 +111,8 @@ export const PATHS = {
     snapshots: "/var/lib/homelab-infrastructure/etcd-snapshots",
     /** Where the last control plane's data goes when the cluster is destroyed, with the time after it. */
     backup: "/var/lib/homelab-infrastructure/kubeadm-backup-",
+    /** Secrets for the next cluster, with the stack's name after it. */
+    kept: "/var/lib/homelab-infrastructure/kept-secrets-",
     /** On tmpfs: what is in it is gone with the power. */
     run: "/run/homelab-infrastructure",
     kubernetes: "/etc/kubernetes",

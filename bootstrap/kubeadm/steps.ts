@@ -42,6 +42,7 @@ import {
     type Sums,
 } from "./cluster-config";
 import { caCertHash, factsOf, KUBECTL, UNFINISHED, type FoundKubernetes } from "./facts";
+import { keepSecrets, newestKept, noKept, putBack } from "./kept-secrets";
 import { SNAPSHOT_PATHS, SNAPSHOT_SERVICE, snapshotScript, snapshotTimer } from "./snapshots";
 import { controlPlanesSpec, type ControlPlanesSpec, type NodeSpec, type ReleaseSpec } from "./spec";
 import { upgradeFault, type Role } from "./versions";
@@ -288,12 +289,13 @@ async function install(
         ]),
     );
     await own.shell(systemScript(wanted), { minutes: 5 });
-    if (by === undefined) await init(around, own, wanted);
+    if (by === undefined) await begin(around, own, spec, wanted);
     else await join(around, own, wanted, by);
     await own.shell(
         filesScript(DIRECTORIES, [
             ...kubeVip(wanted.plan, false),
             { path: PATHS.applied, content: `${wanted.hash}\n`, mode: "0600" },
+            noKept(spec.CLUSTER),
             { path: UNFINISHED, content: undefined, mode: "0600" },
         ]),
     );
@@ -313,6 +315,24 @@ $SUDO systemctl enable --quiet --now ${SNAPSHOT_UNIT}.timer
 `
         : ""
 }`;
+
+/** A cluster that has, as soon as it is there, what the one before has left to it. */
+async function begin(around: Surroundings, own: LinuxMachine, spec: NodeSpec, wanted: Wanted): Promise<void> {
+    const machines = controlPlanesOf(spec).map((one) => machine(around, spec, one));
+    const kept = await newestKept(machines, spec.CLUSTER);
+    await init(around, own, wanted);
+    if (kept === undefined) return;
+    const { said, list } = putBack(kept);
+    around.say(`${own.name}: ${said}`);
+    const { program } = apiOf(around, spec, { name: own.name, address: own.target.address });
+    await own.shell(
+        withConfig(
+            list,
+            `$SUDO ${program} apply --server-side --force-conflicts --field-manager=kept-secrets --filename="$config" > /dev/null < /dev/null`,
+        ),
+        { minutes: 5 },
+    );
+}
 
 async function init(around: Surroundings, own: LinuxMachine, { plan }: Wanted): Promise<void> {
     around.say(`${own.name}: founds the cluster`);
@@ -674,6 +694,10 @@ export async function removeNode(around: Surroundings, spec: NodeSpec): Promise<
     }
     // By another control plane: its own API goes with it. The last one has nobody to ask.
     const { api } = await answeringApi(around, spec, own.name);
+    if (found.controlPlane) {
+        const any = api === undefined ? await answeringApi(around, spec) : { api, reasons: [] };
+        await keepSecrets(around, own, spec.CLUSTER, any);
+    }
     const node = await api?.node(own.name);
     if (api !== undefined && node !== undefined) {
         await drained(around, api, own.name, node, { minutes: Number(spec.DRAIN_MINUTES), evict: !plan.alone });

@@ -8,12 +8,13 @@ import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { answeringJob } from "../cluster/answering-job";
 import { clusterCommand } from "../cluster/cluster-command";
+import { OUTLIVES_CLUSTER, OUTLIVES_NAMESPACE } from "../cluster/outlives";
 import { imageReference, images } from "../images";
 import type { Cluster } from "../platform";
 import { ROOK_NAMESPACE } from "./rook-operator";
 
-/** Secret with the copy; it is nobody's but these scripts', and `destroy` leaves it. */
-export const CEPH_IDENTITY = { namespace: "kube-system", name: "rook-ceph-identity" } as const;
+/** Secret with the copy; it is nobody's but these scripts', `destroy` leaves it, and by its label the machines keep it. */
+export const CEPH_IDENTITY = { namespace: OUTLIVES_NAMESPACE, name: "rook-ceph-identity" } as const;
 
 /** Label of the Jobs that look into, or empty, /var/lib/rook; their pods end with `old` or `none`. */
 export const REMAINS_JOB = "ceph-remains";
@@ -30,6 +31,7 @@ ${inNamespace} get services --selector=app=rook-ceph-mon --output=jsonpath='{ran
 if test -s "$parts/secret" && test -s "$parts/endpoints" && test -s "$parts/services"; then
   ${copy} create secret generic ${CEPH_IDENTITY.name} --dry-run=client --output=json \\
     --from-file="$parts/secret" --from-file="$parts/endpoints" --from-file="$parts/services" |
+    ${copy} label --local --filename=- ${OUTLIVES_CLUSTER.key}=${OUTLIVES_CLUSTER.value} --output=json |
     ${copy} apply --server-side --force-conflicts --field-manager=ceph-identity --filename=- > /dev/null
 fi
 rm -rf "$parts"`.trim();

@@ -163,6 +163,7 @@ test("the copy has what opens a cluster, by a private file; without a cluster th
         "*'get services'*": "echo 'rook-ceph-mon-a 10.96.0.7'",
         "*'create secret generic rook-ceph-identity'*":
             'for part in "$@"; do case $part in --from-file=*) echo "${part##*/}: $(cat ${part#*=})" ;; esac; done',
+        "*'label --local --filename=- '*": 'cat; echo "labelled: $*"',
     };
     const { status, applied, asked, left } = run(SAVE_IDENTITY, answers);
     expect(status).toBe(0);
@@ -170,6 +171,8 @@ test("the copy has what opens a cluster, by a private file; without a cluster th
         `secret: ${JSON.stringify(SECRET)}`,
         'endpoints: {"data":"a=10.96.0.7:6789"}',
         "services: rook-ceph-mon-a 10.96.0.7",
+        // By which machines that lose the cluster's database keep it.
+        "labelled: --namespace kube-system label --local --filename=- homelab-infrastructure/outlives=cluster --output=json",
     ]);
     expect(asked.join("\n")).not.toContain(SECRET["mon-secret"]);
     expect(left).toEqual(["applied", "kubectl", "log"]);

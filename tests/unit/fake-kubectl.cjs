@@ -35,7 +35,21 @@ else if (verb === "get" && kind === "nodes")
             .map((one) => `node/${one}`)
             .join("\n"),
     );
-else if (verb === "get" && kind === "node") {
+else if (verb === "get" && kind === "secrets") {
+    if (state.refuseSecrets) fail('Error from server (Forbidden): secrets is forbidden: User "x" cannot list resource');
+    const [key, value] = flag("selector").split("=");
+    const items = (state.objects ?? []).filter(
+        ({ metadata }) => metadata.namespace === flag("namespace") && metadata.labels?.[key] === value,
+    );
+    console.log(JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+} else if (verb === "apply") {
+    for (const item of JSON.parse(readFileSync(flag("filename"), "utf8")).items) {
+        const { name, namespace, uid, resourceVersion } = item.metadata;
+        if (uid !== undefined || resourceVersion !== undefined) fail(`error: ${name}: Precondition failed`);
+        const same = ({ metadata: one }) => one.name === name && one.namespace === namespace;
+        state.objects = [...(state.objects ?? []).filter((one) => !same(one)), item];
+    }
+} else if (verb === "get" && kind === "node") {
     const found = state.nodes[name];
     if (found === undefined) process.exit(words.includes("--ignore-not-found") ? 0 : 1);
     if (flag("output") === "name") console.log(`node/${name}`);

@@ -459,6 +459,13 @@ describe("with machines", () => {
         nodes: Record<string, FakeNode>;
         secrets: Record<string, string>;
         refuseDrain?: boolean;
+        refuseSecrets?: boolean;
+        objects?: {
+            kind: string;
+            metadata: { name: string; namespace: string; [key: string]: unknown };
+            data: Record<string, string>;
+            [key: string]: unknown;
+        }[];
         notReady?: boolean;
     }
     const api = (): FakeApi => JSON.parse(readFileSync(join(root, "kubectl.json"), "utf8")) as FakeApi;
@@ -1003,6 +1010,87 @@ describe("with machines", () => {
             expect(await look()).toEqual({ cluster: "none", lost: [], faults: [], warnings: [] });
             await up();
             expect(file("one", "etc/kubernetes/pki/ca.crt")).not.toBe(ca);
+        });
+
+        const OUTLIVES = { "homelab-infrastructure/outlives": "cluster" };
+        const KEPT = "var/lib/homelab-infrastructure/kept-secrets-attic.json";
+        const secret = (name: string, text: string, labels: Record<string, string> = OUTLIVES) => ({
+            apiVersion: "v1",
+            kind: "Secret",
+            metadata: {
+                ...{ name, namespace: "kube-system", labels, uid: "1", resourceVersion: "7" },
+                ...{ creationTimestamp: "2026-01-01T00:00:00Z", managedFields: [{ manager: "ceph-identity" }] },
+            },
+            type: "Opaque",
+            data: { secret: Buffer.from(text).toString("base64") },
+        });
+        /** What is in the file of a machine, by names. */
+        const keptOn = (name: string) =>
+            (JSON.parse(file(name, KEPT) ?? "") as { secrets: { metadata: { name: string } }[] }).secrets.map(
+                ({ metadata }) => metadata.name,
+            );
+
+        test("Secrets that outlive a cluster are in the next one, whoever founds it; nothing of them is in sight", async () => {
+            const resources = await up();
+            setApi({ objects: [secret("rook-ceph-identity", "opens-ceph"), secret("of-the-stack", "other", {})] });
+            forget();
+            await down(resources);
+            for (const name of ["one", "two", "three"]) {
+                expect([name, keptOn(name), mode(name, KEPT)]).toEqual([name, ["rook-ceph-identity"], 0o600]);
+            }
+            expect(said.filter((line) => line.includes("keeps"))).toHaveLength(3);
+            // A copy of long ago, on the machine that was reset last, does not win.
+            const old = JSON.stringify({ time: "2020-01-01T00:00:00.000Z", secrets: [] });
+            state.machine("one").write(KEPT, old, 0o600);
+            // etcd's content is gone with the last of them.
+            setApi({ objects: [] });
+            await up(args({ nodes: [THREE, TWO, ONE] }));
+            expect(api().objects).toEqual([
+                {
+                    apiVersion: "v1",
+                    kind: "Secret",
+                    metadata: { name: "rook-ceph-identity", namespace: "kube-system", labels: OUTLIVES },
+                    type: "Opaque",
+                    data: { secret: Buffer.from("opens-ceph").toString("base64") },
+                },
+            ]);
+            for (const name of ["one", "two", "three"]) expect([name, there(name, KEPT)]).toEqual([name, false]);
+            const open = JSON.stringify([said, sent.map(({ words }) => words), calls()]);
+            expect(open).not.toContain("opens-ceph");
+            expect(open).not.toContain(Buffer.from("opens-ceph").toString("base64"));
+        });
+
+        test("what cannot be read while somebody answers stops the reset; a copy without Secrets says that there are none", async () => {
+            const resources = await up();
+            setApi({ objects: [secret("rook-ceph-identity", "opens-ceph")], refuseSecrets: true });
+            forget();
+            const three = resources.find(({ name }) => name === "cluster-three") as PlannedResource;
+            await expect(removeNode(around(), specOf(three, args()))).rejects.toThrow(
+                /three .* is left as it is, for Secrets that the next cluster needs cannot be read: [^]*Forbidden/,
+            );
+            expect(story()).toEqual([]);
+            state.machine("three").write(KEPT, "{", 0o600);
+            setApi({ objects: [], refuseSecrets: false });
+            await down(resources);
+            expect(keptOn("three")).toEqual([]);
+            await up();
+            expect(api().objects).toEqual([]);
+        });
+
+        test("with nobody to ask it is said what is lost, or which copy there is", async () => {
+            const before = JSON.stringify({ time: "2026-01-01T00:00:00.000Z", secrets: [] });
+            for (const [copy, expected] of [
+                [undefined, /WARNING: no API server answers, so Secrets of kube-system/],
+                [before, /are those that were kept at 2026-01-01T00:00:00\.000Z/],
+            ] as const) {
+                const [one] = (await up(ALONE)).filter(isNode);
+                if (copy !== undefined) state.machine("one").write(KEPT, copy, 0o600);
+                state.machine("one").setUnit("kubelet", { state: "inactive" });
+                said = [];
+                await removeNode(around(), specOf(one as PlannedResource, ALONE));
+                expect(said.join("\n")).toMatch(expected);
+                expect(file("one", KEPT)).toBe(copy);
+            }
         });
 
         test("with something still mounted nothing is removed, and a machine that is off says how it is let go", async () => {
