@@ -216,4 +216,4 @@ kubectl --namespace "$NAMESPACE" wait secret/admission-tls --for=create --timeou
 }
 certificate=$(kubectl --namespace "$NAMESPACE" get secret admission-tls --output=jsonpath='{.data.cert}')
 test -n "$certificate" || { echo "The Secret $NAMESPACE/admission-tls has no cert: delete it, and the operator makes another; then run pulumi up again." >&2; exit 1; }
-printf '%s' "\${CONFIGURATION/${CERTIFICATE}/$certificate}" | kubectl apply --server-side --force-conflicts --filename=- >&2`.trim();
+printf '%s' "\${CONFIGURATION/${CERTIFICATE}/$certificate}" | kubectl apply --server-side --force-conflicts --field-manager=redis-enterprise-webhook --filename=- >&2`.trim();
