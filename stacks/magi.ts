@@ -228,17 +228,20 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
             },
             afterBridges,
         );
-    const redis = redisServers(
-        lab,
-        config,
-        {
-            cluster,
-            namespace: namespaces.name(REDIS_ENTERPRISE_NAMESPACE),
-            storageClass: volumes.className,
-            secrets,
-        },
-        afterCore,
-    );
+    // Its namespace is declared with it alone.
+    const redis =
+        config.redis &&
+        redisServers(
+            lab,
+            config,
+            {
+                cluster,
+                namespace: namespaces.name(REDIS_ENTERPRISE_NAMESPACE),
+                storageClass: volumes.className,
+                secrets,
+            },
+            afterCore,
+        );
     const shaping = egressQos(lab, config, { cilium }, afterCore);
     deschedulerJobs(lab, config, { host }, afterCore);
     const platform: Platform = {
