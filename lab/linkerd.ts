@@ -2,7 +2,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import type { CertManager } from "../components/edge/cert-manager";
-import { Linkerd } from "../components/mesh/linkerd";
+import { Linkerd, LinkerdViz } from "../components/mesh/linkerd";
 import type { Cluster } from "../components/platform";
 import { label, whole } from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
@@ -68,25 +68,32 @@ export interface LinkerdOn {
     readonly machines: number;
 }
 
-/** CRDs, CNI plugin, control plane and viz, in this order, where the configuration has a mesh. */
+/** CRDs, CNI plugin and control plane, in this order, where the configuration has a mesh. */
 export function linkerdMesh(
     lab: Lab,
-    { mesh, domain }: LinkerdConfig,
+    { mesh }: LinkerdConfig,
     { cluster, certManager, machines }: LinkerdOn,
     opts: pulumi.ComponentResourceOptions,
-): { readonly mesh: Linkerd; readonly page: PlatformPage } | undefined {
+): Linkerd | undefined {
     if (mesh === undefined) return undefined;
     const replicas = mesh.replicas ?? (machines >= 3 ? 3 : 1);
-    const linkerd = lab.stage(
+    return lab.stage(
         "Linkerd",
-        new Linkerd(
-            "linkerd",
-            { cluster, certManager, replicas, anchors: mesh.anchors, host: `${mesh.host}.${domain}` },
-            opts,
-        ),
+        new Linkerd("linkerd", { cluster, certManager, replicas, anchors: mesh.anchors }, opts),
     );
-    return {
-        mesh: linkerd,
-        page: { name: "linkerd", title: "service mesh", host: mesh.host, backend: linkerd.dashboard },
-    };
+}
+
+/** Its dashboard, after every namespace there is: see `LinkerdViz`. */
+export function linkerdViz(
+    lab: Lab,
+    { mesh: said, domain }: LinkerdConfig,
+    { mesh, certManager }: { readonly mesh: Linkerd | undefined; readonly certManager: CertManager },
+    opts: pulumi.ComponentResourceOptions,
+): { readonly viz: LinkerdViz; readonly page: PlatformPage } | undefined {
+    if (said === undefined || mesh === undefined) return undefined;
+    const viz = lab.stage(
+        "Linkerd viz",
+        new LinkerdViz("linkerd-viz", { mesh, certManager, host: `${said.host}.${domain}` }, opts),
+    );
+    return { viz, page: { name: "linkerd", title: "service mesh", host: said.host, backend: viz.dashboard } };
 }

@@ -50,7 +50,7 @@ import {
     kubeadmSecrets,
 } from "../lab/kubeadm-machines";
 import type { Lab } from "../lab/lab";
-import { linkerdMesh } from "../lab/linkerd";
+import { linkerdMesh, linkerdViz } from "../lab/linkerd";
 import { exposePage, hubblePage } from "../lab/pages";
 import { machinesWith } from "../lab/parts";
 import { DATABASE, postgresRefs, postgresSecrets, postgresServers } from "../lab/postgres";
@@ -165,15 +165,15 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
     const mesh = linkerdMesh(lab, config, { cluster, certManager, machines }, lab.after(certManager));
     const cnpg =
         config.postgres &&
-        lab.stage("3 CloudNativePG", new CloudNativePg("cloudnative-pg", {}, lab.after(certManager, mesh?.mesh)));
+        lab.stage("3 CloudNativePG", new CloudNativePg("cloudnative-pg", {}, lab.after(certManager, mesh)));
     const rook = hasCeph(config)
         ? lab.stage(
               "3 Rook",
               // There is no Prometheus to ask it.
-              new RookOperator("rook-ceph", { cluster, monitoring: false }, lab.after(certManager, cnpg, mesh?.mesh)),
+              new RookOperator("rook-ceph", { cluster, monitoring: false }, lab.after(certManager, cnpg, mesh)),
           )
         : undefined;
-    const operators = [certManager, metallb, mesh?.mesh, cnpg, rook];
+    const operators = [certManager, metallb, mesh, cnpg, rook];
     const disks = cephStorage(lab, cephStorageArgs(config), { cluster, rook }, lab.after(...operators));
     const { volumes, filesystem } = disks;
     const vault = config.secrets.vault && {
@@ -196,8 +196,11 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
         lab.after(...core, ...disks.layers, ...gpuLayers),
     );
     new Reloader("reloader", { namespace: namespaces.name("system") }, afterCore);
-    // Deleted before every namespace there is, these and those below them.
-    new MetricsServer("metrics-server", {}, lab.after(namespaces, ...gpuLayers));
+    const shaping = egressQos(lab, config, { cilium }, afterCore);
+    // Deleted before every namespace there is, these and those below them: both bring an API of their own.
+    const afterNamespaces = lab.after(namespaces, ...gpuLayers, shaping);
+    new MetricsServer("metrics-server", {}, afterNamespaces);
+    const viz = linkerdViz(lab, config, { mesh, certManager }, afterNamespaces);
     shareModels({ storage, filesystem }, config.storage.models, namespaces, afterCore);
 
     const host = { cluster, opts: afterCore, namespaces, storage, secrets, reloadAnnotations: RELOAD_ANNOTATIONS };
@@ -242,7 +245,6 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
             },
             afterCore,
         );
-    const shaping = egressQos(lab, config, { cilium }, afterCore);
     deschedulerJobs(lab, config, { host }, afterCore);
     const platform: Platform = {
         ...host,
@@ -250,12 +252,12 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
         edge,
         ...(postgres === undefined ? {} : { databases: postgres }),
         ...(redis === undefined ? {} : { redis }),
-        ...(mesh === undefined ? {} : { mesh: mesh.mesh }),
+        ...(mesh === undefined ? {} : { mesh }),
         ...(shaping === undefined ? {} : { shaping }),
         gpus,
     };
     exposePage(edge, hubblePage(network), "none", lab.objectAfter(cilium, haproxy));
-    if (mesh !== undefined) exposePage(edge, mesh.page, "none", lab.objectAfter(mesh.mesh, haproxy));
+    if (viz !== undefined) exposePage(edge, viz.page, "none", lab.objectAfter(viz.viz, haproxy));
     bridges?.expose(edge, secrets, lab.objectAfter(haproxy));
     lab.deploy(platform);
 

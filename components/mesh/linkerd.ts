@@ -1,3 +1,5 @@
+import type * as command from "@pulumi/command";
+import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { charts } from "../charts";
 import { clusterCommand, valueAfter } from "../cluster/cluster-command";
@@ -15,8 +17,6 @@ export interface LinkerdArgs {
     replicas: 1 | 3;
     /** Generations of the trust anchor: the first signs, all are trusted. */
     anchors: readonly number[];
-    /** Fully qualified host by which browsers reach the dashboard. */
-    host: string;
 }
 
 /**
@@ -35,15 +35,17 @@ export const OPAQUE_PORTS = {
 } as const;
 
 /**
- * Linkerd as service mesh: CRDs, CNI plugin, control plane and viz, in this order. The redirection of a pod's connections is the
+ * Linkerd as service mesh: CRDs, CNI plugin and control plane, in this order; viz is `LinkerdViz`. The redirection of a pod's connections is the
  * CNI plugin's, so no meshed pod has an init container with NET_ADMIN; the plugin is chained behind the cluster's own, which
  * must leave it there (Cilium: `cni.exclusive: false`). A pod is in the mesh by its own annotation, never by its namespace's.
  * https://linkerd.io/2/features/cni/
  */
 export class Linkerd extends pulumi.ComponentResource implements Mesh {
     readonly annotations: Mesh["annotations"];
-    /** Service of the dashboard, which asks nobody who comes. */
-    readonly dashboard = { namespace: LINKERD.viz, service: "web", port: 8084 } as const;
+    /** Namespace of viz; it is here, so that whoever waits for every namespace waits for it. */
+    readonly vizNamespace: pulumi.Output<string>;
+    /** Done when pods that ask for it get a proxy. */
+    readonly injects: command.local.Command;
 
     constructor(name: string, args: LinkerdArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:mesh:Linkerd", name, {}, opts);
@@ -60,7 +62,7 @@ export class Linkerd extends pulumi.ComponentResource implements Mesh {
             ...unhooked,
             "linkerd.io/cni-resource": "true",
         }).metadata.name;
-        const vizNamespace = podSecurityNamespace(LINKERD.viz, "restricted", child, {
+        this.vizNamespace = podSecurityNamespace(LINKERD.viz, "restricted", child, {
             "linkerd.io/extension": "viz",
         }).metadata.name;
 
@@ -83,21 +85,61 @@ export class Linkerd extends pulumi.ComponentResource implements Mesh {
             { name: "linkerd-control-plane", namespace, timeout: 600, values: linkerdControlPlaneValues(args) },
             { parent: this, dependsOn: [crds, cni, ...identity.needed, ...webhooks] },
         );
-        const injects = clusterCommand(
+        this.injects = clusterCommand(
             `${name}-injects`,
             args.cluster,
             { create: INJECTS, triggers: [charts.linkerdControlPlane.version] },
             { parent: this, dependsOn: controlPlane },
         );
-        const vizWebhooks = webhookCertificates(`${name}-viz`, WEBHOOKS.viz, vizNamespace, args.certManager, this);
-        helmRelease(
-            `${name}-viz`,
-            charts.linkerdViz,
-            { name: "linkerd-viz", namespace: vizNamespace, timeout: 600, values: linkerdVizValues(args) },
-            // Its pods are in the mesh themselves.
-            { parent: this, dependsOn: [injects, ...vizWebhooks] },
+        this.annotations = { "linkerd.io/inject": valueAfter(this.injects, "enabled") };
+        this.registerOutputs({});
+    }
+}
+
+export interface LinkerdVizArgs {
+    mesh: Linkerd;
+    certManager: CertManager;
+    /** Fully qualified host by which browsers reach the dashboard. */
+    host: string;
+}
+
+/**
+ * Linkerd's own Prometheus and dashboard. It brings an aggregated API (tap.linkerd.io), and while that has no server behind it
+ * no namespace can be deleted: make it after every other, so that it goes first. https://linkerd.io/2/features/dashboard/
+ */
+export class LinkerdViz extends pulumi.ComponentResource {
+    /** Service of the dashboard, which asks nobody who comes. */
+    readonly dashboard = { namespace: LINKERD.viz, service: "web", port: 8084 } as const;
+
+    constructor(name: string, args: LinkerdVizArgs, opts: pulumi.ComponentResourceOptions) {
+        super("homelab:mesh:LinkerdViz", name, {}, opts);
+        const { mesh, certManager } = args;
+        const namespace = mesh.vizNamespace;
+        // The chart's job that labels the namespace says no limit of its own.
+        const limits = new k8s.core.v1.LimitRange(
+            `${name}-limits`,
+            {
+                metadata: { name: "default-limits", namespace },
+                spec: {
+                    limits: [
+                        {
+                            type: "Container",
+                            defaultRequest: { cpu: "10m", memory: "32Mi" },
+                            default: { memory: "128Mi" },
+                        },
+                    ],
+                },
+            },
+            { parent: this },
         );
-        this.annotations = { "linkerd.io/inject": valueAfter(injects, "enabled") };
+        const webhooks = webhookCertificates(name, WEBHOOKS.viz, namespace, certManager, this);
+        helmRelease(
+            name,
+            charts.linkerdViz,
+            { name: "linkerd-viz", namespace, timeout: 600, values: linkerdVizValues(args) },
+            // Its pods are in the mesh themselves.
+            { parent: this, dependsOn: [mesh.injects, limits, ...webhooks] },
+        );
         this.registerOutputs({});
     }
 }
@@ -156,7 +198,7 @@ export function linkerdControlPlaneValues({
 }
 
 /** Values for the chart in components/charts.ts. Its own Prometheus keeps six hours, in memory and a scratch volume. */
-export function linkerdVizValues({ host }: Pick<LinkerdArgs, "host">) {
+export function linkerdVizValues({ host }: Pick<LinkerdVizArgs, "host">) {
     const part = limited("32Mi", "250Mi");
     const issued = (webhook: string) => ({ externalSecret: true, injectCaFrom: `${LINKERD.viz}/${webhook}` });
     const known = [

@@ -1129,7 +1129,7 @@ data:
                     apiVersion: "v1",
                     kind: "ConfigMap",
                     metadata: { name: "descheduler", namespace: "{{ .Release.Namespace }}" },
-                    data: { "policy.yaml": "{{ .Values.deschedulerPolicy | toJson }}" },
+                    data: { "policy.yaml": value("(.Values.deschedulerPolicy | toJson)") },
                 },
             },
             {

@@ -61,7 +61,7 @@ const excluded = (of = plan) => {
 };
 
 describe("what Pulumi makes", () => {
-    test("Argo CD, then the root Application in a project of its own, at the documented path (M-GITOPS-01, -03, -04, -05)", () => {
+    test("Argo CD, then the root Application in a project of its own, at the documented path (M-GITOPS-01, M-GITOPS-03, M-GITOPS-04, M-GITOPS-05)", () => {
         const root = find(":Application", "root-root");
         inOrder(find(":Release", "argocd"), find(":AppProject", "root-project"), root);
         expect(root.inputs).toMatchObject({ metadata: { name: "root" } });
@@ -140,7 +140,7 @@ describe("what stands in Git", () => {
         for (const { path } of objects) expect([path, directories.includes(dirname(path))]).toEqual([path, true]);
     });
 
-    test("projects by area and domain, in the three groups (M-GITOPS-02, -09, -10)", () => {
+    test("projects by area and domain, in the three groups (M-GITOPS-02, M-GITOPS-09, M-GITOPS-10)", () => {
         const groups: Record<string, string[]> = {};
         for (const { path } of files.filter((one) => one.path.startsWith(`${TREE}/projects/`))) {
             const { metadata } = file(path);
@@ -224,7 +224,7 @@ describe("day zero", () => {
         return typeof found === "string" ? found : "";
     };
 
-    test("Argo CD with its values, and the root Application after its project (M-GITOPS-03, -04, -08)", () => {
+    test("Argo CD with its values, and the root Application after its project (M-GITOPS-03, M-GITOPS-04, M-GITOPS-08)", () => {
         expect(parse(text("argocd/values.yaml"))).toEqual(dig(find(":Release", "argocd").inputs, "values"));
         const [project, root, ...more] = parseAllDocuments(text("root-application/root-app.yaml")).map(
             (document) => document.toJS() as Inputs,

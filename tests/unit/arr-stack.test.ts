@@ -50,7 +50,7 @@ describe("arr-stack", () => {
         pod = planned.look.pod("arr-stack");
     });
 
-    test("one pod with all of them; none has a Deployment of its own (M-APP-09, -11, -12, -13)", () => {
+    test("one pod with all of them; none has a Deployment of its own (M-APP-09, M-APP-11, M-APP-12, M-APP-13)", () => {
         expect(planned.look.all("apps/v1:Deployment").map(({ name }) => name)).toEqual(["arr-stack"]);
         expect(list(pod, "containers").map(({ name }) => name)).toEqual([...MEMBERS, "pf-sync"]);
         expect(list(pod, "initContainers").map(({ name }) => name)).toEqual(["gluetun"]);

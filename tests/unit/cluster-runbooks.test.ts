@@ -33,7 +33,7 @@ const RUNBOOKS = [
 ];
 
 test.each(RUNBOOKS)(
-    "%s is there, and every npm command in it is one that there is (M-OPS-02, -04, -05, -06)",
+    "%s is there, and every npm command in it is one that there is (M-OPS-02, M-OPS-04, M-OPS-05, M-OPS-06)",
     (name) => {
         expect(existsSync(join(ROOT, "docs", name))).toBe(true);
         const commands = [...read(name).matchAll(/npm run (?:--silent )?([a-z:-]+)/g)].map(([, script = ""]) => script);

@@ -7,13 +7,18 @@ import { dig } from "./planned";
 
 const here = haveCrds ? test : test.skip;
 const BUILT_IN =
-    /^kubernetes:(core|apps|batch|helm\.sh|(apiextensions|rbac\.authorization|networking|node|storage|policy)\.k8s\.io)\//;
+    /^kubernetes:(core|apps|batch|helm\.sh|(admissionregistration|apiextensions|discovery|rbac\.authorization|networking|node|storage|policy)\.k8s\.io)\//;
+
+/** Kinds whose definition is in no bundle at hand: it comes with the chart. */
+const BY_CHART = /^kubernetes:trust\.cert-manager\.io\/v1alpha1:Bundle$/;
 
 jest.setTimeout(120_000);
 
 here.each(stackNames(ROOT))("%s: every field is known, required ones are there, values are allowed", async (stack) => {
     const { resources } = await planStack(stack, readStackValue(ROOT, stack), ROOT);
-    const custom = resources.filter(({ type }) => type.startsWith("kubernetes:") && !BUILT_IN.test(type));
+    const custom = resources.filter(
+        ({ type }) => type.startsWith("kubernetes:") && !BUILT_IN.test(type) && !BY_CHART.test(type),
+    );
     expect(custom.length).toBeGreaterThan(3);
     expect(
         custom.flatMap(({ inputs }) =>

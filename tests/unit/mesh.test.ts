@@ -3,7 +3,14 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { CertManager } from "../../components/edge/cert-manager";
-import { Linkerd, linkerdControlPlaneValues, linkerdVizValues, OPAQUE_PORTS } from "../../components/mesh/linkerd";
+import {
+    Linkerd,
+    LinkerdViz,
+    linkerdControlPlaneValues,
+    linkerdVizValues,
+    OPAQUE_PORTS,
+} from "../../components/mesh/linkerd";
+import { trustManagerValues } from "../../components/mesh/linkerd-identity";
 import { toBitsPerSecond } from "../../components/network/egress-qos";
 import { deschedulerValues } from "../../components/scheduling/descheduler";
 import { ROOT } from "../../stacks/stack-file";
@@ -15,7 +22,8 @@ const cluster = { kubeconfig: pulumi.secret("kubeconfig"), podCidr: "10.42.0.0/1
 test("Linkerd: CRDs, CNI plugin, control plane, viz, and no key in any value (M-NET-04, M-NET-05, M-APP-33)", async () => {
     const resources = await planComponent(() => {
         const certManager = new CertManager("cert-manager", {}, {});
-        new Linkerd("linkerd", { cluster, certManager, replicas: 3, anchors: [2, 1], host: "linkerd.example.net" }, {});
+        const mesh = new Linkerd("linkerd", { cluster, certManager, replicas: 3, anchors: [2, 1] }, {});
+        new LinkerdViz("linkerd-viz", { mesh, certManager, host: "linkerd.example.net" }, {});
     });
     const look = lookInto(() => ({ resources }));
     look.inOrder(
@@ -83,4 +91,13 @@ test("pods of the class share the bandwidth; each node writes those of its own (
     expect(changes({ node: "one", rate, ceil: rate })).toEqual([{ namespace: "media", name: "a", share: "20000000" }]);
     expect(changes({ node: "two", rate, ceil: 5e6 })).toEqual([{ namespace: "media", name: "b", share: "5000000" }]);
     expect(changes({ node: "three", rate, ceil: rate })).toEqual([]);
+});
+
+test("trust-manager reads the anchors where cert-manager keeps them, and hands out no public authorities", () => {
+    expect(trustManagerValues("cert-manager")).toMatchObject({
+        crds: { enabled: true, keep: false },
+        defaultPackage: { enabled: false },
+        app: { trust: { namespace: "cert-manager" } },
+        resources: { limits: { memory: "128Mi" } },
+    });
 });
