@@ -55,6 +55,8 @@ const FREE_MAPS = [
     "loki.limits_config",
     // The CephCluster's own spec: its CRD is what knows its fields (tests/unit/storage.test.ts).
     "cephClusterSpec",
+    // Kubernetes' own type, copied whole.
+    "controller.updateStrategy.rollingUpdate",
     // The blackbox exporter's own file.
     "config.modules",
 ];
@@ -64,6 +66,7 @@ const COMMENTED: Record<string, Record<string, string>> = {
     cilium: {
         "loadBalancer.algorithm": "  # algorithm: random\n",
         "loadBalancer.mode": "  # mode: snat\n",
+        "socketLB.hostNamespaceOnly": "  # hostNamespaceOnly: false\n",
     },
     // Of all five parts of cert-manager; their templates go through one helper.
     "cert-manager": Object.fromEntries(
@@ -72,6 +75,22 @@ const COMMENTED: Record<string, Record<string, string>> = {
             `${part === "" ? "" : "  "}  # digest: sha256:0e072dddd1f7f8fc8909a2ca6f65e76c5f0d2fcfb8be47935ae3457e8bbceb20\n`,
         ]),
     ),
+    descheduler: {
+        startingDeadlineSeconds: "# startingDeadlineSeconds: 200\n",
+        successfulJobsHistoryLimit: "# successfulJobsHistoryLimit: 3\n",
+        failedJobsHistoryLimit: "# failedJobsHistoryLimit: 1\n",
+        ttlSecondsAfterFinished: "# ttlSecondsAfterFinished: 600\n",
+        activeDeadlineSeconds: "# activeDeadlineSeconds: 60 #",
+        timeZone: "# timeZone: Etc/UTC\n",
+        "deschedulerPolicy.maxNoOfPodsToEvictPerNode": "  # maxNoOfPodsToEvictPerNode: 10\n",
+    },
+    "linkerd-control-plane": {
+        destinationResources: "#destinationResources:\n",
+        identityResources: "#identityResources:\n",
+        proxyInjectorResources: "#proxyInjectorResources:\n",
+        spValidatorResources: "#spValidatorResources:\n",
+    },
+    vault: { "server.readinessProbe.path": "    # path: /v1/sys/health?standbyok=true\n" },
     reloader: { "image.digest": "  # digest: sha256:1234567\n" },
     "local-path-provisioner": {
         "storageClass.provisionerName": "  # provisionerName: rancher.io/local-path\n",
@@ -123,7 +142,9 @@ function strangers(own: Tree, known: Tree, path: string[] = []): string[] {
     return Object.entries(own).flatMap(([key, value]) => {
         const here = [...path, key];
         if (!(key in known)) return [here.join(".")];
-        const below = key === "resources" && isTree(known[key]) ? RESOURCES : known[key];
+        const there = known[key];
+        // Linkerd's have a form of their own: cpu and memory, each with limit and request.
+        const below = key === "resources" && isTree(there) && !isTree(there["memory"]) ? RESOURCES : there;
         const free = FREE_MAPS.includes(here.join("."));
         return isTree(value) && isTree(below) && Object.keys(below).length > 0 && !free
             ? strangers(value, below, here)

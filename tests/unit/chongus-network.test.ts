@@ -120,6 +120,7 @@ describe("CRD layer", () => {
             "crds-istio",
             "crds-external-snapshotter",
             "crds-velero",
+            "crds-redis-enterprise",
             "crds-node-feature-discovery",
             "crds-intel-device-plugins",
         ]);

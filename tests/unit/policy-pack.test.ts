@@ -207,7 +207,10 @@ describe("on chongus", () => {
         expect(JSON.stringify(answers)).not.toContain("hunter2");
         const command = resource("command:local:Command", "gate", { create: UNKNOWN, triggers: ["1", UNKNOWN] });
         expect(await packOf("chongus").analyze(command)).toEqual([]);
-        const pod = resource("kubernetes:apps/v1:Deployment", "app", { metadata: { name: "app" }, spec: UNKNOWN });
+        const pod = resource("kubernetes:apps/v1:Deployment", "app", {
+            metadata: { name: "app", namespace: "apps" },
+            spec: UNKNOWN,
+        });
         expect((await packOf("chongus").analyze(pod)).map(({ rule }) => rule)).toEqual(["name-label"]);
     });
 });

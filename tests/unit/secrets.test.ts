@@ -202,6 +202,7 @@ describe(".sops.yaml", () => {
                 encrypted_regex: "^(data|stringData)$",
                 key_groups: [{ age: [keys[4]] }],
             },
+            { path_regex: "clusters/magi/[^/]+\\.enc\\.(yaml|json)$", key_groups: [{ age: [keys[5]] }] },
         ]);
         expect(committed).toMatch(/^ *- &chongus age1\S+$/m);
         expect(committed).toMatch(/^ *- &bitty age1\S+$/m);
