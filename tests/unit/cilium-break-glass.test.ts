@@ -23,6 +23,24 @@ const NODE = (name: string, ready: boolean) => ({
     status: { conditions: [{ type: "Ready", status: ready ? "True" : "False" }] },
 });
 const said = (stdout = "", code = 0, stderr = "") => ({ code, stdout, stderr });
+/** Helm marks what it made with the release's name; a namespace on its way out has a time of deletion. */
+const NAMESPACE = (name: string, release?: string, going = false) => ({
+    metadata: {
+        name,
+        ...(release === undefined ? {} : { annotations: { "meta.helm.sh/release-name": release } }),
+        ...(going ? { deletionTimestamp: "2026-11-22T08:00:00Z" } : {}),
+    },
+});
+const LEAVING = said(
+    JSON.stringify({
+        items: [
+            NAMESPACE("cilium-secrets", "cilium", true),
+            NAMESPACE("cilium-test", "cilium"),
+            NAMESPACE("media", undefined, true),
+            NAMESPACE("longhorn-system", "longhorn", true),
+        ],
+    }),
+);
 const history = (...statuses: string[]) =>
     said(JSON.stringify(statuses.map((status, index) => ({ revision: index + 1, status }))));
 
@@ -33,7 +51,11 @@ async function apply(answers: Record<string, ReturnType<typeof said>> = {}, more
     const program = (name: string) => (args: readonly string[]) => {
         const call = [name, ...args].join(" ");
         calls.push(call);
-        const known = { "kubectl get nodes": said(JSON.stringify({ items: [NODE("a", true)] })), ...answers };
+        const known = {
+            "kubectl get nodes": said(JSON.stringify({ items: [NODE("a", true)] })),
+            "kubectl get namespaces": said(JSON.stringify({ items: [NAMESPACE("kube-system")] })),
+            ...answers,
+        };
         const found = Object.entries(known).find(([start]) => call.startsWith(start));
         return Promise.resolve(found?.[1] ?? (name === "helm" && args[0] === "history" ? history("deployed") : said()));
     };
@@ -57,6 +79,7 @@ test("asks the API server, reads the history, applies, and waits for agents, ope
     expect(calls).toEqual([
         "kubectl get --raw /readyz --request-timeout=10s",
         "helm history cilium --namespace kube-system --output json --max 20",
+        "kubectl get namespaces --output json",
         "helm upgrade --install cilium cilium --repo https://helm.cilium.io/ --version 1.19.1 --namespace kube-system --values /private/values.yaml",
         "kubectl rollout status daemonset/cilium --namespace kube-system --timeout=600s",
         "kubectl rollout status deployment/cilium-operator --namespace kube-system --timeout=600s",
@@ -91,7 +114,22 @@ test.each([
     const place = calls.findIndex((call) => call.startsWith(repair));
     expect(place).toBeGreaterThan(0);
     expect(calls[place]).toMatch(/--no-hooks$/);
-    expect(calls[place + 1]).toMatch(/^helm upgrade --install/);
+    expect(calls[place + 1]).toBe("kubectl get namespaces --output json");
+    expect(calls[place + 2]).toMatch(/^helm upgrade --install/);
+});
+
+test("namespaces that an earlier release takes with it are gone before Helm begins, others are not waited for", async () => {
+    const { calls, failure } = await apply({
+        "helm history": said("", 1, "Error: release: not found"),
+        "kubectl get namespaces": LEAVING,
+    });
+    expect(failure).toBeUndefined();
+    expect(calls.filter((call) => call.startsWith("kubectl wait"))).toEqual([
+        "kubectl wait --for=delete namespace/cilium-secrets --timeout=120s",
+    ]);
+    expect(calls.findIndex((call) => call.startsWith("kubectl wait"))).toBe(
+        calls.findIndex((call) => call.startsWith("helm upgrade")) - 1,
+    );
 });
 
 test("a release that was taken away is installed anew", async () => {
@@ -107,6 +145,11 @@ test.each([
         "a history that cannot be read",
         { "helm history": said("", 1, "Forbidden") },
         /cannot read the release.*Forbidden/,
+    ],
+    [
+        "a namespace that does not end",
+        { "kubectl get namespaces": LEAVING, "kubectl wait": said("", 1, "timed out waiting for the condition") },
+        /cilium-secrets of an earlier cilium is not gone after 120 s: timed out.*\n.*delete apiservice NAME.*kubectl apply/,
     ],
     ["no way to the chart", { "helm upgrade": said("", 1, "no such host") }, /no such host\n.*--chart FILE/],
     [

@@ -26,6 +26,9 @@ export interface BreakGlass {
 /** Seconds for agents and operator: images may have to be pulled. */
 const ROLLOUT = 600;
 
+/** Seconds for a namespace without pods. */
+const NAMESPACE = 120;
+
 /** Throws a `UserError` with what to do next where a step fails. Every step may be run again. */
 export async function applyCilium({ release, valuesFile, chart, helm, kubectl, say }: BreakGlass): Promise<void> {
     const { name, namespace, version } = release;
@@ -59,6 +62,20 @@ export async function applyCilium({ release, valuesFile, chart, helm, kubectl, s
         say(good === undefined ? "the half installed one is taken away" : `back to revision ${good.revision}`);
     }
 
+    // An uninstall returns before the chart's own namespaces are gone, and the API server refuses new objects in those.
+    const namespaces = await must(
+        kubectl(["get", "namespaces", "--output", "json"]),
+        "the namespaces cannot be listed",
+    );
+    for (const going of terminating(namespaces.stdout, name)) {
+        say(`namespace ${going} of an earlier ${name} is being deleted: waiting for its end`);
+        await must(
+            kubectl(["wait", "--for=delete", `namespace/${going}`, `--timeout=${NAMESPACE}s`]),
+            `namespace ${going} of an earlier ${name} is not gone after ${NAMESPACE} s`,
+            STUCK,
+        );
+    }
+
     await must(helm(helmUpgrade(release, valuesFile, chart)), `Helm cannot install ${name}`, UNREACHABLE);
     say(`${name} ${version} is applied as the stack declares it`);
 
@@ -84,6 +101,11 @@ export async function applyCilium({ release, valuesFile, chart, helm, kubectl, s
 const UNREACHABLE =
     "without a way to the chart's repository: --chart FILE with a copy that was pulled in better days (docs/cilium-break-glass.md)";
 
+// Pods that nobody reaches cannot serve an aggregated API, and no namespace ends while one does not answer.
+const STUCK =
+    "kubectl get namespaces --output yaml  says why (status.conditions). NamespaceDeletionDiscoveryFailure: an API whose pods have no network. " +
+    "kubectl get apiservices  names it (False); keep a copy (kubectl get apiservice NAME --output yaml > NAME.yaml), kubectl delete apiservice NAME, run this again, and kubectl apply --filename NAME.yaml when the nodes are Ready";
+
 const lastWords = ({ stdout, stderr }: Said): string => (stderr || stdout).trim().split("\n").slice(-3).join("\n");
 
 async function must(running: Promise<Said>, failure: string, mend?: string): Promise<Said> {
@@ -97,9 +119,25 @@ function revisionsOf(text: string): { readonly revision: string; readonly status
     return records(list).map((one) => ({ revision: String(one["revision"]), status: textOf(one, "status") }));
 }
 
-function notReady(text: string): string[] {
+function itemsOf(text: string): Record<string, unknown>[] {
     const list: unknown = JSON.parse(text);
-    return records(isRecord(list) ? list["items"] : [])
+    return records(isRecord(list) ? list["items"] : []);
+}
+
+/** Names of the namespaces that Helm made for `release` and that are on their way out. */
+function terminating(text: string, release: string): string[] {
+    return itemsOf(text)
+        .filter(
+            ({ metadata }) =>
+                isRecord(metadata) &&
+                metadata["deletionTimestamp"] !== undefined &&
+                textOf(metadata["annotations"], "meta.helm.sh/release-name") === release,
+        )
+        .map(({ metadata }) => textOf(metadata, "name"));
+}
+
+function notReady(text: string): string[] {
+    return itemsOf(text)
         .filter(
             ({ status }) =>
                 !records(isRecord(status) ? status["conditions"] : []).some(
