@@ -247,6 +247,8 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly databaseNeeds?: { readonly extensions: readonly PostgresExtension[] };
     /** A Redis: the cluster's, where it shares one, else a small one of its own. */
     readonly redis?: RedisPurpose;
+    /** Why its keys must lie together, so that no database that is spread over shards serves it. */
+    readonly redisTogether?: string;
     readonly libraries?: readonly SharedLibrary[];
     /** Character devices of the node that a configuration asks for. */
     readonly devices?: (config: C) => readonly string[];

@@ -34,6 +34,15 @@ export const kubernetesSupport: readonly KubernetesSupport[] = [
         tested: [],
         source: "https://gateway.envoyproxy.io/news/releases/matrix/",
     },
+    {
+        chart: charts.descheduler,
+        since: "0.36.",
+        release: "descheduler 0.36",
+        // Its table has the one whose client it is built with; below it, what each release is tested against: the last three.
+        supported: [36, 36],
+        tested: [34, 35],
+        source: "https://github.com/kubernetes-sigs/descheduler#compatibility-matrix",
+    },
 ];
 
 export interface SupportFinding {
@@ -54,7 +63,7 @@ export function unsupportedPairs(versions: ReadonlyMap<string, string>, kubernet
     return kubernetesSupport.flatMap(({ chart, since, release, supported: [first, last], tested, source }) => {
         const version = versions.get(chart.name);
         if (version === undefined || (version.startsWith(since) && minor >= first && minor <= last)) return [];
-        const range = `supported: 1.${first} to 1.${last}`;
+        const range = `supported: 1.${first}${first === last ? "" : ` to 1.${last}`}`;
         const verdict = !version.startsWith(since)
             ? `chart ${version} was not looked up; components/kubernetes-support.ts`
             : `${tested.includes(minor) ? "tested, not supported" : "neither supported nor tested"} (${range})`;

@@ -312,12 +312,19 @@ export function appDatabases(apps: Apps): AppDatabase[] {
     );
 }
 
+/** What an app wants of a Redis. */
+export interface AppRedis {
+    readonly app: string;
+    readonly namespace: string;
+    readonly purpose: RedisPurpose;
+    /** Why its keys must lie together; undefined: they need not. */
+    readonly together: string | undefined;
+}
+
 /** Who wants a Redis, and what for. */
-export function appRedis(
-    apps: Apps,
-): { readonly app: string; readonly namespace: string; readonly purpose: RedisPurpose }[] {
-    return declaredApps(apps).flatMap(({ app: { name, namespace, redis } }) =>
-        redis === undefined ? [] : [{ app: name, namespace, purpose: redis }],
+export function appRedis(apps: Apps): AppRedis[] {
+    return declaredApps(apps).flatMap(({ app: { name, namespace, redis, redisTogether } }) =>
+        redis === undefined ? [] : [{ app: name, namespace, purpose: redis, together: redisTogether }],
     );
 }
 

@@ -77,14 +77,40 @@ const bytesOf = ({ databases }: RedisKeys): number =>
 
 const gibi = (value: number): string => `${Math.round((value / 2 ** 30) * 10) / 10}Gi`;
 
+type RedisUse = RedisConfig & { readonly apps: Apps };
+
 /** What must hold of it. `machines`: what each machine that takes pods has, as far as the configuration says. */
-export const redisRules = <C extends RedisConfig>(
+export const redisRules = <C extends RedisUse>(
     machines: (config: C) => readonly ({ readonly memory: string } | undefined)[],
 ): readonly CrossRule<C>[] => [
     (config) => (config.redis === undefined ? [] : nodesMisplaced(config.redis, machines(config))),
     ({ redis }) => (redis === undefined ? [] : tooSmall(redis)),
     ({ redis }) => (redis === undefined ? [] : tooMuch(redis)),
+    ({ redis, apps }) => (redis === undefined ? [] : tornApart(redis, apps)),
 ];
+
+/**
+ * Keys of one command on several shards are an error unless they share a hash tag, and these programs have none.
+ * https://redis.io/docs/latest/develop/using-commands/multi-key-operations/
+ */
+function tornApart({ databases }: RedisKeys, apps: Apps): Fault[] {
+    return PURPOSES.filter((purpose) => databases[purpose].shards > 1).flatMap((purpose) => {
+        const users = appRedis(apps).flatMap(({ app, purpose: own, together }) =>
+            own === purpose && together !== undefined ? [`${app} (${together})`] : [],
+        );
+        return users.length === 0
+            ? []
+            : [
+                  {
+                      rule: "redis-keys-torn-apart",
+                      path: `redis.databases.${purpose}.shards`,
+                      got: show(databases[purpose].shards),
+                      allowed: `1 with ${users.join(" and ")}`,
+                      suggestion: "one shard, with more memory where it is full",
+                  },
+              ];
+    });
+}
 
 function nodesMisplaced(
     { nodes, memory }: RedisKeys,

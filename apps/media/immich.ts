@@ -42,8 +42,8 @@ export const immich = app({
     database: "postgres",
     // What its migrations would create, and may not without the rights of a superuser.
     databaseNeeds: { extensions: ["vchord", "cube", "earthdistance", "pg_trgm", "unaccent", "uuid-ossp"] },
-    // BullMQ: one script touches several keys of a queue, so the database must not be spread over shards.
     redis: "queue",
+    redisTogether: "a script of BullMQ touches several keys of a queue",
     keeps: ["immich-server"],
     caches: ({ models }) => [models],
     requests: { cpu: "200m", memory: "1Gi" },

@@ -55,6 +55,7 @@ export const paperless = app({
     database: "postgres",
     // Tasks that are found again in the inbox.
     redis: "queue",
+    redisTogether: "Celery waits for several keys at once",
     libraries: ["inbox"],
     keeps: ["paperless"],
     requests: { cpu: "10m", memory: "1Gi" },

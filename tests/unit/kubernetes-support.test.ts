@@ -22,6 +22,15 @@ test.each([
     expect(unsupportedPairs(versions, kubernetes).map(({ verdict }) => verdict)).toEqual(verdicts);
 });
 
+test.each([
+    ["v1.36.2", []],
+    ["v1.35.1", ["tested, not supported (supported: 1.36)"]],
+    ["v1.33.0", ["neither supported nor tested (supported: 1.36)"]],
+])("descheduler on %s", (kubernetes, verdicts) => {
+    const versions = new Map([["descheduler", "0.36.0"]]);
+    expect(unsupportedPairs(versions, kubernetes).map(({ verdict }) => verdict)).toEqual(verdicts);
+});
+
 test("the plan of chongus names its pair", async () => {
     const plan = await planStack("chongus", readStackValue(ROOT, "chongus"), ROOT);
     expect(plan.unsupported).toMatchObject([

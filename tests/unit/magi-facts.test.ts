@@ -555,6 +555,10 @@ describe("apps by domain", () => {
         const text = JSON.stringify(jobs[0]?.inputs);
         expect(text).toMatch(/failedJobsHistoryLimit/);
         expect(doc("descheduler.md")).toMatch(/doctor/);
+        // It is built for the next Kubernetes, which nobody need find out from its errors.
+        expect(plan.unsupported.map(({ release: one, kubernetes }) => [one, kubernetes])).toEqual([
+            ["descheduler 0.36", "v1.35.1"],
+        ]);
     });
 
     test("nothing is in the namespace default (M-OPS-09)", () => {

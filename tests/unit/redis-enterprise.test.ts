@@ -19,7 +19,6 @@ import {
     redisSecrets,
     redisServers,
     redisVolumes,
-    type RedisConfig,
 } from "../../lab/redis";
 import { type Action, collections, resources, type View } from "../../sandbox/controllers/controller";
 import { redisEnterprise } from "../../sandbox/controllers/redis-enterprise";
@@ -221,14 +220,14 @@ describe("the cluster and its databases", () => {
 describe("what must hold", () => {
     const machines = (memory: string, count = 3) => Array.from({ length: count }, () => ({ memory }));
     const faults = (keys: object, on: readonly ({ memory: string } | undefined)[] = machines("48Gi")) =>
-        redisRules<RedisConfig>(() => on).flatMap((rule) =>
-            rule(config(keys)).map(({ rule: name, path }) => [name, path]),
+        redisRules(() => on).flatMap((rule) =>
+            rule({ ...config(keys), apps: appsSchema.parse({}) }).map(({ rule: name, path }) => [name, path]),
         );
 
     test("as it comes it fits three machines and a trial", () => {
         expect(faults({})).toEqual([]);
         expect(faults({}, [undefined, undefined, undefined])).toEqual([]);
-        expect(redisRules<RedisConfig>(() => []).flatMap((rule) => rule({}))).toEqual([]);
+        expect(redisRules(() => []).flatMap((rule) => rule({ apps: appsSchema.parse({}) }))).toEqual([]);
     });
 
     test.each([
@@ -246,6 +245,23 @@ describe("what must hold", () => {
 
     test("with a licence there may be more shards", () => {
         expect(faults({ licence: "secret", databases: { cache: { shards: 3 } } })).toEqual([]);
+    });
+
+    test.each(["immich", "paperless"])("%s has its queue on one shard: its commands touch several keys", (app) => {
+        const torn = (shards: { cache?: number; queue?: number }, apps: object) =>
+            redisRules(() => machines("48Gi")).flatMap((rule) =>
+                rule({
+                    ...config({
+                        licence: "secret",
+                        databases: { cache: { shards: shards.cache ?? 1 }, queue: { shards: shards.queue ?? 1 } },
+                    }),
+                    apps: appsSchema.parse(apps),
+                }).map(({ rule: name, path, allowed }) => [name, path, allowed]),
+            );
+        expect(torn({ queue: 2 }, { [app]: {} })).toEqual([
+            ["redis-keys-torn-apart", "redis.databases.queue.shards", expect.stringContaining(`1 with ${app} (`)],
+        ]);
+        expect([torn({ cache: 2 }, { [app]: {} }), torn({ queue: 2 }, { nextcloud: {} })]).toEqual([[], []]);
     });
 
     test("two machines cannot have it: without it each app has a small one of its own", () => {
