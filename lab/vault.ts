@@ -50,6 +50,8 @@ export const vaultKeys = z.strictObject({
         schedule: cron.default("30 2 * * *"),
         /** How many stay. */
         keep: whole(1, 365, "a number of snapshots from 1 to 365").default(30),
+        /** Whether destroy takes a last one first, and stops where it cannot; false for a bucket that is gone for good. */
+        beforeDestroy: z.boolean({ error: "true or false" }).default(true),
     }),
     /** Initialise a new Vault although there are snapshots of an earlier one. Take it out again after that `up`. */
     startAnew: z
@@ -175,7 +177,7 @@ export function vaultStore(
     opts: pulumi.ComponentResourceOptions,
 ): { readonly vault: Vault; readonly stores: VaultStores; readonly secrets: ExternalSecretStore } {
     const { snapshots, storage, ui, recipients, startAnew } = secrets.vault;
-    const { schedule, endpoint, region: of, bucket, keep } = snapshots;
+    const { schedule, endpoint, region: of, bucket, keep, beforeDestroy } = snapshots;
     const operator = new ExternalSecrets("external-secrets", {}, opts);
     const vault = new Vault(
         "vault",
@@ -189,6 +191,7 @@ export function vaultStore(
             recipients,
             snapshots: { endpoint, region: of, bucket, keep, prefix: prefixOf(secrets.vault, lab.name) },
             snapshotSchedule: schedule,
+            beforeDestroy,
             startAnew: startAnew !== undefined,
             refs,
             bootstrapSecrets: lab.secrets,

@@ -40,6 +40,7 @@ const VERBS: Readonly<Record<string, string>> = {
     "vault-setup": "setup",
     "vault-check": "check",
     "vault-snapshot": "snapshot",
+    "vault-save": "save",
 };
 
 const statefulSets = resources("apps", "v1", "statefulsets");

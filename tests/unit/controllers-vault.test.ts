@@ -46,6 +46,7 @@ beforeAll(async () => {
                     keep: 2,
                 },
                 snapshotSchedule: "0 2 * * *",
+                beforeDestroy: true,
                 bootstrapSecrets: new SopsSecretStore("f", (ref) => ref),
                 certManager,
             },
@@ -164,7 +165,7 @@ class Cluster {
     }
 
     /** Runs a Job's pod to its end; what it said. */
-    async job(verb: "setup" | "check"): Promise<string> {
+    async job(verb: "setup" | "check" | "save"): Promise<string> {
         const job = JSON.parse(
             String(dig(look.find("local:Command", `vault-${verb}`).inputs, "environment", "JOB")),
         ) as Inputs;
@@ -264,6 +265,7 @@ test("a rebuilt cluster asks for the key and gets the newest snapshot from the b
         await first.job("setup");
         await first.job("check");
         expect(await first.snapshot()).toMatch(/^done \d{8}T\d{6}Z-/);
+        expect(await first.job("save")).toMatch(/^done \d{8}T\d{6}Z-/);
         await first.pass();
         const key = first.objects.get("/api/v1/namespaces/vault/secrets/vault-unseal-key") as Inputs;
         // Other claims, no Secret: a new cluster. The person writes nothing this time.

@@ -221,6 +221,9 @@ describe("snapshots", () => {
         world.bucket.broken = 500;
         const { answer, code } = await world.run("snapshot", args());
         expect([answer.startsWith("!"), code]).toEqual([true, 1]);
+        // A Job that fails is tried again; who reads the answer wants it at once.
+        const read = await world.run("save", args());
+        expect([read.answer.startsWith("!"), read.code]).toEqual([true, 0]);
     });
 
     test("another recipient gets the key at the next run", async () => {
@@ -327,7 +330,11 @@ describe("what cannot be kept", () => {
 
 describe("the commands of an up, with a kubectl that answers for the cluster", () => {
     /** Runs a planned command's script; `answers`: what the Job's pod says, one time after the other. */
-    async function command(verb: "setup" | "check", answers: readonly string[]) {
+    async function command(
+        verb: "setup" | "check" | "save" | "last-snapshot",
+        answers: readonly string[],
+        script: "create" | "delete" = "create",
+    ) {
         const directory = mkdtempSync(join(tmpdir(), "vault-kubectl-"));
         try {
             const file = (name: string) => join(directory, name);
@@ -344,8 +351,8 @@ esac
 `,
             );
             chmodSync(file("kubectl"), 0o755);
-            const { create } = (await plannedCommand(verb)) as { create: string };
-            const ran = spawnSync("bash", ["-euo", "pipefail", "-c", create], {
+            const { [script]: text } = (await plannedCommand(verb)) as { create: string; delete: string };
+            const ran = spawnSync("bash", ["-euo", "pipefail", "-c", text], {
                 cwd: join(ROOT, "components"),
                 // Bash takes a socket for a login from elsewhere, and reads its files.
                 stdio: ["ignore", "pipe", "pipe"],
@@ -382,6 +389,7 @@ esac
                     ...args(),
                     snapshots: { endpoint: "http://nas", region: "r", bucket: "b", prefix: "p", keep: 1 },
                     snapshotSchedule: "0 2 * * *",
+                    beforeDestroy: true,
                     bootstrapSecrets: new SopsSecretStore("f", (ref) => ref),
                     certManager: new CertManager("cert-manager", {}, {}),
                 },
@@ -409,6 +417,22 @@ esac
         for (const text of [stdout, stderr, calls]) expect(text).not.toContain(key);
         // What a command prints on its output is kept in the state.
         expect(stdout).toBe("");
+    });
+
+    test("a destroy goes on only with its last snapshot in the bucket, and says how to go on without", async () => {
+        const name = "20260101T000000Z-0123456789ab.snap";
+        const taken = await command("last-snapshot", [`done ${name}`], "delete");
+        expect([taken.status, taken.stderr]).toEqual([0, expect.stringContaining(`its snapshot ${name} is in the`)]);
+        for (const answer of ["!the bucket cannot be reached", ""]) {
+            const refused = await command("last-snapshot", [answer], "delete");
+            expect([refused.status, refused.stderr]).toEqual([
+                1,
+                expect.stringContaining("secrets.vault.snapshots.beforeDestroy to false, pulumi up, pulumi destroy"),
+            ]);
+        }
+        // And one as soon as every value is there: the night may be far.
+        expect((await command("save", [`done ${name}`])).status).toBe(0);
+        expect((await command("save", ["!no Vault server became the leader"])).status).toBe(1);
     });
 
     test("a fault is told and fails, and so does a key that this computer cannot open", async () => {

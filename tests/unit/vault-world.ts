@@ -18,7 +18,12 @@ const ACCOUNT = {
 };
 
 /** Accounts by verb, as the Jobs have them. */
-const ACCOUNTS: Record<string, string> = { setup: "vault-setup", check: "vault-look", snapshot: "vault-snapshot" };
+const ACCOUNTS: Record<string, string> = {
+    setup: "vault-setup",
+    check: "vault-look",
+    snapshot: "vault-snapshot",
+    save: "vault-snapshot",
+};
 
 interface KubeSecret {
     readonly data: Record<string, string>;

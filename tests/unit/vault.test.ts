@@ -31,7 +31,7 @@ const SECRETS: Record<string, string> = {
 };
 const RECIPIENT = "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq";
 
-async function planned(replicas = 3): Promise<PlannedResource[]> {
+async function planned(replicas = 3, beforeDestroy = true): Promise<PlannedResource[]> {
     return planComponent(() => {
         const certManager = new CertManager("cert-manager", {}, {});
         const operator = new ExternalSecrets("external-secrets", {}, {});
@@ -54,6 +54,7 @@ async function planned(replicas = 3): Promise<PlannedResource[]> {
                     keep: 30,
                 },
                 snapshotSchedule: "30 2 * * *",
+                beforeDestroy,
                 bootstrapSecrets: new SopsSecretStore("clusters/magi.yaml", (ref) => SECRETS[ref]),
                 certManager,
             },
@@ -201,19 +202,43 @@ describe("what is planned", () => {
             look.find(":Certificate", "vault"),
             look.find(":Release", "vault"),
             look.find("local:Command", "vault-setup"),
+            // Before anything is asked for: it is there as soon as a person can have written something.
+            look.find("local:Command", "vault-last-snapshot"),
             look.find("local:Command", "vault-check"),
             look.find(":ClusterSecretStore", "vault-stores-media"),
             look.find(":ExternalSecret", "sonarr"),
         );
         look.inOrder(look.find("local:Command", "vault-setup"), look.find(":CronJob", "vault-snapshot"));
         look.inOrder(look.find("core/v1:Secret", "vault-s3"), look.find("local:Command", "vault-setup"));
+        look.inOrder(look.find("local:Command", "vault-check"), look.find("local:Command", "vault-save"));
+    });
+
+    test("destroy takes a last snapshot while everything that it needs is there, unless that is given up", async () => {
+        const last = look.find("local:Command", "vault-last-snapshot");
+        for (const [type, needed] of [
+            [":Release", "vault"],
+            [":ConfigMap", "vault-program"],
+            [":RoleBinding", "vault-keys"],
+            [":ServiceAccount", "vault-snapshot"],
+            ["core/v1:Secret", "vault-s3"],
+        ] as const) {
+            look.inOrder(look.find(type, needed), last);
+        }
+        expect(dig(last.inputs, "delete")).toContain("a last snapshot is taken");
+        const without = lookInto(() => ({ resources: given }));
+        const given = await planned(3, false);
+        const other = without.find("local:Command", "vault-last-snapshot").inputs;
+        expect(dig(other, "delete")).toContain("no last snapshot of Vault");
+        expect(dig(other, "delete")).not.toContain("kubectl --namespace");
+        // A `delete` that came or went would replace the command, and run the old one.
+        expect(dig(other, "create")).toEqual(dig(last.inputs, "create"));
     });
 
     test("no key or token is an input of anything, and the bucket's stand in one Secret", () => {
         const text = JSON.stringify(resources);
         expect(text).not.toContain("bucket-secret-value");
         expect(look.all("core/v1:Secret").map(({ name }) => name)).toEqual(["vault-s3"]);
-        for (const verb of ["setup", "check"]) {
+        for (const verb of ["setup", "check", "save"]) {
             const { environment } = look.find("local:Command", `vault-${verb}`).inputs as { environment: Inputs };
             expect(Object.keys(environment).sort()).toEqual(["CLUSTER_KUBECONFIG", "JOB", "JOB_NAME", "STACK"]);
         }
@@ -237,7 +262,11 @@ describe("what is planned", () => {
             String(dig(look.find("local:Command", "vault-setup").inputs, "environment", "JOB")),
         ) as Inputs;
         const cron = dig(look.find(":CronJob", "vault-snapshot").inputs, "spec", "jobTemplate", "spec", "template");
-        for (const template of [dig(job, "spec", "template"), cron]) {
+        const save = JSON.parse(
+            String(dig(look.find("local:Command", "vault-last-snapshot").inputs, "environment", "JOB")),
+        ) as Inputs;
+        expect(dig(save, "spec", "template", "spec", "serviceAccountName")).toBe("vault-snapshot");
+        for (const template of [dig(job, "spec", "template"), dig(save, "spec", "template"), cron]) {
             expect(podSecurityFaults("restricted", dig(template, "spec") as Json)).toEqual([]);
         }
         expect(dig(job, "spec", "template", "spec", "serviceAccountName")).toBe("vault-setup");
@@ -245,10 +274,12 @@ describe("what is planned", () => {
     });
 
     test("scripts are whole, and the keeper gives the key in no argument", async () => {
-        for (const verb of ["setup", "check"]) {
-            const { create } = look.find("local:Command", `vault-${verb}`).inputs as { create: string };
-            const result = await runProgram("bash", ["-n", "-c", create], {});
-            expect([verb, result]).toEqual([verb, expect.objectContaining({ code: 0 })]);
+        const of = (verb: string) =>
+            look.find("local:Command", `vault-${verb}`).inputs as { create: string; delete: string };
+        const scripts = [of("setup").create, of("check").create, of("save").create, of("last-snapshot").delete];
+        for (const script of scripts) {
+            const result = await runProgram("bash", ["-n", "-c", script], {});
+            expect([script, result]).toEqual([script, expect.objectContaining({ code: 0 })]);
         }
         expect((await runProgram("sh", ["-n", "-c", KEEPER], {})) as object).toMatchObject({ code: 0 });
         expect(KEEPER).toContain("key=@/vault/unseal/key");

@@ -1,6 +1,6 @@
-// `node program.mjs setup|check|snapshot <plan.json>`: what is done to Vault, in the cluster. `setup` initialises or restores it,
+// `node program.mjs setup|check|snapshot|save <plan.json>`: what is done to Vault, in the cluster. `setup` initialises or restores it,
 // unseals it, and brings engine, authentication, policies and roles to what the plan says. `check` tells which values are missing.
-// `snapshot` puts one into the bucket and takes old ones away. The answer is the pod's termination message; a key or a token is
+// `snapshot` puts one into the bucket and takes old ones away; so does `save`, for somebody who reads the answer. The answer is the pod's termination message; a key or a token is
 // in no answer, log or argument.
 import {
     createCipheriv,
@@ -653,6 +653,7 @@ const verbs = {
     },
     check,
     snapshot,
+    save: snapshot,
 };
 
 let answer;

@@ -33,6 +33,8 @@ export interface VaultArgs extends VaultPlanArgs {
     readonly ui: boolean;
     /** Cron expression in the household's time zone. */
     readonly snapshotSchedule: string;
+    /** Whether destroy takes a last snapshot first. */
+    readonly beforeDestroy: boolean;
     /** Where the credentials of the bucket come from: another store than Vault. */
     readonly bootstrapSecrets: SecretStore;
     readonly certManager: CertManager;
@@ -42,11 +44,21 @@ const PROGRAM = "vault-program";
 const PROGRAM_TEXT = readFileSync(join(__dirname, "program.mjs"), "utf8");
 
 /** Labels of the pods that run the program, by its verb. */
-export const VAULT_JOBS = { setup: "vault-setup", check: "vault-check", snapshot: "vault-snapshot" } as const;
+export const VAULT_JOBS = {
+    setup: "vault-setup",
+    check: "vault-check",
+    /** By the schedule. */
+    snapshot: "vault-snapshot",
+    /** By a command, which reads how it went. */
+    save: "vault-save",
+} as const;
 
 /**
  * Vault with its data in itself (Raft), on one, three or five nodes. `up` initialises it, or puts back the newest snapshot;
  * it is unsealed without a person. https://developer.hashicorp.com/vault/docs/internals/integrated-storage
+ *
+ * A snapshot is in the bucket as soon as every value is there, and `destroy` takes a last one: what a person has written by
+ * hand since the night is nowhere else.
  */
 export class Vault extends pulumi.ComponentResource {
     readonly namespace: pulumi.Output<string>;
@@ -122,24 +134,37 @@ export class Vault extends pulumi.ComponentResource {
             child,
         );
         const hash = contentHash({ program: PROGRAM_TEXT, plan });
-        const run = (verb: "setup" | "check", create: string, dependsOn: pulumi.Resource[]) =>
+        const job = (verb: "setup" | "check" | "save") => ({
+            JOB_NAME: VAULT_JOBS[verb],
+            JOB: pulumi.jsonStringify(credentials.apply((secret) => vaultJob(verb, secret, certificate))),
+        });
+        const run = (verb: "setup" | "check" | "save", create: string, dependsOn: pulumi.Resource[]) =>
             clusterCommand(
                 `${name}-${verb}`,
                 args.cluster,
                 {
                     create,
-                    environment: {
-                        STACK: args.cluster.name,
-                        JOB_NAME: VAULT_JOBS[verb],
-                        JOB: pulumi.jsonStringify(credentials.apply((secret) => vaultJob(verb, secret, certificate))),
-                    },
+                    environment: { STACK: args.cluster.name, ...job(verb) },
                     // In a namespace that was made anew there is everything to do again.
                     triggers: [hash, namespace.metadata.uid],
                 },
                 { parent: this, dependsOn },
             );
         const setup = run("setup", SET_UP, [release, program, ...access, ...Object.values(accounts)]);
-        this.ready = run("check", CHECK, [setup]);
+        // Before the values are asked for: with some of them missing a destroy has the others to keep. Always with a
+        // `delete`, see `ClusterCommandArgs`.
+        const last = clusterCommand(
+            `${name}-last-snapshot`,
+            args.cluster,
+            {
+                create: "kubectl get --raw /version > /dev/null",
+                delete: args.beforeDestroy ? LAST_SNAPSHOT : NO_LAST_SNAPSHOT,
+                environment: job("save"),
+            },
+            { parent: this, dependsOn: [setup] },
+        );
+        this.ready = run("check", CHECK, [last]);
+        run("save", SAVE, [this.ready]);
         new k8s.batch.v1.CronJob(
             `${name}-snapshot`,
             {
@@ -226,6 +251,7 @@ const ACCOUNT_OF = {
     setup: VAULT_ACCOUNTS.setup,
     check: VAULT_ACCOUNTS.look,
     snapshot: VAULT_ACCOUNTS.snapshot,
+    save: VAULT_ACCOUNTS.snapshot,
 } as const;
 
 /** A pod that runs one verb of the program. */
@@ -295,7 +321,7 @@ function programPod(
 }
 
 /** The Job as it is sent. */
-function vaultJob(verb: "setup" | "check", credentials: string, certificate: pulumi.Input<string>) {
+function vaultJob(verb: "setup" | "check" | "save", credentials: string, certificate: pulumi.Input<string>) {
     return answeringJob(VAULT_JOBS[verb], VAULT_JOBS[verb], programPod(verb, credentials, certificate));
 }
 
@@ -357,3 +383,19 @@ case "$answer" in
   "!"*) echo "Vault: \${answer#!}" >&2; exit 1 ;;
   *) echo "Vault was asked and there is no answer; see  ${inNamespace} get events" >&2; exit 1 ;;
 esac`.trim();
+
+const SAVE = `
+${ASK}
+ask
+case "$answer" in
+  "done "*) echo "Vault: its snapshot \${answer#done } is in the bucket" >&2 ;;
+  "!"*) echo "Vault: \${answer#!}" >&2; exit 1 ;;
+  *) echo "Vault was asked and there is no answer; see  ${inNamespace} get events" >&2; exit 1 ;;
+esac`.trim();
+
+/** Said before it is tried: whatever it fails at, the person reads what to do. */
+const LAST_SNAPSHOT = `
+echo "Vault: a last snapshot is taken. To go on without one, and lose what was written since the newest: set secrets.vault.snapshots.beforeDestroy to false, pulumi up, pulumi destroy" >&2
+${SAVE}`.trim();
+
+const NO_LAST_SNAPSHOT = `echo "secrets.vault.snapshots.beforeDestroy is false: no last snapshot of Vault" >&2`;
