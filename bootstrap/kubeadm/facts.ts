@@ -120,7 +120,7 @@ export function factsScript({ modules, controlPlanes, virtualAddress }: Wishes):
         `if $SUDO test -e ${manifests}/kube-apiserver.yaml; then put controlPlane yes; fi`,
         `if $SUDO test -d ${PATHS.etcd}/member; then put etcd yes; fi`,
         `put authority "${text(PATHS.ca)}"`,
-        `for file in $($SUDO sh -c 'ls ${kubernetes}/pki/*.crt ${kubernetes}/pki/etcd/*.crt 2> /dev/null || true'); do put certificate "$file $(date -d "$($SUDO openssl x509 -enddate -noout -in "$file" | cut -d= -f2)" +%s)"; done`,
+        `for file in $($SUDO sh -c 'ls ${kubernetes}/pki/*.crt ${kubernetes}/pki/etcd/*.crt 2> /dev/null || true'); do put certificate "$file $($SUDO openssl x509 -enddate -noout -in "$file")"; done`,
         `put etcdHealth "$(curl --silent --max-time 5 http://127.0.0.1:2381/health | sed -n 's/.*"health": *"\\([a-z]*\\)".*/\\1/p' || true)"`,
         `if test "$(systemctl is-active ${SNAPSHOT_UNIT}.service || true)" = failed; then put snapshotFailed yes; fi`,
         ...controlPlanes.map((address) => `if ! ${answers(address)}; then put unreached ${address}; fi`),
@@ -177,8 +177,10 @@ export function readFacts(stdout: string): MachineFacts {
                 .map((line) => line.trim().replace(/^node\//, "")),
             etcdHealth: facts.one("etcdHealth"),
             certificates: facts.all("certificate").map((said) => {
-                const [path = "", ends = "0"] = said.trim().split(" ");
-                return { path, ends: Number(ends) };
+                const [path = "", ...end] = said.trim().split(" ");
+                // OpenSSL's words: notAfter=Jan  1 00:00:00 2020 GMT. What cannot be read has ended.
+                const ends = Date.parse(end.join(" ").replace("notAfter=", "")) / 1000;
+                return { path, ends: Number.isNaN(ends) ? 0 : ends };
             }),
             snapshotFailed: yes("snapshotFailed"),
             unreached: facts.all("unreached"),

@@ -50,7 +50,7 @@ export interface LinuxQuestions {
 }
 
 /** First lines of every script that tells facts: `put <key> <value>` prints one. */
-export const FACTS_PRELUDE = `${REMOTE_PRELUDE}put() { printf '%s:' "$1"; printf '%s' "$2" | base64 | tr -d '\\n'; echo; }\n`;
+export const FACTS_PRELUDE = `${REMOTE_PRELUDE}put() { printf '%s:' "$1"; printf '%s' "$2" | base64 -w 0; echo; }\n`;
 
 /** Part of a script for `sh -s`, after `FACTS_PRELUDE`. */
 export function linuxQuestions({ modules, programs, names }: LinuxQuestions): string {

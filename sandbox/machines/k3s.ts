@@ -34,15 +34,15 @@ export type InstalledMachine = Pick<NodeInfo, "name" | "address" | "optional"> &
     };
 
 /** Programs of a machine that the simulation answers; the rest is this computer's. */
-const PLAYED_PROGRAMS = [
-    ...["journalctl", "curl", "umount", "ip"],
-    ...["iptables-save", "iptables-restore", "ip6tables-save", "ip6tables-restore"],
-];
+const PLAYED_PROGRAMS = ["journalctl", "curl", "umount", "ip", "iptables-save", "ip6tables-save"];
 
 /** Those that need no thought. The user is not root: what needs to be is asked of sudo. */
-const SIMPLE_PROGRAMS = ({ name, folder, all }: PlayedMachine, program: string): Readonly<Record<string, string>> => ({
+const SIMPLE_PROGRAMS = (
+    { name, folder, all }: PlayedMachine,
+    { quick }: PlayedBy,
+): Readonly<Record<string, string>> => ({
     getent: `[ "$1" = hosts ] && [ ! -e '${folder}/no-dns' ] || exit 2\necho "192.0.2.1       $2"`,
-    modinfo: `if grep -qsx "$1" '${folder}/missing-modules'; then echo "modinfo: ERROR: Module $1 not found." >&2; exit 1; fi`,
+    modinfo: `[ -e '${folder}/missing-modules' ] || exit 0\nif grep -qsx "$1" '${folder}/missing-modules'; then echo "modinfo: ERROR: Module $1 not found." >&2; exit 1; fi`,
     lsblk: `case "$*" in "--json --bytes --paths "*) exec cat '${folder}/lsblk.json' ;; *) exit 1 ;; esac`,
     // A played release says its own hash: docs of releaseFile().
     sha256sum: `case "$1" in
@@ -58,7 +58,7 @@ case "$1" in
     [ "$state" = active ] || exit 3
     exit 0 ;;
 esac
-exec '${process.execPath}' '${program}' '${all.root}' ${name} systemctl "$@"`,
+exec ${quick} '${all.root}' ${name} systemctl "$@"`,
     iscsiadm: "exit 0",
     "mount.nfs": "exit 0",
     id: "echo 1000",
@@ -73,6 +73,20 @@ exec '${process.execPath}' '${program}' '${all.root}' ${name} systemctl "$@"`,
 /** Bundled once: a cluster's bring-up is hundreds of calls, and a TypeScript loader takes half a second for each. */
 export const bundleMachines = (folder: string): string => bundleProgram(folder, join(__dirname, "k3s", "program.ts"));
 
+/** What plays the programs, as a shell takes it. */
+export interface PlayedBy {
+    /** A process for each call. */
+    readonly own: string;
+    /** Of programs that read no standard input and run no script of the machine: one process may answer for all calls. */
+    readonly quick: string;
+}
+
+/** A process for each call of every program. */
+export function playedBy(bundle: string): PlayedBy {
+    const own = `'${process.execPath}' '${bundle}'`;
+    return { own, quick: own };
+}
+
 /** The same of any machines' program. */
 export function bundleProgram(folder: string, entry: string): string {
     const program = join(folder, "machines.cjs");
@@ -83,17 +97,17 @@ export function bundleProgram(folder: string, entry: string): string {
     return program;
 }
 
-/** Writes `ssh` into `bin`, and makes every machine that is not there yet. `bundle`: of `bundleMachines`, made already. */
+/** Writes `ssh` into `bin`, and makes every machine that is not there yet. `given`: what plays `bundleMachines` already. */
 export function installK3sMachines(
     bin: string,
     site: PlayedSite,
     machines: readonly InstalledMachine[],
-    bundle?: string,
+    given?: PlayedBy,
 ): void {
     mkdirSync(site.root, { recursive: true });
-    const program = bundle ?? bundleMachines(site.root);
+    const by = given ?? playedBy(bundleMachines(site.root));
     const state = new PlayedMachinesState(site.root);
-    state.install({ ...site, bin, program });
+    state.install({ ...site, bin, program: by.quick });
     for (const { name, address, capacity, optional = false, disks } of machines) {
         const machine = state.add({
             name,
@@ -102,25 +116,21 @@ export function installK3sMachines(
             off: optional,
             disks,
         });
-        for (const played of PLAYED_PROGRAMS) {
-            script(
-                machine.path("bin", played),
-                `exec '${process.execPath}' '${program}' '${site.root}' ${name} ${played} "$@"`,
-            );
-        }
-        for (const [played, body] of Object.entries(SIMPLE_PROGRAMS(machine, program)))
+        playPrograms(machine, by, PLAYED_PROGRAMS);
+        for (const [played, body] of Object.entries(SIMPLE_PROGRAMS(machine, by)))
             script(machine.path("bin", played), body);
-        hidePaths(machine);
     }
-    script(join(bin, "ssh"), `exec '${process.execPath}' '${program}' '${site.root}' - ssh "$@"`);
+    script(join(bin, "ssh"), `exec ${by.own} '${site.root}' - ssh "$@"`);
 }
 
-/** Paths in answers are the machine's own. */
-export function hidePaths(machine: PlayedMachine): void {
-    script(
-        machine.path("bin", "base64"),
-        `sed 's#${machine.folder}/#/#g' | PATH=/usr/local/bin:/usr/bin:/bin base64 "$@"`,
-    );
+/** Programs of a machine that the simulation answers, and those of its packet filter. */
+export function playPrograms(machine: PlayedMachine, { own, quick }: PlayedBy, quickOnes: readonly string[]): void {
+    const play = (by: string, names: readonly string[]) => {
+        for (const name of names)
+            script(machine.path("bin", name), `exec ${by} '${machine.all.root}' ${machine.name} ${name} "$@"`);
+    };
+    play(quick, quickOnes);
+    play(own, ["iptables-restore", "ip6tables-restore"]);
 }
 
 export function script(path: string, body: string): void {

@@ -7,7 +7,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { PROGRAMS } from "../../bootstrap/kubeadm/cluster-config";
 import type { NodeInfo } from "../../bootstrap/machines";
-import { bundleProgram, hidePaths, script } from "./k3s";
+import { bundleProgram, playedBy, playPrograms, script, type PlayedBy } from "./k3s";
 import { PlayedMachinesState, type PlayedMachine, type PlayedSite } from "./k3s/state";
 import type { PlayedMachines } from "./machines";
 
@@ -40,15 +40,15 @@ export type InstalledKubeadmMachine = Pick<NodeInfo, "name" | "address"> &
 /** Programs of a machine that the simulation answers; the rest is this computer's. */
 const PLAYED_PROGRAMS = [
     ...["journalctl", "umount", "ip", "modprobe", "sysctl", "systemd-analyze", "ctr"],
-    ...["iptables-save", "iptables-restore", "ip6tables-save", "ip6tables-restore"],
+    ...["iptables-save", "ip6tables-save"],
 ];
 
 /** Those that need no thought. The user is not root: what needs to be is asked of sudo. */
-const SIMPLE_PROGRAMS = ({ name, folder, all }: PlayedMachine, program: string): Readonly<Record<string, string>> => {
-    const played = `exec '${process.execPath}' '${program}' '${all.root}' ${name}`;
+const SIMPLE_PROGRAMS = ({ name, folder, all }: PlayedMachine, by: PlayedBy): Readonly<Record<string, string>> => {
+    const played = `exec ${by.quick} '${all.root}' ${name}`;
     return {
         getent: `[ "$1" = hosts ] && [ ! -e '${folder}/no-dns' ] || exit 2\necho "192.0.2.1       $2"`,
-        modinfo: `if grep -qsx "$1" '${folder}/missing-modules'; then echo "modinfo: ERROR: Module $1 not found." >&2; exit 1; fi`,
+        modinfo: `[ -e '${folder}/missing-modules' ] || exit 0\nif grep -qsx "$1" '${folder}/missing-modules'; then echo "modinfo: ERROR: Module $1 not found." >&2; exit 1; fi`,
         lsblk: `case "$*" in "--json --bytes --paths "*) exec cat '${folder}/lsblk.json' ;; *) exit 1 ;; esac`,
         // A played release says its own hash.
         sha256sum: `case "$1" in
@@ -65,7 +65,7 @@ case "$1" in
     exit 0 ;;
 esac
 ${played} systemctl "$@"`,
-        sh: `case "$1" in *.sh) ${played} sh "$@" ;; esac\nexec /bin/sh "$@"`,
+        sh: `case "$1" in *.sh) exec ${by.own} '${all.root}' ${name} sh "$@" ;; esac\nexec /bin/sh "$@"`,
         // What is asked in every look, and needs no thought there.
         containerd: `if [ "$1" = --version ]; then echo "containerd github.com/containerd/containerd/v2 v2.2.1 dea7da592f5d1d2b7755e3a161be07f43fad8f75"; exit 0; fi
 if [ -e '${folder}/cgroupfs' ]; then echo 'SystemdCgroup = false'; else echo 'SystemdCgroup = true'; fi`,
@@ -89,17 +89,17 @@ const ARCH = 'ID=arch\nPRETTY_NAME="Arch Linux"\n';
 export const bundleKubeadmMachines = (folder: string): string =>
     bundleProgram(folder, join(__dirname, "kubeadm", "program.ts"));
 
-/** Writes `ssh` into `bin`, and makes every machine that is not there yet. `bundle`: of `bundleKubeadmMachines`, made already. */
+/** Writes `ssh` into `bin`, and makes every machine that is not there yet. `given`: what plays `bundleKubeadmMachines` already. */
 export function installKubeadmMachines(
     bin: string,
     site: PlayedSite,
     machines: readonly InstalledKubeadmMachine[],
-    bundle?: string,
+    given?: PlayedBy,
 ): void {
     mkdirSync(site.root, { recursive: true });
-    const program = bundle ?? bundleKubeadmMachines(site.root);
+    const by = given ?? playedBy(bundleKubeadmMachines(site.root));
     const state = new PlayedMachinesState(site.root);
-    state.install({ ...site, bin, program });
+    state.install({ ...site, bin, program: by.quick });
     for (const { name, address, capacity, disks } of machines) {
         const isNew = !state.names.includes(name);
         const machine = state.add({
@@ -116,15 +116,9 @@ export function installKubeadmMachines(
             machine.setUnit("containerd", { enabled: true, state: "active" });
             mkdirSync(machine.path("usr/bin"), { recursive: true });
         }
-        for (const played of PLAYED_PROGRAMS) {
-            script(
-                machine.path("bin", played),
-                `exec '${process.execPath}' '${program}' '${site.root}' ${name} ${played} "$@"`,
-            );
-        }
-        for (const [played, body] of Object.entries(SIMPLE_PROGRAMS(machine, program)))
+        playPrograms(machine, by, PLAYED_PROGRAMS);
+        for (const [played, body] of Object.entries(SIMPLE_PROGRAMS(machine, by)))
             script(machine.path("bin", played), body);
-        hidePaths(machine);
     }
-    script(join(bin, "ssh"), `exec '${process.execPath}' '${program}' '${site.root}' - ssh "$@"`);
+    script(join(bin, "ssh"), `exec ${by.own} '${site.root}' - ssh "$@"`);
 }

@@ -38,13 +38,14 @@ import { compareReleases, upgradeFault } from "../../bootstrap/k3s/versions";
 import { LinuxMachine, type Surroundings } from "../../bootstrap/linux/machine";
 import { readSpec } from "../../bootstrap/read-spec";
 import { runProgram, type Ran } from "../../lib/run-program";
-import { bundleMachines, installK3sMachines } from "../../sandbox/machines/k3s";
+import { bundleMachines, installK3sMachines, playedBy, type PlayedBy } from "../../sandbox/machines/k3s";
 import { Refused } from "../../sandbox/machines/k3d/refused";
 import { ssh } from "../../sandbox/machines/k3s/ssh";
 import { PlayedMachinesState, type Troubles } from "../../sandbox/machines/k3s/state";
 import { ROOT } from "../../stacks/stack-file";
 import type { PlannedResource } from "../../tools/plan/plan";
 import { planComponent } from "./component-plan";
+import { startResident, type Resident } from "./resident";
 
 jest.setTimeout(180_000);
 
@@ -214,23 +215,32 @@ describe("with machines", () => {
     let env: NodeJS.ProcessEnv;
     let current: K3sClusterArgs;
     let said: string[];
-    let bundle: string;
+    let programs: PlayedBy;
+    let quick: Resident;
+    let fakeKubectl: Resident;
     let shared: string;
     /** Clusters that some test has made from nothing, by what they were made of: the next one takes a copy. */
     const made = new Map<string, { readonly copy: string; readonly resources: readonly PlannedResource[] }>();
 
     beforeAll(() => {
         shared = mkdtempSync(join(tmpdir(), "k3s-machines-"));
-        bundle = bundleMachines(shared);
+        const bundle = bundleMachines(shared);
+        quick = startResident(join(shared, "quick"), bundle);
+        fakeKubectl = startResident(join(shared, "kubectl"), join(__dirname, "fake-kubectl.cjs"));
+        programs = { ...playedBy(bundle), quick: quick.command };
         // The same for every test: the machines' files name it.
         root = join(shared, "root");
     });
-    afterAll(() => rmSync(shared, { recursive: true, force: true }));
+    afterAll(() => {
+        quick.stop();
+        fakeKubectl.stop();
+        rmSync(shared, { recursive: true, force: true });
+    });
 
     function prepare(wanted: K3sClusterArgs): void {
         current = wanted;
         const site = { root: join(root, "machines"), kubeconfig: join(root, "kubeconfig") };
-        installK3sMachines(bin, site, wanted.nodes, bundle);
+        installK3sMachines(bin, site, wanted.nodes, programs);
     }
 
     beforeEach(() => {
@@ -246,10 +256,7 @@ describe("with machines", () => {
             "clusters:\n- name: default\n  cluster:\n    server: https://127.0.0.1:6443\nusers:\n- name: default\n  user: {token: kubeconfig-secret}\n",
         );
         const kubectl = join(bin, "kubectl");
-        writeFileSync(
-            kubectl,
-            `#!/bin/sh\nKUBECTL_STATE='${join(root, "kubectl.json")}' exec '${process.execPath}' '${join(__dirname, "fake-kubectl.cjs")}' "$@"\n`,
-        );
+        writeFileSync(kubectl, `#!/bin/sh\nexec ${fakeKubectl.command} '${join(root, "kubectl.json")}' "$@"\n`);
         chmodSync(kubectl, 0o755);
         env = {
             ...process.env,

@@ -42,6 +42,7 @@ import { CORDON_MARK } from "../../bootstrap/linux/cluster-node";
 import type { Surroundings } from "../../bootstrap/linux/machine";
 import { readSpec } from "../../bootstrap/read-spec";
 import { runProgram, type Ran } from "../../lib/run-program";
+import { playedBy, type PlayedBy } from "../../sandbox/machines/k3s";
 import { bundleKubeadmMachines, installKubeadmMachines } from "../../sandbox/machines/kubeadm";
 import { clusterOf, holderOf, saveCluster } from "../../sandbox/machines/kubeadm/cluster";
 import { Refused } from "../../sandbox/machines/k3d/refused";
@@ -50,6 +51,7 @@ import { PlayedMachinesState, type Troubles } from "../../sandbox/machines/k3s/s
 import { ROOT } from "../../stacks/stack-file";
 import type { PlannedResource } from "../../tools/plan/plan";
 import { planComponent } from "./component-plan";
+import { startResident, type Resident } from "./resident";
 
 jest.setTimeout(300_000);
 
@@ -269,7 +271,9 @@ describe("with machines", () => {
     let env: NodeJS.ProcessEnv;
     let current: KubeadmClusterArgs;
     let said: string[];
-    let bundle: string;
+    let programs: PlayedBy;
+    let quick: Resident;
+    let fakeKubectl: Resident;
     let shared: string;
     /** Everything that a machine was sent by ssh, and by which command line. */
     let sent: { words: readonly string[]; stdin: string }[];
@@ -278,15 +282,22 @@ describe("with machines", () => {
 
     beforeAll(() => {
         shared = mkdtempSync(join(tmpdir(), "kubeadm-machines-"));
-        bundle = bundleKubeadmMachines(shared);
+        const bundle = bundleKubeadmMachines(shared);
+        quick = startResident(join(shared, "quick"), bundle);
+        fakeKubectl = startResident(join(shared, "kubectl"), join(__dirname, "fake-kubectl.cjs"));
+        programs = { ...playedBy(bundle), quick: quick.command };
         root = join(shared, "root");
     });
-    afterAll(() => rmSync(shared, { recursive: true, force: true }));
+    afterAll(() => {
+        quick.stop();
+        fakeKubectl.stop();
+        rmSync(shared, { recursive: true, force: true });
+    });
 
     function prepare(wanted: KubeadmClusterArgs, strangers: readonly string[] = []): void {
         current = wanted;
         const site = { root: join(root, "machines"), kubeconfig: join(root, "kubeconfig"), strangers };
-        installKubeadmMachines(bin, site, wanted.nodes, bundle);
+        installKubeadmMachines(bin, site, wanted.nodes, programs);
     }
 
     beforeEach(() => {
@@ -303,10 +314,7 @@ describe("with machines", () => {
             "clusters: []\nusers:\n- name: default\n  user: {token: kubeconfig-secret}\n",
         );
         const kubectl = join(bin, "kubectl");
-        writeFileSync(
-            kubectl,
-            `#!/bin/sh\nKUBECTL_STATE='${join(root, "kubectl.json")}' exec '${process.execPath}' '${join(__dirname, "fake-kubectl.cjs")}' "$@"\n`,
-        );
+        writeFileSync(kubectl, `#!/bin/sh\nexec ${fakeKubectl.command} '${join(root, "kubectl.json")}' "$@"\n`);
         chmodSync(kubectl, 0o755);
         env = {
             ...process.env,

@@ -47,7 +47,7 @@ function releaseFile(machine: PlayedMachine, version: string, hash: string): str
 # k3s ${version}
 # sha256 ${hash}
 if [ "$1" = --version ]; then printf 'k3s version ${version} (simulated)\\ngo version go1.23.8\\n'; exit 0; fi
-exec '${process.execPath}' '${program}' '${machine.all.root}' ${machine.name} k3s ${version} "$@"
+exec ${program} '${machine.all.root}' ${machine.name} k3s ${version} "$@"
 `;
 }
 

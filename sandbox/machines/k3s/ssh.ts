@@ -42,8 +42,16 @@ function onMachine(machine: PlayedMachine, script: string): string {
         },
         maxBuffer: 2 ** 26,
     });
-    const own = (text: string) => text.replaceAll(machine.path("/"), "/").trimEnd();
-    if (ran.status !== 0) throw new Refused(own(ran.stderr), ran.status ?? 255);
-    if (ran.stderr !== "") process.stderr.write(`${own(ran.stderr)}\n`);
-    return own(ran.stdout);
+    const own = (text: string) => text.replaceAll(machine.path("/"), "/");
+    if (ran.status !== 0) throw new Refused(own(ran.stderr).trimEnd(), ran.status ?? 255);
+    if (ran.stderr !== "") process.stderr.write(`${own(ran.stderr).trimEnd()}\n`);
+    return own(ran.stdout)
+        .trimEnd()
+        .replace(FACT, (_, key: string, encoded: string) => {
+            const value = Buffer.from(encoded, "base64").toString("utf8");
+            return `${key}:${Buffer.from(own(value)).toString("base64")}`;
+        });
 }
+
+/** As a script tells facts: paths in them are the machine's own too. */
+const FACT = /^([A-Za-z0-9]+):([A-Za-z0-9+/]+={0,2})$/gm;

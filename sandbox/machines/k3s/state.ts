@@ -22,7 +22,7 @@ export interface PlayedSite {
 interface InstalledSite extends PlayedSite {
     /** Where the sandbox's own programs are. */
     readonly bin: string;
-    /** The bundle that plays everything. */
+    /** What plays a program, as a shell takes it; root, machine, program and arguments follow. */
     readonly program: string;
 }
 

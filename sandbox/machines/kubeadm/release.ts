@@ -23,7 +23,7 @@ function releaseFile(machine: PlayedMachine, name: string, version: string, hash
 # ${name} ${version}
 # sha256 ${hash}
 ${VERSION_SAID[name]?.(version) ?? ""}
-exec '${process.execPath}' '${program}' '${machine.all.root}' ${machine.name} ${name} ${version} "$@"
+exec ${program} '${machine.all.root}' ${machine.name} ${name} ${version} "$@"
 `;
 }
 
