@@ -13,6 +13,9 @@ const codes = new Map();
 const maps = new Map();
 const places = new Map();
 
+/** Modules of the SDK that were changed already. */
+const changed = new WeakSet();
+
 nodeModule.enableCompileCache?.();
 if (process.features.require_module) {
     nodeModule._extensions[".ts"] = (loaded, path) => {
@@ -121,19 +124,44 @@ function headOf(error) {
 }
 
 /**
- * The SDK loads npm's own resolver and the TypeScript compiler at each start, for functions that are turned into text; nothing
- * here does that. They are loaded when something of them is asked for: half of what the SDK takes to load.
+ * What the SDK does that nobody here asks for, as it loads: only when something of it is asked for are npm's own resolver and the
+ * TypeScript compiler loaded, which turn functions into text (half of what the SDK takes to load).
  */
 function deferUnused() {
     const load = nodeModule._load;
     nodeModule._load = function (request, parent, isMain) {
-        const rarely = request === "@npmcli/arborist" || request === "../../typescript-shim";
-        if (!rarely || !parent?.filename?.includes("@pulumi")) return load.call(this, request, parent, isMain);
         const all = () => load.call(this, request, parent, isMain);
+        if (!parent?.filename?.includes("@pulumi")) return all();
+        if (request.endsWith("/debuggable")) return withoutStacks(all());
+        if (request !== "@npmcli/arborist" && request !== "../../typescript-shim") return all();
         return new Proxy(
             {},
             // As the module that TypeScript's __importStar makes of it, which it then leaves as it is.
             { get: (_, name) => (name === "__esModule" ? true : name === "default" ? all() : all()[name]) },
         );
     };
+    // The engine's own start has loaded the SDK before this.
+    for (const [path, loaded] of Object.entries(require.cache)) {
+        if (path.endsWith(join("@pulumi", "pulumi", "runtime", "debuggable.js"))) withoutStacks(loaded.exports);
+    }
+}
+
+/**
+ * The SDK has the stack written out for each of its promises, four for each input of each resource, for the message of
+ * PULUMI_DEBUG_PROMISE_LEAKS. Where nobody asks for that they are left out. Errors keep theirs.
+ */
+function withoutStacks(debuggable) {
+    if (changed.has(debuggable) || debuggable.debugPromiseLeaks) return debuggable;
+    changed.add(debuggable);
+    const { debuggablePromise } = debuggable;
+    debuggable.debuggablePromise = (promise, context) => {
+        const limit = Error.stackTraceLimit;
+        Error.stackTraceLimit = 0;
+        try {
+            return debuggablePromise(promise, context);
+        } finally {
+            Error.stackTraceLimit = limit;
+        }
+    };
+    return debuggable;
 }

@@ -52,4 +52,27 @@ describe("the start file", () => {
         const { stdout } = spawnSync(process.execPath, ["-e", program], { cwd: ROOT, encoding: "utf8" });
         expect(stdout.trim().split("\n").sort()).toEqual(["false true true", "true"]);
     });
+
+    test.each([
+        ["loaded before the start file, as the engine's own start does", "sdk(); start();"],
+        ["loaded after it", "start(); sdk();"],
+    ])("the SDK, %s, writes stacks of promises only for whoever asks for them", (_, order) => {
+        const program = `const sdk = () => require("@pulumi/pulumi");
+            const start = () => require("./lib/typescript.cjs");
+            ${order}
+            const { debuggablePromise } = require("@pulumi/pulumi/runtime/debuggable");
+            const promise = Promise.resolve(42);
+            const stack = (of) => of.split("\\n").filter((line) => line.includes(" at ")).length > 0;
+            debuggablePromise(promise, "test").then((value) => {
+                console.log(value, stack(promise._debugStackTrace), stack(new Error().stack));
+            });`;
+        const run = (env: NodeJS.ProcessEnv) =>
+            spawnSync(process.execPath, ["-e", program], {
+                cwd: ROOT,
+                encoding: "utf8",
+                env: { ...process.env, ...env },
+            }).stdout;
+        expect(run({})).toBe("42 false true\n");
+        expect(run({ PULUMI_DEBUG_PROMISE_LEAKS: "true" })).toBe("42 true true\n");
+    });
 });
