@@ -96,9 +96,10 @@ test("a stack that the base does not have is new: code 2", () => {
     git("rm", "--quiet", "Pulumi.homelab.yaml");
     git("commit", "--quiet", "--message=without");
     git("checkout", "--quiet", "HEAD~", "--", "Pulumi.homelab.yaml");
-    const { status, stdout } = planDiff("--base", "HEAD", "--stack", "homelab");
+    const { status, stdout } = planDiff("--base", "HEAD", "--stack", "homelab", "--json", "-");
     expect(status).toBe(2);
-    expect(stdout).toMatch(/homelab: new stack, \d+ added; no dangers/);
+    const { stacks } = reportSchema.parse(JSON.parse(stdout));
+    expect(stacks.map(({ stack, status: how }) => [stack, how])).toEqual([["homelab", "new"]]);
     git("reset", "--quiet", "--hard", "HEAD~");
 });
 

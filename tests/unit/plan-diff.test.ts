@@ -485,11 +485,11 @@ describe("plans of older revisions", () => {
 
 describe("options", () => {
     test("all of them", () => {
-        expect(parseOptions(["--base", "v1", "--stack=homelab", "--render", "--markdown", "out.md", "--json"])).toEqual(
-            {
-                ...{ base: "v1", stack: "homelab", render: true, markdown: "out.md", json: true },
-            },
-        );
+        expect(
+            parseOptions(["--base", "v1", "--stack=homelab", "--render", "--markdown", "out.md", "--json", "-"]),
+        ).toEqual({
+            ...{ base: "v1", stack: "homelab", render: true, markdown: "out.md", json: "-" },
+        });
     });
 
     test.each([
@@ -498,7 +498,9 @@ describe("options", () => {
         [["--base"], /--base needs a value/],
         // A revision of that name would be an option of git's.
         [["--base=--help"], /--base needs a value/],
-        [["--markdown", "--json"], /both print/],
+        [["--markdown", "--json"], /--markdown needs a value/],
+        [["--json="], /--json needs a value/],
+        [["--markdown", "-", "--json", "-"], /both print/],
     ])("%j is refused", (words, message) => {
         expect(() => parseOptions(words)).toThrow(message);
     });

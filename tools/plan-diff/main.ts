@@ -1,6 +1,6 @@
 /**
- * `npm run plan:diff -- [--base REV] [--stack S] [--render] [--markdown [FILE]] [--json]`: what a change would do to each
- * stack, from the plans of two revisions. Ends with 0 for no changes, 2 for changes, 3 for dangers, 1 for a failure.
+ * `npm run plan:diff -- [--base REV] [--stack S] [--render] [--markdown FILE|-] [--json FILE|-]`: what a change
+ * would do to each stack, from the plans of two revisions. Ends with 0 for no changes, 2 for changes, 3 for dangers, 1 for a failure.
  */
 import { writeFileSync } from "node:fs";
 import { sandboxOptions } from "../../sandbox/options";
@@ -14,7 +14,7 @@ import { compareCharts } from "./charts";
 import { comparePlans } from "./compare";
 import { exitCode, type Report } from "./difference";
 import { renderMarkdown } from "./markdown";
-import { parseOptions } from "./options";
+import { parseOptions, STANDARD_OUTPUT } from "./options";
 import { plansOfRevision, resolveBase } from "./revision";
 import { renderText } from "./text";
 
@@ -43,16 +43,13 @@ runMain(async () => {
         const rendered = source === undefined ? undefined : await compareCharts(old, now, { helm, source });
         report.stacks.push(comparePlans(old, now, rendered));
     }
-    const { markdown } = options;
-    if (typeof markdown === "string") writeFileSync(markdown, renderMarkdown(report));
-    if (typeof options.json === "string") writeFileSync(options.json, `${JSON.stringify(report)}\n`);
-    process.stdout.write(
-        options.json === true
-            ? `${JSON.stringify(report, null, 2)}\n`
-            : markdown === true
-              ? renderMarkdown(report)
-              : `${renderText(report)}\n`,
-    );
+    const forms = [
+        { to: options.markdown, text: () => renderMarkdown(report) },
+        { to: options.json, text: () => `${JSON.stringify(report)}\n` },
+    ];
+    for (const { to, text } of forms) if (to !== undefined && to !== STANDARD_OUTPUT) writeFileSync(to, text());
+    const printed = forms.find(({ to }) => to === STANDARD_OUTPUT);
+    process.stdout.write(printed?.text() ?? `${renderText(report)}\n`);
     return exitCode(report);
 });
 
