@@ -11,7 +11,7 @@ import { RootApplicationSet } from "../components/gitops/root-application-set";
 import { PrometheusStack } from "../components/monitoring/prometheus-stack";
 import { receiverRefs } from "../components/monitoring/receivers";
 import { Cilium, CILIUM_INGRESS } from "../components/network/cilium";
-import { CiliumLoadBalancer } from "../components/network/cilium-load-balancer";
+import { CiliumAddressPool } from "../components/network/cilium-pool";
 import type { Platform } from "../components/platform";
 import { SopsAgeKey } from "../components/secrets/sops-age-key";
 import { LocalPathStorage } from "../components/storage/local-path";
@@ -81,7 +81,11 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
     const { pool, interfaces, ingressAddress } = network;
     const lan = lab.stage(
         "2 LAN addresses",
-        new CiliumLoadBalancer("lan", { cluster, cilium, pool, interfaces, ingressAddress }, lab.after(cilium)),
+        new CiliumAddressPool(
+            "lan",
+            { cilium, pool, announce: "l2", interfaces, ingress: { cluster, address: ingressAddress } },
+            lab.after(cilium),
+        ),
     );
     const edge = composeEdge({
         domain: config.domain,

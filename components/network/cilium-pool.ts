@@ -1,14 +1,17 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import type { Announce, Cilium } from "./cilium";
+import { clusterCommand } from "../cluster/cluster-command";
+import type { Cluster } from "../platform";
+import type { AddressRange } from "./addresses";
+import { CILIUM_INGRESS, type Announce, type Cilium } from "./cilium";
 
 export interface CiliumAddressPoolArgs {
     cilium: Cilium;
-    /** Addresses for Services of type LoadBalancer, a CIDR. */
-    pool: string;
+    /** Addresses for Services of type LoadBalancer: a CIDR, or a range with both ends included. */
+    pool: string | AddressRange;
     announce: Announce;
     /**
-     * Whether Services get the pool's first and last address, too; default: no. By routes of single addresses they are as good as
+     * Whether Services get a CIDR's first and last address, too; default: no. By routes of single addresses they are as good as
      * any; in a network of the pool's very size clients take them for the network itself and for everybody.
      */
     firstAndLast?: boolean;
@@ -16,6 +19,8 @@ export interface CiliumAddressPoolArgs {
     bgp?: Peering;
     /** For `announce: "l2"`: interfaces that answer ARP, as regular expressions; absent: all. */
     interfaces?: readonly string[];
+    /** Waits until Cilium's shared ingress has this address of the pool. */
+    ingress?: { readonly cluster: Pick<Cluster, "kubeconfig">; readonly address: string };
 }
 
 /** A peering of nodes with the LAN's router. */
@@ -41,11 +46,16 @@ export class CiliumAddressPool extends pulumi.ComponentResource {
     readonly pool: k8s.apiextensions.CustomResource;
 
     constructor(name: string, args: CiliumAddressPoolArgs, opts: pulumi.ComponentResourceOptions) {
-        const { announce, bgp } = args;
+        const { announce, bgp, ingress, pool } = args;
         if (announce === "bgp" && bgp === undefined) {
             throw new pulumi.RunError(`${name} announces its addresses by bgp and has no peer: pass bgp`);
         }
-        super("homelab:network:CiliumAddressPool", name, {}, opts);
+        super(
+            "homelab:network:CiliumAddressPool",
+            name,
+            {},
+            pulumi.mergeOptions(opts, { aliases: [{ type: "homelab:network:CiliumLoadBalancer" }] }),
+        );
         const afterCrds = { parent: this, dependsOn: args.cilium.ready };
         this.pool = new k8s.apiextensions.CustomResource(
             name,
@@ -53,21 +63,36 @@ export class CiliumAddressPool extends pulumi.ComponentResource {
                 apiVersion: "cilium.io/v2",
                 kind: "CiliumLoadBalancerIPPool",
                 metadata: { name },
-                spec: {
-                    allowFirstLastIPs: args.firstAndLast === true ? "Yes" : "No",
-                    blocks: [{ cidr: args.pool }],
-                },
+                spec:
+                    typeof pool === "string"
+                        ? { allowFirstLastIPs: args.firstAndLast === true ? "Yes" : "No", blocks: [{ cidr: pool }] }
+                        : { blocks: [{ start: pool.first, stop: pool.last }] },
             },
-            afterCrds,
+            { ...afterCrds, aliases: [{ name: `${name}-pool` }] },
         );
-        if (announce === "l2") answerArp(name, args.interfaces, afterCrds);
-        if (announce === "bgp" && bgp !== undefined) peer(name, bgp, afterCrds);
+        const announced = [this.pool];
+        if (announce === "l2") announced.push(answerArp(name, args.interfaces, afterCrds));
+        if (announce === "bgp" && bgp !== undefined) announced.push(peer(name, bgp, afterCrds));
+        if (ingress !== undefined) {
+            const { namespace, name: service } = CILIUM_INGRESS;
+            clusterCommand(
+                `${name}-ingress-address`,
+                ingress.cluster,
+                {
+                    create:
+                        `kubectl --namespace ${namespace} wait service/${service} --timeout=300s ` +
+                        `--for=jsonpath='{.status.loadBalancer.ingress[0].ip}'=${ingress.address}`,
+                    triggers: [ingress.address],
+                },
+                { parent: this, dependsOn: announced },
+            );
+        }
         this.registerOutputs({});
     }
 }
 
-function answerArp(name: string, interfaces: readonly string[] | undefined, opts: pulumi.CustomResourceOptions): void {
-    new k8s.apiextensions.CustomResource(
+function answerArp(name: string, interfaces: readonly string[] | undefined, opts: pulumi.CustomResourceOptions) {
+    return new k8s.apiextensions.CustomResource(
         `${name}-announcements`,
         {
             apiVersion: "cilium.io/v2alpha1",
@@ -86,7 +111,7 @@ function answerArp(name: string, interfaces: readonly string[] | undefined, opts
 const WORKERS = { matchExpressions: [{ key: "node-role.kubernetes.io/control-plane", operator: "DoesNotExist" }] };
 
 /** Nodes peer with the router: https://docs.cilium.io/en/stable/network/bgp-control-plane/bgp-control-plane-v2/ */
-function peer(name: string, bgp: Peering, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }): void {
+function peer(name: string, bgp: Peering, opts: pulumi.CustomResourceOptions & { parent: pulumi.Resource }) {
     const labels = { "homelab/advertise": name };
     const advertisement = new k8s.apiextensions.CustomResource(
         `${name}-advertisement`,
@@ -126,7 +151,7 @@ function peer(name: string, bgp: Peering, opts: pulumi.CustomResourceOptions & {
         },
         opts,
     );
-    new k8s.apiextensions.CustomResource(
+    return new k8s.apiextensions.CustomResource(
         `${name}-bgp`,
         {
             apiVersion: "cilium.io/v2",

@@ -49,7 +49,7 @@ const environment = (name: string) =>
 describe("bootstrap", () => {
     test("pool and announcements follow Cilium (H-BOOT-07)", () => {
         for (const later of [
-            find(":CiliumLoadBalancerIPPool", "lan-pool"),
+            find(":CiliumLoadBalancerIPPool", "lan"),
             find(":CiliumL2AnnouncementPolicy", "lan-announcements"),
         ]) {
             inOrder(find(":Release", "cilium"), later, find(":Command", "sops-age-key"));
@@ -60,7 +60,7 @@ describe("bootstrap", () => {
         const gate = find(":Command", "cilium-ready");
         inOrder(find(":Release", "cilium"), gate);
         const ofCilium = plan.resources.filter(({ type }) => type.startsWith("kubernetes:cilium.io/"));
-        expect(ofCilium.map(({ name }) => name).sort()).toEqual(["lan-announcements", "lan-pool"]);
+        expect(ofCilium.map(({ name }) => name).sort()).toEqual(["lan", "lan-announcements"]);
         for (const { dependsOn } of ofCilium) expect(dependsOn).toContain(gate.urn);
         const script = String(dig(gate.inputs, "create"));
         for (const crd of ["ciliumloadbalancerippools.cilium.io", "ciliuml2announcementpolicies.cilium.io"]) {

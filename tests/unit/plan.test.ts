@@ -15,7 +15,7 @@ describe("bootstrap order", () => {
             find(":Command", "node-kubeconfig"),
             find(":Release", "cilium"),
             find(":Command", "cilium-ready"),
-            find(":CiliumLoadBalancerIPPool", "lan-pool"),
+            find(":CiliumLoadBalancerIPPool", "lan"),
             find(":Command", "lan-ingress-address"),
             find(":Command", "sops-age-key"),
             find(":Release", "argocd"),
@@ -55,7 +55,7 @@ describe("bootstrap order", () => {
         inOrder(
             find(":Command", "cilium-crd-cleanup"),
             find(":Release", "cilium"),
-            find(":CiliumLoadBalancerIPPool", "lan-pool"),
+            find(":CiliumLoadBalancerIPPool", "lan"),
         );
     });
 
@@ -157,7 +157,7 @@ describe("Cilium", () => {
     });
 
     test("the pool is a range, the policy announces it (H-NET-08)", () => {
-        expect(dig(find(":CiliumLoadBalancerIPPool", "lan-pool").inputs, "spec")).toEqual({
+        expect(dig(find(":CiliumLoadBalancerIPPool", "lan").inputs, "spec")).toEqual({
             blocks: [{ start: "192.168.0.240", stop: "192.168.0.250" }],
         });
         expect(dig(find(":CiliumL2AnnouncementPolicy", "lan-announcements").inputs, "spec")).toMatchObject({
