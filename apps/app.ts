@@ -107,8 +107,8 @@ export interface AppConfig {
     readonly access?: "local" | "external";
     /** Directory of Let's Encrypt that signs a certificate of its own; absent: the domain's certificate serves. */
     readonly issuer?: "production" | "staging" | undefined;
-    /** `sqlite`: does without the server that the app asks for by default. */
-    readonly database?: "postgres" | "sqlite";
+    /** `sqlite`, or `none` of an app that then keeps nothing: does without the server. */
+    readonly database?: "postgres" | "sqlite" | "none";
     /** A second network card. */
     readonly network?: NetworkWish | undefined;
     readonly gpu?: GpuWish | undefined;

@@ -156,6 +156,12 @@ const pinned = {
         tag: "v1.97.0",
         digest: "sha256:468c25f35f3e5ec4e414974f00deab93337b1b4d9953cabcfd3722e59415f834",
     },
+    // The same release with what its migrations need, from joryirving/home-ops, kubernetes/apps/base/llm/litellm/litellmproxy.yaml.
+    litellmDatabase: {
+        repository: "ghcr.io/berriai/litellm-database",
+        tag: "v1.97.0",
+        digest: "sha256:4b3226f4ccd7793d7dca6862d3681604d7ab640d8d6285be6061fd48514e6e71",
+    },
     // Tanguille/cluster at f20bed2c (its history). The project's last release; other images of it are older still.
     automatic1111: {
         repository: "ghcr.io/gabe565/stable-diffusion/webui",

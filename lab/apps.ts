@@ -290,6 +290,10 @@ const asksDatabase = ({ app, config }: Declared): boolean =>
 
 const choosesDatabase = ({ config }: AnyApp): boolean => config instanceof z.ZodObject && "database" in config.shape;
 
+/** What such an app's `database` says instead. */
+const withoutServer = ({ config }: AnyApp): string =>
+    config.safeParse({ database: "none" }).success ? "none" : "sqlite";
+
 /** What an app wants of a database server. */
 export interface AppDatabase {
     readonly app: string;
@@ -456,7 +460,7 @@ function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
                               "none",
                               config.database === undefined
                                   ? offers.mend.postgres
-                                  : `${offers.mend.postgres}, or apps.${app.name}.database: sqlite to do without`,
+                                  : `${offers.mend.postgres}, or apps.${app.name}.database: ${withoutServer(app)} to do without`,
                           ),
                       ]),
                 ...(app.monitored !== true || offers.prometheus

@@ -321,6 +321,38 @@ describe("the gateway", () => {
         const revision = "bc640142c66e1fdd12af0bd68f40445458f3869b";
         expect(rules({ ...HOUSE, "llama-swap": { models: [{ ...same, revision }] } })).toEqual([]);
     });
+
+    test("with a database it gives others keys, migrates where it may write, and keeps no text (M-APP-08)", async () => {
+        const look = await plan({ ...HOUSE, "llm-gateway": { database: "postgres" } });
+        const container = look.container("llm-gateway");
+        expect(container["image"]).toMatch(/litellm-database:v[0-9.]+@sha256:/);
+        expect(env(container)).toMatchObject({
+            DATABASE_HOST: expect.stringMatching(/:5432$/) as string,
+            DATABASE_NAME: "llm-gateway",
+            DATABASE_USERNAME: "llm-gateway",
+            DATABASE_PASSWORD: { secretKeyRef: expect.anything() as object },
+            LITELLM_MIGRATION_DIR: "/tmp/migrations",
+        });
+        expect(env(container)).not.toHaveProperty("DATABASE_URL");
+        expect(dig(container, "securityContext", "readOnlyRootFilesystem")).toBe(true);
+        expect(look.platform.secrets.asked.find(({ name }) => name === "llm-gateway")?.data).toEqual({
+            LITELLM_MASTER_KEY: "llmGateway.masterKey",
+            LITELLM_SALT_KEY: "llmGateway.saltKey",
+        });
+        expect(file(look, "llm-gateway")).toMatchObject({
+            general_settings: { store_model_in_db: false, store_prompts_in_spend_logs: false },
+        });
+        const without = await plan(HOUSE);
+        expect(without.container("llm-gateway")["image"]).toMatch(/berriai\/litellm:/);
+        expect(Object.keys(env(without.container("llm-gateway"))).filter((key) => /^DATABASE/.test(key))).toEqual([]);
+    });
+
+    test("without a PostgreSQL server the fault says how to do without", () => {
+        const apps = { "llama-static-a": {}, "llm-gateway": { database: "postgres" } };
+        expect(
+            faults(apps, { ...OFFERS, postgres: false }).map(({ path, suggestion }) => [path, suggestion]),
+        ).toContainEqual(["apps.llm-gateway", expect.stringContaining("apps.llm-gateway.database: none")]);
+    });
 });
 
 describe("librechat", () => {
