@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { Namespaces } from "../components/cluster/namespaces";
 import type { Edge } from "../components/edge/edge";
 import { ArgoCd } from "../components/gitops/argo-cd";
-import { GitObjects, type GitApp, type GitLayout } from "../components/gitops/delivery";
+import { GitObjects, type DeliveryChoice, type GitApp, type GitLayout } from "../components/gitops/delivery";
 import {
     APPLICATION_FILES,
     applicationMetadata,
@@ -18,37 +18,9 @@ import {
 import { OWN_CLUSTER } from "../components/gitops/root-application-set";
 import type { Cluster } from "../components/platform";
 import type { StackClaim } from "../config/claims";
-import { gitRepository, gitRevision, label, relativePath } from "../config/fields";
+import { delivery, gitRepository, gitRevision, label, relativePath } from "../config/fields";
 import { appNamespaces, type Apps } from "./apps";
 import type { Lab } from "./lab";
-
-/** Keys of a schema. */
-export const argoAppsKeys = {
-    argocd: z.strictObject({ host: label.default("argocd") }).prefault({}),
-    /** Absent: Git has no hand in the cluster, and there is no Argo CD. */
-    gitops: z
-        .strictObject({
-            repository: gitRepository,
-            revision: gitRevision.default("main"),
-            /** Directory of the repository below which everything of this cluster stands. */
-            path: relativePath.default("cluster"),
-        })
-        .optional(),
-};
-
-/** What of a configuration concerns it. */
-export interface ArgoAppsConfig {
-    readonly argocd: { readonly host: string };
-    readonly gitops?: { readonly repository: string; readonly revision: string; readonly path: string } | undefined;
-    readonly apps: Apps;
-}
-
-/** Namespace of Argo CD; a recipe declares it, `baseline`. */
-export const ARGOCD_NAMESPACE = "argocd";
-
-/** The value with Git as who delivers, where there is a repository and the file says nothing else. */
-export const argoAppsDefaults = (value: Readonly<Record<string, unknown>>): Record<string, unknown> =>
-    value["gitops"] === undefined ? { ...value } : { delivery: "gitops", ...value };
 
 /** The platform's areas, a project of Argo CD's each, and whether what is in one belongs to the platform or to its data. */
 const AREAS = {
@@ -61,6 +33,60 @@ const AREAS = {
 } as const;
 
 export type Area = keyof typeof AREAS;
+
+/** Parts of the platform that Git can have: nothing that Pulumi makes stands on them, and what is lost with one is made again. */
+const PARTS = {
+    "hubble-ingress": { area: "networking", chart: false },
+    bridges: { area: "networking", chart: false },
+    "egress-qos": { area: "networking", chart: false },
+    "linkerd-ingress": { area: "mesh", chart: false },
+    reloader: { area: "security", chart: true },
+    descheduler: { area: "scheduling", chart: true },
+    "postgres-monitors": { area: "data", chart: false },
+} as const satisfies Readonly<Record<string, { readonly area: Area; readonly chart: boolean }>>;
+
+export type PartName = keyof typeof PARTS;
+
+const PART_NAMES = Object.keys(PARTS) as PartName[];
+
+/** Keys of a schema. */
+export const argoAppsKeys = {
+    argocd: z.strictObject({ host: label.default("argocd") }).prefault({}),
+    /** Absent: Git has no hand in the cluster, and there is no Argo CD. */
+    gitops: z
+        .strictObject({
+            repository: gitRepository,
+            revision: gitRevision.default("main"),
+            /** Directory of the repository below which everything of this cluster stands. */
+            path: relativePath.default("cluster"),
+            /** Who delivers parts of the platform that Git can have; default: `delivery`. */
+            parts: z
+                .partialRecord(z.enum(PART_NAMES, { error: `one of ${PART_NAMES.join(", ")}` }), delivery)
+                .default({}),
+        })
+        .optional(),
+};
+
+/** What of a configuration concerns it. */
+export interface ArgoAppsConfig {
+    readonly argocd: { readonly host: string };
+    readonly gitops?:
+        | {
+              readonly repository: string;
+              readonly revision: string;
+              readonly path: string;
+              readonly parts: { readonly [part in PartName]?: DeliveryChoice | undefined };
+          }
+        | undefined;
+    readonly apps: Apps;
+}
+
+/** Namespace of Argo CD; a recipe declares it, `baseline`. */
+export const ARGOCD_NAMESPACE = "argocd";
+
+/** The value with Git as who delivers, where there is a repository and the file says nothing else. */
+export const argoAppsDefaults = (value: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+    value["gitops"] === undefined ? { ...value } : { delivery: "gitops", ...value };
 
 const WORKLOADS = "workload-apps";
 
@@ -76,11 +102,11 @@ export interface ArgoAppsOrder {
 export const USUAL_PARTS: ArgoAppsOrder["parts"] = {
     networking: [
         ...["cilium", "metallb", "haproxy-ingress", "ingress-haproxy", "cert-manager", "cert-manager-issuers"],
-        ...["external-dns", "cloudflared", "coredns", "gateway-api"],
+        ...["external-dns", "cloudflared", "coredns", "gateway-api", "egress-qos"],
     ],
     security: ["vault", "external-secrets", "external-secrets-stores", "argocd", "reloader"],
     mesh: ["linkerd-crds", "linkerd-cni", "linkerd-control-plane", "linkerd-viz", "trust-manager"],
-    scheduling: ["descheduler", "egress-qos", "amd-gpu", "amd-gpu-device-plugin", "metrics-server"],
+    scheduling: ["descheduler", "amd-gpu", "amd-gpu-device-plugin", "metrics-server"],
     storage: ["rook-ceph", "rook-ceph-cluster", "ceph-csi-drivers", "snapshot-controller", "volsync"],
     data: [
         ...["cloudnative-pg", "plugin-barman-cloud", "redis-enterprise", "redis-enterprise-operator", "rec-platform"],
@@ -97,19 +123,43 @@ const treeOf = (path: string) => {
     return { root, applications: `${root}/${APPLICATION_FILES}`, projects: `${root}/${PROJECT_FILES}` };
 };
 
-/** `<path>/apps/<domain>/<app>/` with an app's objects; `<path>/platform/gitops/argocd/` with Applications and projects. */
-export function argoAppsLayout(path: string, order: Pick<ArgoAppsOrder, "domains">): GitLayout {
+/** What of a configuration the tree follows from. */
+export interface TreeConfig extends Pick<ArgoAppsConfig, "gitops"> {
+    readonly delivery: DeliveryChoice;
+}
+
+/**
+ * `<path>/apps/<domain>/<app>/` with an app's objects, `<path>/platform/<area>/<part>/` with those of a part of the platform;
+ * `<path>/platform/gitops/argocd/` with Applications and projects. `has`: whether a configuration has a part.
+ */
+export function argoAppsLayout(
+    { gitops, delivery: usual }: TreeConfig,
+    order: Pick<ArgoAppsOrder, "domains">,
+    has: Readonly<Record<PartName, boolean>>,
+): GitLayout {
+    const path = gitops?.path ?? "cluster";
     const { applications, projects } = treeOf(path);
+    const area = (name: string) => `${path}/platform/${name}`;
+    const areas = Object.fromEntries(Object.keys(AREAS).map((name) => [name, area(name)]));
+    const parts = PART_NAMES.map((part) => {
+        const choice = has[part] ? (gitops?.parts[part] ?? usual) : undefined;
+        return [part, { path: `${area(PARTS[part].area)}/${part}`, choice, chart: PARTS[part].chart }] as const;
+    });
     return {
         directory: (app, namespace) => `${path}/apps/${domainOf(order, namespace)}/${app}`,
         own: [],
-        shared: [`${path}/apps`, applications, projects],
+        shared: [`${path}/apps`, ...Object.values(areas), applications, projects],
         dayZero: `${path}/bootstrap`,
+        ...(gitops === undefined ? {} : { parts: Object.fromEntries(parts), areas }),
     };
 }
 
 /** For comparison with other clusters. A repository has one name here, whether it is fetched by https or by SSH. */
-export const argoAppsClaims = ({ gitops }: Pick<ArgoAppsConfig, "gitops">): StackClaim[] =>
+export const argoAppsClaims = ({
+    gitops,
+}: {
+    readonly gitops?: { readonly repository: string; readonly path: string } | undefined;
+}): StackClaim[] =>
     gitops === undefined
         ? []
         : [{ kind: "git-tree", value: `${plainRepository(gitops.repository)} ${gitops.path}`, path: "gitops.path" }];
@@ -179,7 +229,13 @@ export function handOffToGit(lab: Lab, config: ArgoAppsConfig, args: HandOffArgs
                 revision: gitops.revision,
                 path: treeOf(gitops.path).root,
                 notFollowed: [
-                    ...new Set([...Object.values(parts).flat(), ...deliveries.pulumiApps, ...deliveries.removed]),
+                    ...new Set([
+                        ...Object.values(parts)
+                            .flat()
+                            .filter((part) => !gitApps.some(({ app }) => app === part)),
+                        ...deliveries.pulumiApps,
+                        ...deliveries.removed,
+                    ]),
                 ].sort(),
                 leaving,
             },
@@ -196,12 +252,16 @@ export function handOffToGit(lab: Lab, config: ArgoAppsConfig, args: HandOffArgs
 export function argoAppsNotes(lab: Lab, { gitops }: ArgoAppsConfig): string[] {
     if (gitops === undefined) return [];
     const { applications } = treeOf(gitops.path);
-    const git = lab.deliveries.gitApps.map(({ app }) => app);
-    const own = lab.deliveries.pulumiApps;
+    const { deliveries } = lab;
+    const [parts, git] = [true, false].map((part) =>
+        deliveries.gitApps.map(({ app }) => app).filter((app) => deliveries.isPart(app) === part),
+    ) as [string[], string[]];
+    const own = deliveries.pulumiApps.filter((app) => !deliveries.isPart(app));
     return [
         git.length === 0
             ? `Git delivers no app: ${applications}/ has none of this program's.`
             : `Git delivers ${git.join(", ")}: an Application each in ${applications}/, by npm run render -- ${lab.name}.`,
+        ...(parts.length === 0 ? [] : [`Of the platform Git delivers ${parts.join(", ")}, in the same way.`]),
         `Pulumi keeps what a tree that loses a file must not lose: Cilium and everything that Argo CD stands on, namespaces, definitions, volumes with their backups, databases, names, the store of secrets and its keys${own.length === 0 ? "" : `; and the apps ${own.join(", ")}`}. docs/apps.md has the table.`,
     ];
 }
@@ -237,23 +297,26 @@ function showTree(
     }
     if (gitApps.length === 0) return;
     const ofApplications = files("applications", applications);
-    for (const { app, namespace, path } of gitApps) {
-        const project = domainOf(order, namespace);
+    for (const { app, namespace, path, chart } of gitApps) {
+        const area = areaOf(app);
+        const project = area ?? domainOf(order, namespace);
+        const labels =
+            area === undefined
+                ? { [PART_OF]: WORKLOADS, "homelab/domain": project }
+                : { [PART_OF]: AREAS[area], "homelab/area": area };
+        const { repository, revision } = gitops;
+        const source = chart === undefined ? { repository, revision, path } : chart;
         object(
             "Application",
             ofApplications,
-            applicationMetadata(app, { [PART_OF]: WORKLOADS, "homelab/domain": project }),
-            applicationSpec({
-                name: app,
-                project,
-                repository: gitops.repository,
-                revision: gitops.revision,
-                path,
-                namespace,
-            }),
+            applicationMetadata(app, labels),
+            applicationSpec({ name: app, project, source, namespace }),
         );
     }
 }
+
+const areaOf = (name: string): Area | undefined =>
+    PART_NAMES.filter((part) => part === name).map((part) => PARTS[part].area)[0];
 
 const PART_OF = "app.kubernetes.io/part-of";
 
@@ -294,8 +357,8 @@ function warnOfMissing(lab: Lab, { path }: NonNullable<ArgoAppsConfig["gitops"]>
     const { applications } = treeOf(path);
     const missing = gitApps
         .filter(({ delivery }) => delivery !== "taking-over")
-        .filter(({ app, path: directory }) =>
-            [`${applications}/${app}.yaml`, `${directory}/kustomization.yaml`].some(
+        .filter(({ app, path: directory, chart }) =>
+            [`${applications}/${app}.yaml`, ...(chart === undefined ? [`${directory}/kustomization.yaml`] : [])].some(
                 (file) => !existsSync(join(lab.root, file)),
             ),
         )

@@ -2,7 +2,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import type { PodSecurity } from "../components/cluster/namespaces";
-import { Descheduler } from "../components/scheduling/descheduler";
+import { Descheduler, DESCHEDULER_NAMESPACE } from "../components/scheduling/descheduler";
 import type { WorkloadHost } from "../components/platform";
 import { cron } from "../config/fields";
 import type { Lab } from "./lab";
@@ -17,11 +17,9 @@ export interface DeschedulerConfig {
     readonly descheduler?: z.output<typeof deschedulerKeys> | undefined;
 }
 
-const NAMESPACE = "scheduling";
-
 /** Its namespace, for `Namespaces`. */
 export const deschedulerNamespaces = ({ descheduler }: DeschedulerConfig): Record<string, PodSecurity> =>
-    descheduler === undefined ? {} : { [NAMESPACE]: "restricted" };
+    descheduler === undefined ? {} : { [DESCHEDULER_NAMESPACE]: "restricted" };
 
 export interface DeschedulerOn {
     readonly host: Pick<WorkloadHost, "cluster" | "namespaces">;
@@ -35,10 +33,14 @@ export function deschedulerJobs(
     opts: pulumi.ComponentResourceOptions,
 ): Descheduler | undefined {
     if (descheduler === undefined) return undefined;
-    const namespace = host.namespaces.name(NAMESPACE);
+    const namespace = host.namespaces.name(DESCHEDULER_NAMESPACE);
     const { timezone } = host.cluster;
     return lab.stage(
         "descheduler",
-        new Descheduler("descheduler", { namespace, timezone, schedule: descheduler.schedule }, opts),
+        new Descheduler(
+            "descheduler",
+            { namespace, timezone, schedule: descheduler.schedule, delivery: lab.part("descheduler", opts) },
+            opts,
+        ),
     );
 }

@@ -57,5 +57,8 @@ export function egressQos(
 ): EgressQos | undefined {
     if (limits === undefined) return undefined;
     const { rate, ceil = rate } = limits;
-    return lab.stage("egress shaping", new EgressQos("egress-qos", { cilium, rate, ceil }, opts));
+    return lab.stage(
+        "egress shaping",
+        new EgressQos("egress-qos", { cilium, rate, ceil, delivery: lab.part("egress-qos", opts) }, opts),
+    );
 }

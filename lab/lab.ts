@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { catalogue } from "../apps";
 import { assertSameCluster, type SeenCluster } from "../components/cluster/identity";
 import { Exposures } from "../components/edge/exposures";
-import { Deliveries, treeLayout, type GitLayout } from "../components/gitops/delivery";
+import { Deliveries, treeLayout, type AppDelivery, type GitLayout } from "../components/gitops/delivery";
 import type { Cluster, Platform } from "../components/platform";
 import { exportedValues } from "../components/secrets/exported";
 import { SopsSecretStore } from "../components/secrets/sops";
@@ -166,6 +166,11 @@ export class Lab {
             providers: this.connection.providers,
             dependsOn: others.filter((other) => other !== undefined),
         };
+    }
+
+    /** How a part of the platform reaches the cluster; undefined: by Pulumi, as what Git cannot have. */
+    part(name: string, opts: pulumi.ComponentResourceOptions): AppDelivery | undefined {
+        return this.deliveries.part(name, opts);
     }
 
     /** Builds every app of the configuration, each after those it asks. */

@@ -1,6 +1,7 @@
 /** Pages of the platform itself that ask nobody who comes: reached from LAN and tailnet and, where there is authentik, by operators. */
 import type * as pulumi from "@pulumi/pulumi";
 import type { Backend, Edge } from "../components/edge/edge";
+import type { AppDelivery } from "../components/gitops/delivery";
 import { LONGHORN_UI } from "../components/storage/longhorn";
 import { label } from "../config/fields";
 import type { Claim } from "../config/rules";
@@ -49,12 +50,16 @@ export const pageClients = (pages: readonly PlatformPage[]): AuthentikParts["cli
         operatorPage({ ...page, upstream: `http://${service}.${namespace}.svc.cluster.local:${port}` }),
     );
 
-/** Makes the way to one. `auth`: `forward` where authentik is in the way. */
+/** Makes the way to one. `auth`: `forward` where authentik is in the way; `git`: who delivers it, and what makes the page. */
 export function exposePage(
     edge: Edge,
     { name, host, backend }: PlatformPage,
     auth: "none" | "forward",
     opts: pulumi.CustomResourceOptions,
+    git?: { readonly how: AppDelivery | undefined; readonly owner: pulumi.ComponentResource },
 ): void {
-    edge.expose(name, { host, access: "local", auth }, { workload: name, ...backend }, opts);
+    const delivery = git?.how?.begin(git.owner, `${name}-ingress`, backend.namespace);
+    const objects = delivery === undefined ? opts : delivery.beside(opts);
+    const route = edge.expose(name, { host, access: "local", auth }, { workload: name, ...backend }, objects);
+    delivery?.settled([route?.urn]);
 }

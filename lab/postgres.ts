@@ -322,6 +322,7 @@ export function postgresServers(
     if (postgres === undefined) return undefined;
     const servers = serversOf(config, machines);
     const asked = appDatabases(config.apps);
+    const monitors = lab.part("postgres-monitors", opts);
     const made = new Map(
         servers.map((one) => {
             const { path: _path, serves: _serves, folder, vectorChord, ...args } = one;
@@ -337,6 +338,7 @@ export function postgresServers(
                     backup: { ...postgres.backup, folder },
                     retention: postgres.retention,
                     beforeDestroy: config.backups?.beforeDestroy ?? true,
+                    ...(monitors === undefined ? {} : { monitor: { delivery: monitors, namespace: DATABASE } }),
                 },
                 opts,
             );

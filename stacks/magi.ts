@@ -26,7 +26,7 @@ import {
     USUAL_PARTS,
     type ArgoAppsOrder,
 } from "../lab/argo-apps";
-import { bridgeNamespaces, bridgeSecrets, clusterBridges } from "../lab/bridges";
+import { bridgeHosts, bridgeNamespaces, bridgeSecrets, clusterBridges } from "../lab/bridges";
 import {
     backupSecrets,
     backupSecretsByNamespace,
@@ -106,7 +106,16 @@ export const magi = defineStack<MagiConfig>({
         vault === undefined
             ? {}
             : { vault: vaultAccount({ secrets: { vault } }, vaultRefs(config), machinesOf(config)) },
-    gitLayout: ({ gitops }) => argoAppsLayout(gitops?.path ?? "cluster", ORDER),
+    gitLayout: (config) =>
+        argoAppsLayout(config, ORDER, {
+            "hubble-ingress": true,
+            bridges: bridgeHosts(config.bridges).length > 0,
+            "egress-qos": config.egressQos !== undefined,
+            "linkerd-ingress": config.mesh !== undefined,
+            reloader: true,
+            descheduler: config.descheduler !== undefined,
+            "postgres-monitors": config.postgres !== undefined,
+        }),
     machines: kubeadmMachines,
     machinesText: ({ nodes }) => machinesWith(nodes, "Arch Linux"),
     serviceCidr: ({ network }) => network.serviceCidr,
@@ -195,7 +204,11 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
         // Deleted before what their claims and backups live on.
         lab.after(...core, ...disks.layers, ...gpuLayers),
     );
-    new Reloader("reloader", { namespace: namespaces.name("system") }, afterCore);
+    new Reloader(
+        "reloader",
+        { namespace: namespaces.name("system"), delivery: lab.part("reloader", afterCore) },
+        afterCore,
+    );
     const shaping = egressQos(lab, config, { cilium }, afterCore);
     // Deleted before every namespace there is, these and those below them: both bring an API of their own.
     const afterNamespaces = lab.after(namespaces, ...gpuLayers, shaping);
@@ -256,9 +269,18 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
         ...(shaping === undefined ? {} : { shaping }),
         gpus,
     };
-    exposePage(edge, hubblePage(network), "none", lab.objectAfter(cilium, haproxy));
-    if (viz !== undefined) exposePage(edge, viz.page, "none", lab.objectAfter(viz.viz, haproxy));
-    bridges?.expose(edge, secrets, lab.objectAfter(haproxy));
+    const routes = lab.after(haproxy);
+    exposePage(edge, hubblePage(network), "none", lab.objectAfter(cilium, haproxy), {
+        how: lab.part("hubble-ingress", routes),
+        owner: cilium,
+    });
+    if (viz !== undefined) {
+        exposePage(edge, viz.page, "none", lab.objectAfter(viz.viz, haproxy), {
+            how: lab.part("linkerd-ingress", routes),
+            owner: viz.viz,
+        });
+    }
+    bridges?.expose(edge, secrets, lab.objectAfter(haproxy), lab.part("bridges", routes));
     lab.deploy(platform);
 
     // Not after the apps: one that does not start must not keep Argo CD from its own work.

@@ -13,6 +13,8 @@ export interface HelmReleaseArgs {
     skipCrds?: boolean;
     /** True where the objects cannot be ready yet; a gate behind the release then waits for them. */
     skipAwait?: boolean;
+    /** True: objects of another's that are there are made the release's. */
+    takeOwnership?: boolean;
 }
 
 /**

@@ -1,13 +1,19 @@
 import * as pulumi from "@pulumi/pulumi";
 import { byDigest, chartImages } from "../chart-images";
 import { charts } from "../charts";
-import { helmRelease } from "./helm-release";
+import type { AppDelivery } from "../gitops/delivery";
+import { deliveredChart } from "./delivered-chart";
 
 export interface ReloaderArgs {
     namespace: pulumi.Input<string>;
     /** Whether the kind PodMonitor is there before Reloader is. Default true. */
     podMonitor?: boolean;
+    /** Absent: Pulumi delivers it. */
+    delivery?: AppDelivery | undefined;
 }
+
+/** Where it runs when Git has it. */
+const NAMESPACE = "system";
 
 /** Asks Reloader to restart a controller when a Secret or ConfigMap that its pods read has changed. */
 export const RELOAD_ANNOTATIONS = { "reloader.stakater.com/auto": "true" } as const;
@@ -16,16 +22,12 @@ export const RELOAD_ANNOTATIONS = { "reloader.stakater.com/auto": "true" } as co
 export class Reloader extends pulumi.ComponentResource {
     constructor(name: string, args: ReloaderArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:cluster:Reloader", name, {}, opts);
-        helmRelease(
-            name,
-            charts.reloader,
-            {
-                name: "reloader",
-                namespace: args.namespace,
-                values: reloaderValues(args.podMonitor),
-            },
-            { parent: this },
-        );
+        deliveredChart(this, name, charts.reloader, {
+            release: "reloader",
+            namespace: { name: NAMESPACE, made: args.namespace },
+            values: reloaderValues(args.podMonitor),
+            delivery: args.delivery,
+        });
         this.registerOutputs({});
     }
 }

@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { clusterCommand } from "../cluster/cluster-command";
 import { contentHash } from "../cluster/content-hash";
+import type { AppDelivery } from "../gitops/delivery";
 import type { Cluster } from "../platform";
 import type { SecretStore } from "../secrets/secret-store";
 import type { CloudNativePg } from "./cloudnative-pg";
@@ -41,6 +42,8 @@ export interface PostgresClusterArgs {
     /** Whether deleting the server takes a last base backup first. */
     beforeDestroy: boolean;
     secrets: SecretStore;
+    /** Who delivers what Prometheus asks it by, and the name of `namespace`; absent: Pulumi. */
+    monitor?: { readonly delivery: AppDelivery; readonly namespace: string } | undefined;
 }
 
 const PLUGIN = "barman-cloud.cloudnative-pg.io";
@@ -153,19 +156,24 @@ export class PostgresCluster extends pulumi.ComponentResource implements Databas
             { create: readyScript(scripts), triggers: [cluster.metadata.uid, contentHash(wanted)], environment },
             { parent: this, dependsOn: [schedule, lastBackup] },
         );
-        new k8s.apiextensions.CustomResource(
-            `${name}-metrics`,
-            {
-                apiVersion: "monitoring.coreos.com/v1",
-                kind: "PodMonitor",
-                metadata: { name: server, namespace },
-                spec: {
-                    selector: { matchLabels: { "cnpg.io/cluster": server, "cnpg.io/podRole": "instance" } },
-                    podMetricsEndpoints: [{ port: "metrics" }],
+        const delivery = args.monitor?.delivery.begin(this, `${name}-metrics`, args.monitor.namespace);
+        const objects = delivery === undefined ? { parent: this } : delivery.objects;
+        const monitor =
+            objects &&
+            new k8s.apiextensions.CustomResource(
+                `${name}-metrics`,
+                {
+                    apiVersion: "monitoring.coreos.com/v1",
+                    kind: "PodMonitor",
+                    metadata: { name: server, namespace },
+                    spec: {
+                        selector: { matchLabels: { "cnpg.io/cluster": server, "cnpg.io/podRole": "instance" } },
+                        podMetricsEndpoints: [{ port: "metrics" }],
+                    },
                 },
-            },
-            { parent: this },
-        );
+                objects,
+            );
+        delivery?.settled([monitor?.urn]);
         this.registerOutputs({});
     }
 

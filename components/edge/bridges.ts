@@ -2,6 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { valueAfter } from "../cluster/cluster-command";
 import type { Namespaces } from "../cluster/namespaces";
+import type { AppDelivery } from "../gitops/delivery";
 import type { SecretRef, SecretStore } from "../secrets/secret-store";
 import type { BackendTls, Edge } from "./edge";
 
@@ -88,8 +89,11 @@ export class Bridges extends pulumi.ComponentResource {
         return valueAfter(slice, service.metadata.name);
     }
 
-    /** Records each that has a host, and makes its route. */
-    expose(edge: Edge, secrets: SecretStore, opts: pulumi.CustomResourceOptions): void {
+    /**
+     * Records each that has a host, and makes its route. `how`: who delivers the routes; the Services stay, for Argo CD looks at
+     * no EndpointSlice.
+     */
+    expose(edge: Edge, secrets: SecretStore, opts: pulumi.CustomResourceOptions, how?: AppDelivery): void {
         for (const [bridge, { host, access, namespace: home, port, scheme, verify }] of Object.entries(
             this.#args.bridges,
         )) {
@@ -97,16 +101,18 @@ export class Bridges extends pulumi.ComponentResource {
             if (host === undefined || service === undefined) continue;
             const namespace = this.#args.namespaces.name(home);
             const name = `${this.name}-${bridge}-route`;
+            const delivery = how?.begin(this, `${this.name}-${bridge}`, home);
+            const objects = delivery === undefined ? opts : delivery.beside(opts);
             const tls = (): BackendTls => {
-                if (verify === undefined) return {};
+                if (verify === undefined || objects === undefined) return {};
                 const authority = secrets.deliver(
                     `${this.name}-${bridge}-authority`,
                     { name: `${bridge}-authority`, namespace, data: { "ca.crt": verify.authority } },
-                    opts,
+                    objects,
                 );
                 return { authority, serverName: verify.serverName };
             };
-            edge.expose(
+            const route = edge.expose(
                 name,
                 { host, access },
                 {
@@ -117,8 +123,9 @@ export class Bridges extends pulumi.ComponentResource {
                     outside: true,
                     ...(scheme === "https" ? { tls: tls() } : {}),
                 },
-                opts,
+                objects,
             );
+            delivery?.settled([route?.urn]);
         }
     }
 }

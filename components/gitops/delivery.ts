@@ -1,5 +1,6 @@
 /** Who applies an app's objects, Pulumi or Git, and how an app changes hands without losing them. docs/gitops.md */
 import * as pulumi from "@pulumi/pulumi";
+import type { Chart } from "../charts";
 
 /** What a configuration may say of an app. */
 export const DELIVERY_CHOICES = ["pulumi", "gitops"] as const;
@@ -49,6 +50,28 @@ export interface GitLayout {
     readonly shared: readonly string[];
     /** Directory of what stands before Git can deliver anything, for people without network or state; in none of the others. */
     readonly dayZero?: string;
+    /** Parts of the platform that Git can have as it has an app, by name. */
+    readonly parts?: Readonly<Record<string, PlatformPart>>;
+    /** Directory of each of the platform's areas. */
+    readonly areas?: Readonly<Record<string, string>>;
+}
+
+/** A part of the platform that nothing of Pulumi's stands on. */
+export interface PlatformPart {
+    /** Directory of its objects. */
+    readonly path: string;
+    /** Undefined: the configuration has none of it. */
+    readonly choice: DeliveryChoice | undefined;
+    /** True: all of it is one chart, which an Application of Argo CD's can name. */
+    readonly chart: boolean;
+}
+
+/** A chart that Git delivers by an Application that names it. */
+export interface GitChart {
+    readonly chart: Chart;
+    /** Helm's name of the release. */
+    readonly release: string;
+    readonly values: pulumi.Inputs;
 }
 
 /** The layout of a recipe that says nothing else: a tree for each stack. */
@@ -66,6 +89,8 @@ export interface GitApp {
     readonly delivery: Exclude<Delivery, "pulumi">;
     /** What its pods need and Pulumi keeps: claims and the like. The hand-off goes before them. */
     readonly stands: readonly pulumi.Resource[];
+    /** What it is instead of objects of its own. */
+    readonly chart: GitChart | undefined;
 }
 
 /** A workload's side of it: options for the objects that Git may have, and a word when they are there. */
@@ -74,13 +99,23 @@ export interface WorkloadDelivery {
     readonly objects: pulumi.CustomResourceOptions | undefined;
     /** True when the objects are only shown, so secrets must be references. */
     readonly references: boolean;
+    /** True: the objects are there and are taken over. */
+    readonly adopts: boolean;
+    /** The same as `objects` for one that is no child of the workload, whose options are these while Pulumi has it. */
+    beside(opts: pulumi.CustomResourceOptions): pulumi.CustomResourceOptions | undefined;
     /** Told when every object is there. */
     settled(objects: readonly pulumi.Input<unknown>[]): void;
 }
 
 /** How one app reaches the cluster, for its workloads. */
 export interface AppDelivery {
-    begin(workload: pulumi.ComponentResource, name: string, namespace: string): WorkloadDelivery;
+    begin(
+        workload: pulumi.ComponentResource,
+        name: string,
+        namespace: string,
+        /** Of a part that is a chart. */
+        chart?: GitChart,
+    ): WorkloadDelivery;
 }
 
 export interface GitObjectsArgs {
@@ -89,8 +124,11 @@ export interface GitObjectsArgs {
     readonly namespace: string;
     /** Directory that they are written to. */
     readonly path: string;
-    /** `files`: a file each, named after its object, beside those of others; default: a kustomize directory of their own. */
-    readonly form?: "files";
+    /**
+     * `files`: a file each, named after its object, beside those of others; `chart`: none, its Application names a chart;
+     * default: a kustomize directory of their own.
+     */
+    readonly form?: "files" | "chart";
 }
 
 /** What Git has of a workload, shown in a plan. The engine never sees it. */
@@ -117,6 +155,7 @@ export interface DeliveriesArgs {
 
 interface DeclaredApp {
     readonly namespace: string;
+    readonly chart: GitChart | undefined;
     readonly stands: pulumi.Resource[];
     readonly settled: pulumi.Output<unknown>[];
 }
@@ -127,9 +166,19 @@ export class Deliveries {
     readonly #apps = new Map<string, DeclaredApp>();
 
     constructor(private readonly args: DeliveriesArgs) {
-        this.#states = new Map(
-            Object.entries(args.choices).map(([app, choice]) => [app, nextDelivery(choice, args.before(app))]),
-        );
+        const parts = Object.entries(args.layout.parts ?? {});
+        this.#states = new Map([
+            ...Object.entries(args.choices).map(([app, choice]): [string, Delivery] => [
+                app,
+                nextDelivery(choice, args.before(app)),
+            ]),
+            ...parts.flatMap(([part, { choice, chart }]): [string, Delivery][] => {
+                if (choice === undefined) return [];
+                const next = nextDelivery(choice, args.before(part));
+                // Forgotten, Helm's record of the release would stay, and its name be taken for ever. Git makes it anew.
+                return [[part, chart && next === "handing-over" ? "gitops" : next]];
+            }),
+        ]);
     }
 
     /** True where what Git has is shown: in a plan. */
@@ -137,15 +186,27 @@ export class Deliveries {
         return this.args.show;
     }
 
-    /** Apps that Pulumi delivers: an Application of them in Git would be a second owner. */
+    /** Whether it is a part of the platform, and no app. */
+    isPart(name: string): boolean {
+        return name in (this.args.layout.parts ?? {});
+    }
+
+    /** Whether Pulumi delivers nothing of it, now or any more. */
+    isGits(name: string): boolean {
+        return this.#states.get(name) === "gitops";
+    }
+
+    /** Apps and parts that Pulumi delivers: an Application of them in Git would be a second owner. */
     get pulumiApps(): string[] {
         return [...this.#states].flatMap(([app, delivery]) => (delivery === "pulumi" ? [app] : [])).sort();
     }
 
-    /** Apps that Git had and that are declared no more. */
+    /** Apps and parts that Git had and that are declared no more. */
     get removed(): string[] {
-        const { known = [], before } = this.args;
-        return known.filter((app) => !this.#states.has(app) && !["pulumi", undefined].includes(before(app))).sort();
+        const { known = [], before, layout } = this.args;
+        return [...known, ...Object.keys(layout.parts ?? {})]
+            .filter((app) => !this.#states.has(app) && !["pulumi", undefined].includes(before(app)))
+            .sort();
     }
 
     /** The step of an app is noted only once this is known, too. */
@@ -166,13 +227,20 @@ export class Deliveries {
         return { ...platform, delivery: { begin: (...args) => this.begin(app, platform.opts, ...args) } };
     }
 
-    /** Apps in which Git has a hand, by name; complete once every app is declared. */
+    /** How a part of the platform reaches the cluster; undefined: this layout does not know it, so Pulumi has it. */
+    part(name: string, opts: pulumi.ComponentResourceOptions): AppDelivery | undefined {
+        return this.#states.has(name) && this.isPart(name)
+            ? { begin: (...args) => this.begin(name, opts, ...args) }
+            : undefined;
+    }
+
+    /** Apps and parts in which Git has a hand, by name; complete once every app is declared. */
     get gitApps(): GitApp[] {
         return [...this.#apps]
-            .flatMap(([app, { namespace, stands }]): GitApp[] => {
+            .flatMap(([app, { namespace, stands, chart }]): GitApp[] => {
                 const delivery = this.state(app);
                 if (delivery === "pulumi") return [];
-                return [{ app, namespace, path: this.path(app, namespace), delivery, stands }];
+                return [{ app, namespace, path: this.path(app, namespace), delivery, stands, chart }];
             })
             .sort((a, b) => (a.app < b.app ? -1 : 1));
     }
@@ -192,7 +260,8 @@ export class Deliveries {
     }
 
     private path(app: string, namespace: string): string {
-        return this.args.layout.directory(app, namespace);
+        const { parts = {}, directory } = this.args.layout;
+        return parts[app]?.path ?? directory(app, namespace);
     }
 
     private begin(
@@ -201,29 +270,36 @@ export class Deliveries {
         workload: pulumi.ComponentResource,
         name: string,
         namespace: string,
+        chart?: GitChart,
     ): WorkloadDelivery {
-        const entry = this.#apps.get(app) ?? this.declare(app, namespace);
+        const entry = this.#apps.get(app) ?? this.declare(app, namespace, chart);
         entry.stands.push(workload);
         const delivery = this.state(app);
         const shown = delivery === "gitops" && this.args.show;
+        const path = this.path(app, namespace);
+        const form = chart === undefined ? {} : { form: "chart" as const };
+        // No children of the workload: a resource that depends on the workload must not wait for what Git applies.
+        const git = shown ? { parent: new GitObjects(name, { app, namespace, path, ...form }, shared) } : undefined;
+        // Until the next up has ended well a change of mind must not delete what Git still has. A chart is made anew.
+        const between = chart === undefined ? { retainOnDelete: true } : {};
+        const options = (own: pulumi.CustomResourceOptions): pulumi.CustomResourceOptions | undefined =>
+            ({
+                pulumi: own,
+                "taking-over": { ...own, ...between },
+                "handing-over": { ...own, ...between },
+                gitops: git,
+            })[delivery];
         return {
-            objects: {
-                pulumi: { parent: workload },
-                // Until the next up has ended well a change of mind must not delete what Git still has.
-                "taking-over": { parent: workload, retainOnDelete: true },
-                "handing-over": { parent: workload, retainOnDelete: true },
-                // No children of the workload: a resource that depends on the workload must not wait for what Git applies.
-                gitops: shown
-                    ? { parent: new GitObjects(name, { app, namespace, path: this.path(app, namespace) }, shared) }
-                    : undefined,
-            }[delivery],
+            objects: options({ parent: workload }),
+            beside: options,
             references: shown,
+            adopts: delivery === "taking-over",
             settled: (objects) => entry.settled.push(pulumi.all([...objects])),
         };
     }
 
-    private declare(app: string, namespace: string): DeclaredApp {
-        const entry: DeclaredApp = { namespace, stands: [], settled: [] };
+    private declare(app: string, namespace: string, chart: GitChart | undefined): DeclaredApp {
+        const entry: DeclaredApp = { namespace, chart, stands: [], settled: [] };
         this.#apps.set(app, entry);
         const delivery = this.state(app);
         if (delivery === "handing-over") {

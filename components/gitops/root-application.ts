@@ -3,6 +3,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { clusterCommand } from "../cluster/cluster-command";
 import type { Cluster } from "../platform";
+import type { GitChart } from "./delivery";
 import { CASCADE, drainApplications, OWN_CLUSTER } from "./root-application-set";
 
 export interface RootApplicationArgs {
@@ -147,22 +148,32 @@ exit 1
 export interface GitApplication {
     readonly name: string;
     readonly project: string;
-    readonly repository: string;
-    readonly revision: string;
-    /** Directory of its objects. */
-    readonly path: string;
+    /** A directory of the repository with its objects, or a chart. */
+    readonly source: { readonly repository: string; readonly revision: string; readonly path: string } | GitChart;
     readonly namespace: string;
 }
 
 /** Namespaces are Pulumi's: it makes none. */
-export const applicationSpec = ({ project, repository, revision, path, namespace }: GitApplication) => ({
+export const applicationSpec = ({ project, source, namespace }: GitApplication) => ({
     project,
-    source: { repoURL: repository, targetRevision: revision, path },
+    source:
+        "path" in source
+            ? { repoURL: source.repository, targetRevision: source.revision, path: source.path }
+            : chartSource(source),
     destination: { server: OWN_CLUSTER, namespace },
     syncPolicy: {
         automated: { prune: true, selfHeal: true },
         syncOptions: ["ServerSideApply=true"],
     },
+});
+
+/** https://argo-cd.readthedocs.io/en/stable/user-guide/helm/ */
+const chartSource = ({ chart: { name, repository, version }, release, values }: GitChart) => ({
+    // Argo CD knows a registry by its not being a URL.
+    repoURL: repository.replace(/^oci:\/\//, ""),
+    chart: name,
+    targetRevision: version,
+    helm: { releaseName: release, valuesObject: values },
 });
 
 /** With it gone, or before its objects are: they go with it. */

@@ -4,6 +4,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { contentHash } from "../cluster/content-hash";
 import { podSecurityNamespace } from "../cluster/namespaces";
+import type { AppDelivery } from "../gitops/delivery";
 import { imageReference, images } from "../images";
 import type { Cilium } from "./cilium";
 import { TRAFFIC_LABEL, type TrafficShaping } from "./traffic";
@@ -24,7 +25,12 @@ export interface EgressQosArgs {
     rate: string;
     /** Bits per second of one pod at most. */
     ceil: string;
+    /** Absent: Pulumi delivers it. Its namespace is Pulumi's in any case. */
+    delivery?: AppDelivery | undefined;
 }
+
+/** Before who is bound by it: Argo CD knows no order between these kinds. */
+const BEFORE = { "argocd.argoproj.io/sync-wave": "-1" };
 
 /**
  * The DaemonSet `egress-qos`: shares one bandwidth among all pods labelled `traffic-tier=bulk-seed`. The shaping itself is Cilium's
@@ -36,8 +42,23 @@ export class EgressQos extends pulumi.ComponentResource implements TrafficShapin
 
     constructor(name: string, args: EgressQosArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:network:EgressQos", name, {}, opts);
-        const child = { parent: this };
-        const namespace = podSecurityNamespace(NAME, "restricted", child).metadata.name;
+        const namespace = podSecurityNamespace(NAME, "restricted", { parent: this }).metadata.name;
+        const delivery = args.delivery?.begin(this, name, NAME);
+        const objects = delivery === undefined ? { parent: this } : delivery.objects;
+        const made = objects && this.#objects(name, args, namespace, objects);
+        delivery?.settled([made?.urn]);
+        // Until its share is written a pod has the most that one may have.
+        this.annotations = { "bulk-seed": { [ANNOTATION]: String(toBitsPerSecond(args.ceil)) } };
+        this.registerOutputs({});
+    }
+
+    /** Everything that divides and what holds it to that. Returns the last of it. */
+    #objects(
+        name: string,
+        args: EgressQosArgs,
+        namespace: pulumi.Output<string>,
+        child: pulumi.CustomResourceOptions,
+    ): k8s.apps.v1.DaemonSet {
         const account = new k8s.core.v1.ServiceAccount(name, { metadata: { name: NAME, namespace } }, child);
         const role = new k8s.rbac.v1.ClusterRole(
             name,
@@ -51,7 +72,7 @@ export class EgressQos extends pulumi.ComponentResource implements TrafficShapin
         const policy = new k8s.admissionregistration.v1.ValidatingAdmissionPolicy(
             name,
             {
-                metadata: { name: NAME },
+                metadata: { name: NAME, annotations: BEFORE },
                 spec: {
                     failurePolicy: "Fail",
                     matchConstraints: {
@@ -72,7 +93,10 @@ export class EgressQos extends pulumi.ComponentResource implements TrafficShapin
         );
         const bound = new k8s.admissionregistration.v1.ValidatingAdmissionPolicyBinding(
             name,
-            { metadata: { name: NAME }, spec: { policyName: policy.metadata.name, validationActions: ["Deny"] } },
+            {
+                metadata: { name: NAME, annotations: BEFORE },
+                spec: { policyName: policy.metadata.name, validationActions: ["Deny"] },
+            },
             child,
         );
         const binding = new k8s.rbac.v1.ClusterRoleBinding(
@@ -82,7 +106,7 @@ export class EgressQos extends pulumi.ComponentResource implements TrafficShapin
                 roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role.metadata.name },
                 subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace }],
             },
-            { parent: this, dependsOn: bound },
+            { ...child, dependsOn: bound },
         );
         const script = readFileSync(join(__dirname, "egress-shares.mjs"), "utf8");
         const file = new k8s.core.v1.ConfigMap(
@@ -91,7 +115,7 @@ export class EgressQos extends pulumi.ComponentResource implements TrafficShapin
             child,
         );
         const labels = { "app.kubernetes.io/name": NAME };
-        new k8s.apps.v1.DaemonSet(
+        return new k8s.apps.v1.DaemonSet(
             name,
             {
                 metadata: { name: NAME, namespace, labels },
@@ -141,11 +165,8 @@ export class EgressQos extends pulumi.ComponentResource implements TrafficShapin
                     },
                 },
             },
-            { parent: this, dependsOn: [binding, args.cilium.ready] },
+            { ...child, dependsOn: [binding, args.cilium.ready] },
         );
-        // Until its share is written a pod has the most that one may have.
-        this.annotations = { "bulk-seed": { [ANNOTATION]: String(toBitsPerSecond(args.ceil)) } };
-        this.registerOutputs({});
     }
 }
 

@@ -1,7 +1,7 @@
-import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { charts } from "../charts";
-import { helmRelease } from "../cluster/helm-release";
+import { deliveredChart } from "../cluster/delivered-chart";
+import type { AppDelivery } from "../gitops/delivery";
 
 export interface DeschedulerArgs {
     namespace: pulumi.Input<string>;
@@ -9,7 +9,11 @@ export interface DeschedulerArgs {
     timezone: string;
     /** Cron expression, five fields. */
     schedule: string;
+    /** Absent: Pulumi delivers it. */
+    delivery?: AppDelivery | undefined;
 }
+
+export const DESCHEDULER_NAMESPACE = "scheduling";
 
 /**
  * The CronJob `descheduler`: evicts pods that the scheduler would put elsewhere today, by the eviction API, which keeps
@@ -18,16 +22,14 @@ export interface DeschedulerArgs {
  * https://sigs.k8s.io/descheduler
  */
 export class Descheduler extends pulumi.ComponentResource {
-    readonly release: k8s.helm.v3.Release;
-
     constructor(name: string, args: DeschedulerArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:scheduling:Descheduler", name, {}, opts);
-        this.release = helmRelease(
-            name,
-            charts.descheduler,
-            { name: "descheduler", namespace: args.namespace, values: deschedulerValues(args) },
-            { parent: this },
-        );
+        deliveredChart(this, name, charts.descheduler, {
+            release: "descheduler",
+            namespace: { name: DESCHEDULER_NAMESPACE, made: args.namespace },
+            values: deschedulerValues(args),
+            delivery: args.delivery,
+        });
         this.registerOutputs({});
     }
 }

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { CustomResourceDefinitions } from "../../components/cluster/custom-resource-definitions";
 import { crds } from "../../components/crds";
 import { deliveredBefore } from "../../components/gitops/delivery";
+import { Descheduler, DESCHEDULER_NAMESPACE } from "../../components/scheduling/descheduler";
 import { ExternalSecretStore } from "../../components/secrets/external-secret-store";
 import { delivery } from "../../config/fields";
 import { appNamespaces, appSecrets, appsSchema } from "../../lab/apps";
@@ -18,6 +19,7 @@ import {
     type ArgoAppsOrder,
 } from "../../lab/argo-apps";
 import type { Lab } from "../../lab/lab";
+import { exposePage, hubblePage } from "../../lab/pages";
 import { deliveryNeedsGit } from "../../lab/parts";
 import { defineStack } from "../../lab/recipe";
 import { planProgram, type Plan } from "../../tools/plan/plan";
@@ -29,6 +31,10 @@ const schema = z.strictObject({
     delivery: delivery.default("pulumi"),
     protectData: z.boolean().default(true),
     ...argoAppsKeys,
+    /** Parts of the platform that it has. */
+    has: z
+        .strictObject({ descheduler: z.boolean().default(false), "hubble-ingress": z.boolean().default(false) })
+        .prefault({}),
     apps: appsSchema,
 });
 type Config = z.output<typeof schema>;
@@ -43,6 +49,16 @@ export const ORDER: ArgoAppsOrder = {
         storage: ["rook-ceph"],
         data: ["cloudnative-pg"],
     },
+};
+
+export const NO_PARTS = {
+    "hubble-ingress": false,
+    bridges: false,
+    "egress-qos": false,
+    "linkerd-ingress": false,
+    reloader: false,
+    descheduler: false,
+    "postgres-monitors": false,
 };
 
 export const appOfApps = defineStack<Config>({
@@ -65,7 +81,7 @@ export const appOfApps = defineStack<Config>({
     secrets: ({ apps }) => [{ path: "secrets.enc.yaml", refs: appSecrets(apps) }],
     machines: () => ({ nodes: [] }) as never,
     machinesText: () => "machines",
-    gitLayout: ({ gitops }) => argoAppsLayout(gitops?.path ?? "cluster", ORDER),
+    gitLayout: (config) => argoAppsLayout(config, ORDER, { ...NO_PARTS, ...config.has }),
     program,
 });
 
@@ -87,6 +103,7 @@ async function program(config: Config, lab: Lab) {
     const { namespaces, ...rest } = testPlatform({
         ...appNamespaces(config.apps, "privileged"),
         [ARGOCD_NAMESPACE]: "baseline",
+        [DESCHEDULER_NAMESPACE]: "restricted",
     });
     const platform = {
         ...rest,
@@ -100,6 +117,19 @@ async function program(config: Config, lab: Lab) {
     };
     const argocd = argoCdRelease(lab, config, { namespaces, edge: platform.edge }, lab.after(definitions));
     lab.deploy(platform);
+    const after = lab.after(definitions);
+    const owner = new pulumi.ComponentResource("test:network", "network", {}, after);
+    if (config.has["hubble-ingress"]) {
+        exposePage(platform.edge, hubblePage({ hubbleHost: "hubble" }), "none", lab.objectAfter(owner), {
+            how: lab.part("hubble-ingress", after),
+            owner,
+        });
+    }
+    if (config.has.descheduler) {
+        const delivery = lab.part("descheduler", after);
+        const namespace = namespaces.name(DESCHEDULER_NAMESPACE);
+        new Descheduler("descheduler", { namespace, timezone: "Etc/UTC", schedule: "17 4 * * *", delivery }, after);
+    }
     for (const exposure of platform.edge.exposures) lab.exposures.add(exposure);
     lab.exposures.seal();
     handOffToGit(lab, config, { ...ORDER, cluster, argocd, after: [] });

@@ -14,7 +14,7 @@ import { differences, renderedFiles, writeFiles, type RenderedFile } from "../..
 import { catalogue } from "../../apps";
 import { conflicts } from "../../config/claims";
 import { argoAppsClaims, argoAppsLayout, USUAL_PARTS } from "../../lab/argo-apps";
-import { appOfApps, ORDER, planAppOfApps, REPOSITORY } from "./argo-apps-recipe";
+import { appOfApps, NO_PARTS, ORDER, planAppOfApps, REPOSITORY } from "./argo-apps-recipe";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { dig, lookInto, type Inputs } from "./planned";
 
@@ -29,7 +29,7 @@ const apps = {
     "echo-server": {},
     paperless: { delivery: "pulumi" },
 };
-const layout = argoAppsLayout("cluster", ORDER);
+const layout = argoAppsLayout({ delivery: "gitops" }, ORDER, NO_PARTS);
 
 /** What the program warns of, kept off the screen. */
 const warnings = jest.spyOn(console, "warn").mockImplementation(() => undefined);
@@ -290,8 +290,7 @@ describe("one owner", () => {
     });
 
     test("two clusters may not follow one directory, however its repository is spelled", () => {
-        const claims = (repository: string, path = "cluster") =>
-            argoAppsClaims({ gitops: { repository, revision: "main", path } });
+        const claims = (repository: string, path = "cluster") => argoAppsClaims({ gitops: { repository, path } });
         const meet = (a: string, b: string, path?: string) =>
             conflicts(
                 new Map([
@@ -355,6 +354,122 @@ function globMatches(glob: string, path: string): boolean {
         .split(",")
         .some((pattern) => one(pattern).test(path));
 }
+
+describe("parts of the platform", () => {
+    const has = { descheduler: true, "hubble-ingress": true };
+    let parts: Plan;
+    let tree: Map<string, unknown>;
+    beforeAll(async () => {
+        const value = { ...git, has, apps: { "echo-server": {} } };
+        parts = await planAppOfApps(value);
+        const { gitLayout } = appOfApps.open("lab", { domain: "lab.example", ...value });
+        tree = new Map(renderedFiles(parts, undefined, gitLayout).map(({ path, content }) => [path, content]));
+    });
+    const read = (path: string) => parse(String(tree.get(path))) as Inputs;
+    const application = (name: string) => read(`${TREE}/apps/${name}.yaml`);
+    const planned = (value: object, delivered: Record<string, string> = {}) =>
+        planAppOfApps({ ...git, has, apps: {}, ...value }, { delivered, up: true });
+
+    test("what nothing of Pulumi's stands on has an Application in its area (M-GITOPS-02, M-GITOPS-07, M-GITOPS-09)", () => {
+        expect(application("hubble-ingress")).toMatchObject({
+            metadata: { labels: { "app.kubernetes.io/part-of": "platform-apps", "homelab/area": "networking" } },
+            spec: {
+                project: "networking",
+                source: { repoURL: REPOSITORY, path: "cluster/platform/networking/hubble-ingress" },
+                destination: { namespace: "kube-system" },
+            },
+        });
+        expect(read("cluster/platform/networking/hubble-ingress/kustomization.yaml")["resources"]).toHaveLength(1);
+        expect(excluded(parts)).not.toContain("descheduler");
+        expect(parts.notes).toContain("Of the platform Git delivers descheduler, hubble-ingress, in the same way.");
+    });
+
+    test("a chart is its Application's: of this version, with these values, and no directory", () => {
+        const { name, repository, version } = charts.descheduler;
+        expect(dig(application("descheduler"), "spec")).toMatchObject({
+            project: "scheduling",
+            source: {
+                repoURL: repository,
+                chart: name,
+                targetRevision: version,
+                helm: {
+                    releaseName: "descheduler",
+                    valuesObject: dig(lookInto(() => parts).find(":Release", "descheduler").inputs, "values"),
+                },
+            },
+            destination: { namespace: "scheduling" },
+        });
+        const written = [...tree.keys()].filter((path) => path.startsWith("cluster/platform/scheduling/"));
+        expect(written).toEqual(["cluster/platform/scheduling/README.md"]);
+    });
+
+    test("each area says what of it is Git's, and what Pulumi keeps and why", () => {
+        for (const area of ["networking", "storage", "security", "data", "mesh", "scheduling"]) {
+            expect(String(tree.get(`cluster/platform/${area}/README.md`))).toContain(`# ${area} of lab\n`);
+        }
+        expect(String(tree.get("cluster/platform/storage/README.md"))).toContain("Nothing of it is Git's.");
+        expect(String(tree.get("cluster/platform/scheduling/README.md"))).toContain("- `descheduler`: a chart");
+        for (const { objects, why } of parts.kept ?? []) expect([objects > 0, why.length > 5]).toEqual([true, true]);
+        expect(parts.kept?.map(({ what }) => what)).toEqual(expect.arrayContaining(["charts", "namespaces"]));
+        expect((parts.kept ?? []).flatMap(({ names }) => names)).not.toContain("descheduler");
+    });
+
+    test("an `up` makes nothing of them, and notes whose they are", async () => {
+        const made = await planned({});
+        const { all: have } = lookInto(() => made);
+        expect(have(":Release").map(({ name }) => name)).toEqual(["argocd"]);
+        expect(made.resources.filter(({ name }) => name === "hubble")).toEqual([]);
+        expect(made.exposures.map(({ host }) => host)).toContain("hubble.example.net");
+        expect(warned()).toContainEqual(expect.stringMatching(/descheduler, hubble-ingress, and cluster\/ in this/));
+    });
+
+    test("one that Pulumi is to keep is a line of the yaml, and of another name a fault", async () => {
+        const kept = await planned({ gitops: { repository: REPOSITORY, parts: { descheduler: "pulumi" } } });
+        expect(
+            lookInto(() => kept)
+                .all(":Release")
+                .map(({ name }) => name),
+        ).toEqual(["argocd", "descheduler"]);
+        expect(excluded(kept)).toContain("descheduler");
+        expect(() =>
+            appOfApps.open("lab", {
+                domain: "lab.example",
+                gitops: { repository: REPOSITORY, parts: { cilium: "gitops" } },
+            }),
+        ).toThrow(/gitops\.parts/);
+    });
+
+    test("what an `up` had goes over with its objects; a chart is made anew, for Helm's record would stay", async () => {
+        const handing = await planned({}, { "hubble-ingress": "pulumi", descheduler: "pulumi" });
+        expect(lookInto(() => handing).find(":Route", "hubble").retainOnDelete).toBe(true);
+        expect(
+            lookInto(() => handing)
+                .all(":Release")
+                .map(({ name }) => name),
+        ).toEqual(["argocd"]);
+    });
+
+    test("and back: Helm takes the objects that Argo CD leaves", async () => {
+        const taking = await planned({ delivery: "pulumi" }, { "hubble-ingress": "gitops", descheduler: "gitops" });
+        const { find: one } = lookInto(() => taking);
+        expect(dig(one(":Release", "descheduler").inputs, "takeOwnership")).toBe(true);
+        for (const part of ["descheduler", "hubble-ingress"]) one(":Command", `root-leave-${part}`);
+        expect(excluded(taking)).not.toContain("descheduler");
+        const done = await planned({ delivery: "pulumi" }, { descheduler: "taking-over" });
+        expect(dig(lookInto(() => done).find(":Release", "descheduler").inputs, "takeOwnership")).toBeUndefined();
+        expect(excluded(done)).toContain("descheduler");
+    });
+
+    test("one that is declared no more is not followed, although its file is still there", async () => {
+        const gone = await planned({ has: {} }, { descheduler: "gitops" });
+        expect(excluded(gone)).toContain("descheduler");
+    });
+
+    test("no app has the name of a part", () => {
+        const names = Object.keys(NO_PARTS);
+        expect(catalogue.map(({ name }) => name).filter((name) => names.includes(name))).toEqual([]);
+    });
+});
 
 describe("an app changes hands", () => {
     const value = (delivery: string) => ({ ...git, apps: { "echo-server": { delivery } } });

@@ -11,7 +11,7 @@ import { HAPROXY_NAMESPACE } from "../../lab/haproxy";
 import type { Plan } from "../../tools/plan/plan";
 import { appTable, ownerTable, platformTable } from "../../tools/docs/owners";
 import { ROOT } from "../../stacks/stack-file";
-import { ORDER, planAppOfApps, REPOSITORY } from "./argo-apps-recipe";
+import { NO_PARTS, ORDER, planAppOfApps, REPOSITORY } from "./argo-apps-recipe";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { dig, type Inputs } from "./planned";
 
@@ -149,7 +149,7 @@ describe("bootstrap (M-OPS-05)", () => {
 
     test("the issuers and directories that the other pages name are the program's", () => {
         expect(Object.values(BOTH_ISSUERS)).toEqual(["letsencrypt-prod", "letsencrypt-staging"]);
-        const { shared, dayZero } = argoAppsLayout("cluster", ORDER);
+        const { shared, dayZero } = argoAppsLayout({ delivery: "gitops" }, ORDER, NO_PARTS);
         const tree = read("app-of-apps.md");
         for (const folder of [...shared, `${dayZero}/cilium`, `${dayZero}/argocd`, `${dayZero}/root-application`]) {
             expect(tree).toContain(`\`${folder}/`);

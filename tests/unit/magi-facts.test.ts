@@ -7,7 +7,9 @@ import { contains, textRange } from "../../components/network/addresses";
 import { toBytes } from "../../config/quantities";
 import { openStack } from "../../stacks";
 import { readStackValue, ROOT } from "../../stacks/stack-file";
+import { deliveredByGit } from "../../tools/plan/git";
 import { planStack, type Plan, type PlannedResource } from "../../tools/plan/plan";
+import { differences, renderedFiles } from "../../tools/render/render";
 import { dig, lookInto, type Inputs } from "./planned";
 
 let plan: Plan;
@@ -73,6 +75,8 @@ const SPLIT_DNS = readFileSync(join(ROOT, "docs", "opnsense-unbound-dns01-split-
 const ORIGIN = readFileSync(join(ROOT, "docs", "cloudflare-origin-cert.md"), "utf8");
 const command = (called: string) => find(":Command", called).inputs;
 const kubeadmFile = (machine: string) => JSON.stringify(command(`kubeadm-${machine}`));
+
+const AREAS = ["networking", "storage", "security", "data", "mesh", "scheduling"];
 
 describe("the machines", () => {
     test("three control planes and nothing else, of the seed's release (M-BOOT-01, M-BOOT-02, M-HW-02, M-HW-03, M-HW-04)", () => {
@@ -471,8 +475,11 @@ describe("apps by domain", () => {
             ({ inputs }) => dig(inputs, "spec", "owner") === "rag_api",
         );
         expect(dig(database?.inputs, "spec", "cluster", "name")).toBe("pg-ai");
-        const ways = ingresses().filter((one) => namespace(one) === "ai" && name(one) === "llm-gateway");
-        for (const { inputs } of ways) expect(dig(inputs, "spec", "ingressClassName")).toBe("haproxy-restricted");
+        // One address for programs of the cluster, keys of their own in pg-ai, and no way in from outside.
+        expect(dig(find("core/v1:Service", "llm-gateway").inputs, "spec", "type") ?? "ClusterIP").toBe("ClusterIP");
+        expect(plan.exposures.filter(({ workload }) => workload === "llm-gateway")).toEqual([]);
+        expect(ingresses().filter((one) => name(one) === "llm-gateway")).toEqual([]);
+        expect(JSON.stringify(container("llm-gateway")["env"])).toContain("pg-ai-rw");
     });
 
     test.each(["llama-static-a", "llama-static-b", "llama-swap"])(
@@ -542,7 +549,10 @@ describe("apps by domain", () => {
 
     test("every workload of an app is in one of the five domains (M-GITOPS-10)", () => {
         const domains = ["ai", "media", "productivity", "other", "web"];
-        const apps = all("argoproj.io/v1alpha1:Application").filter((one) => name(one) !== "root");
+        const apps = all("argoproj.io/v1alpha1:Application").filter(
+            ({ inputs }) => dig(inputs, "metadata", "labels", "homelab/domain") !== undefined,
+        );
+        expect(apps.length).toBeGreaterThan(20);
         for (const one of apps) expect(domains).toContain(dig(one.inputs, "spec", "destination", "namespace"));
     });
 
@@ -587,13 +597,64 @@ describe("what Git has", () => {
         for (const app of declared.filter((one) => !held.includes(one))) expect(owned).toContain(app);
     });
 
+    test("a workload without an Application is one that Argo CD, secrets or data stand on (M-GITOPS-07)", () => {
+        const git = deliveredByGit(plan);
+        const own = plan.resources.filter(({ urn }) => !git.has(urn));
+        const workloads = own.filter(({ type }) => /:(Deployment|StatefulSet|DaemonSet|CronJob)$/.test(type));
+        expect(workloads.map(name).sort()).toEqual([
+            "cloudflared",
+            "redis-enterprise-operator",
+            "snapshot-controller",
+            "vault-snapshot",
+        ]);
+        // Of the platform's charts those, and of its routes Argo CD's own.
+        expect(
+            own
+                .filter(({ type }) => type.endsWith(":Release"))
+                .map(({ inputs }) => dig(inputs, "name"))
+                .filter((one) => one === "descheduler" || one === "reloader"),
+        ).toEqual([]);
+        expect(own.filter(({ type }) => type.endsWith(":Ingress")).map(name)).toEqual(["argocd-server"]);
+    });
+
+    test("each area of the platform is in the tree; what Pulumi keeps of it is listed with a reason (M-GITOPS-07, M-GITOPS-09)", () => {
+        const area = (one: string) =>
+            applications()
+                .filter(({ inputs }) => dig(inputs, "spec", "project") === one)
+                .map(name)
+                .sort();
+        expect(Object.fromEntries(AREAS.map((one) => [one, area(one)]))).toEqual({
+            networking: ["bridges", "egress-qos", "hubble-ingress"],
+            storage: [],
+            security: ["reloader"],
+            data: ["postgres-monitors"],
+            mesh: ["linkerd-ingress"],
+            scheduling: ["descheduler"],
+        });
+        for (const one of AREAS) {
+            const kept = (plan.kept ?? []).filter((row) => row.area === one);
+            expect([one, kept.length > 0, kept.every(({ why }) => why !== "")]).toEqual([one, true, true]);
+            expect(existsSync(join(ROOT, "cluster", "platform", one, "README.md"))).toBe(true);
+        }
+        // Nothing is left out: what Git has and what Pulumi keeps is all that there is.
+        const git = deliveredByGit(plan);
+        const own = plan.resources.filter(
+            ({ urn, type, custom }) => custom && !git.has(urn) && !type.startsWith("pulumi:"),
+        );
+        expect((plan.kept ?? []).reduce((sum, { objects }) => sum + objects, 0)).toBe(own.length);
+    });
+
+    test("what the tree has is what the plan says (M-GITOPS-06)", () => {
+        const { gitLayout } = openStack("magi", value());
+        expect(differences(ROOT, "magi", renderedFiles(plan, undefined, gitLayout), gitLayout)).toEqual([]);
+    });
+
     test("projects by the platform's areas and the apps' domains, in three groups (M-GITOPS-02, M-GITOPS-09)", () => {
         const projects = all("argoproj.io/v1alpha1:AppProject").filter(
             ({ inputs }) => name({ inputs } as PlannedResource) !== "root",
         );
         const names = projects.map(name);
-        for (const area of ["networking", "storage", "security", "data", "mesh", "scheduling"])
-            expect(names).toContain(area);
+        for (const area of AREAS) expect(names).toContain(area);
         for (const domain of ["ai", "media", "productivity", "other", "web"]) expect(names).toContain(domain);
         const groups = projects.map(({ inputs }) => dig(inputs, "metadata", "labels", "app.kubernetes.io/part-of"));
         expect([...new Set(groups.filter((group) => group !== undefined))].sort()).toEqual([

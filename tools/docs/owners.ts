@@ -1,7 +1,9 @@
 /** Tables of a cluster's parts and apps, and of who applies what: Pulumi, or Git. */
-import { deliveredByGit } from "../plan/git";
+import { total } from "../../config/quantities";
+import { deliveredByGit, type GitOwner } from "../plan/git";
 import { isObject, type Json } from "../plan/monitor";
-import type { Plan, PlannedResource } from "../plan/plan";
+import { isOfApp, keptByPulumi, ownName } from "../plan/owners";
+import type { Plan } from "../plan/plan";
 import { markdownTable } from "./markdown";
 
 const text = (value: Json | undefined, ...path: readonly string[]): string => {
@@ -48,105 +50,80 @@ export function appTable(plan: Plan): string {
     );
 }
 
-/** Every chart of the platform. */
-export const platformTable = (plan: Plan): string =>
-    markdownTable(
-        ["namespace", "release", "chart", "version"],
+/** Every chart of the platform, and who applies it. */
+export function platformTable(plan: Plan): string {
+    const git = deliveredByGit(plan);
+    return markdownTable(
+        ["namespace", "release", "chart", "version", "by"],
         plan.resources
             .filter(({ type }) => type === RELEASE)
-            .map(({ inputs }) => [
+            .map(({ urn, inputs }) => [
                 text(inputs, "namespace"),
                 text(inputs, "name"),
                 text(inputs, "chart").split("/").at(-1) ?? "",
                 text(inputs, "version"),
+                git.has(urn) ? "Git" : "Pulumi",
             ])
             .sort((a, b) => (a.join("/") < b.join("/") ? -1 : 1)),
     );
-
-/** What Pulumi keeps whoever delivers the apps, and why, by what its type says. The first that fits. */
-const KEPT: readonly { readonly what: string; readonly type: RegExp; readonly why: string }[] = [
-    {
-        what: "charts",
-        type: /:Release$/,
-        why: "what everything else stands on: made in order, each when the one before it works",
-    },
-    {
-        what: "definitions",
-        type: /:CustomResourceDefinition$/,
-        why: "an object of theirs that is pruned takes data along",
-    },
-    { what: "namespaces", type: /core\/v1:Namespace$/, why: "one that is pruned takes everything in it along" },
-    {
-        what: "volumes",
-        type: /:(PersistentVolume|PersistentVolumeClaim|StorageClass)$/,
-        why: "a tree that loses a file must not lose data",
-    },
-    {
-        what: "backups",
-        type: /volsync|velero\.io|longhorn\.io.*RecurringJob/,
-        why: "a restore comes before the pod that would start empty",
-    },
-    { what: "databases", type: /postgresql\.cnpg\.io|redis|barmancloud/i, why: "the same" },
-    {
-        what: "names and tunnels",
-        type: /^(cloudflare|tailscale):/,
-        why: "derived from the apps' own words, in accounts outside the cluster",
-    },
-    { what: "Git's own hand", type: /argoproj\.io|fluxcd|toolkit/, why: "where it follows, and what it may do" },
-    { what: "commands", type: /^command:/, why: "waits, looks and last backups: they are no objects" },
-    {
-        what: "Secrets of the platform",
-        type: /core\/v1:Secret$|external-secrets\.io/,
-        why: "the stores themselves, and what opens them",
-    },
-    { what: "the rest of the platform", type: /^kubernetes:/, why: "settings of the above" },
-];
+}
 
 const TOP = 8;
 
 /** Who applies what. */
 export function ownerTable(plan: Plan): string {
     const git = deliveredByGit(plan);
-    const named = ({ name, inputs, type }: PlannedResource): string =>
-        (type === RELEASE ? text(inputs, "name") : text(inputs, "metadata", "name")) || name;
     const list = (names: readonly string[]) => {
         const known = [...new Set(names)].sort();
         return known.length > TOP
             ? `${known.slice(0, TOP).join(", ")} and ${known.length - TOP} more`
             : known.join(", ");
     };
-    const byPulumi = plan.resources.filter(
-        ({ urn, custom, type }) => custom && !git.has(urn) && !type.startsWith("pulumi:"),
-    );
-    const apps = byPulumi.filter(({ urn }) => /homelab:apps:(Scheduled)?Workload\$kubernetes:/.test(urn));
-    const platform = byPulumi.filter((one) => !apps.includes(one));
-    const data = /:(PersistentVolume|PersistentVolumeClaim)$/;
-    const delivered = [...new Set([...git.values()].filter(({ files }) => !files).map(({ app }) => app))];
-    const rows = KEPT.flatMap(({ what, why }, index) => {
-        const own = [...platform, ...apps.filter((one) => data.test(one.type))].filter(
-            (one) => KEPT.findIndex((other) => other.type.test(one.type)) === index,
-        );
-        return own.length === 0 ? [] : [[what, "Pulumi", String(own.length), list(own.map(named)), why]];
-    });
-    const workloads = apps.filter(({ type }) => WORKLOADS.test(type)).map(named);
+    const byPulumi = plan.resources.filter((one) => !git.has(one.urn) && isOfApp(one));
+    const delivered = [...git].filter(([, { form }]) => form !== "files");
+    const byGit = (what: string, owners: readonly (readonly [string, GitOwner])[]) =>
+        owners.length === 0
+            ? []
+            : [
+                  [
+                      what,
+                      "Git",
+                      String(owners.length),
+                      list(owners.map(([, { app }]) => app)),
+                      "a push is enough to change them",
+                  ],
+              ];
+    const isPart = ([, { path }]: readonly [string, GitOwner]) => /(^|\/)platform\//.test(path);
+    const kept = keptByPulumi(plan);
     return markdownTable(
         ["what", "by", "objects", "such as", "why"],
         [
-            ...(delivered.length === 0
-                ? []
-                : [["apps", "Git", String(git.size), list(delivered), "a push is enough to change them"]]),
-            ...(workloads.length === 0
+            ...byGit(
+                "apps",
+                delivered.filter((one) => !isPart(one)),
+            ),
+            ...byGit("parts of the platform", delivered.filter(isPart)),
+            ...(byPulumi.length === 0
                 ? []
                 : [
                       [
                           "apps",
                           "Pulumi",
-                          String(apps.filter(({ type }) => !data.test(type)).length),
-                          list(workloads),
+                          String(byPulumi.length),
+                          list(byPulumi.filter(({ type }) => WORKLOADS.test(type)).map(ownName)),
                           "their `delivery` says so",
                       ],
                   ]),
-            ...rows,
+            ...[...new Set(kept.map(({ what }) => what))].map((what) => {
+                const rows = kept.filter((one) => one.what === what);
+                return [
+                    what,
+                    "Pulumi",
+                    String(total(rows, ({ objects }) => objects)),
+                    list(rows.flatMap(({ names }) => names)),
+                    rows[0]?.why ?? "",
+                ];
+            }),
         ],
     );
 }

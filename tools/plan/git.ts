@@ -8,8 +8,8 @@ export interface GitOwner {
     readonly namespace: string;
     /** Directory that they are written to. */
     readonly path: string;
-    /** True: a file each beside those of others, instead of a kustomize directory of their own. */
-    readonly files: boolean;
+    /** A kustomize directory of their own; a file each beside those of others; or none, for their Application names a chart. */
+    readonly form: "directory" | "files" | "chart";
 }
 
 /** The app of each object that Git delivers, by URN. */
@@ -24,7 +24,7 @@ export function deliveredByGit(plan: Pick<Plan, "resources"> | undefined): Reado
                     app: text(inputs, "app"),
                     namespace: text(inputs, "namespace"),
                     path: text(inputs, "path"),
-                    files: text(inputs, "form") === "files",
+                    form: formOf(text(inputs, "form")),
                 },
             ]),
     );
@@ -35,6 +35,8 @@ export function deliveredByGit(plan: Pick<Plan, "resources"> | undefined): Reado
         }),
     );
 }
+
+const formOf = (form: string): GitOwner["form"] => (form === "files" || form === "chart" ? form : "directory");
 
 function text(value: Json, key: string): string {
     return isObject(value) && typeof value[key] === "string" ? value[key] : "";

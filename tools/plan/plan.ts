@@ -4,6 +4,8 @@ import { unsupportedPairs, type SupportFinding } from "../../components/kubernet
 import { openStack, type OpenStack } from "../../stacks";
 import type { Stage, StackContext, StackSummary } from "../../lab/context";
 import { PROJECT } from "../../stacks/stack-file";
+import { deliveredByGit } from "./git";
+import { keptByPulumi, type KeptByPulumi } from "./owners";
 import { isObject, PlanMonitor, readable, type Json, type Registration } from "./monitor";
 
 export interface PlannedResource {
@@ -68,6 +70,8 @@ export interface Plan {
     readonly images: readonly PlannedImage[];
     /** Charts whose project does not support the Kubernetes of the stack's nodes, where both are known. */
     readonly unsupported: readonly SupportFinding[];
+    /** What Pulumi keeps and why, where Git delivers something; absent: it delivers nothing. */
+    readonly kept?: readonly KeptByPulumi[];
     /** In the order in which the engine can make them. */
     readonly order: readonly string[];
     readonly stages: readonly Stage[];
@@ -148,6 +152,7 @@ function describe(
         ),
         images: imageTable(resources),
         unsupported: supportTable(resources, stack.nodes?.[0]?.kubeletVersion),
+        ...(deliveredByGit({ resources }).size === 0 ? {} : { kept: keptByPulumi({ resources }) }),
         order: bootstrapOrder(registrations, resources),
         stages,
     };

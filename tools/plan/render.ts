@@ -36,6 +36,15 @@ export function renderPlan(plan: Plan, chartImages: readonly ReleaseImages[]): s
               ]),
         ...routerNotes(plan),
         ...(plan.notes === undefined ? [] : ["Notes", "", ...plan.notes.map((note) => `- ${note}`), ""]),
+        ...(plan.kept === undefined
+            ? []
+            : [
+                  table(
+                      "Not Git's",
+                      ["what", "area", "objects", "why"],
+                      plan.kept.map((row) => [row.what, row.area ?? "", String(row.objects), row.why]),
+                  ),
+              ]),
         table(
             "Volumes",
             ["workload", "path", "kind", "source", "after destroy"],

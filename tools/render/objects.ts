@@ -29,13 +29,13 @@ export function renderedApps({ stack, resources }: Pick<Plan, "stack" | "resourc
     const byPath = new Map<string, { owner: GitOwner; objects: Fields[] }>();
     for (const { urn, inputs } of resources) {
         const owner = owners.get(urn);
-        if (owner === undefined || !isObject(inputs)) continue;
+        if (owner === undefined || owner.form === "chart" || !isObject(inputs)) continue;
         const entry = byPath.get(owner.path) ?? { owner, objects: [] };
         entry.objects.push(withoutPulumi(inputs));
         byPath.set(owner.path, entry);
     }
     return [...byPath.values()]
-        .map(({ owner, objects }) => (owner.files ? renderFiles : renderApp)(stack, owner, objects))
+        .map(({ owner, objects }) => (owner.form === "files" ? renderFiles : renderApp)(stack, owner, objects))
         .sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 

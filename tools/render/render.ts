@@ -7,6 +7,7 @@ import { recipientsFor } from "../../components/secrets/sops-rules";
 import { openStack } from "../../stacks";
 import type { Plan } from "../plan/plan";
 import { UserError } from "../../lib/user-error";
+import { areaFiles } from "./areas";
 import { dayZeroFiles } from "./day-zero";
 import { headingsOf, renderedApps } from "./objects";
 import { outline, seal, staleness, type Outline } from "./seal";
@@ -34,7 +35,11 @@ export function renderedFiles(
         ...[...files].map(([file, content]) => ({ path: `${path}/${file}`, content })),
         ...[...secrets].map(([file, secret]) => ({ path: `${path}/${file}`, content: outline(secret, secretsSource) })),
     ]);
-    return layout.dayZero === undefined ? apps : [...apps, ...dayZeroFiles(plan, layout.dayZero)];
+    return [
+        ...apps,
+        ...areaFiles(plan, layout),
+        ...(layout.dayZero === undefined ? [] : dayZeroFiles(plan, layout.dayZero)),
+    ];
 }
 
 /** How the tree in `root` differs from what it should be; needs no key. */
