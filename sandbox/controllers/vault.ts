@@ -10,6 +10,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { VaultPlan } from "../../components/secrets/vault/plan";
+import type { VAULT_JOBS } from "../../components/secrets/vault/vault";
 import { PlayedBucket } from "../clouds/bucket";
 import { openStore, type Store } from "../clouds/store";
 import { PlayedVault, type Reply, type Reviewed, type VaultVolumes } from "../clouds/vault";
@@ -36,11 +37,13 @@ interface Kept {
 const NAMESPACE = "vault";
 const TLS = `${NAMESPACE}/vault-tls`;
 const UNSEAL = "vault-unseal-key";
-const VERBS: Readonly<Record<string, string>> = {
-    "vault-setup": "setup",
-    "vault-check": "check",
-    "vault-snapshot": "snapshot",
-    "vault-save": "save",
+
+/** By the type alone: the component itself would bring the SDK into this process. */
+const JOBS: typeof VAULT_JOBS = {
+    setup: "vault-setup",
+    check: "vault-check",
+    snapshot: "vault-snapshot",
+    save: "vault-save",
 };
 
 const statefulSets = resources("apps", "v1", "statefulsets");
@@ -206,7 +209,7 @@ export class VaultWorld implements VaultReader {
         secrets: ReadonlyMap<string, Secret>,
     ): Promise<Action[]> {
         const actions: Action[] = [];
-        for (const [label, verb] of Object.entries(VERBS)) {
+        for (const [verb, label] of Object.entries(JOBS)) {
             for (const pod of pods.filter((one) => isPlayed(one, label))) {
                 const { uid = pod.metadata.name } = pod.metadata;
                 const running = this.#jobs.get(uid);

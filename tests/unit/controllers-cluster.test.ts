@@ -1,15 +1,18 @@
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { VAULT_JOBS } from "../../components/secrets/vault/vault";
 import { collections, type View } from "../../sandbox/controllers/controller";
 import { readObjects } from "../../sandbox/controllers/files";
 import { gpus, k3sRuntimeClasses } from "../../sandbox/controllers/gpus";
 import { intelGpus } from "../../sandbox/controllers/intel-gpus";
 import { nodeFor, nodes } from "../../sandbox/controllers/nodes";
 import { type Crd, operators } from "../../sandbox/controllers/operators";
+import { PLAYED_PODS } from "../../sandbox/controllers/played-pods";
 import { type Stage, stages } from "../../sandbox/controllers/stages";
 import { tailnet } from "../../sandbox/controllers/tailnet";
 import { parseToken, tunnels } from "../../sandbox/controllers/tunnels";
 import { volumes } from "../../sandbox/controllers/volumes";
+import { dig } from "./planned";
 
 const T0 = Date.parse("2026-01-01T00:00:00Z");
 
@@ -512,6 +515,21 @@ describe("stages", () => {
         expect(kinds(join(folder, "custom-resources"))).toEqual(
             new Set(["ApplicationSet", "Prometheus", "Alertmanager"]),
         );
+    });
+
+    test("kwok ends no pod whose answer a controller gives", () => {
+        const finish = readObjects<Stage>(join(__dirname, "../../sandbox/controllers/stages")).find(
+            ({ metadata }) => metadata.name === "pod-finish",
+        );
+        const rules = dig(finish, "spec", "selector", "matchExpressions") as readonly {
+            readonly key: string;
+            readonly operator: string;
+            readonly values?: readonly string[];
+        }[];
+        const label = '.metadata.labels["app.kubernetes.io/name"]';
+        const left = rules.filter(({ key, operator }) => key === label && operator === "NotIn");
+        expect(left.flatMap(({ values = [] }) => values).sort()).toEqual([...PLAYED_PODS].sort());
+        expect(PLAYED_PODS).toEqual(expect.arrayContaining(Object.values(VAULT_JOBS)));
     });
 });
 
