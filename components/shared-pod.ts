@@ -60,7 +60,7 @@ export class SharedPod extends pulumi.ComponentResource {
             podPart(own, sidecarArgs, watched(ready), platform, options, container);
         const first = before.map(sidecar);
         const own = members.map(({ name: own, container = own, args: memberArgs }) =>
-            podPart(own, memberArgs, containerFields(own, memberArgs), platform, options, container),
+            podPart(own, memberArgs, containerFields(own, memberArgs, { shared: true }), platform, options, container),
         );
         const parts = [...first, ...own, ...beside.map(sidecar)];
         const annotations = Object.assign({}, ...parts.map((part) => part.annotations)) as Record<string, string>;

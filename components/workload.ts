@@ -200,7 +200,10 @@ export function serve(
     return [...services, route].filter((resource) => resource !== undefined);
 }
 
-/** Ports and probes of a workload's container. */
+/**
+ * Ports and probes of a workload's container. In a pod that it shares its ports go without names: others in it may call theirs
+ * the same, which the API server warns of at every update.
+ */
 export const containerFields = (
     name: string,
     {
@@ -210,17 +213,19 @@ export const containerFields = (
         mesh,
         patience,
     }: Pick<WorkloadArgs, "ports" | "udpPorts" | "health" | "mesh" | "patience">,
-): Partial<k8s.types.input.core.v1.Container> => ({
-    ports: [
-        ...Object.entries(ports).map(([portName, containerPort]) => ({ name: portName, containerPort })),
-        ...Object.entries(udpPorts).map(([portName, containerPort]) => ({
-            name: portName,
+    { shared = false }: { readonly shared?: boolean } = {},
+): Partial<k8s.types.input.core.v1.Container> => {
+    const listed = (of: Readonly<Record<string, number>>, protocol: { readonly protocol?: "UDP" } = {}) =>
+        Object.entries(of).map(([portName, containerPort]) => ({
+            ...(shared ? {} : { name: portName }),
             containerPort,
-            protocol: "UDP",
-        })),
-    ],
-    ...probes(watchable(name, health, mesh), ports, patience),
-});
+            ...protocol,
+        }));
+    return {
+        ports: [...listed(ports), ...listed(udpPorts, { protocol: "UDP" })],
+        ...probes(watchable(name, health, mesh), ports, patience, { shared }),
+    };
+};
 
 /** What a mesh's proxy would answer in the container's place says nothing of the container. */
 function watchable(name: string, health: Health, mesh: boolean | undefined): Health {
@@ -239,8 +244,14 @@ function firstPort(name: string, ports: Readonly<Record<string, number>>): numbe
 
 type ProbeFields = Pick<k8s.types.input.core.v1.Container, "startupProbe" | "readinessProbe" | "livenessProbe">;
 
-export function probes(health: Health, ports: Readonly<Record<string, number>>, patience = 300): ProbeFields {
+export function probes(
+    health: Health,
+    ports: Readonly<Record<string, number>>,
+    patience = 300,
+    { shared = false }: { readonly shared?: boolean } = {},
+): ProbeFields {
     const [first = ""] = Object.keys(ports);
+    const at = (port = first) => (shared ? (ports[port] ?? port) : port);
     const check: k8s.types.input.core.v1.Probe =
         "exec" in health
             ? { exec: { command: [...health.exec] }, timeoutSeconds: health.timeoutSeconds ?? 10 }
@@ -248,12 +259,12 @@ export function probes(health: Health, ports: Readonly<Record<string, number>>, 
               ? {
                     httpGet: {
                         path: health.http,
-                        port: health.port ?? first,
+                        port: at(health.port),
                         ...(health.scheme === undefined ? {} : { scheme: health.scheme }),
                     },
                     timeoutSeconds: 5,
                 }
-              : { tcpSocket: { port: health.port ?? first }, timeoutSeconds: 5 };
+              : { tcpSocket: { port: at(health.port) }, timeoutSeconds: 5 };
     return {
         // Five minutes for a first start: databases are migrated in it.
         startupProbe: { ...check, periodSeconds: 10, failureThreshold: Math.ceil(patience / 10) },

@@ -25,6 +25,7 @@ interface Container {
     readonly image: string;
     readonly command?: string[];
     readonly env: { name: string; value?: string; valueFrom?: unknown }[];
+    readonly ports?: { readonly name?: string; readonly containerPort: number }[];
     readonly securityContext: Inputs;
     readonly restartPolicy?: string;
     readonly volumeMounts: { name: string; mountPath: string }[];
@@ -137,6 +138,22 @@ describe("arr-stack", () => {
             FORWARDED: "yes",
         });
         expect(dig(pfSync.readinessProbe, "exec", "command")).toEqual([...(pfSync.command ?? []), "ready"]);
+    });
+
+    test("no two ports of the pod have one name, and each probe asks its own container's port", () => {
+        const members = MEMBERS.map((member) => one(pod, member));
+        const names = members.flatMap(({ ports = [] }) =>
+            ports.flatMap(({ name }) => (name === undefined ? [] : [name])),
+        );
+        expect(new Set(names).size).toBe(names.length);
+        for (const { name, ports = [], readinessProbe } of members) {
+            const asked = dig(readinessProbe, "httpGet", "port") ?? dig(readinessProbe, "tcpSocket", "port");
+            if (asked !== undefined)
+                expect([name, ports.map(({ containerPort }) => containerPort)]).toEqual([
+                    name,
+                    expect.arrayContaining([asked]),
+                ]);
+        }
     });
 
     test("each page keeps its Service, its host and its volume", () => {
