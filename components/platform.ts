@@ -48,6 +48,12 @@ export interface Gpu {
     readonly groups?: pulumi.Input<number[]>;
 }
 
+/** Something outside the cluster that a person wants to be told of when it does not answer. */
+export interface Watched {
+    readonly name: string;
+    readonly url: string;
+}
+
 /** Capabilities a cluster offers to workloads. */
 export interface Platform {
     readonly cluster: Cluster;
@@ -59,6 +65,8 @@ export interface Platform {
     readonly edge: Edge;
     /** Everything that the stack exposes, once all is declared; absent: nobody keeps a list. */
     readonly exposed?: Promise<readonly Exposure[]>;
+    /** Servers outside the cluster that it cannot do without, by a name for people and a URL that answers; absent: none. */
+    readonly watched?: readonly Watched[];
     /** Who signs people in for what is reached; absent: everything does that itself, or not at all. */
     readonly identity?: Identity;
     /** Databases on a shared server; absent: the cluster has none. */

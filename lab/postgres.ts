@@ -259,7 +259,7 @@ export const postgresBuckets = ({ postgres }: PostgresConfig): Claim[] =>
     );
 
 /** Endpoint of the bucket, which may be a bridge's. */
-const postgresUrls = ({ postgres }: PostgresConfig): Claim[] =>
+export const postgresUrls = ({ postgres }: PostgresConfig): Claim[] =>
     postgres === undefined || !URL.canParse(postgres.backup.endpoint)
         ? []
         : [["postgres.backup.endpoint", postgres.backup.endpoint]];

@@ -12,8 +12,9 @@ import {
     type RedisEnterpriseArgs,
 } from "../components/database/redis-enterprise";
 import { OPERATOR_REQUESTS } from "../components/database/redis-enterprise-operator";
-import { bytes, cpu, label, whole } from "../config/fields";
+import { bridgedS3, bytes, cpu, label, region, spelled, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
+import { bucketClaims, type Claim } from "../config/rules";
 import { toBytes, total } from "../config/quantities";
 import { appRedis, type Apps, type Reserved } from "./apps";
 import type { Lab } from "./lab";
@@ -45,6 +46,18 @@ export const redisKeys = z.strictObject({
     /** `secret`: the secret store has a licence. `trial`: four shards, and after 30 days nothing can be changed any more. */
     licence: z.enum(["trial", "secret"], { error: "trial or secret" }).default("trial"),
     databases: z.strictObject({ cache: database, queue: database }).prefault({}),
+    /** Bucket that the queue is saved to; absent: it is on the nodes' volumes alone. */
+    backup: bridgedS3
+        .extend({
+            region: region.default("us-east-1"),
+            /** In the bucket. */
+            folder: spelled("a folder such as redis", /^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/).default("redis"),
+            /** How often. */
+            everyHours: z
+                .union([z.literal(1), z.literal(4), z.literal(12), z.literal(24)], { error: "1, 4, 12 or 24" })
+                .default(24),
+        })
+        .optional(),
 });
 
 type RedisKeys = z.output<typeof redisKeys>;
@@ -227,7 +240,19 @@ export const redisSecrets = ({ redis }: RedisConfig): string[] =>
         : [
               ...PURPOSES.map((purpose) => REDIS_SECRETS[purpose]),
               ...(redis.licence === "secret" ? [REDIS_SECRETS.licence] : []),
+              ...(redis.backup === undefined ? [] : [REDIS_SECRETS.s3AccessKeyId, REDIS_SECRETS.s3SecretAccessKey]),
           ];
+
+/** The folder that it is saved to, for comparison with whatever else writes into buckets. */
+export const redisBuckets = ({ redis }: RedisConfig): Claim[] =>
+    bucketClaims({ "redis.backup": redis?.backup }).map(([path, bucket]): Claim => [
+        path,
+        `${bucket}/${redis?.backup?.folder ?? ""}`,
+    ]);
+
+/** Its server with its place: `bridgedUrls` of lab/bridges.ts says whether the bridge is there. */
+export const redisUrls = ({ redis }: RedisConfig): Claim[] =>
+    redis?.backup === undefined ? [] : [["redis.backup.endpoint", redis.backup.endpoint]];
 
 /** The same by the namespace that asks for each. */
 export function redisRefs(config: RedisConfig & { readonly apps: Apps }): Record<string, string[]> {
@@ -243,13 +268,16 @@ export function redisRefs(config: RedisConfig & { readonly apps: Apps }): Record
 /** What a person should know of it, for the plan. */
 export function redisNotes({ redis }: RedisConfig): string[] {
     if (redis === undefined) return [];
-    const { name, nodes, memory, licence } = redis;
+    const { name, nodes, memory, licence, backup } = redis;
     const shards = shardsOf(redis);
     return [
         licence === "trial"
             ? `Redis Enterprise ${name} is a trial: it ends ${TRIAL.days} days after its first node is up, and takes ${TRIAL.shards} shards, of which ${shards} are used. A licence goes into the secret store as ${REDIS_SECRETS.licence}, with redis.licence: secret.`
             : `Redis Enterprise ${name} uses ${shards} shards of its licence.`,
-        `Redis Enterprise ${name} keeps ${memory} of ${nodes} machines, ${gibi(nodes * toBytes(memory))} together, for databases of ${gibi(bytesOf(redis))}; what is in them ends with the cluster.`,
+        `Redis Enterprise ${name} keeps ${memory} of ${nodes} machines, ${gibi(nodes * toBytes(memory))} together, for databases of ${gibi(bytesOf(redis))}.`,
+        backup === undefined
+            ? `What is in Redis Enterprise ${name} is saved nowhere and ends with the cluster: say redis.backup.`
+            : `The queue of Redis Enterprise ${name} is saved to ${backup.bucket}/${backup.folder} every ${backup.everyHours === 1 ? "hour" : `${backup.everyHours} hours`}. A new cluster starts with empty ones, as a job that was done since would be done twice; by hand it is put back as docs/redis-enterprise.md says.`,
     ];
 }
 
@@ -261,7 +289,7 @@ export function redisServers(
     opts: pulumi.ComponentResourceOptions,
 ): RedisEnterprise | undefined {
     if (redis === undefined) return undefined;
-    const { name: server, nodes, cpu, memory, storage, licence, databases } = redis;
+    const { name: server, nodes, cpu, memory, storage, licence, databases, backup } = redis;
     const sized = (purpose: RedisPurpose) => ({
         shards: databases[purpose].shards,
         megabytes: Math.floor(toBytes(databases[purpose].memory) / 2 ** 20) * copies(purpose),
@@ -279,6 +307,7 @@ export function redisServers(
                 storage,
                 licence: licence === "secret",
                 databases: { cache: sized("cache"), queue: sized("queue") },
+                ...(backup === undefined ? {} : { backup }),
             },
             opts,
         ),

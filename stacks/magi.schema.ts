@@ -45,9 +45,10 @@ import {
     postgresKeys,
     postgresRequests,
     postgresRules,
+    postgresUrls,
     postgresVolumes,
 } from "../lab/postgres";
-import { redisKeys, redisRequests, redisRules, redisVolumes } from "../lab/redis";
+import { redisBuckets, redisKeys, redisRequests, redisRules, redisUrls, redisVolumes } from "../lab/redis";
 import { vaultClaims, vaultKeys, vaultRules, vaultVolumes } from "../lab/vault";
 import { isRecord } from "../lib/json";
 
@@ -170,15 +171,37 @@ const bridges: CrossRule<MagiConfig> = (config) => [
         pool: { path: "network.pool", range: textRange(config.network.pool) },
         services: appServices(config.apps),
     }),
-    ...bridgedUrls(backupUrls(config), config.bridges),
+    ...bridgedUrls([...backupUrls(config), ...redisUrls(config)], config.bridges),
 ];
+
+/** The folder of Vault's snapshots, by the stack's own name where none is said. */
+const vaultBuckets = ({ secrets: { vault: said } }: MagiConfig, stack: string): Claim[] =>
+    said === undefined ? [] : vaultClaims({ secrets: { vault: said } }, stack);
 
 /** Buckets and folders that somebody writes to, with their places. */
 const buckets = (config: MagiConfig): Claim[] => [
     ...kubeadmSnapshotBuckets(config),
     ...backupBuckets(config),
     ...postgresBuckets(config),
+    ...redisBuckets(config),
+    // Its own folder is nobody's by accident.
+    ...(config.secrets.vault?.snapshots.prefix === undefined ? [] : vaultBuckets(config, "")),
 ];
+
+/** Every server that something is saved to, with the place that names it. */
+export const backupEndpoints = (config: MagiConfig): Claim[] => {
+    const { kubeadm, secrets } = config;
+    const { s3 } = kubeadm.snapshots;
+    return [
+        ...(s3 === undefined ? [] : [["kubeadm.snapshots.s3.endpoint", s3.endpoint] as const]),
+        ...(secrets.vault === undefined
+            ? []
+            : [["secrets.vault.snapshots.endpoint", secrets.vault.snapshots.endpoint] as const]),
+        ...backupUrls(config),
+        ...postgresUrls(config),
+        ...redisUrls(config),
+    ];
+};
 
 /** Two writers in one folder would prune each other's data. */
 const bucketsApart: CrossRule<MagiConfig> = (config) =>
@@ -246,6 +269,7 @@ export const magiClaims = (config: MagiConfig, stack: string): StackClaim[] => [
     ...bucketsTaken([
         ...backupBuckets(config),
         ...postgresBuckets(config),
-        ...(config.secrets.vault === undefined ? [] : vaultClaims({ secrets: { vault: config.secrets.vault } }, stack)),
+        ...redisBuckets(config),
+        ...vaultBuckets(config, stack),
     ]),
 ];

@@ -26,6 +26,7 @@ import {
     USUAL_PARTS,
     type ArgoAppsOrder,
 } from "../lab/argo-apps";
+import { backupServers } from "../lab/backup-servers";
 import { bridgeHosts, bridgeNamespaces, bridgeSecrets, clusterBridges } from "../lab/bridges";
 import {
     backupSecrets,
@@ -59,6 +60,7 @@ import { redisNamespaces, redisNotes, redisRefs, redisSecrets, redisServers } fr
 import { TAILNET_NAMESPACE, tailnetRouter } from "../lab/tailnet";
 import { appVaultRefs, joinVaultRefs, vaultAccount, vaultSecrets, vaultStore, type VaultRefs } from "../lab/vault";
 import {
+    backupEndpoints,
     machinesOf,
     magiClaims,
     magiDefaults,
@@ -256,7 +258,7 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
                 storageClass: volumes.className,
                 secrets,
             },
-            afterCore,
+            afterBridges,
         );
     deschedulerJobs(lab, config, { host }, afterCore);
     const platform: Platform = {
@@ -267,6 +269,7 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
         ...(redis === undefined ? {} : { redis }),
         ...(mesh === undefined ? {} : { mesh }),
         ...(shaping === undefined ? {} : { shaping }),
+        watched: backupServers(backupEndpoints(config)),
         gpus,
     };
     const routes = lab.after(haproxy);

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { app, storage, webApp } from "../app";
 import { images } from "../../components/images";
-import { pageProgram, reachedHosts, type MonitorPlan } from "../../components/pages/plans";
+import { pageProgram, reachedHosts, watchedServers, type MonitorPlan } from "../../components/pages/plans";
 import { ScheduledWorkload } from "../../components/scheduled-workload";
 import { data, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
@@ -63,7 +63,8 @@ export const uptimeKuma = app({
         const { edge } = platform;
         const { user, checkCertificates } = config;
         const plan = pulumi.output(exposedOn(platform, "uptime-kuma")).apply((rows): string => {
-            const monitors = reachedHosts(rows, edge, "uptime-kuma").map(({ key, name, url }) => ({ key, name, url }));
+            const reached = reachedHosts(rows, edge, "uptime-kuma").map(({ key, name, url }) => ({ key, name, url }));
+            const monitors = [...reached, ...watchedServers(platform.watched)];
             const told: MonitorPlan = { url: server.url, user, checkCertificates, monitors };
             return JSON.stringify(told, undefined, 2);
         });

@@ -17,7 +17,20 @@ export const REDIS_SECRETS = {
     cache: "redis.cachePassword",
     queue: "redis.queuePassword",
     licence: "redis.licence",
+    s3AccessKeyId: "redis.s3AccessKeyId",
+    s3SecretAccessKey: "redis.s3SecretAccessKey",
 } as const;
+
+/** Where the queue is saved to: an S3 server outside the cluster. */
+export interface RedisBackup {
+    /** URL of the server. */
+    readonly endpoint: string;
+    readonly bucket: string;
+    /** In the bucket; each database has one of its own below. */
+    readonly folder: string;
+    readonly region: string;
+    readonly everyHours: number;
+}
 
 /** Names of the databases and of their Services. */
 export const redisDatabase = (purpose: RedisPurpose): string => `redis-${purpose}`;
@@ -40,18 +53,26 @@ export interface RedisEnterpriseArgs {
     licence: boolean;
     /** Memory of each database with its copy, in binary megabytes, and the shards that it is divided into, its copy's not counted. */
     databases: Readonly<Record<RedisPurpose, { readonly megabytes: number; readonly shards: number }>>;
+    /** Absent: what is in the queue is on the nodes' volumes alone. */
+    backup?: RedisBackup;
     secrets: SecretStore;
 }
 
 /** How a database behaves by what it is for. A queue has a copy on another node, and what was said survives a restart. */
 export const REDIS_BEHAVIOUR = {
-    cache: { evictionPolicy: "allkeys-lru", persistence: "disabled", replication: false },
-    queue: { evictionPolicy: "noeviction", persistence: "aofEverySecond", replication: true },
+    cache: { evictionPolicy: "allkeys-lru", persistence: "disabled", replication: false, saved: false },
+    queue: { evictionPolicy: "noeviction", persistence: "aofEverySecond", replication: true, saved: true },
 } as const satisfies Record<RedisPurpose, object>;
 
+/** As the operator spells it. */
+function behaviour(purpose: RedisPurpose) {
+    const { evictionPolicy, persistence, replication } = REDIS_BEHAVIOUR[purpose];
+    return { evictionPolicy, persistence, replication };
+}
+
 /**
- * Redis that workloads share: a cluster of Redis Enterprise with a database for caches and one for queues. What is in them
- * ends with the cluster: nothing of it is restored.
+ * Redis that workloads share: a cluster of Redis Enterprise with a database for caches and one for queues. The queue is saved
+ * to a bucket at intervals; nothing is put back by itself, because a job that was done since would be done twice.
  *
  * Order: operator, cluster, webhook, databases. On destroy the other way round: a database and a cluster have finalizers
  * that only the operator takes away, and to take one away is a change of the object, which the webhook would refuse without
@@ -83,6 +104,21 @@ export class RedisEnterprise extends pulumi.ComponentResource implements RedisSe
                   { parent: this },
               )
             : undefined;
+        const credentials =
+            args.backup === undefined
+                ? undefined
+                : secrets.deliver(
+                      `${name}-backup`,
+                      {
+                          name: `${server}-backup`,
+                          namespace,
+                          data: {
+                              AWS_ACCESS_KEY_ID: REDIS_SECRETS.s3AccessKeyId,
+                              AWS_SECRET_ACCESS_KEY: REDIS_SECRETS.s3SecretAccessKey,
+                          },
+                      },
+                      { parent: this },
+                  );
         const rec = new k8s.apiextensions.CustomResource(
             name,
             {
@@ -119,7 +155,7 @@ export class RedisEnterprise extends pulumi.ComponentResource implements RedisSe
                         namespace,
                         annotations: { "pulumi.com/waitFor": "jsonpath={.status.status}=active" },
                     },
-                    spec: databaseSpec(args, purpose, password),
+                    spec: databaseSpec(args, purpose, password, credentials),
                 },
                 { parent: this, dependsOn: [rec, operator.webhook] },
             );
@@ -159,21 +195,42 @@ function clusterSpec(args: RedisEnterpriseArgs, licence: pulumi.Output<string> |
         uiServiceType: "ClusterIP",
         servicesRiggerSpec: { databaseServiceType: "cluster_ip", serviceNaming: "bdb_name" },
         ...(licence === undefined ? {} : { licenseSecretName: licence }),
+        // Any S3 server but Amazon's is told to the cluster as a whole.
+        ...(args.backup === undefined ? {} : { backup: { s3: { url: args.backup.endpoint } } }),
     };
 }
 
 /** What the program beside the nodes requests that makes the databases' Services. */
 export const RIGGER_REQUESTS = { cpu: "500m", memory: "512Mi" } as const;
 
-function databaseSpec(args: RedisEnterpriseArgs, purpose: RedisPurpose, password: pulumi.Output<string>) {
-    const { megabytes, shards } = args.databases[purpose];
+function databaseSpec(
+    { databases, server, backup }: RedisEnterpriseArgs,
+    purpose: RedisPurpose,
+    password: pulumi.Output<string>,
+    credentials: pulumi.Output<string> | undefined,
+) {
+    const { megabytes, shards } = databases[purpose];
+    const kept = backup !== undefined && credentials !== undefined && REDIS_BEHAVIOUR[purpose].saved;
     return {
-        redisEnterpriseCluster: { name: args.server },
+        redisEnterpriseCluster: { name: server },
         databaseSecretName: password,
         databaseServicePort: PORT,
         memorySize: `${megabytes}MB`,
         shardCount: shards,
-        ...REDIS_BEHAVIOUR[purpose],
+        ...behaviour(purpose),
+        ...(kept
+            ? {
+                  backup: {
+                      interval: backup.everyHours * 3600,
+                      s3: {
+                          awsSecretName: credentials,
+                          bucketName: backup.bucket,
+                          subdir: `${backup.folder}/${redisDatabase(purpose)}`,
+                          regionName: backup.region,
+                      },
+                  },
+              }
+            : {}),
     };
 }
 

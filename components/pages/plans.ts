@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Edge, Exposure } from "../edge/edge";
+import type { Platform } from "../platform";
 
 /** What `monitors.mjs` is given. */
 export interface MonitorPlan {
@@ -46,6 +47,10 @@ export function reachedHosts(
         .map((row) => ({ key: row.host, workload: row.workload, name: titled(row.workload), url: urlOf(row, edge) }))
         .sort((one, other) => (one.key < other.key ? -1 : 1));
 }
+
+/** Monitors of servers outside; the key is the server, so that it is known again by whatever name. */
+export const watchedServers = (watched: Platform["watched"] = []): MonitorPlan["monitors"] =>
+    watched.map(({ name, url }) => ({ key: new URL(url).host, name, url }));
 
 /** As a person opens it: by the shared entrance, or at an address of its own, past it. */
 function urlOf({ host, access, port, scheme }: Exposure, edge: Pick<Edge, "domain" | "url">): string {

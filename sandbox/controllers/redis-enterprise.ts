@@ -53,6 +53,7 @@ type Database = CustomResource<{
     readonly replication?: boolean;
     readonly databaseSecretName?: string;
     readonly databaseServicePort?: number;
+    readonly backup?: { readonly interval?: number; readonly s3?: { readonly awsSecretName?: string } };
 }>;
 
 interface StatefulSet extends KubeObject {
@@ -219,8 +220,14 @@ function databaseActions(
     const failed = (): Action[] =>
         statusOf(databases, database, view.now, { status: "creation-failed", specStatus: "Invalid" });
     const mine = cluster !== undefined && cluster.metadata.name === (redisEnterpriseCluster?.name ?? "");
-    if (isActive(database)) return [...service(view, database, databaseServicePort)];
-    if (!mine || cluster.status?.["state"] !== "Running") return failed();
+    const unsaved = unsavable(view, database);
+    if (isActive(database)) {
+        return [
+            ...service(view, database, databaseServicePort),
+            ...(database.spec.backup === undefined || unsaved ? [] : saved(view, database)),
+        ];
+    }
+    if (unsaved || !mine || cluster.status?.["state"] !== "Running") return failed();
     const others = all.filter((one) => one !== database && isActive(one));
     const limit = licensed(view, cluster) ? 100 : TRIAL_SHARDS;
     const node = toBytes(cluster.spec.redisEnterpriseNodeResources?.limits?.["memory"] ?? "4Gi") - OVERHEAD;
@@ -246,6 +253,27 @@ function databaseActions(
         }),
     ];
 }
+
+/** The operator reads the bucket's credentials before it makes the database, and takes none without both. */
+function unsavable(view: View, { spec: { backup }, metadata: { namespace = "" } }: Database): boolean {
+    const name = backup?.s3?.awsSecretName;
+    if (name === undefined) return false;
+    const found = view.list<Secret>(collections.secrets).find((one) => keyOf(one) === `${namespace}/${name}`);
+    return !["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].every((key) => (found?.data?.[key] ?? "") !== "");
+}
+
+/** Once: nobody waits a day here. */
+const saved = (view: View, database: Database): Action[] =>
+    database.status?.["backupInfo"] === undefined
+        ? statusOf(databases, database, view.now, {
+              ...database.status,
+              backupInfo: {
+                  backupInterval: database.spec.backup?.interval ?? 86_400,
+                  backupStatus: "succeeded",
+                  lastBackupTime: timestamp(view.now),
+              },
+          })
+        : [];
 
 /** The services rigger's, called as the database. */
 function service(view: View, database: Database, port = 10_000): Action[] {

@@ -102,6 +102,25 @@ describe("Redis Enterprise", () => {
         expect(verdicts(redis(until(date)))).toContain(expected);
     });
 
+    test.each([
+        [{ lastBackupTime: "2026-02-09T00:00:00Z" }, "ok: the last one of redis-queue is of 2026-02-09T00:00:00Z"],
+        [{ lastBackupTime: "2026-02-01T00:00:00Z" }, "failure: the last one of redis-queue is of 2026-02-01T00:00:00Z"],
+        [{ backupFailureReason: "no-permission" }, "failure: the last one of redis-queue failed: no-permission"],
+        [undefined, "failure: redis-queue was never saved"],
+    ])("a queue that is to be saved each day, and says %j", (backupInfo, expected) => {
+        const one = {
+            ...database("redis-queue", "active"),
+            metadata: { name: "redis-queue", creationTimestamp: "2026-01-01T00:00:00Z" },
+            spec: { backup: { interval: 86_400 } },
+        };
+        const said = { ...one, status: { ...one.status, ...(backupInfo === undefined ? {} : { backupInfo }) } };
+        expect(verdicts(redis({ state: "Running" }, [said]))).toContain(expected);
+        const fresh = { ...one, metadata: { ...one.metadata, creationTimestamp: "2026-02-09T00:00:00Z" } };
+        expect(verdicts(redis({ state: "Running" }, [fresh]))).toContain(
+            "skipped: redis-queue is new, and was not saved yet",
+        );
+    });
+
     test("its state, and databases that are not active", () => {
         expect(verdicts(redis({ state: "Running" }, [database("redis-cache", "active")]))).toEqual([
             "ok: rec-platform is running",

@@ -11,6 +11,8 @@ import type { MonitorPlan, TilePlan } from "../../components/pages/plans";
 import { ROOT } from "../../stacks/stack-file";
 import { planComponent } from "./component-plan";
 import { dig, lookInto } from "./planned";
+import { backupServers } from "../../lab/backup-servers";
+import type { Platform } from "../../components/platform";
 import { deploy, testPlatform } from "./test-platform";
 
 const row = (workload: string, more: Partial<Exposure> = {}): Exposure => ({
@@ -34,8 +36,14 @@ describe("what is watched and shown", () => {
         row("plex", { access: "dedicated", port: 32400 }),
         row("unifi", { access: "dedicated", port: 8443, scheme: "https" }),
     ];
-    async function plans(apps: Record<string, unknown>, exposed: readonly Exposure[] = EXPOSED) {
-        const resources = await planComponent(() => deploy(testPlatform({ productivity: "baseline" }, exposed), apps));
+    async function plans(
+        apps: Record<string, unknown>,
+        exposed: readonly Exposure[] = EXPOSED,
+        watched: Platform["watched"] = [],
+    ) {
+        const resources = await planComponent(() =>
+            deploy({ ...testPlatform({ productivity: "baseline" }, exposed), watched }, apps),
+        );
         const { find, all } = lookInto(() => ({ resources }));
         const told = (name: string) =>
             JSON.parse(
@@ -48,6 +56,28 @@ describe("what is watched and shown", () => {
             );
         return { told, hash, all };
     }
+
+    test("servers that backups go to are watched as well, each once, whoever saves to them (M-DR-03)", async () => {
+        const watched = backupServers([
+            ["kubeadm.snapshots.s3.endpoint", "http://192.168.1.10:9000"],
+            ["secrets.vault.snapshots.endpoint", "http://192.168.1.10:9000/"],
+            ["backups.minio.endpoint", "http://minio-api.other.svc.cluster.local:9000"],
+            ["backups.offsite.endpoint", "https://s3.example.org/path"],
+        ]);
+        const { told } = await plans({ "uptime-kuma": {}, homarr: {} }, [row("sonarr")], watched);
+        expect((told("uptime-kuma-monitors") as MonitorPlan).monitors).toEqual([
+            { key: "sonarr.example.net", name: "Sonarr", url: "https://sonarr.example.net" },
+            { key: "192.168.1.10:9000", name: "Backups: 192.168.1.10:9000", url: "http://192.168.1.10:9000/" },
+            {
+                key: "minio-api.other.svc.cluster.local:9000",
+                name: "Backups: minio-api.other.svc.cluster.local:9000",
+                url: "http://minio-api.other.svc.cluster.local:9000/",
+            },
+            { key: "s3.example.org", name: "Backups: s3.example.org", url: "https://s3.example.org/" },
+        ]);
+        // Nobody opens them.
+        expect((told("homarr-tiles") as TilePlan).tiles.map(({ name }) => name)).toEqual(["Sonarr"]);
+    });
 
     test("everything that is reached but the page itself, by the address that people open", async () => {
         const { told } = await plans({ "uptime-kuma": {}, homarr: {} });

@@ -172,6 +172,70 @@ const takesOver = (wipeDevicesFromOtherClusters: boolean) =>
         values: { cephClusterSpec: { cleanupPolicy: { wipeDevicesFromOtherClusters } } },
     });
 
+const cephNodes = (...nodes: readonly (readonly [name: string, ...disks: string[]])[]) =>
+    resource("kubernetes:helm.sh/v3:Release", "ceph", {
+        ...{ name: "ceph", namespace: "rook-ceph", chart: "rook-ceph-cluster", version: "v1.20.1" },
+        values: {
+            cephClusterSpec: {
+                storage: {
+                    nodes: nodes.map(([name, ...disks]) => ({ name, devices: disks.map((one) => ({ name: one })) })),
+                },
+            },
+        },
+    });
+
+const vault = (replicas: number, size = "10Gi", memory = "256Mi") =>
+    resource("kubernetes:helm.sh/v3:Release", "vault", {
+        ...{ name: "vault", namespace: "vault", chart: "vault", version: "0.34.1" },
+        values: {
+            server: { ha: { replicas }, dataStorage: { size, storageClass: "ceph-block" }, resources: { memory } },
+        },
+    });
+
+const vaultProgram = (bucket: string, keep = 30) =>
+    object("core/v1", "ConfigMap", "vault-program", {
+        data: {
+            "plan.json": JSON.stringify({
+                snapshots: { endpoint: "http://192.168.1.10:9000", bucket, prefix: "vault/magi", keep },
+            }),
+        },
+    });
+
+const kubeadmNode = (bucket: string, keep = 28) =>
+    resource("command:local:Command", "kubeadm-one", {
+        create: "true",
+        environment: {
+            PLAN: JSON.stringify({
+                snapshots: { keep, s3: { endpoint: "http://192.168.1.10:9000", bucket, folder: "etcd" } },
+            }),
+        },
+    });
+
+const bridge = (address: string) =>
+    object("discovery.k8s.io/v1", "EndpointSlice", "minio-api", {
+        addressType: "IPv4",
+        endpoints: [{ addresses: [address] }],
+        ports: [{ port: 9000 }],
+    });
+
+const bridgedStore = (host: string) =>
+    object("barmancloud.cnpg.io/v1", "ObjectStore", "books", {
+        spec: { configuration: { destinationPath: "s3://books/", endpointURL: `http://${host}:9000` } },
+    });
+
+const redisCluster = (name: string, volumeSize = "20Gi", cpu = "2") =>
+    resource("kubernetes:app.redislabs.com/v1:RedisEnterpriseCluster", "redis", {
+        ...{
+            apiVersion: "app.redislabs.com/v1",
+            kind: "RedisEnterpriseCluster",
+            metadata: { name, namespace: "redis" },
+        },
+        spec: { nodes: 3, persistentSpec: { enabled: true, volumeSize }, redisEnterpriseNodeResources: { cpu } },
+    });
+
+const redisDatabase = (persistence: string) =>
+    object("app.redislabs.com/v1alpha1", "RedisEnterpriseDatabase", "redis-queue", { spec: { persistence } });
+
 const longhornDisks = (disks: { readonly [path: string]: string }, script = "kubectl patch nodes.longhorn.io") =>
     resource("command:local:Command", "longhorn-disks", {
         create: script,
@@ -470,6 +534,81 @@ export const fixtures: readonly Fixture[] = [
         title: "an up that takes other clusters' disks, against one that always did",
         trips: [plan([takesOver(false)]), plan([takesOver(true)])],
         misses: [plan([takesOver(true)]), plan([takesOver(true), teardown("confirmation: yes-really-destroy-data")])],
+    },
+    {
+        danger: "ceph-disk-removed",
+        title: "a disk that goes, against one that comes",
+        trips: [plan([cephNodes(["one", "a", "b"], ["two", "c"])]), plan([cephNodes(["one", "a"], ["two", "c"])])],
+        misses: [plan([cephNodes(["one", "a"], ["two", "c"])]), plan([cephNodes(["one", "a", "b"], ["two", "c"])])],
+    },
+    {
+        danger: "ceph-disk-removed",
+        title: "a machine under another name, against the same one",
+        trips: [plan([cephNodes(["one", "a"], ["two", "b"])]), plan([cephNodes(["nine", "a"], ["two", "b"])])],
+        misses: [plan([cephNodes(["one", "a"], ["two", "b"])]), plan([cephNodes(["two", "b"], ["one", "a"])])],
+    },
+    {
+        danger: "vault-servers-changed",
+        title: "three servers to one, against one to three",
+        trips: [plan([vault(3)]), plan([vault(1)])],
+        misses: [plan([vault(1)]), plan([vault(3)])],
+    },
+    {
+        danger: "vault-servers-changed",
+        title: "bigger volumes, against more memory",
+        trips: [plan([vault(3)]), plan([vault(3, "20Gi")])],
+        misses: [plan([vault(3)]), plan([vault(3, "10Gi", "1Gi")])],
+    },
+    {
+        danger: "backup-moved",
+        title: "Vault's snapshots in another bucket, against more of them",
+        trips: [plan([vaultProgram("a")]), plan([vaultProgram("b")])],
+        misses: [plan([vaultProgram("a")]), plan([vaultProgram("a", 60)])],
+    },
+    {
+        danger: "backup-moved",
+        title: "etcd's snapshots in another bucket, against more of them",
+        trips: [plan([kubeadmNode("a")]), plan([kubeadmNode("b")])],
+        misses: [plan([kubeadmNode("a")]), plan([kubeadmNode("a", 60)])],
+    },
+    {
+        danger: "backup-moved",
+        title: "another machine behind the name that backups go to, against one that no backup goes to",
+        trips: [
+            plan([bridge("192.168.1.10"), bridgedStore("minio-api.media.svc.cluster.local")]),
+            plan([bridge("192.168.1.11"), bridgedStore("minio-api.media.svc.cluster.local")]),
+        ],
+        misses: [
+            plan([bridge("192.168.1.10"), bridgedStore("s3.example.org")]),
+            plan([bridge("192.168.1.11"), bridgedStore("s3.example.org")]),
+        ],
+    },
+    {
+        danger: "data-volume-dropped",
+        title: "another cluster of Redis Enterprise, against another size of its nodes",
+        trips: [plan([redisCluster("rec")]), plan([redisCluster("other")])],
+        misses: [plan([redisCluster("rec")]), plan([redisCluster("rec", "20Gi", "4")])],
+    },
+    {
+        danger: "data-volume-dropped",
+        title: "a queue that goes, against a cache",
+        trips: [plan([redisDatabase("aofEverySecond")]), plan([])],
+        misses: [plan([redisDatabase("disabled")]), plan([])],
+    },
+    {
+        danger: "claim-shrinks",
+        title: "a smaller volume of Redis Enterprise, against a bigger one",
+        trips: [plan([redisCluster("rec")]), plan([redisCluster("rec", "12Gi")])],
+        misses: [plan([redisCluster("rec")]), plan([redisCluster("rec", "30Gi")])],
+    },
+    {
+        danger: "data-directory-changed",
+        title: "another claim that apps share, against the same one, grown",
+        trips: [plan([], library("claim models, 500Gi, not backed up")), plan([], library("claim weights, 500Gi"))],
+        misses: [
+            plan([], library("claim models, 500Gi, not backed up")),
+            plan([], library("claim models, 800Gi, not backed up")),
+        ],
     },
     {
         danger: "longhorn-disk-removed",

@@ -11,6 +11,7 @@ import { appsSchema } from "../../lab/apps";
 import type { Lab } from "../../lab/lab";
 import {
     redisKeys,
+    redisBuckets,
     redisNamespaces,
     redisNotes,
     redisRefs,
@@ -174,6 +175,44 @@ describe("the cluster and its databases", () => {
         );
     });
 
+    test("the queue is saved to a bucket at intervals, the cache never (M-BKP-01)", async () => {
+        const backup = { endpoint: "http://minio-api.other.svc.cluster.local:9000", bucket: "backups", everyHours: 4 };
+        const saved = await planned({ backup });
+        const of = (type: string, name: string) => dig(saved.find(type, name).inputs, "spec") as object;
+        // A server that is not Amazon's is the cluster's to know.
+        expect(of(":RedisEnterpriseCluster", "redis-enterprise")).toMatchObject({
+            backup: { s3: { url: backup.endpoint } },
+        });
+        expect(of(":RedisEnterpriseDatabase", "redis-enterprise-queue-database")).toMatchObject({
+            backup: {
+                interval: 14_400,
+                s3: {
+                    awsSecretName: "rec-platform-backup",
+                    bucketName: "backups",
+                    subdir: "redis/redis-queue",
+                    regionName: "us-east-1",
+                },
+            },
+        });
+        expect(of(":RedisEnterpriseDatabase", "redis-enterprise-cache-database")).not.toHaveProperty("backup");
+        expect(saved.secrets.asked).toContainEqual(
+            expect.objectContaining({
+                name: "rec-platform-backup",
+                data: { AWS_ACCESS_KEY_ID: "redis.s3AccessKeyId", AWS_SECRET_ACCESS_KEY: "redis.s3SecretAccessKey" },
+            }),
+        );
+        expect(redisSecrets(config({ backup }))).toEqual(
+            expect.arrayContaining(["redis.s3AccessKeyId", "redis.s3SecretAccessKey"]),
+        );
+        expect(redisBuckets(config({ backup }))).toEqual([
+            [expect.stringMatching(/^redis\.backup/), "http://minio-api.other.svc.cluster.local:9000/backups/redis"],
+        ]);
+        if (haveCrds) {
+            const custom = saved.resources.filter(({ type }) => type.includes("app.redislabs.com"));
+            expect(custom.flatMap(({ inputs }) => crdFaults(inputs))).toEqual([]);
+        }
+    });
+
     const folder = mkdtempSync(join(tmpdir(), "redis-enterprise-"));
     afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -274,10 +313,11 @@ test("the plan says what a trial is, and what it takes of the machines", () => {
         expect.stringMatching(
             /rec-platform is a trial: it ends 30 days .* takes 4 shards, of which 3 are used/,
         ) as string,
-        expect.stringMatching(
-            /keeps 4Gi of 3 machines, 12Gi together, for databases of 3Gi; .* ends with the cluster/,
-        ) as string,
+        expect.stringMatching(/keeps 4Gi of 3 machines, 12Gi together, for databases of 3Gi/) as string,
+        expect.stringMatching(/is saved nowhere and ends with the cluster: say redis\.backup/) as string,
     ]);
+    const backup = { endpoint: "https://s3.example.net", bucket: "backups" };
+    expect(redisNotes(config({ backup }))[2]).toMatch("is saved to backups/redis every 24 hours");
     expect(redisNotes(config({ licence: "secret" }))[0]).toMatch("uses 3 shards of its licence");
     expect(redisNotes({})).toEqual([]);
 });
@@ -370,6 +410,28 @@ describe("the sandbox's operator", () => {
 
     test("a database is active on a running cluster", async () => {
         expect(await database(redb("one"))).toMatchObject({ status: "active" });
+    });
+
+    test("one that is to be saved needs both keys of its bucket, and then says when it was", async () => {
+        const backup = { interval: 3600, s3: { awsSecretName: "bucket" } };
+        const secret = (data: object) => [{ metadata: { name: "bucket", namespace }, data }];
+        const state = (one: object, secrets: readonly object[]) =>
+            statusOf("redisenterprisedatabases", "one", {
+                [clusters]: [rec()],
+                [sets]: [set(3)],
+                [databases]: [one],
+                [collections.secrets]: secrets,
+            });
+        const keys = { AWS_ACCESS_KEY_ID: "YQ==", AWS_SECRET_ACCESS_KEY: "YQ==" };
+        expect(await state(redb("one", { backup }), [])).toMatchObject({ status: "creation-failed" });
+        expect(await state(redb("one", { backup }), secret({ AWS_ACCESS_KEY_ID: "YQ==" }))).toMatchObject({
+            status: "creation-failed",
+        });
+        expect(await state(redb("one", { backup }), secret(keys))).toMatchObject({ status: "active" });
+        expect(await state(redb("one", { backup }, { status: "active" }), secret(keys))).toMatchObject({
+            status: "active",
+            backupInfo: { backupInterval: 3600, lastBackupTime: "2026-01-02T00:00:00Z" },
+        });
     });
 
     test("before its cluster runs it fails, and stays so", async () => {

@@ -331,9 +331,10 @@ describe("what cannot be kept", () => {
 describe("the commands of an up, with a kubectl that answers for the cluster", () => {
     /** Runs a planned command's script; `answers`: what the Job's pod says, one time after the other. */
     async function command(
-        verb: "setup" | "check" | "save" | "last-snapshot",
+        verb: "servers" | "setup" | "check" | "save" | "last-snapshot",
         answers: readonly string[],
         script: "create" | "delete" = "create",
+        { servers = "" }: { readonly servers?: string } = {},
     ) {
         const directory = mkdtempSync(join(tmpdir(), "vault-kubectl-"));
         try {
@@ -345,6 +346,7 @@ describe("the commands of an up, with a kubectl that answers for the cluster", (
 echo "$*" >> "${file("calls")}"
 case "$*" in
   *"create secret generic"*) cat > "${file("given")}" ;;
+  *"get statefulset"*) printf '%s' "${servers}" ;;
   *"get pods"*) n=$(cat "${file("n")}" 2> /dev/null || echo 0); cat "${file("answer-")}$n"; echo $((n + 1)) > "${file("n")}" ;;
   *"create --filename=-"*|*"apply"*) cat > /dev/null ;;
 esac
@@ -367,6 +369,7 @@ esac
                     STACK: "magi",
                     JOB_NAME: `vault-${verb}`,
                     JOB: "{}",
+                    REPLICAS: "3",
                 },
             });
             const read = (name: string) => (existsSync(file(name)) ? readFileSync(file(name), "utf8") : undefined);
@@ -417,6 +420,18 @@ esac
         for (const text of [stdout, stderr, calls]) expect(text).not.toContain(key);
         // What a command prints on its output is kept in the state.
         expect(stdout).toBe("");
+    });
+
+    test("fewer servers than there are is refused before any goes", async () => {
+        // The played kubectl answers nothing but for pods: no StatefulSet is there, as the first time.
+        expect((await command("servers", [])).status).toBe(0);
+        const refused = await command("servers", [], "create", { servers: "5" });
+        expect([refused.status, refused.stderr]).toEqual([
+            1,
+            expect.stringContaining("Vault has 5 servers and secrets.vault.replicas is 3"),
+        ]);
+        expect((await command("servers", [], "create", { servers: "3" })).status).toBe(0);
+        expect((await command("servers", [], "create", { servers: "1" })).status).toBe(0);
     });
 
     test("a destroy goes on only with its last snapshot in the bucket, and says how to go on without", async () => {

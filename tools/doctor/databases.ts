@@ -164,8 +164,35 @@ function judgeRedis(
                     `not active: ${idle.map((one) => textOf(one["metadata"], "name")).join(", ")}`,
                     describe,
                 ),
+        ...(beside.ok ? beside.value.flatMap((one) => saved(one, namespace, now)) : []),
         ...licence(name, status["licenseStatus"], now),
     ];
+}
+
+/** How a database that is to be saved at intervals was. */
+function saved(database: Record<string, unknown>, namespace: string, now: Date): Finding[] {
+    const name = textOf(database["metadata"], "name");
+    const spec = isRecord(database["spec"]) ? database["spec"] : {};
+    const interval = isRecord(spec["backup"]) ? spec["backup"]["interval"] : undefined;
+    if (typeof interval !== "number") return [];
+    const status = isRecord(database["status"]) ? database["status"] : {};
+    const info = status["backupInfo"];
+    const check = "Redis backup";
+    const describe = `kubectl --namespace ${namespace} get redb ${name} --output=jsonpath='{.status.backupInfo}'; the bucket, its keys in the secret store, and redis.backup`;
+    const reason = textOf(info, "backupFailureReason");
+    if (reason !== "") return [say.failure(check, `the last one of ${name} failed: ${reason}`, describe)];
+    const last = textOf(info, "lastBackupTime");
+    const since = textOf(database["metadata"], "creationTimestamp");
+    const age = (at: string) => (now.getTime() - new Date(at).getTime()) / 1000;
+    // One interval may just be over, and the next under way.
+    if (last === "") {
+        return since !== "" && age(since) < 2 * interval
+            ? [say.skipped(check, `${name} is new, and was not saved yet`)]
+            : [say.failure(check, `${name} was never saved`, describe)];
+    }
+    return age(last) > 2 * interval
+        ? [say.failure(check, `the last one of ${name} is of ${last}`, describe)]
+        : [say.ok(check, `the last one of ${name} is of ${last}`)];
 }
 
 function licence(name: string, status: unknown, now: Date): Finding[] {

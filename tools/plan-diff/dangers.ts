@@ -69,6 +69,7 @@ const SIZES: Readonly<Record<string, readonly (readonly string[])[]>> = {
         ["spec", "storage", "size"],
         ["spec", "walStorage", "size"],
     ],
+    "app.redislabs.com/RedisEnterpriseCluster": [["spec", "persistentSpec", "volumeSize"]],
 };
 
 const CLASSES: Readonly<Record<string, readonly (readonly string[])[]>> = {
@@ -77,13 +78,14 @@ const CLASSES: Readonly<Record<string, readonly (readonly string[])[]>> = {
         ["spec", "storage", "storageClass"],
         ["spec", "walStorage", "storageClass"],
     ],
+    "app.redislabs.com/RedisEnterpriseCluster": [["spec", "persistentSpec", "storageClassName"]],
 };
 
 const claimShrinks: DangerRule = {
     id: "claim-shrinks",
     name: "a claim asks for less storage",
     description:
-        "The API server refuses a PersistentVolumeClaim that shrinks, and CloudNativePG a Cluster whose storage does.",
+        "The API server refuses a PersistentVolumeClaim that shrinks, and operators a database server whose storage does.",
     find: (comparison) =>
         objectPairs(comparison).flatMap(({ before, after, via }) =>
             (SIZES[`${before.group}/${before.kind}`] ?? []).flatMap((path): Finding[] => {
@@ -164,9 +166,10 @@ const DATA_KINDS = new Set([
     "postgresql.cnpg.io/Cluster",
     "postgresql.cnpg.io/Database",
     ...["CephCluster", "CephBlockPool", "CephFilesystem", "CephObjectStore"].map((kind) => `ceph.rook.io/${kind}`),
+    "app.redislabs.com/RedisEnterpriseCluster",
 ]);
 
-const DATA_CHARTS = new Set(["rook-ceph-cluster", "longhorn"]);
+const DATA_CHARTS = new Set(["rook-ceph-cluster", "longhorn", "vault"]);
 
 const dataVolume: DangerRule = {
     id: "data-volume-dropped",
@@ -234,6 +237,10 @@ function lasting({ survivesDestroy }: Plan["volumes"][number]): boolean {
 
 function holdsData(resource: PlannedResource): boolean {
     const object = kubeObject(resource);
+    if (object?.kind === "RedisEnterpriseDatabase") {
+        // What is in the memory alone is a cache.
+        return (text(dig(object.body, "spec", "persistence")) ?? "disabled") !== "disabled";
+    }
     if (object !== undefined) return DATA_KINDS.has(`${object.group}/${object.kind}`);
     return DATA_CHARTS.has(chartName(resource) ?? "");
 }
@@ -532,11 +539,13 @@ const directoryChanged: DangerRule = {
         for (const { kind, workload, mountPath, source } of before.volumes) {
             const row = now.get(`${workload} ${mountPath}`);
             if (kind !== "shared" || row?.kind !== "shared" || row.source === source) continue;
-            const move = `${source} ${row.source}`;
+            // A claim that grows is the same claim.
+            if (source.startsWith("claim ") && source.split(",")[0] === row.source.split(",")[0]) continue;
+            const move = `${source}\n${row.source}`;
             users.set(move, [...(users.get(move) ?? []), `${workload} ${mountPath}`]);
         }
         const libraries = [...users].map(([move, workloads]) => {
-            const [from, to] = move.split(" ");
+            const [from, to] = move.split("\n");
             return {
                 subject: workloads.join(", "),
                 message: `${from} becomes ${to}. The apps restart at once on what is there; a library that is empty looks to them like one whose files are gone. Move the files first.`,
@@ -632,6 +641,75 @@ const longhornDisk: DangerRule = {
     },
 };
 
+/** Disks that a plan gives Ceph: `<node> <disk>`. */
+function cephDisks({ resources }: Plan): Set<string> {
+    const list = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : []);
+    const nodes = resources
+        .filter((resource) => chartName(resource) === "rook-ceph-cluster")
+        .flatMap(({ inputs }) => list(dig(inputs, "values", "cephClusterSpec", "storage", "nodes")));
+    return new Set(
+        nodes.flatMap((node) =>
+            list(dig(node, "devices")).map((disk) => `${text(dig(node, "name"))} ${text(dig(disk, "name"))}`),
+        ),
+    );
+}
+
+const cephDisk: DangerRule = {
+    id: "ceph-disk-removed",
+    name: "Ceph loses a disk",
+    description:
+        "Rook takes no daemon away for a disk that is no longer named: what is on it stays there until a person moves it. With the machine or the disk gone first, a copy of everything on it is missing.",
+    find: ({ before, after }) => {
+        const [was, is] = [cephDisks(before), cephDisks(after)];
+        // Without Ceph the cluster itself goes, which is another danger.
+        if (was.size === 0 || is.size === 0) return [];
+        const gone = [...was].filter((disk) => !is.has(disk));
+        const machines = (disks: Iterable<string>) => new Set([...disks].map((disk) => disk.split(" ")[0] ?? ""));
+        const left = machines(is);
+        const whole = [...machines(gone)].filter((node) => !left.has(node));
+        return gone.map((disk) => ({
+            subject: disk,
+            message:
+                `The disk is no longer Ceph's. Take it out of Ceph first (docs/storage.md), and only while every placement group is active+clean; another one before that may take the last copy along.` +
+                (whole.includes(disk.split(" ")[0] ?? "")
+                    ? ` No disk of the machine is left: with fewer than three machines that have disks, pools of three copies stay degraded.`
+                    : ""),
+        }));
+    },
+};
+
+const vaultServers: DangerRule = {
+    id: "vault-servers-changed",
+    name: "Vault gets fewer servers, or other volumes",
+    description:
+        "Servers that go have votes still: those that stay are no majority, and nobody reads a secret. The volumes of a StatefulSet cannot be changed at all: the release fails.",
+    find: ({ matching }) =>
+        matching.pairs.flatMap(({ before, after }): Finding[] => {
+            if (chartName(before) !== "vault" || chartName(after) !== "vault") return [];
+            const of = (resource: PlannedResource, ...path: string[]) =>
+                dig(resource.inputs, "values", "server", ...path);
+            const [was, is] = [of(before, "ha", "replicas"), of(after, "ha", "replicas")];
+            const fewer = typeof was === "number" && typeof is === "number" && is < was;
+            const volumes = ["size", "storageClass"].filter(
+                (key) => !equal(of(before, "dataStorage", key), of(after, "dataStorage", key)),
+            );
+            return [
+                ...(fewer
+                    ? [
+                          {
+                              subject: title(after),
+                              message: `Its servers go from ${was} to ${is}. Those that go must leave the others first, one by one: docs/vault.md, Fewer servers. Otherwise Vault has no leader, and nothing that is in it can be read.`,
+                          },
+                      ]
+                    : []),
+                ...volumes.map((key) => ({
+                    subject: title(after),
+                    message: `${key} of its volumes goes from ${shown(of(before, "dataStorage", key))} to ${shown(of(after, "dataStorage", key))}. Helm updates in place, and the API server refuses: the release fails. docs/vault.md, Other volumes.`,
+                })),
+            ];
+        }),
+};
+
 /** Does a command take a backup when it is deleted: does its script give VolSync a manual trigger, or make a Backup of Velero's? */
 function backsUpLast({ type, inputs }: PlannedResource): boolean {
     const script = text(dig(inputs, "delete")) ?? "";
@@ -683,6 +761,28 @@ function archives(resource: PlannedResource): Map<string, string> {
         const at = (key: string) => text(dig(inputs, "spec", "configuration", key)) ?? "";
         found.set("Backups of databases", `${at("endpointURL")} ${at("destinationPath")}`);
     }
+    if (`${object?.group}/${object?.kind}` === "app.redislabs.com/RedisEnterpriseCluster") {
+        found.set("Backups of Redis", dig(inputs, "spec", "backup", "s3", "url"));
+    }
+    if (`${object?.group}/${object?.kind}` === "app.redislabs.com/RedisEnterpriseDatabase") {
+        const [bucket, folder] = ["bucketName", "subdir"].map((key) => dig(inputs, "spec", "backup", "s3", key));
+        if (bucket !== undefined) found.set("Backups of Redis", `${text(bucket) ?? ""}/${text(folder) ?? ""}`);
+    }
+    // Vault's program and kubeadm's step read theirs from a plan of their own.
+    const own = (plan: Json | undefined): Json | undefined =>
+        typeof plan === "string" && plan.startsWith("{") ? (JSON.parse(plan) as Json) : undefined;
+    const at = (place: Json | undefined, folder: string) =>
+        place === undefined || text(dig(place, "bucket")) === undefined
+            ? undefined
+            : [dig(place, "endpoint"), dig(place, "bucket"), dig(place, folder)].join("/");
+    if (object?.kind === "ConfigMap") {
+        const where = at(dig(own(dig(inputs, "data", "plan.json")), "snapshots"), "prefix");
+        if (where !== undefined) found.set("Snapshots of Vault", where);
+    }
+    if (resource.type === "command:local:Command") {
+        const where = at(dig(own(dig(inputs, "environment", "PLAN")), "snapshots", "s3"), "folder");
+        if (where !== undefined) found.set("Snapshots of etcd", where);
+    }
     const storage = dig(inputs, "values", "loki", "storage");
     if (chartName(resource) === "loki" && storage !== undefined) {
         found.set("History of logs", [dig(storage, "s3", "endpoint"), dig(storage, "bucketNames", "chunks")].join("/"));
@@ -708,12 +808,44 @@ const backupMoved: DangerRule = {
                 moves.set(key, move);
             }
         }
-        return [...moves.values()].map(({ what, from, to, owners }) => ({
-            subject: owners.join(", "),
-            message: `${what}: from ${shown(from)} to ${shown(to)}. What is in the old place is not looked for any more: a rebuild before the new one is full starts empty or from too little. Copy it over first, or keep the old place until the new one has its own.`,
-        }));
+        const behind = matching.pairs.flatMap((pair): Finding[] => {
+            const bridge = bridged(pair);
+            if (bridge === undefined) return [];
+            const users = matching.pairs
+                .filter(({ after }) =>
+                    [...archives(after).values()].some((where) => where.includes(`//${bridge.host}`)),
+                )
+                .map(({ after }) => title(after));
+            return users.length === 0
+                ? []
+                : [{ subject: users.join(", "), message: moved(`What is at ${bridge.host}`, bridge.from, bridge.to) }];
+        });
+        return [
+            ...[...moves.values()].map(({ what, from, to, owners }) => ({
+                subject: owners.join(", "),
+                message: moved(what, from, to),
+            })),
+            ...behind,
+        ];
     },
 };
+
+const moved = (what: string, from: string, to: string): string =>
+    `${what}: from ${shown(from)} to ${shown(to)}. What is in the old place is not looked for any more: a rebuild before the new one is full starts empty or from too little. Copy it over first, or keep the old place until the new one has its own.`;
+
+/** A Service without pods whose name means another machine now. */
+function bridged({ before, after }: Pair): { host: string; from: string; to: string } | undefined {
+    const object = kubeObject(after);
+    if (object?.kind !== "EndpointSlice") return undefined;
+    const machines = ({ inputs }: PlannedResource) => {
+        const endpoints = dig(inputs, "endpoints");
+        const all = Array.isArray(endpoints) ? endpoints.map((one: Json) => dig(one, "addresses")) : [];
+        return all.flat().join(", ");
+    };
+    const [from, to] = [machines(before), machines(after)];
+    const service = text(dig(after.inputs, "metadata", "labels", "kubernetes.io/service-name")) ?? object.name;
+    return from === to ? undefined : { host: `${service}.${object.namespace ?? "default"}.svc`, from, to };
+}
 
 const databaseArchive: DangerRule = {
     id: "database-archive-changed",
@@ -760,6 +892,8 @@ export const dangerRules: readonly DangerRule[] = [
     directoryChanged,
     dataLossConfirmed,
     longhornDisk,
+    cephDisk,
+    vaultServers,
     lastBackupDropped,
     backupMoved,
     databaseArchive,

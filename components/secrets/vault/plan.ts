@@ -130,6 +130,7 @@ export function vaultPlan({ replicas, recipients, snapshots, refs, startAnew }: 
                 rule(`${VAULT_MOUNT}/subkeys/*`, "read") +
                 rule(`${VAULT_MOUNT}/undelete/*`, "update") +
                 rule("sys/storage/raft/configuration", "read") +
+                rule("sys/storage/raft/remove-peer", "update", "sudo") +
                 rule("sys/generate-root/attempt", "read", "update", "delete", "sudo") +
                 rule("sys/generate-root/update", "update", "sudo") +
                 rule("sys/rekey/*", "create", "read", "update", "delete", "sudo"),

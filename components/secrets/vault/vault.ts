@@ -89,6 +89,12 @@ export class Vault extends pulumi.ComponentResource {
                 ui: args.ui,
             }),
         );
+        const enough = clusterCommand(
+            `${name}-servers`,
+            args.cluster,
+            { create: ENOUGH, triggers: [args.replicas], environment: { REPLICAS: String(args.replicas) } },
+            { parent: this, dependsOn: [namespace] },
+        );
         const release = helmRelease(
             name,
             charts.vault,
@@ -99,7 +105,7 @@ export class Vault extends pulumi.ComponentResource {
                 // No server is ready before it is unsealed, which the command behind this does.
                 skipAwait: true,
             },
-            child,
+            { parent: this, dependsOn: [enough] },
         );
         const accounts = Object.fromEntries(
             Object.entries(VAULT_ACCOUNTS).map(([errand, account]) => [
@@ -326,6 +332,14 @@ function vaultJob(verb: "setup" | "check" | "save", credentials: string, certifi
 }
 
 const inNamespace = `kubectl --namespace ${VAULT_NAMESPACE}`;
+
+/** Servers that are taken away keep their votes: those that stay would be no majority, and nobody could read anything. */
+const ENOUGH = `
+there=$(${inNamespace} get statefulset ${VAULT} --ignore-not-found --output=jsonpath='{.spec.replicas}')
+if [ "\${there:-0}" -gt "$REPLICAS" ]; then
+  echo "Vault has $there servers and secrets.vault.replicas is $REPLICAS: those that go must leave the others first, or none that stays could lead. See docs/vault.md, Fewer servers; nothing was changed." >&2
+  exit 1
+fi`.trim();
 
 /** Runs the Job that is in $JOB; its answer is in $answer. */
 const ASK = `
