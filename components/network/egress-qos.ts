@@ -170,15 +170,26 @@ export class EgressQos extends pulumi.ComponentResource implements TrafficShapin
     }
 }
 
+const unchanged = (field: string) =>
+    `has(object.metadata.${field}) == has(oldObject.metadata.${field}) && (!has(object.metadata.${field}) || object.metadata.${field} == oldObject.metadata.${field})`;
+
 const VALIDATIONS = [
     {
-        expression: "object.spec == oldObject.spec && object.metadata.labels == oldObject.metadata.labels",
+        // By an owner that is not there a pod would be collected as garbage.
+        expression: [
+            "object.spec == oldObject.spec",
+            ...["labels", "ownerReferences", "finalizers"].map(unchanged),
+        ].join(" && "),
         message: "egress-qos may change an annotation of a pod, and nothing else",
     },
     {
-        expression:
-            `object.metadata.labels["${TRAFFIC_LABEL}"] == "bulk-seed" && object.metadata.annotations.all(key, key == "${ANNOTATION}" || ` +
-            "(has(oldObject.metadata.annotations) && key in oldObject.metadata.annotations && oldObject.metadata.annotations[key] == object.metadata.annotations[key]))",
+        expression: [
+            `has(object.metadata.labels) && "${TRAFFIC_LABEL}" in object.metadata.labels && object.metadata.labels["${TRAFFIC_LABEL}"] == "bulk-seed"`,
+            `(!has(object.metadata.annotations) || object.metadata.annotations.all(key, key == "${ANNOTATION}" || ` +
+                "(has(oldObject.metadata.annotations) && key in oldObject.metadata.annotations && oldObject.metadata.annotations[key] == object.metadata.annotations[key])))",
+            `(!has(oldObject.metadata.annotations) || oldObject.metadata.annotations.all(key, key == "${ANNOTATION}" || ` +
+                "(has(object.metadata.annotations) && key in object.metadata.annotations)))",
+        ].join(" && "),
         message: `egress-qos may change the annotation ${ANNOTATION} of a pod of its class, and nothing else`,
     },
 ];

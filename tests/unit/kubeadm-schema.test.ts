@@ -58,8 +58,94 @@ test.each([
         {},
     ],
     ["no-worker nodes", [{ ...one, taints: [{ key: "slow", effect: "NoSchedule" }] }], {}],
+    ["no-worker nodes", [{ ...one, taints: [{ key: "slow", effect: "NoExecute" }] }], {}],
+    [
+        "disk-claimed-twice nodes.0.osdDisks.1",
+        [{ ...one, osdDisks: ["/dev/disk/by-id/a", "/dev/disk/by-id/a"] }, two, three],
+        VIP,
+    ],
+    // No machine at all is one fault, not that and a place for apps.
+    ["control-plane-quorum nodes", [], {}],
 ] as const)("%s", (fault, nodes, kubeadm) => {
     expect(rules(nodes, kubeadm)).toEqual([fault]);
+});
+
+test.each([
+    ["an interface for the virtual address", [one], { ...VIP, interface: "enp1s0" }],
+    [
+        "taints of one key with two effects",
+        [{ ...one, taints: ["PreferNoSchedule", "NoSchedule"].map((effect) => ({ key: "slow", effect })) }, two, three],
+        VIP,
+    ],
+])("%s is no fault", (_, nodes, kubeadm) => {
+    expect(rules(nodes, kubeadm)).toEqual([]);
+});
+
+test("networks that are too small for the machines are a fault", () => {
+    const config = { ...read([one, two, three], VIP), network: { ...network, podCidr: "10.42.0.0/23" } };
+    expect(kubeadmMachinesRules.flatMap((rule) => rule(config)).map(({ path }) => path)).toEqual(["network.podCidr"]);
+});
+
+test.each([
+    ["labels", { labels: { "node-role.kubernetes.io/worker": "" } }],
+    ["labels", { labels: { "topology.k8s.io/zone": "a" } }],
+    ["labels", { labels: { tier: "light and fast" } }],
+    ["taints", { taints: [{ key: "kubernetes.io/slow", effect: "NoSchedule" }] }],
+    ["taints", { taints: [{ key: "slow", effect: "Never" }] }],
+])("%s of a node are spelled as it must be, and none is the kubelet's own: %j", (key, node) => {
+    const { error } = schema.safeParse({ nodes: [{ ...one, ...node }], network });
+    expect(error?.issues[0]?.path.slice(0, 3)).toEqual(["nodes", 0, key]);
+});
+
+test("what the file says of the machines is what they get, its labels before those of other parts", () => {
+    const sha256 = { kubeadm: "a".repeat(64), kubelet: "b".repeat(64), kubectl: "c".repeat(64) };
+    const taints = [{ key: "slow", value: "", effect: "PreferNoSchedule" as const }];
+    const config = read(
+        [{ ...one, labels: { "example.com/tier": "light" }, taints, osdDisks: ["/dev/disk/by-id/a"] }],
+        {
+            ...VIP,
+            interface: "enp1s0",
+            certSANs: ["api.attic.example"],
+            drainMinutes: 40,
+            sha256,
+            ssh: { user: "arch", port: 2222 },
+            snapshots: { schedule: "daily", keep: 3 },
+        },
+    );
+    const extras = { labels: { one: { "example.com/tier": "fast", rack: "a" } }, modules: ["nbd", "rbd"] };
+    expect(kubeadmCluster(config, "attic", extras)).toEqual({
+        clusterName: "attic",
+        nodes: [
+            {
+                ...{ name: "one", address: "192.168.7.11", role: "control-plane", taints },
+                labels: { "example.com/tier": "light", rack: "a" },
+                disks: ["/dev/disk/by-id/a"],
+            },
+        ],
+        ssh: { user: "arch", port: 2222 },
+        version: "v1.35.1",
+        sha256,
+        podCidr: "10.42.0.0/16",
+        serviceCidr: "10.43.0.0/16",
+        virtualAddress: "192.168.7.9",
+        interface: "enp1s0",
+        certSANs: ["api.attic.example"],
+        snapshots: { schedule: "daily", keep: 3 },
+        drainMinutes: 40,
+        modules: ["rbd", "ceph", "nbd"],
+    });
+    expect(kubeadmCiMachines(config)[0]).toEqual({ address: "192.168.7.11", ports: [2222, 6443] });
+});
+
+test("a machine that taints close is no room for apps, and is named so", () => {
+    const closed = { ...three, role: "worker", taints: [{ key: "slow", effect: "NoExecute" }] };
+    const { capacity, nodes } = kubeadmOffers(read([one, { ...two, role: "worker" }, closed]));
+    expect(capacity).toHaveLength(1);
+    expect(nodes.map(({ name, closed: why }) => [name, why])).toEqual([
+        ["one", "is a control plane, which keeps to itself"],
+        ["two", undefined],
+        ["three", "has a taint, which no app tolerates"],
+    ]);
 });
 
 test("the virtual address is in the machines' network and in no pool", () => {
@@ -137,12 +223,17 @@ test("what machines are asked, offer and take for themselves", () => {
         "kubeadm.snapshots.secretKey",
     ]);
     expect(kubeadmSecretRefs(read([one]))).toEqual(["kubeadm.encryptionKey"]);
-    expect(kubeadmMachinesClaims(config).map(({ kind, path }) => `${kind} ${path}`)).toEqual([
-        "address nodes.0.address",
-        "address nodes.1.address",
-        "address kubeadm.virtualAddress",
-        "disk nodes.1.osdDisks.0",
-        "repository kubeadm.snapshots.s3.bucket",
+    expect(kubeadmMachinesClaims(config)).toEqual([
+        { kind: "address", path: "nodes.0.address", value: "192.168.7.12" },
+        { kind: "address", path: "nodes.1.address", value: "192.168.7.11" },
+        { kind: "address", path: "kubeadm.virtualAddress", value: "192.168.7.9" },
+        { kind: "disk", path: "nodes.1.osdDisks.0", value: "/dev/disk/by-id/a" },
+        // By its folder: another cluster may have its own in the bucket.
+        {
+            kind: "repository",
+            path: "kubeadm.snapshots.s3.bucket",
+            value: expect.stringMatching(/backups\/attic$/) as string,
+        },
     ]);
     expect(kubeadmCiMachines(config)).toEqual([
         { address: "192.168.7.12", ports: [22] },
