@@ -71,5 +71,5 @@ export function amdGpus(config: AmdGpuConfig, cluster: Cluster, opts: pulumi.Com
     const { renderGroup, videoGroup } = config.gpus.amd;
     if (!hasGpu(config, "amd") || renderGroup === undefined) return { gpus: {}, layers: [] };
     const amd = new AmdGpus("amd-gpus", { cluster, gpus: inMachines(config, "amd"), renderGroup, videoGroup }, opts);
-    return { gpus: { amd: amd.gpu }, layers: [amd] };
+    return { gpus: { amd: amd.gpu }, layers: [...amd.installed] };
 }

@@ -79,8 +79,8 @@ export const gpuBundles = (config: GpuMachines) =>
 
 export interface Gpus {
     readonly gpus: NonNullable<Platform["gpus"]>;
-    /** With namespaces of their own. */
-    readonly layers: pulumi.ComponentResource[];
+    /** With namespaces of their own; without the wait for the GPUs, which is that of the apps that ask for one. */
+    readonly layers: pulumi.Resource[];
 }
 
 /** In each machine that has one. */
@@ -98,7 +98,7 @@ export function built(nvidia: NvidiaGpus | undefined, intel: IntelGpus | undefin
             ...(nvidia === undefined ? {} : { nvidia: nvidia.gpu }),
             ...(intel === undefined ? {} : { intel: intel.gpu }),
         },
-        layers: [nvidia, intel].filter((layer) => layer !== undefined),
+        layers: [...(nvidia?.installed ?? []), ...(intel?.installed ?? [])],
     };
 }
 

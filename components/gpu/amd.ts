@@ -28,18 +28,22 @@ const RESOURCE = GPU_RESOURCES.amd;
 export class AmdGpus extends pulumi.ComponentResource {
     /** What a workload gets when it asks for `gpu: "amd"`. */
     readonly gpu: Gpu;
+    /** All but the wait for the GPUs: what has no use for one waits for this alone, and comes up beside a card that is dead. */
+    readonly installed: readonly pulumi.Resource[];
 
     constructor(name: string, args: AmdGpusArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:gpu:AmdGpus", name, {}, opts);
         const child = { parent: this };
         // The plugin's pods mount /sys and the kubelet's sockets from the host.
-        const namespace = podSecurityNamespace("amd", "privileged", child).metadata.name;
+        const amd = podSecurityNamespace("amd", "privileged", child);
+        const namespace = amd.metadata.name;
         const plugin = helmRelease(name, charts.amdGpu, { name: "amd-gpu", namespace, values: amdGpuValues() }, child);
         const ready = offered(
             `${name}-offered`,
             { cluster: args.cluster, resource: RESOURCE, wanted: args.gpus, look: LOOK },
             { parent: this, dependsOn: plugin },
         );
+        this.installed = [amd, plugin];
         this.gpu = {
             resource: RESOURCE,
             // Known once the nodes offer it: a pod that asks earlier stays Pending for no fault of its own.

@@ -31,13 +31,16 @@ const RESOURCE = GPU_RESOURCES.intel;
 export class IntelGpus extends pulumi.ComponentResource {
     /** What a workload gets when it asks for `gpu: "intel"`. */
     readonly gpu: Gpu;
+    /** All but the wait for the GPUs: what has no use for one waits for this alone, and comes up beside a card that is dead. */
+    readonly installed: readonly pulumi.Resource[];
 
     constructor(name: string, args: IntelGpusArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:gpu:IntelGpus", name, {}, opts);
         const { sharedDevNum = 1, renderGroup } = args;
         const features = new NodeFeatureDiscovery("node-feature-discovery", {}, { parent: this });
         // The plugin's pods mount /dev/dri and the kubelet's sockets from the host.
-        const namespace = podSecurityNamespace("intel", "privileged", { parent: this }).metadata.name;
+        const intel = podSecurityNamespace("intel", "privileged", { parent: this });
+        const namespace = intel.metadata.name;
         const operator = helmRelease(
             `${name}-operator`,
             charts.intelDevicePluginsOperator,
@@ -79,6 +82,7 @@ export class IntelGpus extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: plugin },
         );
+        this.installed = [features, intel, operator, webhook, plugin];
         this.gpu = {
             resource: RESOURCE,
             // Known once the nodes offer it: a pod that asks earlier stays Pending for no fault of its own.

@@ -39,12 +39,15 @@ export interface NvidiaGpusArgs {
 export class NvidiaGpus extends pulumi.ComponentResource {
     /** What a workload gets when it asks for `gpu: "nvidia"`. */
     readonly gpu: Gpu;
+    /** All but the wait for the GPUs: what has no use for one waits for this alone, and comes up beside a card that is dead. */
+    readonly installed: readonly pulumi.Resource[];
 
     constructor(name: string, args: NvidiaGpusArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:gpu:NvidiaGpus", name, {}, opts);
         const child = { parent: this };
         const { shares = 1, k3s } = args;
-        const namespace = podSecurityNamespace("nvidia", "privileged", child).metadata.name;
+        const nvidia = podSecurityNamespace("nvidia", "privileged", child);
+        const namespace = nvidia.metadata.name;
         const runtimeClass =
             k3s === undefined
                 ? new k8s.node.v1.RuntimeClass(name, { metadata: { name: "nvidia" }, handler: "nvidia" }, child)
@@ -80,6 +83,7 @@ export class NvidiaGpus extends pulumi.ComponentResource {
                 },
                 { parent: this, dependsOn: plugin },
             );
+        this.installed = [nvidia, runtimeClass, labelled, limits, plugin].filter((one) => one !== undefined);
         this.gpu = {
             resource: RESOURCE,
             // Known once the plugin runs: a pod that asks earlier stays Pending for no fault of its own.

@@ -12,7 +12,7 @@ let plan: Plan;
 beforeAll(async () => {
     plan = await planStack("k3s-home", readStackValue(ROOT, "k3s-home"), ROOT);
 });
-const { all, find, values, pod, container, inOrder } = lookInto(() => plan);
+const { all, find, values, pod, container, appsWaitingFor, inOrder } = lookInto(() => plan);
 
 interface Value {
     readonly nodes: readonly {
@@ -294,6 +294,11 @@ describe("storage and backups", () => {
 });
 
 describe("GPUs", () => {
+    test("a dead one holds up the apps that ask for it, and nothing else of the house", () => {
+        expect(appsWaitingFor("nvidia-offered")).toEqual(["automatic1111", "jellyfin", "ollama"]);
+        expect(appsWaitingFor("intel-gpus-offered")).toEqual([]);
+    });
+
     test("the T4 is four, by time, and three apps have one each (K-HW-15, K-HW-16, K-APP-23)", () => {
         expect(JSON.stringify(values("nvidia"))).toMatch(/timeSlicing.*replicas: 4/);
         const users = all("apps/v1:Deployment")
@@ -449,7 +454,7 @@ describe("Git", () => {
     test("its turn comes when the platform stands (K-GITOPS-04)", () => {
         for (const earlier of [
             release("authentik"),
-            find(":Command", "intel-gpus-offered"),
+            release("intel-gpus"),
             find(":Command", "longhorn-ready"),
             find(":Gateway", "gateway-gateway"),
         ]) {

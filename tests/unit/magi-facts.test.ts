@@ -16,7 +16,7 @@ let plan: Plan;
 beforeAll(async () => {
     plan = await planStack("magi", readStackValue(ROOT, "magi"), ROOT);
 });
-const { all, find, values, pod, container, inOrder } = lookInto(() => plan);
+const { all, find, values, pod, container, appsWaitingFor, inOrder } = lookInto(() => plan);
 
 interface Value {
     readonly nodes: readonly {
@@ -115,6 +115,10 @@ describe("the machines", () => {
         expect(value().nodes.map(({ gpus }) => gpus)).toEqual([{ amd: 1 }, { amd: 1 }, { amd: 1 }]);
         expect(release("amd-gpus")).toBeDefined();
         expect(JSON.stringify(command("amd-gpus-offered"))).toContain("amd.com/gpu");
+    });
+
+    test("a dead GPU holds up the apps that ask for one, and nothing else of the house", () => {
+        expect(appsWaitingFor("amd-gpus-offered")).toEqual(["llama-static-a", "llama-static-b", "llama-swap"]);
     });
 });
 

@@ -8,6 +8,8 @@ export const dig = (value: unknown, ...path: (string | number)[]): unknown =>
     path.reduce<unknown>((node, key) => (node as Record<string | number, unknown> | undefined)?.[key], value);
 
 /** Questions to a plan that is there by the time they are asked. */
+const nameOf = (urn: string | undefined) => urn?.split("::").at(-1) ?? "";
+
 export function lookInto(given: () => Pick<Plan, "resources">) {
     /** All resources whose type ends so, e.g. `:Ingress`. */
     const all = (type: string): PlannedResource[] =>
@@ -39,6 +41,13 @@ export function lookInto(given: () => Pick<Plan, "resources">) {
         visit(urn);
         return seen;
     };
+    /** What is not made while a command fails, but for the cluster's identity, which waits for everything: names of components. */
+    const appsWaitingFor = (command: string): string[] => {
+        const { urn } = find(":Command", command);
+        const held = given().resources.filter((resource) => resource.custom && waitsFor(resource.urn).has(urn));
+        const names = held.filter(({ name }) => name !== "cluster-identity").map(({ parent }) => nameOf(parent));
+        return [...new Set(names)].sort();
+    };
     /** Asserts that each waits for the one before it. */
     const inOrder = (...resources: PlannedResource[]) => {
         resources.slice(1).forEach((later, index) => {
@@ -58,5 +67,5 @@ export function lookInto(given: () => Pick<Plan, "resources">) {
                 .flatMap((resource) => [resource, ...inside(resource.urn)]);
         return inside((found[0] as PlannedResource).urn).filter(({ custom }) => custom);
     };
-    return { all, find, values, pod, container, waitsFor, inOrder, below };
+    return { all, find, values, pod, container, waitsFor, appsWaitingFor, inOrder, below };
 }
