@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import * as command from "@pulumi/command";
+import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { BASH, runCommand, valueAfter } from "../../components/cluster/cluster-command";
-import { IN_PROJECT } from "../../components/cluster/in-project";
+import { runCommand, valueAfter } from "../../components/cluster/cluster-command";
 import { shellQuote } from "../../components/cluster/shell";
+import { stepsOf } from "../step-command";
 import {
     assumedFacts,
     configHash,
@@ -17,6 +17,8 @@ import {
 } from "./cluster-config";
 import { sentence, type LookAnswer } from "./look";
 import type { AddressSpec, ClusterSpec, HostSpec, LanSpec, Step } from "./spec";
+
+const step = stepsOf<Step>("k3d");
 
 /** What `lookAtDockerHost` found out. */
 export interface DockerHostFacts extends K3dHostFacts {
@@ -93,18 +95,21 @@ export class K3dCluster extends pulumi.ComponentResource {
         };
         const fixed = fixedConfig(args, facts);
 
-        const address = this.step(`${name}-address`, { environment: { ...given }, create: "address" });
-        const context = this.step(
+        const address = step(this, `${name}-address`, { environment: { ...given }, create: "address" });
+        const context = step(
+            this,
             `${name}-docker-context`,
             { environment: { ...host }, create: "context", delete: "uncontext" },
             { dependsOn: address },
         );
-        const preflight = this.step(
+        const preflight = step(
+            this,
             `${name}-preflight`,
             { environment: { ...host }, create: "preflight", stdin: JSON.stringify(args) },
             { dependsOn: context },
         );
-        const made = this.step(
+        const made = step(
+            this,
             `${name}-k3d`,
             {
                 environment: { ...cluster },
@@ -122,7 +127,8 @@ export class K3dCluster extends pulumi.ComponentResource {
         this.context = valueAfter(made, names.context);
         // Only what waits for it may have a second card there; the kubeconfig's users do.
         const lan = this.joinLan(name, args.lan, cluster, made);
-        const kubeconfig = this.step(
+        const kubeconfig = step(
+            this,
             `${name}-kubeconfig`,
             {
                 environment: { ...cluster, KUBECONFIG_PERIOD: facts.kubeconfigPeriod },
@@ -153,42 +159,6 @@ export class K3dCluster extends pulumi.ComponentResource {
         };
         const triggers = [this.generation];
         const steps = { environment: { ...spec }, create: "lan", delete: "unlan", triggers } as const;
-        return [this.step(`${name}-lan`, steps, { dependsOn: made, deleteBeforeReplace: true })];
-    }
-
-    /**
-     * One step; without `update` a change of its inputs runs `create` again. The text of the command is the same in every
-     * checkout, so that no path of this computer gets into the state.
-     */
-    private step(
-        name: string,
-        steps: {
-            readonly create: Step;
-            readonly update?: Step;
-            readonly delete?: Step;
-            readonly environment: Readonly<Record<string, string>>;
-            readonly stdin?: string;
-            readonly triggers?: readonly pulumi.Input<string>[];
-        },
-        opts: pulumi.CustomResourceOptions = {},
-    ): command.local.Command {
-        const script = (step: Step) => `${IN_PROJECT}\nexec node bootstrap/k3d/run.cjs ${step}`;
-        const { environment, stdin, triggers } = steps;
-        return new command.local.Command(
-            name,
-            {
-                interpreter: BASH,
-                create: script(steps.create),
-                ...(steps.update === undefined ? {} : { update: script(steps.update) }),
-                ...(steps.delete === undefined ? {} : { delete: script(steps.delete) }),
-                ...(stdin === undefined ? {} : { stdin }),
-                ...(triggers === undefined ? {} : { triggers: [...triggers] }),
-                environment,
-                // Every step looks for itself; what an earlier run printed must not reach it.
-                addPreviousOutputInEnv: false,
-                logging: "stderr",
-            },
-            { ...opts, parent: this },
-        );
+        return [step(this, `${name}-lan`, steps, { dependsOn: made, deleteBeforeReplace: true })];
     }
 }

@@ -1,12 +1,14 @@
 import { join } from "node:path";
-import * as command from "@pulumi/command";
+import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { BASH, runCommand } from "../../components/cluster/cluster-command";
-import { IN_PROJECT } from "../../components/cluster/in-project";
+import { runCommand } from "../../components/cluster/cluster-command";
 import { shellQuote } from "../../components/cluster/shell";
+import { stepsOf } from "../step-command";
 import { configYaml, k3sConfig, type K3sClusterArgs, type K3sNode, type K3sSecrets } from "./cluster-config";
 import { sentence, type LookAnswer } from "./look";
 import type { NodeSpec, ReleaseSpec, ServersSpec, Step } from "./spec";
+
+const step = stepsOf<Step>("k3s");
 
 /** What `lookAtK3s` found out for the commands. */
 export interface K3sFacts {
@@ -96,7 +98,7 @@ export class K3sCluster extends pulumi.ComponentResource {
         const release: ReleaseSpec = { ...servers, VERSION: args.version };
         const listed =
             args.sha256 === undefined
-                ? this.step(`${name}-release`, { environment: { ...release }, create: "release" })
+                ? step(this, `${name}-release`, { environment: { ...release }, create: "release" })
                 : undefined;
         const sha256 = args.sha256 ?? listed?.stdout ?? "";
 
@@ -104,7 +106,8 @@ export class K3sCluster extends pulumi.ComponentResource {
         for (const node of args.nodes) {
             before = [this.node(`${name}-${node.name}`, { args, node, release, sha256, secrets, facts }, before)];
         }
-        const kubeconfig = this.step(
+        const kubeconfig = step(
+            this,
             `${name}-kubeconfig`,
             {
                 environment: {
@@ -155,7 +158,8 @@ export class K3sCluster extends pulumi.ComponentResource {
         };
         // Agents have no snapshots to copy.
         const told = isServer ? secrets : { token: secrets.token };
-        return this.step(
+        return step(
+            this,
             name,
             {
                 environment,
@@ -164,38 +168,6 @@ export class K3sCluster extends pulumi.ComponentResource {
                 stdin: pulumi.secret(pulumi.jsonStringify(told)),
             },
             { dependsOn },
-        );
-    }
-
-    /**
-     * One step; a change of its inputs runs `create` again. The text of the command is the same in every checkout, so that
-     * no path of this computer gets into the state.
-     */
-    private step(
-        name: string,
-        steps: {
-            readonly create: Step;
-            readonly delete?: Step;
-            readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
-            readonly stdin?: pulumi.Input<string>;
-        },
-        opts: pulumi.CustomResourceOptions = {},
-    ): command.local.Command {
-        const script = (step: Step) => `${IN_PROJECT}\nexec node bootstrap/k3s/run.cjs ${step}`;
-        const { environment, stdin } = steps;
-        return new command.local.Command(
-            name,
-            {
-                interpreter: BASH,
-                create: script(steps.create),
-                ...(steps.delete === undefined ? {} : { delete: script(steps.delete) }),
-                ...(stdin === undefined ? {} : { stdin }),
-                environment,
-                // Every step looks for itself; what an earlier run printed must not reach it.
-                addPreviousOutputInEnv: false,
-                logging: "stderr",
-            },
-            { ...opts, parent: this },
         );
     }
 }

@@ -1,12 +1,14 @@
 import { join } from "node:path";
-import * as command from "@pulumi/command";
+import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { BASH, runCommand } from "../../components/cluster/cluster-command";
-import { IN_PROJECT } from "../../components/cluster/in-project";
+import { runCommand } from "../../components/cluster/cluster-command";
 import { shellQuote } from "../../components/cluster/shell";
+import { stepsOf } from "../step-command";
 import { nodePlan, type KubeadmClusterArgs, type KubeadmNode, type KubeadmSecrets } from "./cluster-config";
 import { sentence, type LookAnswer } from "./look";
 import { controlPlanesSpec, type NodeSpec, type ReleaseSpec, type Step } from "./spec";
+
+const step = stepsOf<Step>("kubeadm");
 
 /** What `lookAtKubeadm` found out for the commands. */
 export interface KubeadmFacts {
@@ -77,7 +79,7 @@ export class KubeadmCluster extends pulumi.ComponentResource {
         const release: ReleaseSpec = { ...controlPlanes, VERSION: args.version };
         const listed =
             args.sha256 === undefined
-                ? this.step(`${name}-release`, { environment: { ...release }, create: "release" })
+                ? step(this, `${name}-release`, { environment: { ...release }, create: "release" })
                 : undefined;
         const sums = args.sha256 === undefined ? (listed?.stdout ?? "") : JSON.stringify(args.sha256);
 
@@ -85,7 +87,8 @@ export class KubeadmCluster extends pulumi.ComponentResource {
         for (const node of args.nodes) {
             before = [this.node(`${name}-${node.name}`, { args, node, release, sums, secrets, facts }, before)];
         }
-        const kubeconfig = this.step(
+        const kubeconfig = step(
+            this,
             `${name}-kubeconfig`,
             {
                 environment: { ...controlPlanes, KUBECONFIG_PERIOD: facts.kubeconfigPeriod },
@@ -126,7 +129,8 @@ export class KubeadmCluster extends pulumi.ComponentResource {
             DRAIN_MINUTES: String(args.drainMinutes),
             PLAN: JSON.stringify(nodePlan(args, node)),
         };
-        return this.step(
+        return step(
+            this,
             name,
             {
                 environment,
@@ -136,38 +140,6 @@ export class KubeadmCluster extends pulumi.ComponentResource {
                 ...(node.role === "worker" ? {} : { stdin: pulumi.secret(pulumi.jsonStringify(secrets)) }),
             },
             { dependsOn },
-        );
-    }
-
-    /**
-     * One step; a change of its inputs runs `create` again. The text of the command is the same in every checkout, so that
-     * no path of this computer gets into the state.
-     */
-    private step(
-        name: string,
-        steps: {
-            readonly create: Step;
-            readonly delete?: Step;
-            readonly environment: Readonly<Record<string, pulumi.Input<string>>>;
-            readonly stdin?: pulumi.Input<string>;
-        },
-        opts: pulumi.CustomResourceOptions = {},
-    ): command.local.Command {
-        const script = (step: Step) => `${IN_PROJECT}\nexec node bootstrap/kubeadm/run.cjs ${step}`;
-        const { environment, stdin } = steps;
-        return new command.local.Command(
-            name,
-            {
-                interpreter: BASH,
-                create: script(steps.create),
-                ...(steps.delete === undefined ? {} : { delete: script(steps.delete) }),
-                ...(stdin === undefined ? {} : { stdin }),
-                environment,
-                // Every step looks for itself; what an earlier run printed must not reach it.
-                addPreviousOutputInEnv: false,
-                logging: "stderr",
-            },
-            { ...opts, parent: this },
         );
     }
 }

@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import * as command from "@pulumi/command";
+import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { BASH, runCommand } from "../../components/cluster/cluster-command";
-import { IN_PROJECT } from "../../components/cluster/in-project";
+import { runCommand } from "../../components/cluster/cluster-command";
 import { shellQuote } from "../../components/cluster/shell";
+import { stepsOf } from "../step-command";
 import type { LookAnswer, LookRequest } from "./look";
 import {
     controlPlaneEndpoint,
@@ -14,6 +14,8 @@ import {
 } from "./machine-config";
 import { bootImage, extensionsFor, IMAGE_FACTORY, installerImage, machineKind, schematic } from "./schematic";
 import type { ClusterSpec, NodesSpec, NodeSpec, SchematicSpec, Step } from "./spec";
+
+const step = stepsOf<Step>("talos");
 
 export interface TalosClusterArgs extends MachineConfigArgs {
     /** Name in talosconfig and kubeconfig. */
@@ -124,16 +126,22 @@ export class TalosCluster extends pulumi.ComponentResource {
             NODE_NAMES: args.nodes.map((node) => node.name).join(" "),
             NODE_ADDRESSES: args.nodes.map((node) => node.address).join(" "),
         };
+        const environment = { ...all };
 
         const schematics = this.registerSchematics(name, args.nodes);
         let before: pulumi.Resource[] = schematics;
         for (const node of args.nodes) before = [this.convergeNode(name, args, cluster, node, before)];
-        const bootstrap = this.step(`${name}-bootstrap`, "bootstrap", all, { dependsOn: before });
-        const kubernetes = this.step(`${name}-kubernetes`, "kubernetes", all, { dependsOn: bootstrap });
-        const kubeconfig = this.step(
+        const bootstrap = step(this, `${name}-bootstrap`, { create: "bootstrap", environment }, { dependsOn: before });
+        const kubernetes = step(
+            this,
+            `${name}-kubernetes`,
+            { create: "kubernetes", environment },
+            { dependsOn: bootstrap },
+        );
+        const kubeconfig = step(
+            this,
             `${name}-kubeconfig`,
-            "kubeconfig",
-            { ...all, KUBECONFIG_PERIOD: facts.kubeconfigPeriod },
+            { create: "kubeconfig", environment: { ...all, KUBECONFIG_PERIOD: facts.kubeconfigPeriod } },
             { dependsOn: kubernetes, additionalSecretOutputs: ["stdout"] },
         );
         this.kubeconfig = pulumi.secret(kubeconfig.stdout);
@@ -146,7 +154,11 @@ export class TalosCluster extends pulumi.ComponentResource {
         return [...kinds].map(([kind, extensions]) => {
             const { id, yaml } = schematic(extensions);
             const spec: SchematicSpec = { SCHEMATIC: id, IMAGE_FACTORY };
-            return this.step(`${name}-schematic-${kind}`, "schematic", { ...spec }, {}, yaml);
+            return step(this, `${name}-schematic-${kind}`, {
+                create: "schematic",
+                environment: { ...spec },
+                stdin: yaml,
+            });
         });
     }
 
@@ -165,33 +177,7 @@ export class TalosCluster extends pulumi.ComponentResource {
             SCHEMATIC: system.id,
             INSTALLER_IMAGE: installerImage(system, args.talosVersion),
         };
-        const patch = machineConfigYaml(machineConfig(args, node));
-        return this.step(`${name}-${node.name}`, "node", { ...spec }, { dependsOn }, patch);
-    }
-
-    /**
-     * One step. Its inputs are what it is run for: any change of them runs it again, as an update. The text of the
-     * command is the same in every checkout, so that no path of this computer gets into the state.
-     */
-    private step(
-        name: string,
-        step: Step,
-        environment: Readonly<Record<string, string>> | NodesSpec,
-        opts: pulumi.CustomResourceOptions,
-        stdin?: string,
-    ): command.local.Command {
-        return new command.local.Command(
-            name,
-            {
-                interpreter: BASH,
-                create: `${IN_PROJECT}\nexec node bootstrap/talos/run.cjs ${step}`,
-                environment: { ...environment },
-                ...(stdin === undefined ? {} : { stdin }),
-                // Every step looks at the machines for itself; what an earlier run printed must not reach it.
-                addPreviousOutputInEnv: false,
-                logging: "stderr",
-            },
-            { ...opts, parent: this },
-        );
+        const stdin = machineConfigYaml(machineConfig(args, node));
+        return step(this, `${name}-${node.name}`, { create: "node", environment: { ...spec }, stdin }, { dependsOn });
     }
 }
