@@ -1,8 +1,7 @@
-import { join } from "node:path";
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { runCommand, valueAfter } from "../../components/cluster/cluster-command";
-import { shellQuote } from "../../components/cluster/shell";
+import { valueAfter } from "../../components/cluster/cluster-command";
+import { lookFirst } from "../look-first";
 import { stepsOf } from "../step-command";
 import {
     assumedFacts,
@@ -37,21 +36,10 @@ export interface DockerHostFacts extends K3dHostFacts {
  * In a plan nothing is looked at: the facts are what the configuration alone says.
  */
 export async function lookAtDockerHost(args: K3dClusterArgs): Promise<DockerHostFacts> {
-    const where = `the Docker host ${args.ssh}`;
-    const stdout = await runCommand(`${where} cannot be looked at`, {
-        command: `node ${shellQuote(join(__dirname, "run.cjs"))} look`,
-        stdin: JSON.stringify(args),
-        // Each question has a limit of its own; this is for what hangs elsewhere.
-        limitSeconds: 300,
-    });
-    if (stdout === undefined) return { ...assumedFacts(args), cluster: "", kubeconfigPeriod: "" };
-    const { faults, warnings, address, devices, cluster } = JSON.parse(stdout) as LookAnswer;
-    if (faults.length > 0) {
-        throw new pulumi.RunError(
-            `${where} is not ready; nothing was touched.\n${faults.map((fault) => `  - ${sentence(fault)}`).join("\n")}`,
-        );
-    }
-    for (const warning of warnings) await pulumi.log.warn(sentence(warning));
+    const subject = { who: `the Docker host ${args.ssh}`, verb: "is" } as const;
+    const answer = await lookFirst<LookAnswer>("k3d", subject, { request: args, sentence });
+    if (answer === undefined) return { ...assumedFacts(args), cluster: "", kubeconfigPeriod: "" };
+    const { address, devices, cluster } = answer;
     return { address, devices, cluster, kubeconfigPeriod: quarter(new Date()) };
 }
 

@@ -1,8 +1,6 @@
-import { join } from "node:path";
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { runCommand } from "../../components/cluster/cluster-command";
-import { shellQuote } from "../../components/cluster/shell";
+import { halfYear, lookFirst } from "../look-first";
 import { stepsOf } from "../step-command";
 import { configYaml, k3sConfig, type K3sClusterArgs, type K3sNode, type K3sSecrets } from "./cluster-config";
 import { sentence, type LookAnswer } from "./look";
@@ -35,35 +33,19 @@ export type K3sSecretInputs = {
  * programs, modules and disks. In a plan nothing is looked at: optional machines count as absent there.
  */
 export async function lookAtK3s(args: K3sClusterArgs): Promise<K3sFacts> {
-    const where = `the machines of ${args.clusterName}`;
-    const stdout = await runCommand(`${where} cannot be looked at`, {
-        command: `node ${shellQuote(join(__dirname, "run.cjs"))} look`,
-        stdin: JSON.stringify(args),
-        // Each question has a limit of its own; this is for what hangs elsewhere.
-        limitSeconds: 300,
-    });
-    if (stdout === undefined) {
+    const subject = { who: `the machines of ${args.clusterName}`, verb: "are" } as const;
+    const answer = await lookFirst<LookAnswer>("k3s", subject, { request: args, sentence });
+    if (answer === undefined) {
         const absent = args.nodes.filter(({ optional }) => optional).map(({ name }) => name);
         return { cluster: "", absent, server: "", kubeconfigPeriod: "" };
     }
-    const { cluster, absent, server, faults, warnings } = JSON.parse(stdout) as LookAnswer;
-    if (faults.length > 0) {
-        throw new pulumi.RunError(
-            `${where} are not ready; nothing was touched.\n${faults.map((fault) => `  - ${sentence(fault)}`).join("\n")}`,
-        );
-    }
-    for (const warning of warnings) await pulumi.log.warn(sentence(warning));
+    const { cluster, absent, server } = answer;
     return { cluster, absent, server, kubeconfigPeriod: halfYear(new Date()) };
 }
 
 /** The server that a kubeconfig must lead to because the first one is down; "": that one, or the address of all. */
 function otherServer({ apiAddress, nodes }: K3sClusterArgs, { server }: Pick<K3sFacts, "server">): string {
     return apiAddress !== undefined || server === nodes[0]?.address ? "" : server;
-}
-
-/** E.g. "2025-1". */
-function halfYear(date: Date): string {
-    return `${date.getUTCFullYear()}-${date.getUTCMonth() < 6 ? 1 : 2}`;
 }
 
 /**

@@ -1,8 +1,6 @@
-import { join } from "node:path";
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { runCommand } from "../../components/cluster/cluster-command";
-import { shellQuote } from "../../components/cluster/shell";
+import { halfYear, lookFirst } from "../look-first";
 import { stepsOf } from "../step-command";
 import { nodePlan, type KubeadmClusterArgs, type KubeadmNode, type KubeadmSecrets } from "./cluster-config";
 import { sentence, type LookAnswer } from "./look";
@@ -33,27 +31,11 @@ export type KubeadmSecretInputs = {
  * In a plan nothing is looked at.
  */
 export async function lookAtKubeadm(args: KubeadmClusterArgs): Promise<KubeadmFacts> {
-    const where = `the machines of ${args.clusterName}`;
-    const stdout = await runCommand(`${where} cannot be looked at`, {
-        command: `node ${shellQuote(join(__dirname, "run.cjs"))} look`,
-        stdin: JSON.stringify(args),
-        // Each question has a limit of its own; this is for what hangs elsewhere.
-        limitSeconds: 300,
-    });
-    if (stdout === undefined) return { cluster: "", lost: [], kubeconfigPeriod: "" };
-    const { cluster, lost, faults, warnings } = JSON.parse(stdout) as LookAnswer;
-    if (faults.length > 0) {
-        throw new pulumi.RunError(
-            `${where} are not ready; nothing was touched.\n${faults.map((fault) => `  - ${sentence(fault)}`).join("\n")}`,
-        );
-    }
-    for (const warning of warnings) await pulumi.log.warn(sentence(warning));
+    const subject = { who: `the machines of ${args.clusterName}`, verb: "are" } as const;
+    const answer = await lookFirst<LookAnswer>("kubeadm", subject, { request: args, sentence });
+    if (answer === undefined) return { cluster: "", lost: [], kubeconfigPeriod: "" };
+    const { cluster, lost } = answer;
     return { cluster, lost, kubeconfigPeriod: halfYear(new Date()) };
-}
-
-/** E.g. "2025-1". */
-function halfYear(date: Date): string {
-    return `${date.getUTCFullYear()}-${date.getUTCMonth() < 6 ? 1 : 2}`;
 }
 
 /**

@@ -1,8 +1,6 @@
-import { join } from "node:path";
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { runCommand } from "../../components/cluster/cluster-command";
-import { shellQuote } from "../../components/cluster/shell";
+import { halfYear, lookFirst } from "../look-first";
 import { stepsOf } from "../step-command";
 import type { LookAnswer, LookRequest } from "./look";
 import {
@@ -50,22 +48,14 @@ const NO_FACTS: TalosFacts = { secretsHash: "", kubeconfigPeriod: "", cluster: "
  * Talos refuses. In a plan nothing is looked at and the facts are empty.
  */
 export async function lookAtTalos(args: TalosClusterArgs): Promise<TalosFacts> {
-    const request = lookRequest(args);
-    const stdout = await runCommand(`the machines of ${args.clusterName} cannot be looked at`, {
-        command: `node ${shellQuote(join(__dirname, "run.cjs"))} look`,
-        stdin: JSON.stringify(request),
-        // Each question to a machine has a limit of its own; this is for what hangs elsewhere.
+    const subject = { who: `the machines of ${args.clusterName}`, verb: "are" } as const;
+    const answer = await lookFirst<LookAnswer>("talos", subject, {
+        request: lookRequest(args),
         limitSeconds: 600,
+        sentence: (finding) => finding,
     });
-    if (stdout === undefined) return NO_FACTS;
-    const { secretsHash, cluster, faults, warnings } = JSON.parse(stdout) as LookAnswer;
-    if (faults.length > 0) {
-        throw new pulumi.RunError(
-            `the machines of ${args.clusterName} are not ready; nothing was touched.\n` +
-                faults.map((fault) => `  - ${fault}`).join("\n"),
-        );
-    }
-    for (const warning of warnings) await pulumi.log.warn(warning);
+    if (answer === undefined) return NO_FACTS;
+    const { secretsHash, cluster } = answer;
     return { secretsHash, kubeconfigPeriod: halfYear(new Date()), cluster };
 }
 
@@ -88,11 +78,6 @@ export function lookRequest(args: TalosClusterArgs): LookRequest {
             patch: machineConfig(args, node),
         })),
     };
-}
-
-/** E.g. "2025-1". */
-export function halfYear(date: Date): string {
-    return `${date.getUTCFullYear()}-${date.getUTCMonth() < 6 ? 1 : 2}`;
 }
 
 /**

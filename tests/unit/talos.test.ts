@@ -3,6 +3,7 @@ import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { parse } from "yaml";
+import { halfYear } from "../../bootstrap/look-first";
 import { diskFaults, linkFaults, silentNodes, versionFaults, type LookAnswer } from "../../bootstrap/talos/look";
 import { machineConfig, machineConfigYaml, type TalosNode } from "../../bootstrap/talos/machine-config";
 import { bootImage, extensionsFor, installerImage, schematic } from "../../bootstrap/talos/schematic";
@@ -11,7 +12,7 @@ import type { Run } from "../../lib/run-program";
 import type { NodeSpec } from "../../bootstrap/talos/spec";
 import { cephFaults, convergeNode } from "../../bootstrap/talos/steps";
 import { Talosctl } from "../../bootstrap/talos/talosctl";
-import { halfYear, lookAtTalos, TalosCluster, type TalosClusterArgs } from "../../bootstrap/talos/talos-cluster";
+import { lookAtTalos, TalosCluster, type TalosClusterArgs } from "../../bootstrap/talos/talos-cluster";
 import { NotYet, waitFor } from "../../bootstrap/wait";
 import { recipientsFor } from "../../components/secrets/sops-rules";
 import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
