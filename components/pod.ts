@@ -97,6 +97,8 @@ export interface Pod {
     readonly annotations: Readonly<Record<string, string>>;
     /** Whether the pod has a volume that only one pod at a time may write. */
     readonly exclusive: boolean;
+    /** Whether the old pod must be gone before the new one starts. */
+    readonly recreate: boolean;
     /** Its claims by mount path. */
     readonly claims: ReadonlyMap<string, pulumi.Output<string>>;
     /** Outputs of the objects made for it, claims aside. */
@@ -129,6 +131,11 @@ export interface PodPart {
     readonly placing: Pick<k8s.types.input.core.v1.PodSpec, "nodeSelector" | "affinity" | "runtimeClassName">;
     /** Whether it has a volume that only one pod at a time may write. */
     readonly exclusive: boolean;
+    /**
+     * Whether the old pod must be gone before the new one starts: two pods on one ReadWriteOnce directory would corrupt its
+     * database, and the second may wait for ever for a GPU that the first has.
+     */
+    readonly recreate: boolean;
     /** Its claims by mount path. */
     readonly claims: ReadonlyMap<string, pulumi.Output<string>>;
     /** Outputs of the objects made for it, claims aside. */
@@ -156,16 +163,12 @@ export function workloadPod(
         selector,
         annotations: part.annotations,
         exclusive: part.exclusive,
+        recreate: part.recreate,
         claims: part.claims,
         objects: part.objects,
-        template: {
-            metadata: {
-                labels: { ...labels, ...podLabels },
-                ...(Object.keys(podAnnotations).length === 0 ? {} : { annotations: podAnnotations }),
-            },
-            spec: {
-                automountServiceAccountToken: false,
-                enableServiceLinks: false,
+        template: podTemplate(
+            { labels: { ...labels, ...podLabels }, annotations: podAnnotations },
+            {
                 securityContext: {
                     ...podSecurity(args.security, platform),
                     ...(part.exclusive ? volumesGroup(args.security) : {}),
@@ -178,8 +181,45 @@ export function workloadPod(
                 volumes: [...part.volumes],
                 ...args.patch?.pod,
             },
-        },
+        ),
     };
+}
+
+/** Labels and annotations of an object; none, where there are none. */
+export interface Marks {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly annotations: Readonly<Record<string, pulumi.Input<string>>>;
+}
+
+export const marks = ({ labels, annotations }: Marks) => ({
+    labels,
+    ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+});
+
+/** A pod without a way to the API server, and without every Service in its environment. */
+export const podTemplate = (
+    of: Marks,
+    spec: k8s.types.input.core.v1.PodSpec,
+): k8s.types.input.core.v1.PodTemplateSpec => ({
+    metadata: marks(of),
+    spec: { automountServiceAccountToken: false, enableServiceLinks: false, ...spec },
+});
+
+/** Begins a component's parts: where they go, and whom to tell once they are there. */
+export function beginParts(
+    component: pulumi.ComponentResource,
+    name: string,
+    namespace: string,
+    { delivery: by }: WorkloadHost,
+): { readonly options: PodOptions; readonly settled: (parts: readonly pulumi.Input<unknown>[]) => void } {
+    const child = { parent: component };
+    const delivery = by?.begin(component, name, namespace);
+    return delivery === undefined
+        ? { options: { claims: child, objects: child, references: false }, settled: () => undefined }
+        : {
+              options: { claims: child, objects: delivery.objects, references: delivery.references },
+              settled: (parts) => delivery.settled(parts),
+          };
 }
 
 /** Groups of a pod besides its own. */
@@ -271,6 +311,7 @@ export function podPart(
             ...(gpu?.runtimeClass === undefined ? {} : { runtimeClassName: gpu.runtimeClass }),
         },
         exclusive: claims.size > 0,
+        recreate: claims.size > 0 || gpu !== undefined,
         claims,
         objects: [secret, files?.map],
     };

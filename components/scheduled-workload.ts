@@ -1,7 +1,7 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { WorkloadHost } from "./platform";
-import { workloadPod, type PodArgs } from "./pod";
+import { beginParts, marks, workloadPod, type PodArgs } from "./pod";
 
 export interface ScheduledWorkloadArgs extends PodArgs {
     /** Cron expression in the household's time zone, e.g. "0 5 * * *" or "@daily". */
@@ -17,12 +17,7 @@ export class ScheduledWorkload extends pulumi.ComponentResource {
         opts: pulumi.ComponentResourceOptions = {},
     ) {
         super("homelab:apps:ScheduledWorkload", name, {}, pulumi.mergeOptions(platform.opts, opts));
-        const delivery = platform.delivery?.begin(this, name, args.namespace);
-        const options = {
-            claims: { parent: this },
-            objects: delivery === undefined ? { parent: this } : delivery.objects,
-            references: delivery?.references ?? false,
-        };
+        const { options, settled } = beginParts(this, name, args.namespace, platform);
         const pod = workloadPod(name, args, {}, { restartPolicy: "Never" }, platform, options);
         const job =
             options.objects &&
@@ -32,8 +27,7 @@ export class ScheduledWorkload extends pulumi.ComponentResource {
                     metadata: {
                         name,
                         namespace: pod.namespace,
-                        labels: pod.labels,
-                        ...(Object.keys(pod.annotations).length === 0 ? {} : { annotations: pod.annotations }),
+                        ...marks(pod),
                     },
                     spec: {
                         schedule: args.schedule,
@@ -48,7 +42,7 @@ export class ScheduledWorkload extends pulumi.ComponentResource {
                 },
                 options.objects,
             );
-        delivery?.settled([...pod.objects, job?.urn]);
+        settled([...pod.objects, job?.urn]);
         this.registerOutputs({});
     }
 }

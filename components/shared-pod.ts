@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import * as k8s from "@pulumi/kubernetes";
+import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { WorkloadHost } from "./platform";
-import { filesOwned, groupsOf, podPart, type PodArgs } from "./pod";
-import { containerFields, serve, type WorkloadArgs } from "./workload";
+import { beginParts, filesOwned, groupsOf, podPart, podTemplate, type PodArgs } from "./pod";
+import { containerFields, deploy, serve, type WorkloadArgs } from "./workload";
 
 /** A workload in a pod that it shares: claims, Secret, Service and route are its own. */
 export interface Member {
@@ -46,12 +46,7 @@ export class SharedPod extends pulumi.ComponentResource {
         super("homelab:apps:SharedPod", name, {}, pulumi.mergeOptions(platform.opts, opts));
         const { members, before = [], beside = [] } = args;
         apart(name, args);
-        const delivery = platform.delivery?.begin(this, name, args.namespace);
-        const options = {
-            claims: { parent: this },
-            objects: delivery === undefined ? { parent: this } : delivery.objects,
-            references: delivery?.references ?? false,
-        };
+        const { options, settled } = beginParts(this, name, args.namespace, platform);
         const namespace = platform.namespaces.name(args.namespace);
         const selector = { "app.kubernetes.io/name": name };
         const partOf = { "app.kubernetes.io/part-of": args.group };
@@ -67,56 +62,45 @@ export class SharedPod extends pulumi.ComponentResource {
         const podLabels = Object.assign({}, ...parts.map((part) => part.podLabels)) as Record<string, string>;
         const podAnnotations = together(parts.map((part) => part.podAnnotations));
         const connects = [...(args.connects ?? []), ...members.flatMap((one) => one.args.connects ?? [])];
-        if (connects.length > 0) annotations["homelab/connects-to"] = [...new Set(connects)].join(" ");
+        const patience = members.flatMap((one) => one.args.patience ?? []);
         // A library that several see is one volume.
         const volumes = new Map(parts.flatMap((part) => part.volumes).map((volume) => [volume.name, volume]));
 
-        const deployment =
-            options.objects &&
-            new k8s.apps.v1.Deployment(
-                name,
-                {
-                    metadata: {
-                        name,
-                        namespace,
-                        labels,
-                        ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
-                    },
-                    spec: {
-                        replicas: 1,
-                        // Two pods on one ReadWriteOnce directory would corrupt its database.
-                        strategy: { type: parts.some(({ exclusive }) => exclusive) ? "Recreate" : "RollingUpdate" },
-                        selector: { matchLabels: selector },
-                        template: {
-                            metadata: {
-                                labels: { ...labels, ...podLabels },
-                                ...(Object.keys(podAnnotations).length === 0 ? {} : { annotations: podAnnotations }),
-                            },
-                            spec: {
-                                automountServiceAccountToken: false,
-                                enableServiceLinks: false,
-                                securityContext: {
-                                    ...filesOwned(platform),
-                                    ...groupsOf(parts.flatMap((part) => part.supplementalGroups)),
-                                },
-                                terminationGracePeriodSeconds: Math.max(
-                                    ...members.map((one) => one.args.terminationGracePeriod ?? 30),
-                                ),
-                                ...args.dns,
-                                ...Object.assign({}, ...parts.map(({ placing }) => placing)),
-                                initContainers: [
-                                    // One that restarts by itself goes on beside what starts after it.
-                                    ...first.map(({ container }) => ({ ...container, restartPolicy: "Always" })),
-                                    ...parts.flatMap(({ initContainers }) => initContainers),
-                                ],
-                                containers: parts.slice(first.length).map(({ container }) => container),
-                                volumes: [...volumes.values()],
-                            },
-                        },
-                    },
+        const template = podTemplate(
+            { labels: { ...labels, ...podLabels }, annotations: podAnnotations },
+            {
+                securityContext: {
+                    ...filesOwned(platform),
+                    ...groupsOf(parts.flatMap((part) => part.supplementalGroups)),
                 },
-                options.objects,
-            );
+                terminationGracePeriodSeconds: Math.max(...members.map((one) => one.args.terminationGracePeriod ?? 30)),
+                ...args.dns,
+                ...Object.assign({}, ...parts.map(({ placing }) => placing)),
+                initContainers: [
+                    // One that restarts by itself goes on beside what starts after it.
+                    ...first.map(({ container }) => ({ ...container, restartPolicy: "Always" })),
+                    ...parts.flatMap(({ initContainers }) => initContainers),
+                ],
+                containers: parts.slice(first.length).map(({ container }) => container),
+                volumes: [...volumes.values()],
+            },
+        );
+        const deployment = deploy(
+            name,
+            {
+                namespace,
+                labels,
+                selector,
+                annotations,
+                recreate: parts.some(({ recreate }) => recreate),
+                template,
+                replicas: 1,
+                connects: [...new Set(connects)],
+                // All must be ready, so it takes as long as the slowest.
+                patience: patience.length === 0 ? undefined : Math.max(...patience),
+            },
+            options.objects,
+        );
         const serving = members.flatMap((member) =>
             serve(
                 this,
@@ -132,11 +116,7 @@ export class SharedPod extends pulumi.ComponentResource {
                 options.objects,
             ),
         );
-        delivery?.settled([
-            ...parts.flatMap(({ objects }) => objects),
-            deployment?.urn,
-            ...serving.map(({ urn }) => urn),
-        ]);
+        settled([...parts.flatMap(({ objects }) => objects), deployment?.urn, ...serving.map(({ urn }) => urn)]);
         this.registerOutputs({});
     }
 }

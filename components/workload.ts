@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Backend, Expose } from "./edge/edge";
 import type { WorkloadHost } from "./platform";
-import { workloadPod, type PodArgs } from "./pod";
+import { beginParts, marks, workloadPod, type Pod, type PodArgs } from "./pod";
 
 /** How to see that a container works. `exec` runs in the container; ports by name. */
 export type Health =
@@ -46,12 +46,7 @@ export class Workload extends pulumi.ComponentResource {
 
     constructor(name: string, args: WorkloadArgs, platform: WorkloadHost, opts: pulumi.ComponentResourceOptions = {}) {
         super("homelab:apps:Workload", name, {}, pulumi.mergeOptions(platform.opts, opts));
-        const delivery = platform.delivery?.begin(this, name, args.namespace);
-        const options = {
-            claims: { parent: this },
-            objects: delivery === undefined ? { parent: this } : delivery.objects,
-            references: delivery?.references ?? false,
-        };
+        const { options, settled } = beginParts(this, name, args.namespace, platform);
         const port = firstPort(name, args.ports);
         this.url = `http://${serviceName(name, args)}.${args.namespace}.svc.cluster.local:${port}`;
 
@@ -73,34 +68,11 @@ export class Workload extends pulumi.ComponentResource {
                 true,
             );
         }
-        const annotations = {
-            ...pod.annotations,
-            ...(args.connects === undefined ? {} : { "homelab/connects-to": args.connects.join(" ") }),
-            ...(args.patience === undefined ? {} : { "pulumi.com/timeoutSeconds": String(args.patience) }),
-        };
-        const deployment =
-            options.objects &&
-            new k8s.apps.v1.Deployment(
-                name,
-                {
-                    metadata: {
-                        name,
-                        namespace,
-                        labels,
-                        ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
-                    },
-                    spec: {
-                        replicas: args.replicas ?? 1,
-                        ...(args.patience === undefined ? {} : { progressDeadlineSeconds: args.patience }),
-                        // Two pods on one ReadWriteOnce directory would corrupt its database, and the second may wait for ever for a
-                        // GPU that the first has.
-                        strategy: { type: pod.exclusive || args.gpu !== undefined ? "Recreate" : "RollingUpdate" },
-                        selector: { matchLabels: selector },
-                        template: pod.template,
-                    },
-                },
-                options.objects,
-            );
+        const deployment = deploy(
+            name,
+            { ...pod, connects: args.connects ?? [], patience: args.patience, replicas: args.replicas ?? 1 },
+            options.objects,
+        );
 
         const serving = serve(
             this,
@@ -108,10 +80,55 @@ export class Workload extends pulumi.ComponentResource {
             platform,
             options.objects,
         );
-        delivery?.settled([...pod.objects, deployment?.urn, ...serving.map(({ urn }) => urn)]);
+        settled([...pod.objects, deployment?.urn, ...serving.map(({ urn }) => urn)]);
         this.registerOutputs({ url: this.url });
     }
 }
+
+/** What a Deployment is made of. */
+export interface Deployed extends Pick<
+    Pod,
+    "namespace" | "labels" | "selector" | "annotations" | "recreate" | "template"
+> {
+    readonly replicas: number;
+    /** As `WorkloadArgs.connects`, each once. */
+    readonly connects: readonly string[];
+    /** As `WorkloadArgs.patience`. */
+    readonly patience: number | undefined;
+}
+
+/** The Deployment of a pod; undefined without options: Git applies it. */
+export const deploy = (
+    name: string,
+    { namespace, labels, selector, annotations, recreate, template, replicas, connects, patience }: Deployed,
+    objects: pulumi.CustomResourceOptions | undefined,
+): k8s.apps.v1.Deployment | undefined =>
+    objects &&
+    new k8s.apps.v1.Deployment(
+        name,
+        {
+            metadata: {
+                name,
+                namespace,
+                ...marks({
+                    labels,
+                    annotations: {
+                        ...annotations,
+                        ...(connects.length === 0 ? {} : { "homelab/connects-to": connects.join(" ") }),
+                        ...(patience === undefined ? {} : { "pulumi.com/timeoutSeconds": String(patience) }),
+                    },
+                }),
+            },
+            spec: {
+                replicas,
+                ...(patience === undefined ? {} : { progressDeadlineSeconds: patience }),
+                strategy: { type: recreate ? "Recreate" : "RollingUpdate" },
+                selector: { matchLabels: selector },
+                template,
+            },
+        },
+        objects,
+    );
 
 /** What answers under a name of its own: ports of a workload's pods. */
 export interface Served {

@@ -1,6 +1,8 @@
 /** Pods behind a VPN: what is planned of arr-stack, arr-lts and arr-lts2, and who cannot be in one. */
 import { images, imageReference } from "../../components/images";
 import { SharedPod } from "../../components/shared-pod";
+import { data } from "../../components/storage/volumes";
+import type { WorkloadArgs } from "../../components/workload";
 import { appNamespaces, appRules, appSecrets, appVolumes, appsSchema, type Apps, type Offers } from "../../lab/apps";
 import { planComponent } from "./component-plan";
 import { dig, lookInto, type Inputs } from "./planned";
@@ -391,27 +393,53 @@ describe("what cannot be", () => {
             /arr-stack: the tunnel of protonvpn has 10\.2\.0\.0\/24, which is in 10\.0\.0\.0\/14/,
         );
     });
+});
 
-    test("two at one port of one pod", async () => {
-        const build = planComponent(() => {
+describe("a pod that workloads share", () => {
+    const member = {
+        namespace: "media",
+        group: "media",
+        image: images.echoServer,
+        cpu: "1m",
+        memory: { request: "1Mi", limit: "1Mi" },
+        ports: { http: 8080 },
+        health: { http: "/" },
+        security: "owner",
+    } as const;
+
+    async function shared(...changes: readonly Partial<WorkloadArgs>[]) {
+        const resources = await planComponent(() => {
             const platform = testPlatform({ media: "privileged" });
-            const args = {
-                namespace: "media",
-                group: "media",
-                image: images.echoServer,
-                cpu: "1m",
-                memory: { request: "1Mi", limit: "1Mi" },
-                ports: { http: 8080 },
-                health: { http: "/" },
-                security: "owner",
-            } as const;
-            const members = [
-                { name: "one", args },
-                { name: "two", args },
-            ];
+            const members = changes.map((change, index) => ({
+                name: `member${index}`,
+                args: { ...member, ports: { http: 8080 + index }, ...change },
+            }));
             new SharedPod("both", { namespace: "media", group: "media", members }, platform);
         });
-        await expect(build).rejects.toThrow("pod both: one and two both listen at port 8080");
+        return lookInto(() => ({ resources })).find(":Deployment", "both").inputs;
+    }
+
+    test("two at one port", async () => {
+        await expect(shared({ ports: { http: 8080 } }, { ports: { http: 8080 } })).rejects.toThrow(
+            "pod both: member0 and member1 both listen at port 8080",
+        );
+    });
+
+    test("rolls, unless one of them has a GPU or a volume, which the old pod must give up first", async () => {
+        expect(dig(await shared({}, {}), "spec", "strategy")).toEqual({ type: "RollingUpdate" });
+        expect(dig(await shared({}, { gpu: "nvidia" }), "spec", "strategy")).toEqual({ type: "Recreate" });
+        expect(dig(await shared({ volumes: { "/data": data("1Gi") } }, {}), "spec", "strategy")).toEqual({
+            type: "Recreate",
+        });
+    });
+
+    test("is given as long as the slowest of them", async () => {
+        const patient = await shared({}, { patience: 900 }, { patience: 1800 });
+        expect(dig(patient, "spec", "progressDeadlineSeconds")).toBe(1800);
+        expect(dig(patient, "metadata", "annotations")).toEqual({ "pulumi.com/timeoutSeconds": "1800" });
+        const other = await shared({}, {});
+        expect(dig(other, "spec", "progressDeadlineSeconds")).toBeUndefined();
+        expect(dig(other, "metadata", "annotations")).toBeUndefined();
     });
 });
 
