@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { stringify } from "yaml";
 import { charts } from "../charts";
 import { clusterCommand, valueAfter } from "../cluster/cluster-command";
+import { defaultLimits } from "../cluster/default-limits";
 import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
 import type { Cluster, Gpu } from "../platform";
@@ -54,7 +55,7 @@ export class NvidiaGpus extends pulumi.ComponentResource {
                 : undefined;
         const labelled = k3s && labels(`${name}-labels`, k3s, child);
         // The chart gives the container that brings the plugin its configuration no limits.
-        const limits = shares === 1 ? undefined : helperLimits(name, namespace, child);
+        const limits = shares === 1 ? undefined : defaultLimits(name, namespace, { memory: "64Mi" }, child);
         const runtimeClassName = runtimeClass?.metadata.name ?? "nvidia";
         const plugin = helmRelease(
             name,
@@ -128,24 +129,6 @@ function timeSlicing(shares: number) {
         deviceListStrategy: "envvar",
     };
 }
-
-const helperLimits = (name: string, namespace: pulumi.Input<string>, child: pulumi.CustomResourceOptions) =>
-    new k8s.core.v1.LimitRange(
-        name,
-        {
-            metadata: { name: "default-limits", namespace },
-            spec: {
-                limits: [
-                    {
-                        type: "Container",
-                        defaultRequest: { cpu: "10m", memory: "32Mi" },
-                        default: { memory: "64Mi" },
-                    },
-                ],
-            },
-        },
-        child,
-    );
 
 const labels = (
     name: string,

@@ -1,8 +1,8 @@
 import type * as command from "@pulumi/command";
-import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { charts } from "../charts";
 import { clusterCommand, valueAfter } from "../cluster/cluster-command";
+import { defaultLimits } from "../cluster/default-limits";
 import { helmRelease } from "../cluster/helm-release";
 import { podSecurityNamespace } from "../cluster/namespaces";
 import type { CertManager } from "../edge/cert-manager";
@@ -116,22 +116,7 @@ export class LinkerdViz extends pulumi.ComponentResource {
         const { mesh, certManager } = args;
         const namespace = mesh.vizNamespace;
         // The chart's job that labels the namespace says no limit of its own.
-        const limits = new k8s.core.v1.LimitRange(
-            `${name}-limits`,
-            {
-                metadata: { name: "default-limits", namespace },
-                spec: {
-                    limits: [
-                        {
-                            type: "Container",
-                            defaultRequest: { cpu: "10m", memory: "32Mi" },
-                            default: { memory: "128Mi" },
-                        },
-                    ],
-                },
-            },
-            { parent: this },
-        );
+        const limits = defaultLimits(`${name}-limits`, namespace, { memory: "128Mi" }, { parent: this });
         const webhooks = webhookCertificates(name, WEBHOOKS.viz, namespace, certManager, this);
         helmRelease(
             name,
