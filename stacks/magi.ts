@@ -187,14 +187,14 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
     const operators = [certManager, metallb, mesh, cnpg, rook];
     const disks = cephStorage(lab, cephStorageArgs(config), { cluster, rook }, lab.after(...operators));
     const { volumes, filesystem } = disks;
-    const vault = config.secrets.vault && {
-        ...vaultStore(
+    const vault =
+        config.secrets.vault &&
+        vaultStore(
             lab,
             { secrets: { vault: config.secrets.vault } },
             { cluster, certManager, machines, storageClass: volumes.className, refs: vaultRefs(config) },
             lab.after(...operators, ...disks.layers),
-        ),
-    };
+        );
     const secrets = vault?.secrets ?? lab.secrets;
     const storage = disks.storage(secrets);
     const core = [...operators, vault?.stores, vault?.vault].filter((one) => one !== undefined);
