@@ -8,7 +8,7 @@ export const dig = (value: unknown, ...path: (string | number)[]): unknown =>
     path.reduce<unknown>((node, key) => (node as Record<string | number, unknown> | undefined)?.[key], value);
 
 /** Questions to a plan that is there by the time they are asked. */
-const nameOf = (urn: string | undefined) => urn?.split("::").at(-1) ?? "";
+const nameOf = (urn: string | null) => urn?.split("::").at(-1) ?? "";
 
 export function lookInto(given: () => Pick<Plan, "resources">) {
     /** All resources whose type ends so, e.g. `:Ingress`. */
