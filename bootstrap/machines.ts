@@ -14,6 +14,12 @@ export interface GpuCounts {
     readonly amd?: number;
 }
 
+export interface Taint {
+    readonly key: string;
+    readonly value: string;
+    readonly effect: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
+}
+
 /** A machine as Kubernetes sees it. */
 export interface NodeInfo {
     readonly name: string;
@@ -28,11 +34,7 @@ export interface NodeInfo {
     /** Operating system it reports, such as "Talos (v1.10.6)". */
     readonly osImage?: string;
     /** What keeps pods off it that do not say that they tolerate it. */
-    readonly taints?: readonly {
-        readonly key: string;
-        readonly value: string;
-        readonly effect: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
-    }[];
+    readonly taints?: readonly Taint[];
     /** It may be absent: nobody counts on it, and its absence is no fault. */
     readonly optional?: boolean;
     /** What a machine that is looked into (Talos) has: its disks by id, the system's first, and a network card. */

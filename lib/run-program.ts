@@ -41,6 +41,12 @@ export const runProgram: Run = (program, args, { env = {}, stdin = "", timeout =
         child.stdin.end(stdin);
     });
 
+/** The same, with no program longer than `limit` milliseconds. */
+export const limitedTo =
+    (run: Run, limit: number): Run =>
+    (program, args, options) =>
+        run(program, args, { ...options, timeout: Math.min(options?.timeout ?? limit, limit) });
+
 /** Of what a program said; mostly the reason. */
 export function lastLine(text: string): string {
     return text.trim().split("\n").at(-1) ?? "";

@@ -1,4 +1,5 @@
 /** k3s in containers of a Docker host, for who looks without building. */
+import { limitedTo } from "../../lib/run-program";
 import type { Told } from "../../lib/told";
 import {
     kubeletLabels,
@@ -86,10 +87,8 @@ export class K3dMachines implements MachinesOfKind {
 /** This computer's programs, none of which may take longer. */
 async function withSurroundings<T>(limit: number, use: (around: Surroundings) => Promise<T>): Promise<T> {
     const around = realSurroundings(() => undefined);
-    const run: Surroundings["run"] = (program, words, options) =>
-        around.run(program, words, { ...options, timeout: Math.min(options?.timeout ?? limit, limit) });
     try {
-        return await use({ ...around, run });
+        return await use({ ...around, run: limitedTo(around.run, limit) });
     } finally {
         around.directory.remove();
     }

@@ -1,7 +1,9 @@
 /** What a k3s cluster consists of, and the files that say it to k3s: pure text, no machine is asked. */
 import { createHash } from "node:crypto";
 import { stringify } from "yaml";
-import { SERVER_TAINT, type GpuCounts } from "../machines";
+import { taintText } from "../linux/cluster-node";
+import type { SnapshotStore, SnapshotStoreKeys } from "../linux/snapshot-store";
+import { SERVER_TAINT, type GpuCounts, type Taint } from "../machines";
 import type { SshTarget } from "../ssh";
 import type { Role } from "./versions";
 
@@ -19,22 +21,6 @@ export interface K3sNode {
     readonly taints: readonly Taint[];
     /** Disks that are to hold volumes, by id: they must be there, and the system on none of them. */
     readonly disks: readonly string[];
-}
-
-export interface Taint {
-    readonly key: string;
-    readonly value: string;
-    readonly effect: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
-}
-
-/** S3 server to which k3s copies its snapshots. */
-export interface SnapshotStore {
-    /** URL, http or https. */
-    readonly endpoint: string;
-    readonly bucket: string;
-    readonly region: string;
-    /** Folder in the bucket. */
-    readonly folder: string;
 }
 
 export interface K3sSnapshots {
@@ -71,7 +57,7 @@ export interface K3sClusterArgs {
 export interface K3sSecrets {
     /** With it machines join, and it decrypts what k3s keeps in its snapshots of itself. */
     readonly token: string;
-    readonly snapshotStore?: { readonly accessKey: string; readonly secretKey: string };
+    readonly snapshotStore?: SnapshotStoreKeys;
 }
 
 /** Port of the API and of joining, on every server. */
@@ -148,9 +134,6 @@ export function taintsOf({ nodes }: Pick<K3sClusterArgs, "nodes">, node: K3sNode
     return [...(kept ? [SERVER_TAINT] : []), ...node.taints];
 }
 
-export const taintText = ({ key, value, effect }: Taint): string =>
-    `${key}${value === "" ? "" : `=${value}`}:${effect}`;
-
 /** `/etc/rancher/k3s/config.yaml` of a node, without a secret in it. How it joins stands in a file of its own. */
 export function k3sConfig(args: K3sClusterArgs, node: K3sNode): Readonly<Record<string, unknown>> {
     const own = {
@@ -195,7 +178,7 @@ export function joinYaml(by: string | undefined): string {
 }
 
 /** Where snapshots are copied to, with the credentials. */
-export function snapshotStoreYaml(store: SnapshotStore, keys: NonNullable<K3sSecrets["snapshotStore"]>): string {
+export function snapshotStoreYaml(store: SnapshotStore, keys: SnapshotStoreKeys): string {
     const url = new URL(store.endpoint);
     return configYaml({
         "etcd-s3": true,

@@ -4,7 +4,7 @@ import { halfYear, lookFirst } from "../look-first";
 import { stepsOf } from "../step-command";
 import { configYaml, k3sConfig, type K3sClusterArgs, type K3sNode, type K3sSecrets } from "./cluster-config";
 import { sentence, type LookAnswer } from "./look";
-import type { NodeSpec, ReleaseSpec, ServersSpec, Step } from "./spec";
+import { serversSpec, type NodeSpec, type ReleaseSpec, type Step } from "./spec";
 
 const step = stepsOf<Step>("k3s");
 
@@ -67,16 +67,7 @@ export class K3sCluster extends pulumi.ComponentResource {
         opts: pulumi.ComponentResourceOptions = {},
     ) {
         super("homelab:bootstrap:K3sCluster", name, {}, opts);
-        const servers: ServersSpec = {
-            CLUSTER: args.clusterName,
-            SERVERS: args.nodes
-                .filter(({ role }) => role === "server")
-                .map((node) => `${node.name}=${node.address}`)
-                .join(" "),
-            SSH_USER: args.ssh.user,
-            SSH_PORT: args.ssh.port === undefined ? "" : String(args.ssh.port),
-            API_ADDRESS: args.apiAddress ?? "",
-        };
+        const servers = serversSpec(args);
         const release: ReleaseSpec = { ...servers, VERSION: args.version };
         const listed =
             args.sha256 === undefined

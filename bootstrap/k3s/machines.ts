@@ -1,8 +1,6 @@
 /** Machines with k3s, for who looks without building. */
-import { setTimeout as sleep } from "node:timers/promises";
-import { runProgram } from "../../lib/run-program";
 import type { Told } from "../../lib/told";
-import type { Surroundings } from "../linux/machine";
+import { limitedSurroundings } from "../linux/surroundings";
 import {
     kubeletLabels,
     type Asking,
@@ -56,14 +54,14 @@ export class K3sMachines implements MachinesOfKind {
 
     async kubeconfig({ timeout }: Asking): Promise<Told<string>> {
         try {
-            return { ok: true, value: await readKubeconfig(surroundings(timeout), this.args) };
+            return { ok: true, value: await readKubeconfig(limitedSurroundings(timeout), this.args) };
         } catch (error) {
             return { ok: false, status: 0, reason: error instanceof Error ? error.message : String(error) };
         }
     }
 
     async examine({ timeout }: Asking): Promise<Examined> {
-        return { findings: judgeK3s(this.args, await lookForDoctor(surroundings(timeout), this.args)) };
+        return { findings: judgeK3s(this.args, await lookForDoctor(limitedSurroundings(timeout), this.args)) };
     }
 }
 
@@ -78,16 +76,5 @@ function roleLabels({ role }: K3sNode): Readonly<Record<string, string>> {
                   "node-role.kubernetes.io/master": "true",
               }
             : {}),
-    };
-}
-
-/** This computer's programs, none of which may take longer. */
-function surroundings(limit: number): Surroundings {
-    return {
-        run: (program, words, options) =>
-            runProgram(program, words, { ...options, timeout: Math.min(options?.timeout ?? limit, limit) }),
-        say: () => undefined,
-        sleep: (milliseconds) => sleep(milliseconds),
-        now: Date.now,
     };
 }

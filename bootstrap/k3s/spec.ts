@@ -1,17 +1,23 @@
 /** What a step is told: environment variables, written by the component and read by the step. Nothing in them is secret. */
+import { machinesText, sshSpec, type SshSpec } from "../linux/machine-spec";
+import type { K3sClusterArgs } from "./cluster-config";
 
 /** Variables of every step. They are in the state: `delete` has those that its command was made with. */
-export interface ServersSpec {
+export interface ServersSpec extends SshSpec {
     /** Name of the stack. */
     readonly CLUSTER: string;
     /** `<name>=<address>` of each, separated by spaces, in the order of the configuration. */
     readonly SERVERS: string;
-    readonly SSH_USER: string;
-    /** "": as the user's own configuration of SSH says, else 22. */
-    readonly SSH_PORT: string;
     /** Name or address that leads to every server, or "". */
     readonly API_ADDRESS: string;
 }
+
+export const serversSpec = (args: K3sClusterArgs): ServersSpec => ({
+    CLUSTER: args.clusterName,
+    SERVERS: machinesText(args.nodes.filter(({ role }) => role === "server")),
+    ...sshSpec(args.ssh),
+    API_ADDRESS: args.apiAddress ?? "",
+});
 
 /** Variables of the step `release`. */
 export interface ReleaseSpec extends ServersSpec {

@@ -2,19 +2,19 @@
 import { createHash } from "node:crypto";
 import { parse } from "yaml";
 import { shellQuote } from "../../components/cluster/shell";
-import { lastLine } from "../../lib/run-program";
+import { answering, firstAnswer, founded, registered, settled, type Answering, type Awaited } from "../linux/cluster";
 import {
     drained,
     filesScript as writeFiles,
     isReady,
     NodeApi,
-    setLabels,
-    setTaints,
-    uncordonOwn,
     type ApiNode,
     type FileWish,
 } from "../linux/cluster-node";
-import { LinuxMachine, SshFault, type Surroundings } from "../linux/machine";
+import { SshFault, type LinuxMachine, type Surroundings } from "../linux/machine";
+import { machineOf, machinesIn, type NamedAddress } from "../linux/machine-spec";
+import { DOWNLOAD_MINUTES, downloadScript, REMOVE_NETWORK, timeStamp, unitRuns } from "../linux/scripts";
+import type { SnapshotStore } from "../linux/snapshot-store";
 import { REMOTE_PRELUDE } from "../ssh";
 import { NotYet, waitFor } from "../wait";
 import {
@@ -28,35 +28,14 @@ import {
     unitName,
     type K3sClusterArgs,
     type K3sSecrets,
-    type SnapshotStore,
 } from "./cluster-config";
 import { factsOf, type FoundK3s } from "./facts";
-import type { NodeSpec, ReleaseSpec, ServersSpec } from "./spec";
+import { serversSpec, type NodeSpec, type ReleaseSpec, type ServersSpec } from "./spec";
 import { upgradeFault, type Role } from "./versions";
 
-/** Pulling images over a household's line, and a VM's disk. */
-const READY_MINUTES = 15;
-const DOWNLOAD_MINUTES = 15;
 const SERVER_MINUTES = 10;
 
-interface Server {
-    readonly name: string;
-    readonly address: string;
-}
-
-export function serversOf({ SERVERS }: Pick<ServersSpec, "SERVERS">): Server[] {
-    return SERVERS.split(" ")
-        .filter((word) => word !== "")
-        .map((word) => {
-            const [name = "", address = ""] = word.split("=");
-            return { name, address };
-        });
-}
-
-function machine(around: Surroundings, spec: ServersSpec, { name, address }: Server): LinuxMachine {
-    const { SSH_USER: user, SSH_PORT: port } = spec;
-    return new LinuxMachine(around, name, { user, address, ...(port === "" ? {} : { port: Number(port) }) });
-}
+const serversOf = ({ SERVERS }: Pick<ServersSpec, "SERVERS">): NamedAddress[] => machinesIn(SERVERS);
 
 /**
  * SHA-256 of the release's binary for amd64, as the release's own list has it; a machine asks for it, where the binary will
@@ -64,45 +43,29 @@ function machine(around: Surroundings, spec: ServersSpec, { name, address }: Ser
  */
 export async function release(around: Surroundings, spec: ReleaseSpec): Promise<string> {
     const url = releaseUrl(spec.VERSION, "sha256sum-amd64.txt");
-    const faults: string[] = [];
-    for (const server of serversOf(spec)) {
-        try {
-            const list = await machine(around, spec, server).shell(
-                `set -eu\ncurl --fail --silent --show-error --location --retry 3 --max-time 60 ${shellQuote(url)}\n`,
-                { minutes: 5 },
-            );
-            const hash = /^([0-9a-f]{64}) [ *]?k3s$/m.exec(list)?.[1];
-            if (hash !== undefined) return hash;
-            throw new Error(`${url} has no line for k3s: set k3s.sha256 to what the release's page says`);
-        } catch (error) {
-            faults.push(error instanceof Error ? error.message : String(error));
-        }
-    }
-    throw new Error(faults.join("\n"));
+    return firstAnswer(serversOf(spec), async (server) => {
+        const list = await machineOf(around, spec, server).shell(
+            `set -eu\ncurl --fail --silent --show-error --location --retry 3 --max-time 60 ${shellQuote(url)}\n`,
+            { minutes: 5 },
+        );
+        const hash = /^([0-9a-f]{64}) [ *]?k3s$/m.exec(list)?.[1];
+        if (hash !== undefined) return hash;
+        throw new Error(`${url} has no line for k3s: set k3s.sha256 to what the release's page says`);
+    });
 }
 
 /** The first server, this stack's own, whose API answers; undefined where none does. */
-async function answeringApi(
-    around: Surroundings,
-    spec: ServersSpec,
-    except?: string,
-): Promise<{ readonly api?: NodeApi; readonly reasons: readonly string[] }> {
-    const reasons: string[] = [];
-    for (const server of serversOf(spec).filter(({ name }) => name !== except)) {
-        const api = new NodeApi(machine(around, spec, server), `${PATHS.binary} kubectl`);
-        try {
-            const said = await api.server.shell(
-                `${REMOTE_PRELUDE}$SUDO cat ${PATHS.mark}\n$SUDO ${PATHS.binary} kubectl get --raw /readyz < /dev/null\n`,
-            );
-            const [stack = ""] = said.trim().split("\n");
-            if (stack === spec.CLUSTER) return { api, reasons };
-            reasons.push(`${api.server.title} is of the stack ${stack}`);
-        } catch (error) {
-            if (!(error instanceof SshFault)) throw error;
-            reasons.push(`${error.machine}: ${lastLine(error.reason)}`);
-        }
-    }
-    return { reasons };
+function answeringApi(around: Surroundings, spec: ServersSpec, except?: string): Promise<Answering> {
+    const apis = serversOf(spec)
+        .filter(({ name }) => name !== except)
+        .map((server) => new NodeApi(machineOf(around, spec, server), `${PATHS.binary} kubectl`));
+    return answering(apis, async ({ server, program }) => {
+        const said = await server.shell(
+            `${REMOTE_PRELUDE}$SUDO cat ${PATHS.mark}\n$SUDO ${program} get --raw /readyz < /dev/null\n`,
+        );
+        const [stack = ""] = said.trim().split("\n");
+        return stack === spec.CLUSTER ? undefined : `${server.title} is of the stack ${stack}`;
+    });
 }
 
 /** What a step `node` has to bring its machine to. */
@@ -143,7 +106,7 @@ function snapshotStoreOf({ SNAPSHOT_STORE }: NodeSpec, { snapshotStore: keys }: 
  * Ends when the node is registered with the wanted release, and Ready where it was before.
  */
 export async function convergeNode(around: Surroundings, spec: NodeSpec, secrets: K3sSecrets): Promise<void> {
-    const own = machine(around, spec, { name: spec.NODE_NAME, address: spec.NODE_ADDRESS });
+    const own = machineOf(around, spec, { name: spec.NODE_NAME, address: spec.NODE_ADDRESS });
     if (spec.NODE_PRESENT === "no") {
         around.say(`${own.title} is optional and absent: it joins at the pulumi up that finds it`);
         return;
@@ -237,7 +200,7 @@ async function joinBy(
 ): Promise<string | undefined> {
     const servers = serversOf(spec);
     const others = servers.filter(({ name }) => name !== own.name);
-    if (role === "server" && !(await founded(around, spec, others))) {
+    if (role === "server" && !(await foundedBy(around, spec, others))) {
         // Any other would found a second cluster beside the first.
         if (servers[0]?.name === own.name) return undefined;
     }
@@ -257,27 +220,15 @@ async function joinBy(
     });
 }
 
-/** Whether one of these servers has the cluster's datastore. Throws where one cannot be asked and none says yes. */
-async function founded(around: Surroundings, spec: NodeSpec, others: readonly Server[]): Promise<boolean> {
-    const silent: string[] = [];
-    for (const server of others) {
-        try {
-            const { k3s } = await factsOf(machine(around, spec, server), {
-                iscsi: false,
-                nfs: false,
-                servers: [],
-            });
-            if (k3s.datastore !== "" && k3s.stack === spec.CLUSTER) return true;
-        } catch (error) {
-            if (!(error instanceof SshFault)) throw error;
-            silent.push(error.message);
-        }
-    }
-    if (silent.length === 0) return false;
-    throw new Error(
-        `whether there is a cluster already is not known, and a second one must not be founded beside it:\n${silent.join("\n")}`,
+/** Whether one of these servers has the cluster's datastore. */
+const foundedBy = (around: Surroundings, spec: NodeSpec, servers: readonly NamedAddress[]): Promise<boolean> =>
+    founded(
+        servers.map((server) => machineOf(around, spec, server)),
+        async (machine) => {
+            const { k3s } = await factsOf(machine, { iscsi: false, nfs: false, servers: [] });
+            return k3s.datastore !== "" && k3s.stack === spec.CLUSTER;
+        },
     );
-}
 
 /** A node of the cluster with another release or configuration: one at a time, with its work elsewhere meanwhile. */
 async function change(
@@ -311,7 +262,7 @@ async function change(
     await files(around, own, spec, wanted, secrets, found, undefined);
     await restart(own, wanted);
     // Before the CNI is there no node is Ready: what it was not before is not waited for afterwards.
-    await registered(around, spec, own, { ready: isReady(before) });
+    await registered(around, awaited(around, spec, own), { ready: isReady(before) });
 }
 
 /** A server is cordoned alone: its pods are the cluster's own, which tolerate its taint and would come back at once. */
@@ -354,22 +305,13 @@ async function files(
     );
 }
 
-/** Fetched beside the old one and put in its place when its hash is right: a running k3s keeps the file it has open. */
-function binaryScript({ VERSION, SHA256 }: NodeSpec): string {
-    const url = shellQuote(releaseUrl(VERSION, "k3s"));
-    const next = `${PATHS.binary}.next`;
-    return `${REMOTE_PRELUDE}
-$SUDO curl --fail --silent --show-error --location --retry 3 --max-time ${(DOWNLOAD_MINUTES - 1) * 60} --output ${next} ${url}
-found=$($SUDO sha256sum ${next} | cut -d' ' -f1)
-if [ "$found" != ${SHA256} ]; then
-  $SUDO rm -f ${next}
-  echo "what came from "${url}" has the SHA-256 $found, wanted is ${SHA256}: it was thrown away. Is k3s.sha256 the one of this release (sha256sum-amd64.txt)? Otherwise somebody is in between" >&2
-  exit 1
-fi
-$SUDO chmod 0755 ${next}
-$SUDO mv -f ${next} ${PATHS.binary}
-`;
-}
+const binaryScript = ({ VERSION, SHA256 }: NodeSpec): string =>
+    downloadScript({
+        url: releaseUrl(VERSION, "k3s"),
+        sha256: SHA256,
+        path: PATHS.binary,
+        mistaken: "Is k3s.sha256 the one of this release (sha256sum-amd64.txt)?",
+    });
 
 /** Each file whole or as it was. */
 export const filesScript = (wishes: readonly FileWish[]): string =>
@@ -382,34 +324,14 @@ async function restart(own: LinuxMachine, { role }: Wanted): Promise<void> {
         `${REMOTE_PRELUDE}$SUDO systemctl daemon-reload\n$SUDO systemctl enable --quiet ${unit}.service\n$SUDO systemctl --no-block restart ${unit}.service\n`,
         { minutes: 5 },
     );
-    await waitFor(own.around, `${unit} on ${own.name}`, READY_MINUTES, async () => {
-        const said = await own.shell(
-            `${REMOTE_PRELUDE}$SUDO systemctl is-active ${unit}.service || true\n$SUDO journalctl --unit ${unit}.service --lines 3 --output cat --no-pager 2> /dev/null || true\n`,
-        );
-        const [state = "", ...log] = said.trim().split("\n");
-        return state === "active"
-            ? state
-            : new NotYet(`it is ${state || "unknown"}; its log ends: ${lastLine(log.join("\n"))}`);
-    });
+    await unitRuns(own.around, own, unit, unit);
 }
 
-/** Waits until the node is in the cluster with the wanted release, and Ready if it is to be. */
-async function registered(
-    around: Surroundings,
-    spec: NodeSpec,
-    own: LinuxMachine,
-    { ready }: { readonly ready: boolean },
-): Promise<NodeApi> {
-    return waitFor(around, `${own.name} in the cluster`, READY_MINUTES, async () => {
-        const { api, reasons } = await answeringApi(around, spec);
-        if (api === undefined) return new NotYet(`no API server answers: ${reasons.join("; ")}`);
-        const node = await api.node(own.name);
-        if (node === undefined) return new NotYet("it has not registered");
-        const version = node.status?.nodeInfo?.kubeletVersion ?? "";
-        if (version !== spec.VERSION) return new NotYet(`its kubelet reports ${version || "nothing"}`);
-        return ready && !isReady(node) ? new NotYet("it is not Ready") : api;
-    });
-}
+const awaited = (around: Surroundings, spec: NodeSpec, own: LinuxMachine): Awaited => ({
+    own,
+    version: spec.VERSION,
+    apis: () => answeringApi(around, spec),
+});
 
 /** What every run ends with: registered, labels and taints as configured, and no cordon of this program's. */
 async function settle(
@@ -419,17 +341,13 @@ async function settle(
     wanted: Wanted,
     found: FoundK3s,
 ): Promise<void> {
-    const api = await registered(around, spec, own, { ready: false });
+    const api = await registered(around, awaited(around, spec, own), { ready: false });
     if (found.applied !== wanted.hash) {
         // Only now: what was killed, or did not come up, is done again.
         await own.shell(filesScript([{ path: PATHS.applied, content: `${wanted.hash}\n`, mode: "0600" }]));
     }
-    const node = await api.node(own.name);
-    if (node === undefined)
-        throw new Error(`${own.title} has left the cluster while its step ran: run pulumi up again`);
-    await setLabels(api, own.name, node, list(wanted.config["node-label"]));
-    await setTaints(api, own.name, node, list(wanted.config["node-taint"]));
-    await uncordonOwn(around, api, own.name, node);
+    const { "node-label": labels, "node-taint": taints } = wanted.config;
+    await settled(around, api, own, { labels: list(labels), taints: list(taints) });
 }
 
 const list = (value: unknown): string[] => (Array.isArray(value) ? value.map(String) : []);
@@ -439,7 +357,7 @@ const list = (value: unknown): string[] => (Array.isArray(value) ? value.map(Str
  * server's data is put aside, so that the next `up` founds a new cluster and the old one can still be looked into.
  */
 export async function removeNode(around: Surroundings, spec: NodeSpec): Promise<void> {
-    const own = machine(around, spec, { name: spec.NODE_NAME, address: spec.NODE_ADDRESS });
+    const own = machineOf(around, spec, { name: spec.NODE_NAME, address: spec.NODE_ADDRESS });
     const role: Role = spec.NODE_ROLE === "server" ? "server" : "agent";
     let found: FoundK3s | undefined;
     try {
@@ -470,10 +388,7 @@ export async function removeNode(around: Surroundings, spec: NodeSpec): Promise<
         );
         return;
     }
-    const time = new Date(around.now())
-        .toISOString()
-        .replace(/\.\d+Z$/, "Z")
-        .replaceAll(":", "");
+    const time = timeStamp(around);
     await own.shell(removeScript(role, time), { minutes: 10 });
     around.say(`${own.name}: k3s is taken off${role === "server" ? `, its data is in ${PATHS.backup}${time}` : ""}`);
 }
@@ -502,14 +417,7 @@ if [ -n "$left" ]; then
   echo "still mounted, so nothing was removed (what is in a volume must not go): $left" >&2
   exit 1
 fi
-for name in cilium_host cilium_net cilium_vxlan; do
-  if test -e "/sys/class/net/$name"; then $SUDO ip link delete "$name" || true; fi
-done
-for tables in iptables ip6tables; do
-  if command -v "$tables-save" > /dev/null; then
-    $SUDO sh -c "$tables-save | grep -v KUBE- | grep -v CNI- | grep -iv cilium | $tables-restore"
-  fi
-done
+${REMOVE_NETWORK}
 ${
     role === "server"
         ? `if $SUDO test -d ${data}/server; then
@@ -529,17 +437,12 @@ $SUDO systemctl daemon-reload
 /** The administrator's kubeconfig, from `SERVER` where it is given, else from the first server that has one. */
 export async function kubeconfig(around: Surroundings, spec: ServersSpec, first = ""): Promise<string> {
     const servers = [...serversOf(spec)].sort((a, b) => Number(b.address === first) - Number(a.address === first));
-    const faults: string[] = [];
-    for (const server of servers) {
-        const own = machine(around, spec, server);
-        try {
-            const text = await own.shell(`${REMOTE_PRELUDE}exec $SUDO cat ${PATHS.kubeconfig}\n`);
-            return withServer(text, spec.API_ADDRESS === "" ? server.address : spec.API_ADDRESS);
-        } catch (error) {
-            faults.push(error instanceof Error ? error.message : String(error));
-        }
-    }
-    throw new Error(faults.join("\n"));
+    return firstAnswer(servers, async (server) => {
+        const text = await machineOf(around, spec, server).shell(
+            `${REMOTE_PRELUDE}exec $SUDO cat ${PATHS.kubeconfig}\n`,
+        );
+        return withServer(text, spec.API_ADDRESS === "" ? server.address : spec.API_ADDRESS);
+    });
 }
 
 /** k3s writes the loopback address; seen from elsewhere that is the server. */
@@ -548,13 +451,5 @@ function withServer(text: string, address: string): string {
 }
 
 /** The same for who looks without building. */
-export function readKubeconfig(around: Surroundings, args: K3sClusterArgs): Promise<string> {
-    const servers = args.nodes.filter(({ role }) => role === "server");
-    return kubeconfig(around, {
-        CLUSTER: args.clusterName,
-        SERVERS: servers.map(({ name, address }) => `${name}=${address}`).join(" "),
-        SSH_USER: args.ssh.user,
-        SSH_PORT: args.ssh.port === undefined ? "" : String(args.ssh.port),
-        API_ADDRESS: args.apiAddress ?? "",
-    });
-}
+export const readKubeconfig = (around: Surroundings, args: K3sClusterArgs): Promise<string> =>
+    kubeconfig(around, serversSpec(args));

@@ -2,6 +2,8 @@
 import { createHash } from "node:crypto";
 import { stringify } from "yaml";
 import { images } from "../../components/images";
+import type { SnapshotStore, SnapshotStoreKeys } from "../linux/snapshot-store";
+import type { Taint } from "../machines";
 import type { SshTarget } from "../ssh";
 import type { Role } from "./versions";
 
@@ -16,22 +18,6 @@ export interface KubeadmNode {
     readonly taints: readonly Taint[];
     /** Disks that Ceph is to take, by id: they must be there, and the system on none of them. */
     readonly disks: readonly string[];
-}
-
-export interface Taint {
-    readonly key: string;
-    readonly value: string;
-    readonly effect: "NoSchedule" | "PreferNoSchedule" | "NoExecute";
-}
-
-/** S3 server to which etcd's snapshots are sent. */
-export interface SnapshotStore {
-    /** URL, http or https. */
-    readonly endpoint: string;
-    readonly bucket: string;
-    readonly region: string;
-    /** Folder in the bucket. */
-    readonly folder: string;
 }
 
 export interface KubeadmSnapshots {
@@ -81,7 +67,7 @@ export interface KubeadmClusterArgs {
 export interface KubeadmSecrets {
     /** Of it the key is made by which Secrets are encrypted in etcd, and certificates in a snapshot. */
     readonly encryptionKey: string;
-    readonly snapshotStore?: { readonly accessKey: string; readonly secretKey: string };
+    readonly snapshotStore?: SnapshotStoreKeys;
 }
 
 export const API_PORT = 6443;
@@ -143,9 +129,6 @@ export function taintsOf({ nodes }: Pick<KubeadmClusterArgs, "nodes">, node: Kub
     const kept = node.role === "control-plane" && nodes.some(({ role }) => role === "worker");
     return [...(kept ? [CONTROL_PLANE_TAINT] : []), ...node.taints];
 }
-
-export const taintText = ({ key, value, effect }: Taint): string =>
-    `${key}${value === "" ? "" : `=${value}`}:${effect}`;
 
 /** Where everybody finds the API, without the port. */
 export const apiHost = ({ nodes, virtualAddress }: Pick<KubeadmClusterArgs, "nodes" | "virtualAddress">): string =>
@@ -432,10 +415,7 @@ export const snapshotPassword = (secrets: Pick<KubeadmSecrets, "encryptionKey">)
     `${keyOf("snapshot", secrets).toString("hex")}\n`;
 
 /** What curl sends snapshots with: https://curl.se/docs/manpage.html#--aws-sigv4 */
-export function snapshotStoreConfig(
-    { region }: SnapshotStore,
-    { accessKey, secretKey }: NonNullable<KubeadmSecrets["snapshotStore"]>,
-): string {
+export function snapshotStoreConfig({ region }: SnapshotStore, { accessKey, secretKey }: SnapshotStoreKeys): string {
     const quoted = (text: string) => `"${text.replace(/[\\"]/g, (one) => `\\${one}`)}"`;
     return `user = ${quoted(`${accessKey}:${secretKey}`)}\naws-sigv4 = ${quoted(`aws:amz:${region}:s3`)}\n`;
 }

@@ -1,8 +1,6 @@
 /** Machines with Kubernetes by kubeadm, for who looks without building. */
-import { setTimeout as sleep } from "node:timers/promises";
-import { runProgram } from "../../lib/run-program";
 import type { Told } from "../../lib/told";
-import type { Surroundings } from "../linux/machine";
+import { limitedSurroundings } from "../linux/surroundings";
 import {
     kubeletLabels,
     type Asking,
@@ -63,25 +61,14 @@ export class KubeadmMachines implements MachinesOfKind {
 
     async kubeconfig({ timeout }: Asking): Promise<Told<string>> {
         try {
-            return { ok: true, value: await readKubeconfig(surroundings(timeout), this.args) };
+            return { ok: true, value: await readKubeconfig(limitedSurroundings(timeout), this.args) };
         } catch (error) {
             return { ok: false, status: 0, reason: error instanceof Error ? error.message : String(error) };
         }
     }
 
     async examine({ timeout }: Asking): Promise<Examined> {
-        const around = surroundings(timeout);
+        const around = limitedSurroundings(timeout);
         return { findings: judgeKubeadm(this.args, await lookAtMachines(around, this.args), around.now()) };
     }
-}
-
-/** This computer's programs, none of which may take longer. */
-function surroundings(limit: number): Surroundings {
-    return {
-        run: (program, words, options) =>
-            runProgram(program, words, { ...options, timeout: Math.min(options?.timeout ?? limit, limit) }),
-        say: () => undefined,
-        sleep: (milliseconds) => sleep(milliseconds),
-        now: Date.now,
-    };
 }

@@ -1,28 +1,21 @@
 /** What a step is told: environment variables, written by the component and read by the step. Nothing in them is secret. */
+import { machinesText, sshSpec, type SshSpec } from "../linux/machine-spec";
 import type { KubeadmClusterArgs } from "./cluster-config";
 
 /** Variables of every step. They are in the state: `delete` has those that its command was made with. */
-export interface ControlPlanesSpec {
+export interface ControlPlanesSpec extends SshSpec {
     /** Name of the stack, and of the cluster. */
     readonly CLUSTER: string;
     /** `<name>=<address>` of each control plane, separated by spaces, in the order of the configuration. */
     readonly CONTROL_PLANES: string;
-    readonly SSH_USER: string;
-    /** "": as the user's own configuration of SSH says, else 22. */
-    readonly SSH_PORT: string;
     /** Virtual address of the API, or "". */
     readonly VIRTUAL_ADDRESS: string;
 }
 
-/** `<name>=<address>` of each control plane, and how machines are reached. */
 export const controlPlanesSpec = (args: KubeadmClusterArgs): ControlPlanesSpec => ({
     CLUSTER: args.clusterName,
-    CONTROL_PLANES: args.nodes
-        .filter(({ role }) => role === "control-plane")
-        .map((node) => `${node.name}=${node.address}`)
-        .join(" "),
-    SSH_USER: args.ssh.user,
-    SSH_PORT: args.ssh.port === undefined ? "" : String(args.ssh.port),
+    CONTROL_PLANES: machinesText(args.nodes.filter(({ role }) => role === "control-plane")),
+    ...sshSpec(args.ssh),
     VIRTUAL_ADDRESS: args.virtualAddress ?? "",
 });
 

@@ -3,17 +3,11 @@ import { createHash, randomBytes, randomInt } from "node:crypto";
 import { parse } from "yaml";
 import { shellQuote } from "../../components/cluster/shell";
 import { lastLine } from "../../lib/run-program";
-import {
-    drained,
-    filesScript,
-    isReady,
-    NodeApi,
-    setLabels,
-    setTaints,
-    uncordonOwn,
-    type FileWish,
-} from "../linux/cluster-node";
-import { LinuxMachine, SshFault, type Surroundings } from "../linux/machine";
+import { answering, firstAnswer, founded, registered, settled, type Answering, type Awaited } from "../linux/cluster";
+import { drained, filesScript, isReady, NodeApi, taintText, type FileWish } from "../linux/cluster-node";
+import { SshFault, type LinuxMachine, type Surroundings } from "../linux/machine";
+import { machineOf, machinesIn, type NamedAddress } from "../linux/machine-spec";
+import { DOWNLOAD_MINUTES, downloadScript, REMOVE_NETWORK, timeStamp, unitRuns } from "../linux/scripts";
 import { REMOTE_PRELUDE } from "../ssh";
 import { NotYet, waitFor } from "../wait";
 import {
@@ -34,7 +28,6 @@ import {
     SNAPSHOT_UNIT,
     snapshotStoreConfig,
     SYSCTL,
-    taintText,
     type JoinSecrets,
     type KubeadmClusterArgs,
     type KubeadmSecrets,
@@ -49,84 +42,50 @@ import { upgradeFault, type Role } from "./versions";
 
 /** Pulling images over a household's line. */
 const KUBEADM_MINUTES = 25;
-const READY_MINUTES = 15;
-const DOWNLOAD_MINUTES = 15;
 const API_MINUTES = 10;
 
-interface ControlPlane {
-    readonly name: string;
-    readonly address: string;
-}
-
-export function controlPlanesOf({ CONTROL_PLANES }: Pick<ControlPlanesSpec, "CONTROL_PLANES">): ControlPlane[] {
-    return CONTROL_PLANES.split(" ")
-        .filter((word) => word !== "")
-        .map((word) => {
-            const [name = "", address = ""] = word.split("=");
-            return { name, address };
-        });
-}
-
-function machine(around: Surroundings, spec: ControlPlanesSpec, { name, address }: ControlPlane): LinuxMachine {
-    const { SSH_USER: user, SSH_PORT: port } = spec;
-    return new LinuxMachine(around, name, { user, address, ...(port === "" ? {} : { port: Number(port) }) });
-}
+const controlPlanesOf = ({ CONTROL_PLANES }: Pick<ControlPlanesSpec, "CONTROL_PLANES">): NamedAddress[] =>
+    machinesIn(CONTROL_PLANES);
 
 /**
  * JSON of `Sums`: SHA-256 of the release's programs for amd64, as the lists beside them have it; a machine asks for them,
  * where the programs will be fetched too. Printed once and kept in the state: later machines must get the very same files.
  */
 export async function release(around: Surroundings, spec: ReleaseSpec): Promise<string> {
-    const faults: string[] = [];
-    for (const one of controlPlanesOf(spec)) {
-        try {
-            const lines = PROGRAMS.map(
-                (name) =>
-                    `curl --fail --silent --show-error --location --retry 3 --max-time 60 ${shellQuote(releaseUrl(spec.VERSION, `${name}.sha256`))}; echo`,
+    const lines = PROGRAMS.map(
+        (name) =>
+            `curl --fail --silent --show-error --location --retry 3 --max-time 60 ${shellQuote(releaseUrl(spec.VERSION, `${name}.sha256`))}; echo`,
+    );
+    return firstAnswer(controlPlanesOf(spec), async (one) => {
+        const said = await machineOf(around, spec, one).shell(`set -eu\n${lines.join("\n")}\n`, { minutes: 5 });
+        const sums = said.trim().split(/\s+/);
+        if (sums.length !== PROGRAMS.length || !sums.every((sum) => /^[0-9a-f]{64}$/.test(sum))) {
+            throw new Error(
+                `${releaseUrl(spec.VERSION, "*.sha256")} are no hashes: set kubeadm.sha256 to what the release's page says`,
             );
-            const said = await machine(around, spec, one).shell(`set -eu\n${lines.join("\n")}\n`, { minutes: 5 });
-            const sums = said.trim().split(/\s+/);
-            if (sums.length !== PROGRAMS.length || !sums.every((sum) => /^[0-9a-f]{64}$/.test(sum))) {
-                throw new Error(
-                    `${releaseUrl(spec.VERSION, "*.sha256")} are no hashes: set kubeadm.sha256 to what the release's page says`,
-                );
-            }
-            return JSON.stringify(Object.fromEntries(PROGRAMS.map((name, index) => [name, sums[index]])));
-        } catch (error) {
-            faults.push(error instanceof Error ? error.message : String(error));
         }
-    }
-    throw new Error(faults.join("\n"));
+        return JSON.stringify(Object.fromEntries(PROGRAMS.map((name, index) => [name, sums[index]])));
+    });
 }
 
 /** kubectl on a control plane, at the API server of that very machine. */
-const apiOf = (around: Surroundings, spec: ControlPlanesSpec, one: ControlPlane): NodeApi =>
-    new NodeApi(machine(around, spec, one), `${KUBECTL} --server=https://${one.address}:${API_PORT}`);
+const apiOf = (around: Surroundings, spec: ControlPlanesSpec, one: NamedAddress): NodeApi =>
+    new NodeApi(machineOf(around, spec, one), `${KUBECTL} --server=https://${one.address}:${API_PORT}`);
 
 /** The first control plane, this stack's own, whose API answers; undefined where none does. */
-async function answeringApi(
-    around: Surroundings,
-    spec: ControlPlanesSpec,
-    except?: string,
-): Promise<{ readonly api?: NodeApi; readonly reasons: readonly string[] }> {
-    const reasons: string[] = [];
-    for (const one of controlPlanesOf(spec).filter(({ name }) => name !== except)) {
-        const api = apiOf(around, spec, one);
-        try {
-            // One whose step has not ended is not counted on.
-            const said = await api.server.shell(
-                `${REMOTE_PRELUDE}$SUDO cat ${PATHS.mark}\nif $SUDO test -e ${UNFINISHED}; then echo unfinished; fi\n$SUDO ${api.program} get --raw /readyz < /dev/null\n`,
-            );
-            const [mark = "", next = ""] = said.trim().split("\n");
-            if (next === "unfinished") reasons.push(`${api.server.title} has not joined yet`);
-            else if (mark.split(" ")[0] === spec.CLUSTER) return { api, reasons };
-            else reasons.push(`${api.server.title} is of the stack ${mark}`);
-        } catch (error) {
-            if (!(error instanceof SshFault)) throw error;
-            reasons.push(`${error.machine}: ${lastLine(error.reason)}`);
-        }
-    }
-    return { reasons };
+function answeringApi(around: Surroundings, spec: ControlPlanesSpec, except?: string): Promise<Answering> {
+    const apis = controlPlanesOf(spec)
+        .filter(({ name }) => name !== except)
+        .map((one) => apiOf(around, spec, one));
+    return answering(apis, async ({ server, program }) => {
+        const said = await server.shell(
+            `${REMOTE_PRELUDE}$SUDO cat ${PATHS.mark}\nif $SUDO test -e ${UNFINISHED}; then echo unfinished; fi\n$SUDO ${program} get --raw /readyz < /dev/null\n`,
+        );
+        const [mark = "", next = ""] = said.trim().split("\n");
+        // One whose step has not ended is not counted on.
+        if (next === "unfinished") return `${server.title} has not joined yet`;
+        return mark.split(" ")[0] === spec.CLUSTER ? undefined : `${server.title} is of the stack ${mark}`;
+    });
 }
 
 /** What a step `node` has to bring its machine to. */
@@ -209,7 +168,7 @@ export async function convergeNode(
     spec: NodeSpec,
     secrets: KubeadmSecrets | undefined,
 ): Promise<void> {
-    const own = machine(around, spec, { name: spec.NODE_NAME, address: spec.NODE_ADDRESS });
+    const own = machineOf(around, spec, { name: spec.NODE_NAME, address: spec.NODE_ADDRESS });
     const wanted = wantedOf(spec, secrets);
     const { kubernetes: found } = await factsOf(own, wishes(spec, wanted.plan));
     refuse(own, spec, wanted, found);
@@ -318,7 +277,7 @@ $SUDO systemctl enable --quiet --now ${SNAPSHOT_UNIT}.timer
 
 /** A cluster that has, as soon as it is there, what the one before has left to it. */
 async function begin(around: Surroundings, own: LinuxMachine, spec: NodeSpec, wanted: Wanted): Promise<void> {
-    const machines = controlPlanesOf(spec).map((one) => machine(around, spec, one));
+    const machines = controlPlanesOf(spec).map((one) => machineOf(around, spec, one));
     const kept = await newestKept(machines, spec.CLUSTER);
     await init(around, own, wanted);
     if (kept === undefined) return;
@@ -455,7 +414,7 @@ async function joinBy(
 ): Promise<NodeApi | undefined> {
     const all = controlPlanesOf(spec);
     const others = all.filter(({ name }) => name !== own.name);
-    if (role === "control-plane" && !(await founded(around, spec, others))) {
+    if (role === "control-plane" && !(await foundedBy(around, spec, others))) {
         // Any other would found a second cluster beside the first.
         if (all[0]?.name === own.name) return undefined;
     }
@@ -471,27 +430,15 @@ async function joinBy(
     });
 }
 
-/** Whether one of these has the cluster. Throws where one cannot be asked and none says yes. */
-async function founded(around: Surroundings, spec: NodeSpec, others: readonly ControlPlane[]): Promise<boolean> {
-    const silent: string[] = [];
-    for (const one of others) {
-        try {
-            const { kubernetes } = await factsOf(machine(around, spec, one), {
-                modules: [],
-                controlPlanes: [],
-                virtualAddress: "",
-            });
-            if (kubernetes.controlPlane && !kubernetes.unfinished && kubernetes.stack === spec.CLUSTER) return true;
-        } catch (error) {
-            if (!(error instanceof SshFault)) throw error;
-            silent.push(error.message);
-        }
-    }
-    if (silent.length === 0) return false;
-    throw new Error(
-        `whether there is a cluster already is not known, and a second one must not be founded beside it:\n${silent.join("\n")}`,
+/** Whether one of these has the cluster. */
+const foundedBy = (around: Surroundings, spec: NodeSpec, controlPlanes: readonly NamedAddress[]): Promise<boolean> =>
+    founded(
+        controlPlanes.map((one) => machineOf(around, spec, one)),
+        async (machine) => {
+            const { kubernetes } = await factsOf(machine, { modules: [], controlPlanes: [], virtualAddress: "" });
+            return kubernetes.controlPlane && !kubernetes.unfinished && kubernetes.stack === spec.CLUSTER;
+        },
     );
-}
 
 /**
  * kubeadm's order: https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/. One node at a time, which the
@@ -532,7 +479,7 @@ async function upgrade(
     await fetchProgram(around, own, spec, wanted.sums, found.sums, "kubelet");
     await fetchProgram(around, own, spec, wanted.sums, found.sums, "kubectl");
     await restartKubelet(around, own);
-    await registered(around, spec, own, { ready: isReady(before) });
+    await registered(around, awaited(around, spec, own), { ready: isReady(before) });
 }
 
 /** `apply` on the first control plane of an upgrade, `node` on every other machine. */
@@ -590,12 +537,11 @@ ${kubeadm} init phase control-plane all --config "$config" > /dev/null`,
         minutes: 5,
     });
     await restartKubelet(around, own);
-    await registered(around, spec, own, { ready: false });
+    await registered(around, awaited(around, spec, own), { ready: false });
     // Only now: what was killed, or did not come up, is done again.
     await own.shell(filesScript(DIRECTORIES, [{ path: PATHS.applied, content: `${wanted.hash}\n`, mode: "0600" }]));
 }
 
-/** Fetched beside the old one and put in its place when its hash is right: a running kubelet keeps the file it has open. */
 async function fetchProgram(
     around: Surroundings,
     own: LinuxMachine,
@@ -606,22 +552,13 @@ async function fetchProgram(
 ): Promise<void> {
     if (found[name] === wanted[name]) return;
     around.say(`${own.name}: fetches ${name} ${VERSION}`);
-    const url = shellQuote(releaseUrl(VERSION, name));
-    const path = `${PATHS.programs}/${name}`;
-    await own.shell(
-        `${REMOTE_PRELUDE}
-$SUDO curl --fail --silent --show-error --location --retry 3 --max-time ${(DOWNLOAD_MINUTES - 1) * 60} --output ${path}.next ${url}
-found=$($SUDO sha256sum ${path}.next | cut -d' ' -f1)
-if [ "$found" != ${wanted[name]} ]; then
-  $SUDO rm -f ${path}.next
-  echo "what came from "${url}" has the SHA-256 $found, wanted is ${wanted[name]}: it was thrown away. Is kubeadm.sha256 that of this release? Otherwise somebody is in between" >&2
-  exit 1
-fi
-$SUDO chmod 0755 ${path}.next
-$SUDO mv -f ${path}.next ${path}
-`,
-        { minutes: DOWNLOAD_MINUTES },
-    );
+    const script = downloadScript({
+        url: releaseUrl(VERSION, name),
+        sha256: wanted[name],
+        path: `${PATHS.programs}/${name}`,
+        mistaken: "Is kubeadm.sha256 that of this release?",
+    });
+    await own.shell(script, { minutes: DOWNLOAD_MINUTES });
 }
 
 async function restartKubelet(around: Surroundings, own: LinuxMachine): Promise<void> {
@@ -629,34 +566,14 @@ async function restartKubelet(around: Surroundings, own: LinuxMachine): Promise<
         `${REMOTE_PRELUDE}$SUDO systemctl daemon-reload\n$SUDO systemctl enable --quiet kubelet.service\n$SUDO systemctl restart kubelet.service\n`,
         { minutes: 5 },
     );
-    await waitFor(around, `the kubelet on ${own.name}`, READY_MINUTES, async () => {
-        const said = await own.shell(
-            `${REMOTE_PRELUDE}$SUDO systemctl is-active kubelet.service || true\n$SUDO journalctl --unit kubelet.service --lines 3 --output cat --no-pager 2> /dev/null || true\n`,
-        );
-        const [state = "", ...log] = said.trim().split("\n");
-        return state === "active"
-            ? state
-            : new NotYet(`it is ${state || "unknown"}; its log ends: ${lastLine(log.join("\n"))}`);
-    });
+    await unitRuns(around, own, "kubelet", "the kubelet");
 }
 
-/** Waits until the node is in the cluster with the wanted release, and Ready if it is to be. */
-async function registered(
-    around: Surroundings,
-    spec: NodeSpec,
-    own: LinuxMachine,
-    { ready }: { readonly ready: boolean },
-): Promise<NodeApi> {
-    return waitFor(around, `${own.name} in the cluster`, READY_MINUTES, async () => {
-        const { api, reasons } = await answeringApi(around, spec);
-        if (api === undefined) return new NotYet(`no API server answers: ${reasons.join("; ")}`);
-        const node = await api.node(own.name);
-        if (node === undefined) return new NotYet("it has not registered");
-        const version = node.status?.nodeInfo?.kubeletVersion ?? "";
-        if (version !== spec.VERSION) return new NotYet(`its kubelet reports ${version || "nothing"}`);
-        return ready && !isReady(node) ? new NotYet("it is not Ready") : api;
-    });
-}
+const awaited = (around: Surroundings, spec: NodeSpec, own: LinuxMachine): Awaited => ({
+    own,
+    version: spec.VERSION,
+    apis: () => answeringApi(around, spec),
+});
 
 /** What every run ends with: registered, labels and taints as configured, and no cordon of this program's. */
 async function settle(
@@ -665,14 +582,11 @@ async function settle(
     spec: NodeSpec,
     { plan }: Pick<Wanted, "plan">,
 ): Promise<void> {
-    const api = await registered(around, spec, own, { ready: false });
-    const node = await api.node(own.name);
-    if (node === undefined)
-        throw new Error(`${own.title} has left the cluster while its step ran: run pulumi up again`);
-    const labels = Object.entries(plan.node.labels).map(([key, value]) => `${key}=${value}`);
-    await setLabels(api, own.name, node, labels);
-    await setTaints(api, own.name, node, plan.taints.map(taintText));
-    await uncordonOwn(around, api, own.name, node);
+    const api = await registered(around, awaited(around, spec, own), { ready: false });
+    await settled(around, api, own, {
+        labels: Object.entries(plan.node.labels).map(([key, value]) => `${key}=${value}`),
+        taints: plan.taints.map(taintText),
+    });
 }
 
 /**
@@ -680,7 +594,7 @@ async function settle(
  * certificates are put aside, so that the next `up` founds a new cluster and the old one can still be looked into.
  */
 export async function removeNode(around: Surroundings, spec: NodeSpec): Promise<void> {
-    const own = machine(around, spec, { name: spec.NODE_NAME, address: spec.NODE_ADDRESS });
+    const own = machineOf(around, spec, { name: spec.NODE_NAME, address: spec.NODE_ADDRESS });
     const plan = JSON.parse(spec.PLAN) as NodePlan;
     const { kubernetes: found } = await factsOf(own, wishes(spec, plan)).catch((error: unknown) => {
         if (!(error instanceof SshFault) || !error.silent) throw error;
@@ -703,10 +617,7 @@ export async function removeNode(around: Surroundings, spec: NodeSpec): Promise<
         await drained(around, api, own.name, node, { minutes: Number(spec.DRAIN_MINUTES), evict: !plan.alone });
     }
     const last = api === undefined && found.controlPlane;
-    const time = new Date(around.now())
-        .toISOString()
-        .replace(/\.\d+Z$/, "Z")
-        .replaceAll(":", "");
+    const time = timeStamp(around);
     await own.shell(removeScript(last ? time : undefined), { minutes: KUBEADM_MINUTES });
     if (api !== undefined && node !== undefined) {
         await api.kubectl(["delete", "node", own.name, "--timeout=60s"], { minutes: 2 });
@@ -733,14 +644,7 @@ if [ -n "$left" ]; then
   echo "still mounted, so what is below was not removed (what is in a volume must not go): $left" >&2
   exit 1
 fi
-for name in cilium_host cilium_net cilium_vxlan; do
-  if test -e "/sys/class/net/$name"; then $SUDO ip link delete "$name" || true; fi
-done
-for tables in iptables ip6tables; do
-  if command -v "$tables-save" > /dev/null; then
-    $SUDO sh -c "$tables-save | grep -v KUBE- | grep -v CNI- | grep -iv cilium | $tables-restore"
-  fi
-done
+${REMOVE_NETWORK}
 $SUDO sh -c 'rm -f /etc/cni/net.d/*cilium* /etc/cni/net.d/*linkerd*'
 $SUDO rm -rf --one-file-system ${kubernetes} /var/lib/kubelet /var/lib/cni
 $SUDO rm -f ${UNFINISHED} ${PATHS.applied} ${PATHS.founded}
@@ -776,15 +680,9 @@ $SUDO systemctl daemon-reload
 
 /** The administrator's kubeconfig, from the first control plane that has one; it leads to the cluster's endpoint. */
 export async function kubeconfig(around: Surroundings, spec: ControlPlanesSpec): Promise<string> {
-    const faults: string[] = [];
-    for (const one of controlPlanesOf(spec)) {
-        try {
-            return await machine(around, spec, one).shell(`${REMOTE_PRELUDE}exec $SUDO cat ${PATHS.admin}\n`);
-        } catch (error) {
-            faults.push(error instanceof Error ? error.message : String(error));
-        }
-    }
-    throw new Error(faults.join("\n"));
+    return firstAnswer(controlPlanesOf(spec), (one) =>
+        machineOf(around, spec, one).shell(`${REMOTE_PRELUDE}exec $SUDO cat ${PATHS.admin}\n`),
+    );
 }
 
 /** The same for who looks without building. */

@@ -29,6 +29,12 @@ export class NodeApi {
     }
 }
 
+interface ApiTaint {
+    readonly key: string;
+    readonly value?: string;
+    readonly effect: string;
+}
+
 export interface ApiNode {
     readonly metadata: {
         readonly labels?: Readonly<Record<string, string>>;
@@ -36,7 +42,7 @@ export interface ApiNode {
     };
     readonly spec?: {
         readonly unschedulable?: boolean;
-        readonly taints?: readonly { readonly key: string; readonly value?: string; readonly effect: string }[];
+        readonly taints?: readonly ApiTaint[];
     };
     readonly status?: {
         readonly nodeInfo?: { readonly kubeletVersion?: string };
@@ -122,6 +128,10 @@ export async function setLabels(
     await note(api, name, metadata.annotations?.[LABELS_MARK], LABELS_MARK, wanted.map(key));
 }
 
+/** As kubectl writes it. */
+export const taintText = ({ key, value = "", effect }: ApiTaint): string =>
+    `${key}${value === "" ? "" : `=${value}`}:${effect}`;
+
 /** `wanted`: `<key>=<value>:<effect>` each, or without `=<value>`. */
 export async function setTaints(
     api: NodeApi,
@@ -134,9 +144,7 @@ export async function setTaints(
         const [, key = "", effect = ""] = /^([^=:]+)(?:=[^:]*)?:(.*)$/.exec(one) ?? [];
         return `${key}:${effect}`;
     };
-    const there = (spec?.taints ?? []).map(
-        ({ key, value = "", effect }) => `${key}${value === "" ? "" : `=${value}`}:${effect}`,
-    );
+    const there = (spec?.taints ?? []).map(taintText);
     const known = words(metadata.annotations?.[TAINTS_MARK]);
     const gone = known.filter(
         (one) => !wanted.some((taint) => id(taint) === one) && there.some((taint) => id(taint) === one),
