@@ -6,7 +6,8 @@ import type { Cluster } from "../components/platform";
 import type { CrossRule } from "../config/parse";
 import type { Offers } from "./apps";
 import { built, gpusOf, gpuSum, hasGpu, inMachines, sharesOf, type GpuConfig, type Gpus } from "./gpus";
-import { surely, takesPods, workers, type K3sMachinesConfig } from "./k3s-machines";
+import { surely, workers, type K3sMachinesConfig } from "./k3s-machines";
+import { takesPods } from "./linux-nodes";
 
 /** Without the group a container cannot open the device, and the app transcodes on the processor without a word. */
 export const gpuRules: readonly CrossRule<GpuConfig>[] = [

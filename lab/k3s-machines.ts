@@ -1,22 +1,35 @@
 /** Ubuntu machines with k3s: their part of the schema, rules and claims, and what is asked of them. */
-import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { API_PORT, type K3sClusterArgs } from "../bootstrap/k3s/cluster-config";
 import type { K3sSecretInputs } from "../bootstrap/k3s/k3s-cluster";
 import { K3sMachines } from "../bootstrap/k3s/machines";
 import type { Capacity } from "../bootstrap/machines";
-import { cidrRange, contains } from "../components/network/addresses";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SopsSecretStore } from "../components/secrets/sops";
 import type { StackClaim } from "../config/claims";
-import { bucketName, cron, domain, hostAddress, k3sRelease, label, port, spelled, whole } from "../config/fields";
-import { show, type CrossRule, type Fault } from "../config/parse";
-import { bucketClaims, claimedTwice, type Claim } from "../config/rules";
-import { clusterNetworks, networkSizes, type ClusterNetworks } from "./cluster-networks";
-import { nodeLabels, nodeTaints, storeUrl, takesPods } from "./linux-nodes";
-import { NODE_CAPACITY } from "./parts";
-
-export { takesPods };
+import { cron, domain, hostAddress, k3sRelease, label, spelled, whole } from "../config/fields";
+import type { CrossRule, Fault } from "../config/parse";
+import { claimedTwice, type Claim } from "../config/rules";
+import type { ClusterNetworks } from "./cluster-networks";
+import {
+    drainMinutes,
+    inOrder,
+    nodeLabels,
+    nodeNetworkFaults,
+    nodeTaints,
+    quorumFaults,
+    snapshotFolder,
+    snapshotSecretRefs,
+    snapshotSecrets,
+    snapshotsKept,
+    snapshotsOf,
+    snapshotStore,
+    sshKeys,
+    sshOf,
+    taintsOnce,
+    takesPods,
+} from "./linux-nodes";
+import { NODE_CAPACITY, nodeNamesOnce } from "./parts";
 
 /** Places of the machines' secrets in the secrets file. */
 export const K3S_SECRETS = {
@@ -57,14 +70,7 @@ export const k3sKeys = (stack: string) =>
             "64 hexadecimal characters in lower case, the line k3s of the release's sha256sum-amd64.txt",
             /^[0-9a-f]{64}$/,
         ).optional(),
-        ssh: z
-            .strictObject({
-                /** Root, or a user with sudo without a password. */
-                user: spelled("a user such as ubuntu", /^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/).default("ubuntu"),
-                /** Default: as your own configuration of SSH says, else 22. */
-                port: port.optional(),
-            })
-            .prefault({}),
+        ssh: sshKeys("ubuntu"),
         /** A name or address that leads to every server, such as a VIP of yours; absent: kubeconfig leads to a server. */
         apiAddress: z
             .union([hostAddress, domain], { error: "an IPv4 address that a machine can have, or a domain name" })
@@ -74,21 +80,13 @@ export const k3sKeys = (stack: string) =>
             .strictObject({
                 schedule: cron.default("0 */6 * * *"),
                 /** How many stay, on each server and in the bucket. */
-                keep: whole(1, 1000, "a whole number from 1 to 1000").default(28),
+                keep: snapshotsKept,
                 /** S3 server that gets a copy, such as MinIO on the NAS; absent: they are on the servers alone. */
-                s3: z
-                    .strictObject({
-                        endpoint: storeUrl,
-                        bucket: bucketName,
-                        region: spelled("a region such as us-east-1", /^[a-z0-9-]{2,32}$/).default("us-east-1"),
-                        /** Folder in the bucket. */
-                        folder: label.default(stack),
-                    })
-                    .optional(),
+                s3: snapshotStore(stack),
             })
             .prefault({}),
         /** How long a node may take to be empty before its upgrade. */
-        drainMinutes: whole(1, 240, "a whole number of minutes from 1 to 240").default(15),
+        drainMinutes,
     });
 
 /** What of a configuration concerns the machines. */
@@ -120,13 +118,6 @@ export function k3sAddresses({ nodes, k3s }: Pick<K3sMachinesConfig, "nodes" | "
     ];
 }
 
-const uniqueNodes: CrossRule<K3sMachinesConfig> = ({ nodes }) =>
-    claimedTwice(
-        "node-name-claimed-twice",
-        nodes.map(({ name }, index): Claim => [`nodes.${index}.name`, name]),
-        "a name of its own",
-    );
-
 /** The address of all servers may be that of the only one. */
 const uniqueAddresses: CrossRule<K3sMachinesConfig> = (config) => {
     const servers = config.nodes.filter(({ role }) => role === "server");
@@ -135,33 +126,8 @@ const uniqueAddresses: CrossRule<K3sMachinesConfig> = (config) => {
     return claimedTwice("node-address-claimed-twice", addresses, "an address of its own");
 };
 
-/** etcd goes on while a majority of its members is there: of two, both. */
-const serversMakeQuorum: CrossRule<K3sMachinesConfig> = ({ nodes }) => {
-    const count = nodes.filter(({ role }) => role === "server").length;
-    return count % 2 === 1
-        ? []
-        : [
-              {
-                  rule: "servers-quorum",
-                  path: "nodes",
-                  got: `${count} nodes with role: server`,
-                  allowed:
-                      count === 0
-                          ? "at least one node with role: server"
-                          : "1, 3 or another odd number of servers: etcd needs a majority, and of two that is both",
-              },
-          ];
-};
-
-/** The API server takes no node with the same taint twice: the machine would never join. */
-const taintsOnce: CrossRule<K3sMachinesConfig> = ({ nodes }) =>
-    nodes.flatMap(({ taints }, index) =>
-        claimedTwice(
-            "taint-claimed-twice",
-            taints.map(({ key, effect }, taint): Claim => [`nodes.${index}.taints.${taint}`, `${key}:${effect}`]),
-            "one taint of a key and an effect on each node",
-        ),
-    );
+const serversMakeQuorum: CrossRule<K3sMachinesConfig> = ({ nodes }) =>
+    quorumFaults(nodes, { rule: "servers-quorum", role: "server", many: "servers" });
 
 /** A majority that may be absent is none. */
 const serversAreThere: CrossRule<K3sMachinesConfig> = ({ nodes }) =>
@@ -178,19 +144,8 @@ const serversAreThere: CrossRule<K3sMachinesConfig> = ({ nodes }) =>
             : [],
     );
 
-const networks: CrossRule<K3sMachinesConfig> = (config) => [
-    ...networkSizes(config.network, config.nodes.length),
-    ...clusterNetworks(config.network).flatMap(([path, network]) =>
-        k3sAddresses(config)
-            .filter(([, address]) => contains(cidrRange(network), address))
-            .map(([place, address]): Fault => ({
-                rule: "node-in-cluster-network",
-                path: place,
-                got: show(address),
-                allowed: `an address outside ${path} (${network})`,
-            })),
-    ),
-];
+const networks: CrossRule<K3sMachinesConfig> = (config) =>
+    nodeNetworkFaults(config.network, config.nodes.length, k3sAddresses(config));
 
 /** Apps have to be somewhere. */
 const somewhereToWork: CrossRule<K3sMachinesConfig> = ({ nodes }) =>
@@ -206,7 +161,7 @@ const somewhereToWork: CrossRule<K3sMachinesConfig> = ({ nodes }) =>
           ];
 
 export const k3sMachinesRules: readonly CrossRule<K3sMachinesConfig>[] = [
-    uniqueNodes,
+    nodeNamesOnce,
     uniqueAddresses,
     serversMakeQuorum,
     serversAreThere,
@@ -223,16 +178,13 @@ export function k3sMachinesClaims(config: K3sMachinesConfig): StackClaim[] {
 }
 
 /** Folder that snapshots are copied to, with its place. */
-export function snapshotBuckets({ k3s: { snapshots } }: Pick<K3sMachinesConfig, "k3s">): Claim[] {
-    const { s3 } = snapshots;
-    // Two clusters may share a bucket: each has a folder of its own there.
-    return bucketClaims({ "k3s.snapshots.s3": s3 && { ...s3, bucket: `${s3.bucket}/${s3.folder}` } });
-}
+export const snapshotBuckets = ({ k3s }: Pick<K3sMachinesConfig, "k3s">): Claim[] =>
+    snapshotFolder("k3s", k3s.snapshots);
 
 /** Values that the recipe's secrets file must have for the machines. */
 export const k3sSecretRefs = ({ k3s }: Pick<K3sMachinesConfig, "k3s">): SecretRef[] => [
     K3S_SECRETS.token,
-    ...(k3s.snapshots.s3 === undefined ? [] : [K3S_SECRETS.snapshotAccessKey, K3S_SECRETS.snapshotSecretKey]),
+    ...snapshotSecretRefs(k3s.snapshots, K3S_SECRETS),
 ];
 
 /** The same as the machines get them. */
@@ -241,13 +193,7 @@ export const k3sSecrets = (
     store: Pick<SopsSecretStore, "value">,
 ): K3sSecretInputs => ({
     token: store.value(K3S_SECRETS.token),
-    ...(k3s.snapshots.s3 === undefined
-        ? {}
-        : {
-              snapshotStore: pulumi
-                  .all([store.value(K3S_SECRETS.snapshotAccessKey), store.value(K3S_SECRETS.snapshotSecretKey)])
-                  .apply(([accessKey, secretKey]) => ({ accessKey, secretKey })),
-          }),
+    ...snapshotSecrets(k3s.snapshots, K3S_SECRETS, store),
 });
 
 /** What a recipe adds to the machines from its other parts. */
@@ -266,12 +212,9 @@ export function k3sCluster(
     name: string,
     { disks = {}, labels = {}, needs }: K3sExtras = {},
 ): K3sClusterArgs {
-    const { user, port: sshPort } = k3s.ssh;
-    const { schedule, keep, s3 } = k3s.snapshots;
-    const inOrder = (["server", "agent"] as const).flatMap((role) => nodes.filter((node) => node.role === role));
     return {
         clusterName: name,
-        nodes: inOrder.map((node) => ({
+        nodes: inOrder(nodes, ["server", "agent"]).map((node) => ({
             name: node.name,
             address: node.address,
             role: node.role,
@@ -281,13 +224,13 @@ export function k3sCluster(
             taints: node.taints,
             disks: disks[node.name] ?? [],
         })),
-        ssh: { user, ...(sshPort === undefined ? {} : { port: sshPort }) },
+        ssh: sshOf(k3s.ssh),
         version: k3s.version,
         ...(k3s.sha256 === undefined ? {} : { sha256: k3s.sha256 }),
         podCidr: network.podCidr,
         serviceCidr: network.serviceCidr,
         ...(k3s.apiAddress === undefined ? {} : { apiAddress: k3s.apiAddress }),
-        snapshots: { schedule, keep, ...(s3 === undefined ? {} : { s3 }) },
+        snapshots: snapshotsOf(k3s.snapshots),
         drainMinutes: k3s.drainMinutes,
         needs: { iscsi: false, nfs: false, ...needs },
     };

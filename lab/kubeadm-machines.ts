@@ -1,5 +1,4 @@
 /** Linux machines with Kubernetes by kubeadm: their part of the schema, rules and claims, and what is asked of them. */
-import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { API_PORT, apiHost, type KubeadmClusterArgs } from "../bootstrap/kubeadm/cluster-config";
 import type { KubeadmSecretInputs } from "../bootstrap/kubeadm/kubeadm-cluster";
@@ -8,14 +7,31 @@ import { cidrRange, contains } from "../components/network/addresses";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SopsSecretStore } from "../components/secrets/sops";
 import type { StackClaim } from "../config/claims";
-import { bucketName, domain, hostAddress, ipv4, label, networkInterface, port, spelled, whole } from "../config/fields";
+import { domain, hostAddress, ipv4, label, networkInterface, spelled, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
-import { bucketClaims, claimedTwice, networkEdges, type Claim } from "../config/rules";
+import { claimedTwice, networkEdges, type Claim } from "../config/rules";
 import { cephNodeKeys } from "./ceph-storage";
-import { clusterNetworks, networkSizes, type ClusterNetworks } from "./cluster-networks";
+import type { ClusterNetworks } from "./cluster-networks";
 import type { Offers } from "./apps";
-import { nodeLabels, nodeTaints, storeUrl, takesPods } from "./linux-nodes";
-import { NODE_CAPACITY } from "./parts";
+import {
+    drainMinutes,
+    inOrder,
+    nodeLabels,
+    nodeNetworkFaults,
+    nodeTaints,
+    quorumFaults,
+    snapshotFolder,
+    snapshotSecretRefs,
+    snapshotSecrets,
+    snapshotsKept,
+    snapshotsOf,
+    snapshotStore,
+    sshKeys,
+    sshOf,
+    taintsOnce,
+    takesPods,
+} from "./linux-nodes";
+import { NODE_CAPACITY, nodeNamesOnce } from "./parts";
 
 /** Places of the machines' secrets in the secrets file. */
 export const KUBEADM_SECRETS = {
@@ -25,13 +41,16 @@ export const KUBEADM_SECRETS = {
     snapshotSecretKey: "kubeadm.snapshots.secretKey",
 } as const satisfies Record<string, SecretRef>;
 
+/** In the order in which they are made and upgraded. */
+const ROLES = ["control-plane", "worker"] as const;
+
 /** A machine of a schema's `nodes`; other parts of a recipe add their own keys. */
 export const kubeadmNode = z.strictObject({
     /** Host name and Kubernetes node name. */
     name: label,
     address: hostAddress,
     /** `control-plane`: API and etcd, and the work where there is no worker; `worker`: the work alone. */
-    role: z.enum(["control-plane", "worker"], { error: "control-plane or worker" }).default("control-plane"),
+    role: z.enum(ROLES, { error: "control-plane or worker" }).default("control-plane"),
     /**
      * What the system has, not what is built in: memory that belongs to an integrated GPU is not for pods. Requests are
      * checked against it and the sandbox's node shows it.
@@ -63,14 +82,7 @@ export const kubeadmKeys = (stack: string) =>
          * programs, and later ones must be the very same files.
          */
         sha256: z.strictObject({ kubeadm: sum, kubelet: sum, kubectl: sum }).optional(),
-        ssh: z
-            .strictObject({
-                /** Root, or a user with sudo without a password. */
-                user: spelled("a user such as root", /^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/).default("root"),
-                /** Default: as your own configuration of SSH says, else 22. */
-                port: port.optional(),
-            })
-            .prefault({}),
+        ssh: sshKeys("root"),
         /**
          * Address in the LAN that the control planes hand each other, by kube-vip: the API's. Needed with several; it cannot
          * be changed or added later, for the certificates and every kubelet have it.
@@ -89,21 +101,13 @@ export const kubeadmKeys = (stack: string) =>
                     /^[A-Za-z0-9*:.,/~-]+( [A-Za-z0-9*:.,/~-]+){0,3}$/,
                 ).default("*-*-* 00/6:00:00"),
                 /** How many stay of each control plane, on it and in the bucket. */
-                keep: whole(1, 1000, "a whole number from 1 to 1000").default(28),
+                keep: snapshotsKept,
                 /** S3 server that gets a copy, such as MinIO on the NAS; absent: they are on the control planes alone. */
-                s3: z
-                    .strictObject({
-                        endpoint: storeUrl,
-                        bucket: bucketName,
-                        region: spelled("a region such as us-east-1", /^[a-z0-9-]{2,32}$/).default("us-east-1"),
-                        /** Folder in the bucket. */
-                        folder: label.default(stack),
-                    })
-                    .optional(),
+                s3: snapshotStore(stack),
             })
             .prefault({}),
         /** How long a node may take to be empty before its upgrade. */
-        drainMinutes: whole(1, 240, "a whole number of minutes from 1 to 240").default(15),
+        drainMinutes,
     });
 
 /** What of a configuration concerns the machines. */
@@ -156,40 +160,18 @@ export const virtualAddress = ({ kubeadm }: Pick<KubeadmMachinesConfig, "kubeadm
 
 /** Where everybody finds the API: for Cilium, which needs it before there are Services. */
 export const kubeadmApi = ({ nodes, kubeadm }: Pick<KubeadmMachinesConfig, "nodes" | "kubeadm">) => ({
-    host: apiHost({ ...kubeadmAddress(kubeadm), nodes: inOrder(nodes).map((node) => ({ ...node, disks: [] })) }),
+    host: apiHost({ ...kubeadmAddress(kubeadm), nodes: inOrder(nodes, ROLES).map((node) => ({ ...node, disks: [] })) }),
     port: API_PORT,
 });
 
 const kubeadmAddress = ({ virtualAddress: address }: KubeadmMachinesConfig["kubeadm"]) =>
     address === undefined ? {} : { virtualAddress: address };
 
-const uniqueNodes: CrossRule<KubeadmMachinesConfig> = ({ nodes }) =>
-    claimedTwice(
-        "node-name-claimed-twice",
-        nodes.map(({ name }, index): Claim => [`nodes.${index}.name`, name]),
-        "a name of its own",
-    );
-
 const uniqueAddresses: CrossRule<KubeadmMachinesConfig> = (config) =>
     claimedTwice("node-address-claimed-twice", kubeadmAddresses(config), "an address of its own");
 
-/** etcd goes on while a majority of its members is there: of two, both. */
-const quorum: CrossRule<KubeadmMachinesConfig> = (config) => {
-    const { length } = controlPlanes(config);
-    return length % 2 === 1
-        ? []
-        : [
-              {
-                  rule: "control-plane-quorum",
-                  path: "nodes",
-                  got: `${length} nodes with role: control-plane`,
-                  allowed:
-                      length === 0
-                          ? "at least one node with role: control-plane"
-                          : "1, 3 or another odd number of control planes: etcd needs a majority, and of two that is both",
-              },
-          ];
-};
+const quorum: CrossRule<KubeadmMachinesConfig> = ({ nodes }) =>
+    quorumFaults(nodes, { rule: "control-plane-quorum", role: "control-plane", many: "control planes" });
 
 /** With one control plane's address everybody would lose the API with that machine. */
 const severalNeedAnAddress: CrossRule<KubeadmMachinesConfig> = (config) =>
@@ -228,16 +210,6 @@ const disksOnce: CrossRule<KubeadmMachinesConfig> = ({ nodes }) =>
         "a disk of its own",
     );
 
-/** The API server takes no node with the same taint twice: the machine would never join. */
-const taintsOnce: CrossRule<KubeadmMachinesConfig> = ({ nodes }) =>
-    nodes.flatMap(({ taints }, index) =>
-        claimedTwice(
-            "taint-claimed-twice",
-            taints.map(({ key, effect }, taint): Claim => [`nodes.${index}.taints.${taint}`, `${key}:${effect}`]),
-            "one taint of a key and an effect on each node",
-        ),
-    );
-
 /** Apps have to be somewhere. */
 const somewhereToWork: CrossRule<KubeadmMachinesConfig> = ({ nodes }) =>
     nodes.length === 0 || kubeadmWorkers(nodes).length > 0
@@ -251,22 +223,11 @@ const somewhereToWork: CrossRule<KubeadmMachinesConfig> = ({ nodes }) =>
               },
           ];
 
-const networks: CrossRule<KubeadmMachinesConfig> = (config) => [
-    ...networkSizes(config.network, config.nodes.length),
-    ...clusterNetworks(config.network).flatMap(([path, network]) =>
-        kubeadmAddresses(config)
-            .filter(([, address]) => contains(cidrRange(network), address))
-            .map(([place, address]): Fault => ({
-                rule: "node-in-cluster-network",
-                path: place,
-                got: show(address),
-                allowed: `an address outside ${path} (${network})`,
-            })),
-    ),
-];
+const networks: CrossRule<KubeadmMachinesConfig> = (config) =>
+    nodeNetworkFaults(config.network, config.nodes.length, kubeadmAddresses(config));
 
 export const kubeadmMachinesRules: readonly CrossRule<KubeadmMachinesConfig>[] = [
-    uniqueNodes,
+    nodeNamesOnce,
     uniqueAddresses,
     quorum,
     severalNeedAnAddress,
@@ -327,18 +288,13 @@ export function kubeadmMachinesClaims(config: KubeadmMachinesConfig): StackClaim
 }
 
 /** Folder that snapshots are sent to, with its place. */
-export function kubeadmSnapshotBuckets({ kubeadm: { snapshots } }: Pick<KubeadmMachinesConfig, "kubeadm">): Claim[] {
-    const { s3 } = snapshots;
-    // Two clusters may share a bucket: each has a folder of its own there.
-    return bucketClaims({ "kubeadm.snapshots.s3": s3 && { ...s3, bucket: `${s3.bucket}/${s3.folder}` } });
-}
+export const kubeadmSnapshotBuckets = ({ kubeadm }: Pick<KubeadmMachinesConfig, "kubeadm">): Claim[] =>
+    snapshotFolder("kubeadm", kubeadm.snapshots);
 
 /** Values that the recipe's secrets file must have for the machines. */
 export const kubeadmSecretRefs = ({ kubeadm }: Pick<KubeadmMachinesConfig, "kubeadm">): SecretRef[] => [
     KUBEADM_SECRETS.encryptionKey,
-    ...(kubeadm.snapshots.s3 === undefined
-        ? []
-        : [KUBEADM_SECRETS.snapshotAccessKey, KUBEADM_SECRETS.snapshotSecretKey]),
+    ...snapshotSecretRefs(kubeadm.snapshots, KUBEADM_SECRETS),
 ];
 
 /** The same as the machines get them. */
@@ -347,13 +303,7 @@ export const kubeadmSecrets = (
     store: Pick<SopsSecretStore, "value">,
 ): KubeadmSecretInputs => ({
     encryptionKey: store.value(KUBEADM_SECRETS.encryptionKey),
-    ...(kubeadm.snapshots.s3 === undefined
-        ? {}
-        : {
-              snapshotStore: pulumi
-                  .all([store.value(KUBEADM_SECRETS.snapshotAccessKey), store.value(KUBEADM_SECRETS.snapshotSecretKey)])
-                  .apply(([accessKey, secretKey]) => ({ accessKey, secretKey })),
-          }),
+    ...snapshotSecrets(kubeadm.snapshots, KUBEADM_SECRETS, store),
 });
 
 /** What a recipe adds to the machines from its other parts. */
@@ -364,21 +314,16 @@ export interface KubeadmExtras {
     readonly modules?: readonly string[];
 }
 
-const inOrder = <N extends { readonly role: string }>(nodes: readonly N[]): N[] =>
-    ["control-plane", "worker"].flatMap((role) => nodes.filter((node) => node.role === role));
-
 /** The machines, and what is asked of them. `name`: of the stack. */
 export function kubeadmCluster(
     { nodes, kubeadm, network }: KubeadmMachinesConfig,
     name: string,
     { labels = {}, modules = [] }: KubeadmExtras = {},
 ): KubeadmClusterArgs {
-    const { user, port: sshPort } = kubeadm.ssh;
-    const { schedule, keep, s3 } = kubeadm.snapshots;
     const ceph = nodes.some(({ osdDisks }) => osdDisks.length > 0) ? ["rbd", "ceph"] : [];
     return {
         clusterName: name,
-        nodes: inOrder(nodes).map((node) => ({
+        nodes: inOrder(nodes, ROLES).map((node) => ({
             name: node.name,
             address: node.address,
             role: node.role,
@@ -386,7 +331,7 @@ export function kubeadmCluster(
             taints: node.taints,
             disks: node.osdDisks,
         })),
-        ssh: { user, ...(sshPort === undefined ? {} : { port: sshPort }) },
+        ssh: sshOf(kubeadm.ssh),
         version: kubeadm.version,
         ...(kubeadm.sha256 === undefined ? {} : { sha256: kubeadm.sha256 }),
         podCidr: network.podCidr,
@@ -394,7 +339,7 @@ export function kubeadmCluster(
         ...kubeadmAddress(kubeadm),
         ...(kubeadm.interface === undefined ? {} : { interface: kubeadm.interface }),
         certSANs: kubeadm.certSANs,
-        snapshots: { schedule, keep, ...(s3 === undefined ? {} : { s3 }) },
+        snapshots: snapshotsOf(kubeadm.snapshots),
         drainMinutes: kubeadm.drainMinutes,
         modules: [...new Set([...ceph, ...modules])],
     };

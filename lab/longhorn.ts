@@ -33,7 +33,7 @@ import { show, type CrossRule, type Fault } from "../config/parse";
 import { toBytes } from "../config/quantities";
 import { claimedTwice, directoriesApart, type Claim } from "../config/rules";
 import { appVolumes, type Apps } from "./apps";
-import { takesPods } from "./k3s-machines";
+import { takesPods } from "./linux-nodes";
 import type { Lab } from "./lab";
 
 /** Tier of data that is still on the file server, a directory an app. */

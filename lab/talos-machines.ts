@@ -9,7 +9,7 @@ import { cidr, diskById, hostAddress, ipv4, label, macAddress, relativePath, spe
 import { show, type CrossRule } from "../config/parse";
 import { claimedTwice, networkEdges, outside, type Claim } from "../config/rules";
 import { cephNodeKeys } from "./ceph-storage";
-import { NODE_CAPACITY } from "./parts";
+import { NODE_CAPACITY, nodeNamesOnce } from "./parts";
 import { isRecord } from "../lib/json";
 import type { TalosStorageConfig } from "./talos-storage";
 
@@ -75,13 +75,6 @@ export function machineAddresses({ nodes, talos: t }: TalosMachinesConfig): Clai
     ];
 }
 
-const uniqueNodes: CrossRule<TalosMachinesConfig> = ({ nodes }) =>
-    claimedTwice(
-        "node-name-claimed-twice",
-        nodes.map(({ name }, index): Claim => [`nodes.${index}.name`, name]),
-        "a name of its own",
-    );
-
 /** Talos takes the interface by it. */
 const uniqueMacs: CrossRule<TalosMachinesConfig> = ({ nodes }) =>
     claimedTwice(
@@ -144,7 +137,7 @@ const quorum: CrossRule<TalosMachinesConfig> = ({ nodes }) =>
           ];
 
 export const talosMachinesRules: readonly CrossRule<TalosMachinesConfig>[] = [
-    uniqueNodes,
+    nodeNamesOnce,
     uniqueMacs,
     disksApart,
     kubernetesKnown,

@@ -18,16 +18,9 @@ import type { StackSummary } from "../lab/context";
 import { fluxAgeKey, fluxApps, fluxSync, k3sParts, sharedNamespaces } from "../lab/flux";
 import { gpuBundles, gpuNotes, hasGpu } from "../lab/gpus";
 import { k3sGpus } from "../lab/k3s-gpus";
-import {
-    k3sCiMachines,
-    k3sCluster,
-    k3sMachines,
-    k3sSecretRefs,
-    k3sSecrets,
-    takesPods,
-    workers,
-} from "../lab/k3s-machines";
+import { k3sCiMachines, k3sCluster, k3sMachines, k3sSecretRefs, k3sSecrets, workers } from "../lab/k3s-machines";
 import type { Lab } from "../lab/lab";
+import { takesPods } from "../lab/linux-nodes";
 import { hasLonghorn, longhornMachines, tierNotes } from "../lab/longhorn";
 import { backedUpStorage } from "../lab/longhorn-backups";
 import { clusterNamespaces } from "../lab/namespaces";
