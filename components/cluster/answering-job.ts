@@ -17,3 +17,11 @@ export function answeringJob<Pod extends object>(name: string, label: string, po
         },
     };
 }
+
+/**
+ * Several objects as one text for kubectl. No `List`: for that the API server cannot check the fields, so kubectl asks for the schema
+ * of every kind there is, which a small control plane with a hundred new definitions does not finish within kubectl's 32 seconds.
+ */
+export function documents(objects: readonly object[]): string {
+    return objects.map((object) => JSON.stringify(object)).join("\n");
+}

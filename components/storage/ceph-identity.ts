@@ -6,7 +6,7 @@
  */
 import type * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { answeringJob } from "../cluster/answering-job";
+import { answeringJob, documents } from "../cluster/answering-job";
 import { clusterCommand } from "../cluster/cluster-command";
 import { OUTLIVES_CLUSTER, OUTLIVES_NAMESPACE } from "../cluster/outlives";
 import { imageReference, images } from "../images";
@@ -65,7 +65,7 @@ export function cephIdentity(
             create: args.confirmDataLoss ? START_ANEW : TAKE_OVER,
             triggers: [args.bornWith, args.confirmDataLoss],
             environment: {
-                JOBS: JSON.stringify(remainsJobs(args)),
+                JOBS: documents(remainsJobs(args)),
                 NODES: args.nodes.map(({ name }) => name).join(" "),
             },
         },
@@ -142,7 +142,7 @@ export function remainsJobs({ nodes, confirmDataLoss }: Pick<CephIdentityArgs, "
             ],
             volumes: [{ name: "rook", hostPath: { path: "/var/lib/rook", type: "DirectoryOrCreate" } }],
         });
-    return { apiVersion: "v1", kind: "List", items: nodes.map(({ name }) => job(name)) };
+    return nodes.map(({ name }) => job(name));
 }
 
 const LOOK = `

@@ -8,7 +8,7 @@
  */
 import type * as command from "@pulumi/command";
 import type * as pulumi from "@pulumi/pulumi";
-import { answeringJob } from "../cluster/answering-job";
+import { answeringJob, documents } from "../cluster/answering-job";
 import { clusterCommand } from "../cluster/cluster-command";
 import { imageReference, images } from "../images";
 import type { Cluster } from "../platform";
@@ -44,7 +44,7 @@ export function seenDisks(
             create: LOOK_AT_DISKS,
             triggers: [args.bornWith, JSON.stringify(nodes)],
             environment: {
-                JOBS: JSON.stringify({ apiVersion: "v1", kind: "List", items: nodes.map(diskJob) }),
+                JOBS: documents(nodes.map(diskJob)),
                 NODES: nodes.map(({ name }) => name).join(" "),
             },
         },

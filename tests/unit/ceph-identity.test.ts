@@ -123,7 +123,7 @@ test("starting anew is for confirmed data loss alone: the copy goes and the dire
     const answers = { [THERE]: ":", "*'delete secret rook-ceph-identity'*": ":", [FOUND]: "echo node01=none", ...JOBS };
     expect(run(body, answers, environment)).toMatchObject({ status: 0, applied: [] });
     const mounts = (confirmDataLoss: boolean) =>
-        remainsJobs({ nodes, confirmDataLoss }).items.map(({ spec }) => {
+        remainsJobs({ nodes, confirmDataLoss }).map(({ spec }) => {
             const [container] = spec.template.spec.containers;
             return [container?.env[0]?.value, container?.volumeMounts[0]?.readOnly];
         });
@@ -137,8 +137,15 @@ test("starting anew is for confirmed data loss alone: the copy goes and the dire
     ]);
 });
 
+test("kubectl gets the Jobs one by one: for a List it would ask for the schema of every kind", async () => {
+    const { environment } = await command(false);
+    const jobs = (environment["JOBS"] ?? "").split("\n").map((line) => JSON.parse(line) as { kind: string });
+    expect(jobs).toEqual(remainsJobs({ nodes, confirmDataLoss: false }));
+    expect(jobs.map(({ kind }) => kind)).toEqual(["Job", "Job"]);
+});
+
 test("the Job looks, and empties only when it is told to", () => {
-    const [job] = remainsJobs({ nodes, confirmDataLoss: false }).items;
+    const [job] = remainsJobs({ nodes, confirmDataLoss: false });
     const [container] = job?.spec.template.spec.containers ?? [];
     const rook = join(folder, "rook");
     const look = (empty: string) => {

@@ -246,7 +246,7 @@ function imageTable(resources: readonly PlannedResource[]): PlannedImage[] {
     const users = new Map<string, Set<string>>();
     const walk = (value: Json, user: string): void => {
         if (Array.isArray(value)) return value.forEach((item) => walk(item, user));
-        if (typeof value === "string" && value.startsWith("{")) return walk(parseJson(value), user);
+        if (typeof value === "string" && value.startsWith("{")) return walk(objectsIn(value), user);
         if (!isObject(value)) return;
         for (const [key, item] of Object.entries(value)) {
             if (key === "image" && typeof item === "string") users.set(item, (users.get(item) ?? new Set()).add(user));
@@ -258,6 +258,9 @@ function imageTable(resources: readonly PlannedResource[]): PlannedImage[] {
         .map(([image, names]) => ({ image, pinned: image.includes("@sha256:"), usedBy: [...names].sort() }))
         .sort((a, b) => (a.image < b.image ? -1 : 1));
 }
+
+/** A text is one object, or one a line, as kubectl is given several. */
+const objectsIn = (text: string): Json => parseJson(text) ?? text.split("\n").map(parseJson);
 
 /** Null for a text that only looks like JSON. */
 function parseJson(text: string): Json {
