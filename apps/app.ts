@@ -209,6 +209,8 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly udpPorts?: Readonly<Record<string, number>>;
     /** How it is reached; absent: it is not. */
     readonly reach?: Expose["access"];
+    /** Why no proxy of Cloudflare's can be in the way of those who come from the internet: they come past it, or not at all. */
+    readonly direct?: string;
     /** How people sign in; absent: it lets everybody in, and can stand behind a proxy. Of apps that are reached. */
     readonly auth?: AppAuth;
     readonly provides?: Role;

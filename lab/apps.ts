@@ -104,6 +104,8 @@ export interface Offers {
     readonly identity?: boolean;
     /** True: a host can have a certificate of its own, by either directory of Let's Encrypt. */
     readonly ownCertificates?: boolean;
+    /** True: there is a way in from the internet past Cloudflare's proxy. */
+    readonly direct?: boolean;
     /** True: there is a service mesh. */
     readonly mesh?: boolean;
     /** True: what pods send is shaped by its class. */
@@ -117,6 +119,7 @@ export interface Offers {
         readonly identity?: string;
         readonly mesh?: string;
         readonly shaping?: string;
+        readonly direct?: string;
     };
 }
 
@@ -373,6 +376,7 @@ export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) 
         (config) => addressesMisplaced(declaredApps(config.apps), offers(config)),
         (config) => addressesNeeded(declaredApps(config.apps), offers(config)),
         (config) => certificatesImpossible(declaredApps(config.apps), offers(config)),
+        (config) => directMissing(declaredApps(config.apps), offers(config)),
         (config) => tiersMissing(declaredApps(config.apps), offers(config)),
         ({ apps }) => exemptedWithoutVolume(declaredApps(apps)),
         (config) => loginsImpossible(declaredApps(config.apps), offers(config)),
@@ -584,6 +588,23 @@ function certificatesImpossible(declared: readonly Declared[], { ownCertificates
                       got: show(issuer),
                       allowed: "nothing: on this cluster a host has no certificate of its own",
                       suggestion: "take the key out: the domain's certificate serves the host",
+                  },
+              ],
+    );
+}
+
+/** Behind a proxy that its protocol does not pass it would answer a browser, and no program. */
+function directMissing(declared: readonly Declared[], { direct = false, mend }: Offers): Fault[] {
+    return declared.flatMap((one): Fault[] =>
+        direct || one.app.direct === undefined || reachOf(one) !== "external"
+            ? []
+            : [
+                  {
+                      rule: "direct-way-missing",
+                      path: `apps.${one.app.name}.access`,
+                      got: show("external"),
+                      allowed: `local: here the internet comes in by Cloudflare's proxy alone, and ${one.app.direct}`,
+                      suggestion: mend.direct ?? "put it on a cluster of the recipe magi, with network.publicName",
                   },
               ],
     );
@@ -897,7 +918,10 @@ function exposeOf(one: Declared): Expose | undefined {
     const { host, address } = one.config;
     const access = reachOf(one);
     if (access === undefined || host === undefined) return undefined;
-    if (address === undefined) return { host, access: access === "dedicated" ? "local" : access };
+    if (address === undefined) {
+        const direct = access === "external" && one.app.direct !== undefined ? { direct: true as const } : {};
+        return { host, access: access === "dedicated" ? "local" : access, ...direct };
+    }
     const [port] = Object.keys(one.app.ports);
     return { host, access: "dedicated", address, ...(port === "https" ? { scheme: "https" } : {}) };
 }

@@ -25,6 +25,7 @@ export function cloudflareRecords(
     account: Accounts["cloudflare"],
     title: string,
     tunnel: CloudflareTunnel | undefined,
+    publicName?: string,
 ): CloudflareDns | undefined {
     if (account === undefined || tunnel === undefined) return undefined;
     const { zoneId } = account;
@@ -32,7 +33,7 @@ export function cloudflareRecords(
         title,
         new CloudflareDns(
             "dns",
-            { zoneId, exposures: lab.exposures.rows, tunnelHostname: tunnel.hostname, stack: lab.name },
+            { zoneId, exposures: lab.exposures.rows, tunnelHostname: tunnel.hostname, publicName, stack: lab.name },
             lab.after(tunnel),
         ),
     );

@@ -5,9 +5,11 @@ import { composeEdge } from "../components/edge/edge";
 import { HAPROXY, HaproxyIngress, haproxyOrigin } from "../components/edge/haproxy";
 import { haproxyRoutes, type HaproxyRoutesArgs } from "../components/edge/haproxy-routes";
 import { BOTH_ISSUERS } from "../components/edge/lets-encrypt";
+import { directHosts } from "../components/edge/names";
 import type { LoadBalancer } from "../components/network/load-balancer";
 import type { WorkloadHost } from "../components/platform";
-import { ipv4 } from "../config/fields";
+import { domain, ipv4 } from "../config/fields";
+import type { Claim } from "../config/rules";
 import type { Accounts } from "./accounts";
 import { certificateServer, domainCertificate, type CertificateConfig } from "./certificates";
 import { cloudflareTunnel } from "./cloudflare";
@@ -17,6 +19,11 @@ import type { Lab } from "./lab";
 export const haproxyKeys = {
     /** Address of both classes, to which every local host resolves; default: the pool's first. */
     ingressAddress: ipv4,
+    /**
+     * The house's name in public DNS, whose port 443 the router leads to `ingressAddress`; absent: the tunnel is the only way in.
+     * The router's dynamic DNS keeps it.
+     */
+    publicName: domain.optional(),
 };
 
 /** Namespace of controller and connector; a recipe declares it, `restricted`. */
@@ -24,7 +31,22 @@ export const HAPROXY_NAMESPACE = HAPROXY.namespace;
 
 /** What of a configuration concerns the ways in. */
 export interface HaproxyWaysConfig extends Accounts, CertificateConfig {
-    readonly network: { readonly ingressAddress: string };
+    readonly network: { readonly ingressAddress: string; readonly publicName?: string | undefined };
+}
+
+/** The label of `publicName` where it is a host of the domain, with its place. */
+export const publicNameHosts = ({ domain: own, network: { publicName } }: HaproxyWaysConfig): Claim[] =>
+    publicName?.endsWith(`.${own}`) === true ? [["network.publicName", publicName.slice(0, -own.length - 1)]] : [];
+
+/** What a person must set on the router, for the plan; once the exposures are sealed. */
+export function publicNameNotes(lab: Lab, { network }: HaproxyWaysConfig): string[] {
+    const hosts = directHosts(lab.exposures.rows);
+    const { publicName, ingressAddress } = network;
+    return hosts.length === 0 || publicName === undefined
+        ? []
+        : [
+              `${hosts.join(", ")} comes in past the tunnel: the router keeps ${publicName} at the house's public address, and leads its port 443 (TCP) to ${ingressAddress}. Hosts of the restricted class answer nobody who comes that way.`,
+          ];
 }
 
 export interface HaproxyWaysArgs {

@@ -24,7 +24,7 @@ import { certificateKeys } from "../lab/certificates";
 import { clusterNetworkClaims, clusterNetworks } from "../lab/cluster-networks";
 import { deschedulerKeys } from "../lab/descheduler";
 import { egressQosKeys, egressQosRules, shapingOffer } from "../lab/egress-qos";
-import { haproxyKeys } from "../lab/haproxy";
+import { haproxyKeys, publicNameHosts } from "../lab/haproxy";
 import {
     kubeadmAddresses,
     kubeadmKeys,
@@ -131,12 +131,14 @@ export const magiOffers = (config: MagiConfig): Offers => ({
     // The VPN's device is every machine's.
     devices: true,
     ownCertificates: config.certificates !== undefined,
+    direct: config.network.publicName !== undefined,
     addresses: "optional",
     libraries: cephLibraries(config),
     mend: {
         ...CLUSTER_MENDS,
         gpu: "say under nodes[].gpus how many a machine has",
         prometheus: "put it on a cluster of the recipe k3s-home or chongus",
+        direct: "set network.publicName, the house's name in public DNS, and lead its port 443 to network.ingressAddress",
         library: "set storage.libraries.<library>, a directory of every machine, or storage.models",
     },
 });
@@ -148,6 +150,7 @@ const hosts = (config: MagiConfig): Claim[] => [
     ...(config.gitops === undefined ? [] : [["argocd.host", config.argocd.host] as const]),
     ...bridgeHosts(config.bridges),
     ...appHosts(config.apps),
+    ...publicNameHosts(config),
 ];
 
 const uniqueHosts: CrossRule<MagiConfig> = (config) =>

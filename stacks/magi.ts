@@ -41,7 +41,7 @@ import { cloudflareRecords } from "../lab/cloudflare";
 import type { StackSummary } from "../lab/context";
 import { deschedulerJobs, deschedulerNamespaces } from "../lab/descheduler";
 import { egressQos } from "../lab/egress-qos";
-import { HAPROXY_NAMESPACE, haproxyWays } from "../lab/haproxy";
+import { HAPROXY_NAMESPACE, haproxyWays, publicNameNotes } from "../lab/haproxy";
 import {
     kubeadmApi,
     kubeadmCiMachines,
@@ -290,7 +290,7 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
     const argocd = argoCdRelease(lab, config, { namespaces, edge }, lab.after(...core, haproxy));
     const exposures = lab.exposures.seal();
     tailnetRouter(lab, config.tailscale, { cluster, namespaces, pool, machines: kubeadmCiMachines(config) }, afterCore);
-    const dns = cloudflareRecords(lab, config.cloudflare, "Cloudflare DNS", tunnel);
+    const dns = cloudflareRecords(lab, config.cloudflare, "Cloudflare DNS", tunnel, network.publicName);
     tunnel?.publish(exposures);
     handOffToGit(lab, config, { ...ORDER, cluster, argocd, after: [dns] });
     return lab.summary({
@@ -299,6 +299,7 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
             ...amdGpuNotes(config),
             ...cephNotes(config, otherVolumes(config)),
             ...redisNotes(config),
+            ...publicNameNotes(lab, config),
             ...argoAppsNotes(lab, config),
         ],
     });

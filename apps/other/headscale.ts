@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { app, storage, webApp } from "../app";
+import { access, app, storage, webApp } from "../app";
 import { images } from "../../components/images";
 import { data, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
@@ -20,12 +20,15 @@ export const headscale = app({
         { host: "headscale", memory: "256Mi" },
         {
             storage: storage("1Gi"),
+            /** `external`: devices on the road reach it, too, by the house's public name. */
+            access: access("local"),
             /** Below which each device of the tailnet has its name; absent: `tailnet.<domain>`. Not a domain that headscale's host is in. */
             baseDomain: domain.optional(),
         },
     ),
     ports: { http: 8080 },
     reach: "local",
+    direct: "Tailscale's protocol begins with a WebSocket by POST, which it does not pass on",
     // Devices come with a key of theirs, or one that a person gave out.
     auth: { own: true, forward: "devices speak to it, and know no other login", preferred: "own" },
     provides: "tailnet",

@@ -9,11 +9,11 @@ import type { Names } from "./names";
 /**
  * How a workload is reached, and who asks for a login before it answers (absent: nobody).
  * - `local`: from LAN and tailnet, through the cluster's shared ingress;
- * - `external`: also from the internet, through the Cloudflare tunnel;
+ * - `external`: also from the internet, through the Cloudflare tunnel, or past it (`direct`) where no proxy may be in the way;
  * - `dedicated`: from LAN and tailnet at an address of its own, past the ingress.
  */
 export type Expose =
-    | { readonly host: string; readonly access: "local" | "external"; readonly auth?: Auth }
+    | { readonly host: string; readonly access: "local" | "external"; readonly direct?: true; readonly auth?: Auth }
     | {
           readonly host: string;
           readonly access: "dedicated";
@@ -35,6 +35,8 @@ export interface Exposure {
     readonly port: number;
     /** Of one with an address of its own that speaks TLS itself. */
     readonly scheme?: "https";
+    /** Of an external one that comes in past the tunnel, by the house's public name. */
+    readonly direct?: true;
 }
 
 /** The Service behind a host. */
@@ -140,8 +142,10 @@ export function composeEdge({ domain, exposures, loadBalancer, routes, names }: 
                 exposures.add({ workload, host, access: "dedicated", auth, address, port: backend.port, ...own });
                 return undefined;
             }
-            const access = names.tunnel ? expose.access : "local";
-            exposures.add({ workload, host, access, auth, address: routes.address(access), port });
+            const direct = expose.direct === true;
+            const access = names.tunnel || direct ? expose.access : "local";
+            const past = direct ? { direct } : {};
+            exposures.add({ workload, host, access, auth, address: routes.address(access), port, ...past });
             if (opts === undefined) return undefined;
             if (backend.tls !== undefined && routes.backendTls !== true) {
                 throw new pulumi.RunError(

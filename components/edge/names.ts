@@ -19,9 +19,14 @@ export type DnsRow = {
     readonly access: "external" | "local";
 };
 
-/** The DNS table of a stack with a zone and a tunnel. Without them there are no records: docs/dns.md. */
+/** Hosts that come in past the tunnel: names of the house's own. */
+export const directHosts = (exposures: readonly Exposure[]): string[] =>
+    exposures.filter(({ direct }) => direct === true).map(({ host }) => host);
+
+/** The DNS table of a stack with a zone and a tunnel, direct hosts aside. Without them there are no records: docs/dns.md. */
 export function dnsRows(exposures: readonly Exposure[]): DnsRow[] {
-    return exposures.map((exposure) =>
+    const others = exposures.filter(({ direct }) => direct !== true);
+    return others.map((exposure) =>
         exposure.access === "external"
             ? { name: exposure.host, type: "CNAME", target: "tunnel", access: "external" }
             : { name: exposure.host, type: "A", target: { address: exposure.address }, access: "local" },
@@ -51,7 +56,7 @@ export function tunnelRules(exposures: readonly Exposure[], origin: string | Tun
         ...(serverName === undefined ? {} : { originServerName: typeof serverName === "string" ? serverName : host }),
         ...(verify === false ? { noTlsVerify: true } : {}),
     });
-    const external = exposures.filter(({ access }) => access === "external");
+    const external = exposures.filter(({ access, direct }) => access === "external" && direct !== true);
     return [
         ...external.map(({ host }) => ({
             hostname: host,

@@ -167,6 +167,11 @@ export class Deliveries {
 
     constructor(private readonly args: DeliveriesArgs) {
         const parts = Object.entries(args.layout.parts ?? {});
+        // A cluster that an earlier version built has parts that its record does not name: Pulumi's.
+        const lived = [...Object.keys(args.choices), ...(args.known ?? [])].some(
+            (app) => args.before(app) !== undefined,
+        );
+        const before = (part: string) => args.before(part) ?? (lived ? "pulumi" : undefined);
         this.#states = new Map([
             ...Object.entries(args.choices).map(([app, choice]): [string, Delivery] => [
                 app,
@@ -174,7 +179,7 @@ export class Deliveries {
             ]),
             ...parts.flatMap(([part, { choice, chart }]): [string, Delivery][] => {
                 if (choice === undefined) return [];
-                const next = nextDelivery(choice, args.before(part));
+                const next = nextDelivery(choice, before(part));
                 // Forgotten, Helm's record of the release would stay, and its name be taken for ever. Git makes it anew.
                 return [[part, chart && next === "handing-over" ? "gitops" : next]];
             }),

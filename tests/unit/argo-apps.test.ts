@@ -449,6 +449,13 @@ describe("parts of the platform", () => {
         ).toEqual(["argocd"]);
     });
 
+    test("a cluster whose record is older than parts has them still: nothing of them goes before Git has it", async () => {
+        const older = await planned({ apps: { "echo-server": {} } }, { "echo-server": "gitops" });
+        expect(lookInto(() => older).find(":Route", "hubble").retainOnDelete).toBe(true);
+        const newer = await planned({ apps: { "echo-server": {} } });
+        expect(newer.resources.filter(({ name }) => name === "hubble")).toEqual([]);
+    });
+
     test("and back: Helm takes the objects that Argo CD leaves", async () => {
         const taking = await planned({ delivery: "pulumi" }, { "hubble-ingress": "gitops", descheduler: "gitops" });
         const { find: one } = lookInto(() => taking);

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { composeEdge, type Edge, type Expose, type Route, type Routes } from "../../components/edge/edge";
 import { Exposures } from "../../components/edge/exposures";
-import type { Names } from "../../components/edge/names";
+import { directHosts, dnsRows, tunnelRules, type Names } from "../../components/edge/names";
 
 const backend = { workload: "app", namespace: "apps", service: "app", port: 8080 };
 
@@ -49,6 +49,18 @@ test("an exposure comes in by its routes' door for its access, and its route say
         { host: "app.example.net", access: "local", backend, annotations: { "test/access": "local" } },
         { host: "www.example.net", access: "external", backend, annotations: { "test/access": "external" } },
     ]);
+});
+
+test("past the tunnel: a record of the house's own, everybody's class, and no rule of the tunnel's (M-APP-28)", () => {
+    for (const tunnel of [true, false]) {
+        const { expose, exposures, routes } = edgeOf({ tunnel });
+        expose({ host: "vpn", access: "external", direct: true });
+        const rows = exposures.seal();
+        expect(rows).toMatchObject([{ host: "vpn.example.net", access: "external", direct: true }]);
+        expect(routes.asked).toMatchObject([{ access: "external" }]);
+        expect([dnsRows(rows), directHosts(rows)]).toEqual([[], ["vpn.example.net"]]);
+        expect(tunnelRules(rows, "http://edge:80")).toEqual([{ service: "http_status:404" }]);
+    }
 });
 
 test("without a tunnel an external host is a local one", () => {

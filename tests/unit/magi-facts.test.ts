@@ -207,7 +207,8 @@ describe("the network", () => {
 
     test("MetalLB's range, and the five addresses that are taken of it (M-NET-03, M-NET-10)", () => {
         expect(spec("IPAddressPool", "metallb-pool")["addresses"]).toEqual(["192.168.1.230-192.168.1.250"]);
-        const haproxy = annotation(dig(values("haproxy-ingress"), "controller", "service"), "x") ?? "192.168.1.230";
+        const service = dig(values("haproxy-ingress"), "controller", "service", "annotations");
+        const haproxy = dig(service, "metallb.io/loadBalancerIPs");
         const taken = loadBalancers().map(({ inputs }) => annotation(inputs, "metallb.io/loadBalancerIPs") as string);
         expect([...new Set([haproxy as string, ...taken])].sort()).toEqual([
             "192.168.1.230",
@@ -260,6 +261,29 @@ describe("the network", () => {
         inDomain("other", "headscale", "headscale-ui");
         expect(plan.resources.filter(({ type }) => /tailscale/i.test(type))).toEqual([]);
         expect(doc("magi.md")).toMatch(/Headscale/);
+    });
+
+    test("devices on the road find it where the router leads them in, past Cloudflare's proxy (M-APP-28, M-DNS-03, M-EDGE-01)", async () => {
+        const facts = value() as unknown as { network: object; apps: object };
+        const apps = { ...facts.apps, headscale: { access: "external" } };
+        expect(() => openStack("magi", { ...facts, apps })).toThrow(/direct-way-missing|network\.publicName/);
+        const network = { ...facts.network, publicName: "home.magi.example" };
+        const open = await planStack("magi", { ...facts, network, apps }, ROOT);
+        expect(open.dns.find(({ name: host }) => host === "headscale.magi.example")).toMatchObject({
+            type: "CNAME",
+            content: "home.magi.example",
+            proxied: false,
+            access: "external",
+        });
+        expect(open.tunnel.map(({ hostname }) => hostname)).not.toContain("headscale.magi.example");
+        const route = lookInto(() => open)
+            .all("networking.k8s.io/v1:Ingress")
+            .find((one) => name(one) === "headscale");
+        expect(dig(route?.inputs, "spec", "ingressClassName")).toBe("haproxy");
+        expect(open.notes?.join("\n")).toContain("leads its port 443 (TCP) to 192.168.1.230");
+        expect(() =>
+            openStack("magi", { ...facts, network: { ...facts.network, publicName: "plex.magi.example" } }),
+        ).toThrow(/network\.publicName/);
     });
 
     test("Cilium is this program's alone, and by hand where nothing works (M-NET-11, M-DR-02, M-BOOT-03)", () => {
@@ -404,7 +428,43 @@ describe("backups", () => {
         for (const { inputs } of all(":ReplicationSource")) {
             const restic = dig(inputs, "spec", "restic") as Inputs;
             expect(restic).toMatchObject({ copyMethod: "Snapshot", retain: { daily: 7, weekly: 4, monthly: 3 } });
-            expect(["ceph-block-snap", "ceph-filesystem-snap"]).toContain(restic["volumeSnapshotClassName"]);
+            expect(restic["volumeSnapshotClassName"]).toBe("ceph-block-snap");
+            expect(restic["pruneIntervalDays"]).toBeGreaterThan(0);
+        }
+    });
+
+    test("once a day, none while another app's copy would start, in the hours when the house sleeps (M-BKP-01, M-BKP-08)", () => {
+        const schedules = all(":ReplicationSource").map(({ inputs }) => dig(inputs, "spec", "trigger", "schedule"));
+        for (const schedule of schedules) expect(schedule).toMatch(/^[0-5]?[0-9] [0-6] \* \* \*$/);
+        // Spread over the hour: three at a time are the most of nineteen.
+        const at = (schedule: unknown) => schedules.filter((one) => one === schedule).length;
+        expect(Math.max(...schedules.map(at))).toBeLessThanOrEqual(5);
+    });
+
+    test("a claim without a backup is one that is made again, and the plan says so of each (M-BKP-12)", () => {
+        const backedUp = all(":ReplicationSource").map(({ inputs }) => [
+            dig(inputs, "metadata", "namespace"),
+            dig(inputs, "spec", "sourcePVC"),
+        ]);
+        const bare = all("core/v1:PersistentVolumeClaim")
+            .filter((one) => !backedUp.some(([where, of]) => where === namespace(one) && of === name(one)))
+            .map((one) => `${namespace(one)}/${name(one)}`);
+        expect(bare.sort()).toEqual([
+            "ai/meilisearch-cache",
+            "ai/models",
+            "media/immich-machine-learning-cache",
+            "productivity/elasticsearch-cache",
+        ]);
+        const said = plan.volumes.filter(({ source }) => source.includes("not backed up"));
+        expect(new Set(said.map(({ workload }) => workload))).toEqual(
+            new Set([
+                ...["meilisearch", "immich-machine-learning", "elasticsearch"],
+                ...["llama-static-a", "llama-static-b", "llama-swap"],
+            ]),
+        );
+        // What is data outlives a destroy, and nothing that is has no backup.
+        for (const { kind, source } of plan.volumes.filter((one) => one.kind === "data")) {
+            expect([kind, source]).toEqual(["data", "ceph-block, backed up to minio"]);
         }
     });
 

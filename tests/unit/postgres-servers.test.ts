@@ -96,7 +96,10 @@ describe("which server", () => {
     async function built(keys: object, domain?: string) {
         const servers: (string | undefined)[] = [];
         const resources = await planComponent(() => {
-            const lab = { stage: (_title: string, component: unknown) => component } as unknown as Lab;
+            const lab = {
+                stage: (_title: string, component: unknown) => component,
+                part: () => undefined,
+            } as unknown as Lab;
             const made = postgresServers(
                 lab,
                 config(keys, paperless),
