@@ -787,7 +787,7 @@ describe("with machines", () => {
             expect(versions()).toEqual({ one: NEXT, two: NEXT, three: NEXT });
         });
 
-        test("an upgrade that ended halfway is said; a machine alone is not drained", async () => {
+        test("an upgrade that ended halfway is said", async () => {
             await up();
             await step("one", args({ version: NEXT }));
             expect(await warnings(args({ version: NEXT }))).toEqual(
@@ -798,6 +798,21 @@ describe("with machines", () => {
                         ) as string,
                 ),
             );
+        });
+
+        test("a machine alone is not drained: nobody could take its work", async () => {
+            prepare(ALONE);
+            await up(ALONE);
+            forget();
+            await step("one", { ...ALONE, version: NEXT });
+            expect(story()).toEqual([
+                `one: snapshot before-${NEXT}`,
+                `one: kubeadm upgrade apply ${NEXT}`,
+                "cordon one",
+                "one: kubelet restarts",
+                "uncordon one",
+            ]);
+            expect(versions()).toEqual({ one: NEXT });
         });
 
         test("another configuration is applied without a drain, on one after the other", async () => {
@@ -1118,10 +1133,32 @@ describe("with machines", () => {
     });
 
     describe("the played machines are as strict as real ones", () => {
-        test("kube-vip with admin.conf hangs init; a wrong order, key or release is refused", async () => {
+        const sh = (name: string, script: string) =>
+            sshHere(["-o", "BatchMode=yes", `root@${state.record(name).address}`, "sh -s"], script);
+
+        test("kube-vip with admin.conf hangs init, and with super-admin.conf it does not", async () => {
+            const wanted = args({ nodes: [ONE] });
+            prepare(wanted);
+            await up(wanted);
+            const plan = nodePlan(wanted, ONE);
+            const one = state.machine("one");
+            const config = documents(
+                initConfiguration(plan, { token: "abcdef.0123456789abcdef" }),
+                plan.cluster,
+                plan.kubelet,
+            );
+            one.write("run/c.yaml", config, 0o600);
+            const init = (bootstrap: boolean) => {
+                sh("one", "/usr/local/bin/kubeadm reset --force\n");
+                one.write("etc/kubernetes/manifests/kube-vip.yaml", kubeVipManifest(plan, bootstrap) ?? "");
+                return sh("one", "/usr/local/bin/kubeadm init --config /run/c.yaml --skip-token-print\n");
+            };
+            expect(init(false).stderr).toMatch(/phase wait-control-plane/);
+            expect(init(true)).toMatchObject({ code: 0, stderr: "" });
+        });
+
+        test("a wrong order, key or release is refused", async () => {
             await up();
-            const sh = (name: string, script: string) =>
-                sshHere(["-o", "BatchMode=yes", `root@${state.record(name).address}`, "sh -s"], script);
             const config = (name: string, text: string) => {
                 state.machine(name).write("run/c.yaml", text, 0o600);
                 return `/usr/local/bin/kubeadm`;
