@@ -89,6 +89,7 @@ test("the plan says that none is shared, and whose memory the firmware set aside
     );
     expect(more).toEqual([]);
     expect(amdGpuNotes(config({}))).toHaveLength(1);
+    expect(amdGpuNotes(config({}, nodes.slice(1)))[0]).toMatch(/^1 GPU by AMD/);
 });
 
 test("the whole chart and its stand-in make of the values one plugin on every machine and no labeller", async () => {

@@ -271,6 +271,11 @@ describe("room", () => {
         );
         expect(sum).toMatchObject({ usable: gi(3724), asked: gi(565), disks: "6 disks of 1862Gi hold 3 copies" });
         expect(sum?.volumes[0]).toEqual({ name: "storage.models (500Gi)", bytes: gi(500) });
+        // Copies lie on different machines: what the biggest has more than the others is of no use.
+        const hosts = nodes.map((one, index) =>
+            index === 0 ? { ...one, osdDisks: [...one.osdDisks, "/dev/disk/by-id/more"] } : one,
+        );
+        expect(room({ storage: storage(), hosts })?.usable).toBe(gi(3724));
         expect(room({ apps: { sonarr: {} } })).toBeUndefined();
         expect(room({ storage: storage(), hosts: [] })).toBeUndefined();
     });
@@ -314,6 +319,28 @@ describe("rules", () => {
         expect(cephLibraries(config({ storage: { models: {}, libraries: { root: "/NAS", media: "media" } } }))).toEqual(
             ["media", "models"],
         );
+    });
+
+    test("two machines with disks have no majority; two in all are another rule's", () => {
+        const four = [...nodes, { ...(nodes[0] as (typeof nodes)[number]), name: "four", osdDisks: [] }];
+        const two = four.map((one, index) => (index < 2 ? one : { ...one, osdDisks: [] }));
+        expect(rulesOf({ hosts: two })).toEqual([["ceph-hosts", "nodes"]]);
+        expect(rulesOf({ hosts: two.slice(0, 2) })).toEqual([]);
+        expect(rulesOf({ hosts: four })).toEqual([]);
+    });
+
+    test("models are in the namespace of the apps that load them: a pod mounts no other's claim", () => {
+        const apps = { "llama-swap": {} };
+        expect(rulesOf({ storage: { models: { namespace: "models" } }, apps })).toEqual([
+            ["models-of-another-namespace", "storage.models.namespace"],
+        ]);
+        expect(rulesOf({ storage: { models: {} }, apps })).toEqual([]);
+    });
+
+    test("a new volume's content comes from MinIO where that is given, and from elsewhere where it is not", () => {
+        expect(volumeBackupDefaults({ minio: {}, offsite: {} })).toMatchObject({ restoreFrom: "minio" });
+        expect(volumeBackupDefaults({ offsite: {} })).toMatchObject({ restoreFrom: "offsite" });
+        expect(volumeBackupDefaults({ minio: {}, restoreFrom: "offsite" })).toMatchObject({ restoreFrom: "offsite" });
     });
 
     test("a namespace of claims stays restricted, one with host paths is privileged", () => {

@@ -13,7 +13,8 @@ import { FETCH } from "../../apps/ai/models";
 import type { Platform } from "../../components/platform";
 import { podSecurityFaults } from "../../policy/pod-security";
 import type { Json } from "../../tools/plan/monitor";
-import { appNamespaces, appRules, appsSchema, deployApps, type Offers } from "../../lab/apps";
+import { toBytes, toCores } from "../../config/quantities";
+import { appNamespaces, appRules, appsSchema, declaredApps, deployApps, type Offers } from "../../lab/apps";
 import { builtInFaults, haveOpenApi } from "./kubernetes-schema";
 import { planComponent } from "./component-plan";
 import { dig, lookInto, type Inputs } from "./planned";
@@ -156,6 +157,32 @@ describe("who gets a GPU", () => {
             { rule: "memory-exceeds-node", path: "apps.llama-swap.memory" },
         ]);
     });
+});
+
+test("what the cluster's own servers request is not there for apps, and is named", () => {
+    const small = { ...OFFERS, capacity: [{ cpu: "4", memory: "64Gi" }], nodes: [] };
+    const server = (number: number, each: { cpu: string; memory: string }) =>
+        faults({ mongodb: {} }, { ...small, reserved: [{ what: "the database", number, each }] });
+    const { cpu, memory } = declaredApps(appsSchema.parse({ mongodb: {} })).map(({ app }) => app.requests)[0] ?? {
+        ...{ cpu: "", memory: "" },
+    };
+    expect([toCores(cpu) < 1, toBytes(memory) < 2 ** 30]).toEqual([true, true]);
+    expect(server(3, { cpu: "1", memory: "20Gi" })).toEqual([]);
+    expect(server(4, { cpu: "1", memory: "1Gi" })).toMatchObject([
+        {
+            rule: "requests-exceed-machines",
+            path: "apps",
+            got: expect.stringMatching(/^4\.\d\d cores together with the database$/) as unknown,
+            allowed: "apps that request together at most what the machines have, 4 cores",
+        },
+    ]);
+    expect(server(4, { cpu: "10m", memory: "16Gi" })).toMatchObject([
+        { got: "65Gi of memory together with the database", allowed: expect.stringMatching(/, 64Gi$/) as unknown },
+    ]);
+    // Where a machine says nothing nothing is summed up.
+    const unknown = { ...small, capacity: [...small.capacity, undefined] };
+    const reserved = [{ what: "the database", number: 9, each: { cpu: "1", memory: "1Gi" } }];
+    expect(faults({ mongodb: {} }, { ...unknown, reserved })).toEqual([]);
 });
 
 describe("servers of models", () => {

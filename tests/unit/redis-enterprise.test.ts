@@ -266,6 +266,9 @@ describe("what must hold", () => {
     test("as it comes it fits three machines and a trial", () => {
         expect(faults({})).toEqual([]);
         expect(faults({}, [undefined, undefined, undefined])).toEqual([]);
+        // A machine that has just what a node wants, and the last shard of a trial.
+        expect(faults({ memory: "48Gi", storage: "150Gi" })).toEqual([]);
+        expect(faults({ databases: { cache: { shards: 2 } } })).toEqual([]);
         expect(redisRules(() => []).flatMap((rule) => rule({ apps: appsSchema.parse({}) }))).toEqual([]);
     });
 
