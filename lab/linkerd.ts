@@ -18,8 +18,8 @@ export const linkerdKeys = z.strictObject({
     /** Host label of the dashboard, which asks nobody who comes: it is reached from LAN and tailnet. */
     host: label.default("linkerd"),
     /**
-     * Generations of the trust anchor: the first signs, all are trusted. Another key comes by [1, 2], [2, 1] and [2], with every
-     * meshed pod restarted after each: docs/linkerd.md
+     * Generations of the trust anchor: the first signs, all are trusted. Another key comes by [2, 1], and a day later [2]; `up`
+     * restarts everything that is in the mesh: docs/linkerd.md
      */
     anchors: z
         .array(whole(1, 999, "a number from 1 to 999"))

@@ -51,7 +51,11 @@ export interface LinkerdIdentityArgs {
  * The trust anchor's key never leaves cert-manager's namespace, and is in nobody's values or state. It signs the issuer's
  * certificate, which is renewed by a new key every two weeks, and that one signs those of the proxies, for a day. Proxies read
  * the anchors once, at their start: so an anchor is renewed with the key it has, which they go on trusting, and another key is
- * another generation, trusted before it signs. docs/linkerd.md
+ * another generation, trusted before it signs.
+ *
+ * Another list of anchors goes in this order: what must still be trusted stays (`kept`), all are trusted, everything meshed
+ * reads them (`read`), the first signs. Each generation has an issuer of its own name: cert-manager signs a certificate anew
+ * for another issuer, not for another key of the same one. docs/linkerd.md
  */
 export class LinkerdIdentity extends pulumi.ComponentResource {
     /** What the control plane cannot start without. */
@@ -85,31 +89,12 @@ export class LinkerdIdentity extends pulumi.ComponentResource {
         }));
         const [signing] = made;
         if (signing === undefined) throw new pulumi.ResourceError(`${name}: at least one trust anchor`, this, true);
-        const signer = object(
-            `${name}-signer`,
-            "ClusterIssuer",
-            { name: "linkerd-trust-anchor" },
-            { ca: { secretName: anchorName(signing.generation) } },
-            this,
-            [signing.certificate],
-        );
-        const issuer = object(
-            `${name}-issuer`,
-            "Certificate",
-            { name: ISSUER, namespace },
-            {
-                secretName: ISSUER,
-                issuerRef: { group: "cert-manager.io", kind: "ClusterIssuer", name: "linkerd-trust-anchor" },
-                isCA: true,
-                commonName: "identity.linkerd.cluster.local",
-                dnsNames: ["identity.linkerd.cluster.local"],
-                usages: ["cert sign", "crl sign", "server auth", "client auth"],
-                duration: "720h",
-                renewBefore: "360h",
-                privateKey: { algorithm: "ECDSA", size: 256, rotationPolicy: "Always" },
-            },
-            this,
-            [signer],
+        const trusted = [...anchors].sort((one, other) => one - other).map(anchorName);
+        const kept = clusterCommand(
+            `${name}-kept`,
+            args.cluster,
+            { create: KEPT, triggers: [trusted.join(" ")], environment: { ANCHORS: trusted.join(" ") } },
+            { parent: this, dependsOn: certManager.release },
         );
         const release = helmRelease(
             `${name}-trust-manager`,
@@ -136,7 +121,44 @@ export class LinkerdIdentity extends pulumi.ComponentResource {
                 metadata: { ...metadata, annotations: { "pulumi.com/waitFor": "condition=Synced" } },
                 spec,
             },
-            { parent: this, dependsOn: [answers, ...made.map(({ certificate }) => certificate)] },
+            { parent: this, dependsOn: [answers, kept, ...made.map(({ certificate }) => certificate)] },
+        );
+        const read = clusterCommand(
+            `${name}-read`,
+            args.cluster,
+            {
+                create: READ,
+                triggers: [trusted.join(" ")],
+                environment: { COUNT: String(trusted.length) },
+            },
+            // Every restart waits for the one before.
+            { parent: this, dependsOn: [roots], customTimeouts: { create: "2h" } },
+        );
+        const signer = object(
+            `${name}-signer-${signing.generation}`,
+            "ClusterIssuer",
+            { name: anchorName(signing.generation) },
+            { ca: { secretName: anchorName(signing.generation) } },
+            this,
+            [signing.certificate, read],
+        );
+        const issuer = object(
+            `${name}-issuer`,
+            "Certificate",
+            { name: ISSUER, namespace },
+            {
+                secretName: ISSUER,
+                issuerRef: { group: "cert-manager.io", kind: "ClusterIssuer", name: anchorName(signing.generation) },
+                isCA: true,
+                commonName: "identity.linkerd.cluster.local",
+                dnsNames: ["identity.linkerd.cluster.local"],
+                usages: ["cert sign", "crl sign", "server auth", "client auth"],
+                duration: "720h",
+                renewBefore: "360h",
+                privateKey: { algorithm: "ECDSA", size: 256, rotationPolicy: "Always" },
+            },
+            this,
+            [signer],
         );
         this.needed = [issuer, roots];
         this.registerOutputs({});
@@ -226,6 +248,63 @@ function object(
         { parent, dependsOn },
     );
 }
+
+/**
+ * An anchor that goes takes along the trust in whatever it signed: the issuer's certificate, and for a day those of proxies
+ * that the issuer had signed before it was another anchor's.
+ */
+const KEPT = `
+[ -n "$(kubectl get crd bundles.trust.cert-manager.io --ignore-not-found --output=name)" ] || exit 0
+before=$(kubectl get bundles.trust.cert-manager.io ${TRUST_ROOTS} --ignore-not-found --output=jsonpath='{.spec.sources[*].secret.name}')
+gone=""
+for anchor in $before; do
+  case " $ANCHORS " in *" $anchor "*) ;; *) gone="$gone $anchor" ;; esac
+done
+[ -n "$gone" ] || exit 0
+signed=$(kubectl --namespace ${LINKERD.controlPlane} get certificate ${ISSUER} --ignore-not-found --output=jsonpath='{.spec.issuerRef.name} {.status.notBefore}')
+[ -n "$signed" ] || exit 0
+by=\${signed%% *}
+since=\${signed#* }
+case " $gone " in *" $by "*)
+  echo "mesh.anchors leaves out generation \${by##*-}, whose key signs in the mesh: no proxy would trust another any more. Say the new one first and keep it, as in [2, 1]; a day after that up it may go. Nothing was changed." >&2
+  exit 1 ;;
+esac
+day=$(($(date +%s) - 86400))
+latest=$(date -u -d "@$day" +%Y-%m-%dT%H:%M:%SZ 2> /dev/null || date -u -r "$day" +%Y-%m-%dT%H:%M:%SZ)
+if [ -z "$since" ] || [[ "$since" > "$latest" ]]; then
+  echo "mesh.anchors leaves out$gone, and the issuer's certificate is of \${since:-an unknown time}: for a day proxies may have one that the other anchor stands for. Run pulumi up again a day after that; nothing was changed." >&2
+  exit 1
+fi`.trim();
+
+/**
+ * Proxies and control plane read the anchors at their start, so whatever is in the mesh is restarted, one after the other, before
+ * another anchor signs. The very first time there is nobody. The kubelet hands the file on to the injector within two minutes;
+ * its new pod has it at once.
+ */
+const READ = `
+mesh="kubectl --namespace ${LINKERD.controlPlane}"
+[ -n "$($mesh get deployment linkerd-proxy-injector --ignore-not-found --output=name)" ] || exit 0
+for attempt in $(seq 1 60); do
+  there=$($mesh get configmap ${TRUST_ROOTS} --ignore-not-found --output=jsonpath='{.data.ca-bundle\\.crt}' | grep --count 'BEGIN CERTIFICATE') || there=0
+  [ "$there" != "$COUNT" ] || break
+  sleep 2
+done
+[ "$there" = "$COUNT" ] || { echo "trust-manager has written $there of $COUNT anchors into ${LINKERD.controlPlane}/${TRUST_ROOTS}: see  kubectl describe bundle ${TRUST_ROOTS}" >&2; exit 1; }
+restart() {
+  kubectl --namespace "$1" rollout restart "$2" > /dev/null
+  kubectl --namespace "$1" rollout status "$2" --timeout=900s > /dev/null || {
+    echo "$1/$2 was restarted to read the mesh's trust anchors and is not ready: mend it, then run pulumi up again" >&2
+    exit 1
+  }
+}
+for deployment in linkerd-identity linkerd-destination linkerd-proxy-injector; do
+  restart ${LINKERD.controlPlane} "deployment/$deployment"
+done
+meshed=$(kubectl get deployments,statefulsets,daemonsets --all-namespaces --output=jsonpath='{range .items[?(@.spec.template.metadata.annotations.linkerd\\.io/inject=="enabled")]}{.metadata.namespace}{" "}{.kind}/{.metadata.name}{"\\n"}{end}')
+while read -r namespace workload; do
+  [ -z "$workload" ] || restart "$namespace" "$workload"
+done <<< "$meshed"
+echo "Linkerd: everything in the mesh has read the $COUNT trust anchors" >&2`.trim();
 
 /** Its pod is ready before cert-manager has written the webhook's authority into it, and until then every Bundle is refused. */
 const ANSWERS = `

@@ -12,7 +12,15 @@ import {
     type Solver,
     solverOf,
 } from "./acme-http01";
-import { type Action, collectionIn, collections, type Controller, resources, type View } from "./controller";
+import {
+    type Action,
+    collectionIn,
+    collections,
+    type Controller,
+    objectPath,
+    resources,
+    type View,
+} from "./controller";
 import {
     type CustomResource,
     isLeaving,
@@ -174,15 +182,27 @@ function certificateActions(
     }
     const own = pem("CERTIFICATE");
     const authority = authorityOf(issuer?.spec, own, (name) => secrets.get(`${inCluster ? home : namespace}/${name}`));
-    const issued = certificate.status?.["notBefore"] !== undefined && secrets.has(`${namespace}/${secretName}`);
+    const present = secrets.get(`${namespace}/${secretName}`);
+    // Signed anew for another issuer; for another key of the same one it is not.
+    const by = present?.metadata.annotations?.["cert-manager.io/issuer-name"];
+    const another = by !== undefined && by !== issuerRef.name;
+    const issued = certificate.status?.["notBefore"] !== undefined && present !== undefined && !another;
     const at = (days: number) => timestamp(view.now + days * DAY);
     return [
         ...challengesOf(view, certificate)
             .filter((challenge) => !isLeaving(challenge))
             .map(removal),
-        ...(secrets.has(`${namespace}/${secretName}`)
+        ...(present !== undefined && !another
             ? []
             : [
+                  ...(another
+                      ? [
+                            {
+                                verb: "delete" as const,
+                                path: objectPath(collections.secrets, { namespace, name: secretName }),
+                            },
+                        ]
+                      : []),
                   newSecret(
                       { name: secretName, namespace },
                       "kubernetes.io/tls",

@@ -120,6 +120,27 @@ describe("cert-manager", () => {
         });
     });
 
+    test("for another issuer it is signed anew, and its day begins then", async () => {
+        const token = secret("cert-manager", "dns", { token: "t" });
+        const by = (name: string) => {
+            const own = secret("network", "home-tls", { "tls.crt": "old" });
+            return { ...own, metadata: { ...own.metadata, annotations: { "cert-manager.io/issuer-name": name } } };
+        };
+        const old = { ...certificate, status: { ...ready(), notBefore: "2025-01-01T00:00:00Z" } };
+        const pass = (name: string) =>
+            run(certManager, {
+                ...lists(ready(), [account, token, by(name)]),
+                [resources("cert-manager.io", "v1", "certificates")]: [old],
+            });
+        const actions = await pass("another");
+        expect(told(actions)).toContain("delete /api/v1/namespaces/network/secrets/home-tls");
+        expect(bodyAt(actions, "/api/v1/namespaces/network/secrets")).toMatchObject({
+            metadata: { annotations: { "cert-manager.io/issuer-name": "letsencrypt" } },
+        });
+        expect(bodyAt(actions, status)).toMatchObject({ status: { notBefore: "2026-01-01T00:00:00Z" } });
+        expect(told(await pass("letsencrypt"))).not.toContain("delete /api/v1/namespaces/network/secrets/home-tls");
+    });
+
     test("nothing happens without the operator", async () => {
         expect(await run(certManager, { ...lists(ready(), []), [collections.deployments]: [] })).toEqual([]);
     });

@@ -1,5 +1,7 @@
 /** Linkerd, the shaping of what pods send, and the descheduler: what is planned. */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { CertManager } from "../../components/edge/cert-manager";
@@ -37,9 +39,21 @@ test("Linkerd: CRDs, CNI plugin, control plane, viz, and no key in any value (M-
     );
     look.inOrder(look.find(":Bundle", "linkerd-identity-trust-roots"), look.find(":Release", "linkerd"));
     look.inOrder(look.find(":Certificate", "linkerd-identity-issuer"), look.find(":Release", "linkerd"));
-    expect(dig(look.find(":ClusterIssuer", "linkerd-identity-signer").inputs, "spec")).toEqual({
-        ca: { secretName: "linkerd-trust-anchor-2" },
-    });
+    const signer = look.find(":ClusterIssuer", "linkerd-identity-signer-2");
+    expect(dig(signer.inputs, "spec")).toEqual({ ca: { secretName: "linkerd-trust-anchor-2" } });
+    // By its name cert-manager knows that the certificate is to be signed anew.
+    expect([
+        dig(signer.inputs, "metadata", "name"),
+        dig(look.find(":Certificate", "linkerd-identity-issuer").inputs, "spec", "issuerRef", "name"),
+    ]).toEqual(["linkerd-trust-anchor-2", "linkerd-trust-anchor-2"]);
+    // All are trusted, and everything in the mesh has read them, before another signs.
+    look.inOrder(
+        look.find(":Command", "linkerd-identity-kept"),
+        look.find(":Bundle", "linkerd-identity-trust-roots"),
+        look.find(":Command", "linkerd-identity-read"),
+        signer,
+        look.find(":Certificate", "linkerd-identity-issuer"),
+    );
     expect(dig(look.find(":Bundle", "linkerd-identity-trust-roots").inputs, "spec", "sources")).toEqual([
         { secret: { name: "linkerd-trust-anchor-2", key: "tls.crt" } },
         { secret: { name: "linkerd-trust-anchor-1", key: "tls.crt" } },
@@ -100,6 +114,126 @@ test("Linkerd: CRDs, CNI plugin, control plane, viz, and no key in any value (M-
         }
     }
     look.inOrder(look.find(":LimitRange", "linkerd-viz-limits"), look.find(":Release", "linkerd-viz"));
+});
+
+describe("another trust anchor", () => {
+    let folder: string;
+    beforeAll(() => {
+        folder = mkdtempSync(join(tmpdir(), "linkerd-anchors-"));
+    });
+    afterAll(() => rmSync(folder, { recursive: true }));
+
+    const planned = new Map<string, ReturnType<typeof plan>>();
+    function scripts(anchors: readonly number[]) {
+        const key = anchors.join();
+        const found = planned.get(key) ?? plan(anchors);
+        planned.set(key, found);
+        return found;
+    }
+    async function plan(anchors: readonly number[]) {
+        const resources = await planComponent(() => {
+            const certManager = new CertManager("cert-manager", {}, {});
+            new Linkerd("linkerd", { cluster, certManager, replicas: 3, anchors }, {});
+        });
+        const look = lookInto(() => ({ resources }));
+        return (name: "kept" | "read") =>
+            look.find(":Command", `linkerd-identity-${name}`).inputs as {
+                create: string;
+                triggers: string[];
+                environment: Record<string, string>;
+            };
+    }
+
+    /** Runs a command's script with a kubectl that answers by what it is asked for. */
+    async function run(anchors: readonly number[], name: "kept" | "read", answers: Readonly<Record<string, string>>) {
+        const { create, environment } = (await scripts(anchors))(name);
+        const asked = join(folder, "asked");
+        writeFileSync(asked, "");
+        const cases = Object.entries(answers).map(
+            ([words, said]) =>
+                `*${JSON.stringify(words)}*) printf '%s\\n' ${said
+                    .split("\n")
+                    .map((line) => `'${line}'`)
+                    .join(" ")} ;;`,
+        );
+        writeFileSync(
+            join(folder, "kubectl"),
+            `#!/bin/bash\necho "$*" >> ${asked}\ncase "$*" in\n${cases.join("\n")}\nesac\n`,
+        );
+        chmodSync(join(folder, "kubectl"), 0o755);
+        const ran = spawnSync("bash", ["-euo", "pipefail", "-c", create], {
+            encoding: "utf8",
+            stdio: ["ignore", "pipe", "pipe"],
+            env: {
+                PATH: `${folder}:${process.env["PATH"] ?? ""}`,
+                HOME: folder,
+                TMPDIR: folder,
+                ...environment,
+                CLUSTER_KUBECONFIG: "{}",
+            },
+        });
+        return { ...ran, asked: readFileSync(asked, "utf8").trim().split("\n") };
+    }
+
+    const CRD = { "get crd bundles": "customresourcedefinition/bundles" };
+    const trusted = (...names: number[]) => ({
+        "get bundles": names.map((one) => `linkerd-trust-anchor-${one}`).join(" "),
+    });
+    const signed = (by: number, since: string) => ({ "get certificate": `linkerd-trust-anchor-${by} ${since}` });
+
+    test.each([
+        ["the first time", [1], {}],
+        ["one more", [2, 1], { ...CRD, ...trusted(1), ...signed(1, "2020-01-01T00:00:00Z") }],
+        ["the same in another order", [2, 1], { ...CRD, ...trusted(1, 2), ...signed(1, "2999-01-01T00:00:00Z") }],
+        ["the old one, long after", [2], { ...CRD, ...trusted(1, 2), ...signed(2, "2020-01-01T00:00:00Z") }],
+    ])("%s is taken", async (_what, anchors, answers) => {
+        const { status, stderr } = await run(anchors, "kept", answers);
+        expect([status, stderr]).toEqual([0, ""]);
+    });
+
+    test.each([
+        ["the one that signs", [2], { ...CRD, ...trusted(1), ...signed(1, "2020-01-01T00:00:00Z") }, "as in [2, 1]"],
+        [
+            "the old one, too early",
+            [2],
+            { ...CRD, ...trusted(1, 2), ...signed(2, "2999-01-01T00:00:00Z") },
+            "a day after",
+        ],
+        ["the old one, nobody knows when", [2], { ...CRD, ...trusted(1, 2), ...signed(2, "") }, "an unknown time"],
+    ])("%s may not go", async (_what, anchors, answers, said) => {
+        const { status, stderr } = await run(anchors, "kept", answers);
+        expect([status, stderr]).toEqual([1, expect.stringContaining(said)]);
+    });
+
+    test("nobody is restarted the first time, and everybody in the mesh for another list", async () => {
+        expect((await run([1], "read", {})).asked).toHaveLength(1);
+        const { status, stderr, asked } = await run([2, 1], "read", {
+            "get deployment linkerd-proxy-injector": "deployment.apps/linkerd-proxy-injector",
+            "get configmap": "-----BEGIN CERTIFICATE-----\n-----BEGIN CERTIFICATE-----",
+            "get deployments,statefulsets,daemonsets": "media Deployment/sonarr\nlinkerd-viz Deployment/web",
+        });
+        expect([status, stderr]).toEqual([0, expect.stringContaining("has read the 2 trust anchors")]);
+        const restarted = asked.filter((line) => line.includes("rollout restart"));
+        expect(restarted).toEqual([
+            ...["identity", "destination", "proxy-injector"].map(
+                (part) => `--namespace linkerd rollout restart deployment/linkerd-${part}`,
+            ),
+            "--namespace media rollout restart Deployment/sonarr",
+            "--namespace linkerd-viz rollout restart Deployment/web",
+        ]);
+        // One after the other.
+        expect(asked.filter((line) => line.includes("rollout status"))).toHaveLength(restarted.length);
+        // Only pods of the mesh, by what the injector goes by; a jsonpath that the shell leaves alone.
+        expect(asked.find((line) => line.includes("daemonsets"))).toContain(
+            String.raw`annotations.linkerd\.io/inject=="enabled"`,
+        );
+    });
+
+    test("the order of the list restarts nobody, for the same are trusted", async () => {
+        const [one, other] = [(await scripts([1, 2]))("read"), (await scripts([2, 1]))("read")];
+        expect(one.triggers[0]).toBe(other.triggers[0]);
+        expect((await scripts([2]))("read").triggers[0]).not.toBe(one.triggers[0]);
+    });
 });
 
 test("jobs end, databases' ports are not read, nobody is told of the cluster", () => {
