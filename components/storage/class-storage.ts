@@ -107,7 +107,8 @@ export class ClassStorage implements Storage {
                     : `${exported.server}:${exported.path}/${workload}, not backed up`,
             survivesDestroy:
                 (volume.kind === "data" && (this.backsUp(exempt) || exported !== undefined)) ||
-                volume.kind === "shared",
+                // A claim of the cluster's own goes with the cluster.
+                (volume.kind === "shared" && this.found(volume.library).volume.persistentVolumeClaim === undefined),
         });
     }
 

@@ -9,7 +9,7 @@ import { holdsData } from "../../components/storage/holds-data";
 import { ModelCache } from "../../components/storage/model-cache";
 import { RookOperator } from "../../components/storage/rook-operator";
 import { SnapshotController } from "../../components/storage/snapshot-controller";
-import { data } from "../../components/storage/volumes";
+import { data, shared } from "../../components/storage/volumes";
 import type { SecretArgs } from "../../components/secrets/secret-store";
 import { bridgedS3 } from "../../config/fields";
 import {
@@ -480,6 +480,14 @@ describe("backups", () => {
             const exempt = "the index is built again from the chats";
             storage.record("meilisearch", "/data", data("5Gi"), "ai", { exempt });
             storage.record("mongodb", "/data", data("5Gi"), "ai", {});
+            // A claim that several share is the cluster's; what every machine has is the house's.
+            storage.share("models", {
+                volume: { persistentVolumeClaim: { claimName: "models" } },
+                source: "claim models, 500Gi, not backed up",
+            });
+            storage.share("media", { volume: { hostPath: { path: "/NAS" } }, source: "/NAS of every machine" });
+            storage.record("llama", "/models", shared("models"), "ai", {});
+            storage.record("plex", "/media", shared("media"), "media", {});
             const claim = { namespace: "ai", size: "5Gi" };
             storage.claim("meilisearch", { ...claim, workload: "meilisearch", exempt }, {});
             storage.claim("mongodb", { ...claim, workload: "mongodb", owner: { uid: 999, gid: 999 } }, {});
@@ -488,6 +496,8 @@ describe("backups", () => {
         expect(rows.map(({ source, survivesDestroy }) => [source, survivesDestroy])).toEqual([
             ["ceph-block, not backed up: the index is built again from the chats", false],
             ["ceph-block, backed up to minio", true],
+            ["claim models, 500Gi, not backed up", false],
+            ["/NAS of every machine", true],
         ]);
         expect(made).toEqual(["mongodb by 999"]);
         expect(parts.map(({ name }) => name)).toEqual(["meilisearch"]);
