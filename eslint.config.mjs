@@ -32,6 +32,25 @@ export default tseslint.config(
             ],
         },
     },
+    {
+        files: ["{lib,components,bootstrap,apps,lab,stacks,tools}/**/*.ts"],
+        ignores: ["lib/yaml-text.ts"],
+        rules: {
+            "no-restricted-imports": [
+                "error",
+                {
+                    paths: [
+                        {
+                            name: "yaml",
+                            importNames: ["stringify"],
+                            message:
+                                "Write it with yamlText() of lib/yaml-text.ts, which quotes what YAML 1.1 takes for a boolean.",
+                        },
+                    ],
+                },
+            ],
+        },
+    },
     // `require` of package.json files and of what the SDK's declarations leave out is deliberate.
     { rules: { "@typescript-eslint/no-require-imports": "off" } },
     { files: ["**/*.cjs", "tools/start/*.js", "*.js"], languageOptions: { sourceType: "commonjs" } },

@@ -1,6 +1,6 @@
 /** Writes SOPS documents: what `sops encrypt` would, for age recipients. https://getsops.io/docs/#encryption-protocol */
 import { createCipheriv, createHash, randomBytes } from "node:crypto";
-import { stringify } from "yaml";
+import { yamlText } from "./yaml-text";
 
 /** Nested maps of texts, in the order in which they are written. */
 export interface SopsTree {
@@ -40,7 +40,7 @@ export async function sopsDocument(tree: SopsTree, { recipients, encryptedRegex 
         );
     const encrypted = walk(tree, []);
     const lastModified = new Date().toISOString().replace(/\.\d+Z$/, "Z");
-    return stringify(
+    return yamlText(
         {
             ...encrypted,
             sops: {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { stringify } from "yaml";
+import { yamlText } from "../../lib/yaml-text";
 import { app, keyVariable, storage, webApp, type Partner } from "../app";
 import { images } from "../../components/images";
 import type { OidcClient } from "../../components/identity/identity";
@@ -121,7 +121,7 @@ export const librechat = app({
 
 /** https://www.librechat.ai/docs/configuration/librechat_yaml */
 function configuration(models: readonly Partner[], oidc: boolean): string {
-    return stringify({
+    return yamlText({
         version: "1.3.0",
         cache: true,
         ...(oidc ? { registration: { socialLogins: ["openid"] } } : {}),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { stringify } from "yaml";
+import { yamlText } from "../../lib/yaml-text";
 import { app, block, gpuOf } from "../app";
 import { images } from "../../components/images";
 import { scratch } from "../../components/storage/volumes";
@@ -78,7 +78,7 @@ function swapConfiguration(
     unloadAfter: number,
     serverArgs: (one: Model) => readonly string[],
 ): string {
-    return stringify({
+    return yamlText({
         // Seconds that a request waits for its model: a large one is read from the network for minutes.
         healthCheckTimeout: 900,
         models: Object.fromEntries(

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import { stringify } from "yaml";
 import { z } from "zod";
+import { yamlText } from "../../lib/yaml-text";
 import { app, block, type Partner } from "../app";
 import { images } from "../../components/images";
 import { scratch } from "../../components/storage/volumes";
@@ -82,7 +82,7 @@ const modelsOf = ({ serves }: Partner) => serves?.models ?? [];
 
 /** Models of the same name are one to those who ask, and requests are shared out among their servers. */
 function configuration(servers: readonly Partner[], keeps: boolean): string {
-    return stringify({
+    return yamlText({
         model_list: servers.flatMap((server) =>
             modelsOf(server).map(({ name, embeddings }) => ({
                 model_name: name,

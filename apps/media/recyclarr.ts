@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { stringify } from "yaml";
+import { yamlText } from "../../lib/yaml-text";
 import { app, block, keyVariable, type Partner } from "../app";
 import { images } from "../../components/images";
 import { ScheduledWorkload } from "../../components/scheduled-workload";
@@ -69,7 +69,7 @@ function configuration({ sonarr, radarr }: Readonly<Record<"sonarr" | "radarr", 
                 },
             ]),
         );
-    const text = stringify({
+    const text = yamlText({
         sonarr: instances(sonarr, "series", "series"),
         radarr: instances(radarr, "movies", "movie"),
     });

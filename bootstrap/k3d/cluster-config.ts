@@ -1,6 +1,6 @@
 /** What k3d is told of a cluster: its configuration file, and the names that follow from it. */
 import { createHash } from "node:crypto";
-import { stringify } from "yaml";
+import { yamlText } from "../../lib/yaml-text";
 import { SERVER_TAINT } from "../machines";
 import { parseSshTarget } from "./ssh-target";
 
@@ -171,7 +171,7 @@ export function k3dConfig(args: Pick<K3dClusterArgs, "stack">, fixed: FixedConfi
 }
 
 export function configYaml(config: K3dConfig | FixedConfig): string {
-    return stringify(config, { lineWidth: 0 });
+    return yamlText(config, { lineWidth: 0 });
 }
 
 /**

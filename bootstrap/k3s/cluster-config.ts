@@ -1,6 +1,6 @@
 /** What a k3s cluster consists of, and the files that say it to k3s: pure text, no machine is asked. */
 import { createHash } from "node:crypto";
-import { stringify } from "yaml";
+import { yamlText } from "../../lib/yaml-text";
 import { taintText } from "../linux/cluster-node";
 import type { SnapshotStore, SnapshotStoreKeys } from "../linux/snapshot-store";
 import { SERVER_TAINT, type GpuCounts, type Taint } from "../machines";
@@ -167,7 +167,7 @@ export function k3sConfig(args: K3sClusterArgs, node: K3sNode): Readonly<Record<
 const HEAD = "# Written by pulumi up (bootstrap/k3s); a change by hand is undone.\n";
 
 export const configYaml = (config: Readonly<Record<string, unknown>>): string =>
-    HEAD + stringify(config, { lineWidth: 0 });
+    HEAD + yamlText(config, { lineWidth: 0 });
 
 /**
  * How a node comes to the cluster: the first server founds etcd, everybody else joins by a server. k3s reads it while the

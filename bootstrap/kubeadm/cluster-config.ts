@@ -1,6 +1,6 @@
 /** What a kubeadm cluster consists of, and the files that say it: pure data and text, no machine is asked. */
 import { createHash } from "node:crypto";
-import { stringify } from "yaml";
+import { yamlText } from "../../lib/yaml-text";
 import { images } from "../../components/images";
 import type { SnapshotStore, SnapshotStoreKeys } from "../linux/snapshot-store";
 import type { Taint } from "../machines";
@@ -387,7 +387,7 @@ export function joinConfiguration(plan: NodePlan, secrets: JoinSecrets): JoinCon
 
 /** Documents of one file, in kubeadm's order. */
 export const documents = (...all: readonly object[]): string =>
-    all.map((one) => stringify(one, { lineWidth: 0 })).join("---\n");
+    all.map((one) => yamlText(one, { lineWidth: 0 })).join("---\n");
 
 /** Key for Secrets in etcd: 32 bytes made of the secret, whatever its length. */
 const keyOf = (purpose: string, { encryptionKey }: Pick<KubeadmSecrets, "encryptionKey">): Buffer =>
@@ -395,7 +395,7 @@ const keyOf = (purpose: string, { encryptionKey }: Pick<KubeadmSecrets, "encrypt
 
 /** https://kubernetes.io/docs/tasks/administer-cluster/encrypt-data/; what was written before it can still be read. */
 export function encryptionYaml(secrets: Pick<KubeadmSecrets, "encryptionKey">): string {
-    return stringify({
+    return yamlText({
         apiVersion: "apiserver.config.k8s.io/v1",
         kind: "EncryptionConfiguration",
         resources: [
@@ -430,7 +430,7 @@ export function kubeVipManifest({ virtualAddress, interface: on }: NodePlan, boo
     if (virtualAddress === undefined) return undefined;
     const { repository, tag, digest } = images.kubeVip;
     const env = (name: string, value: string) => ({ name, value });
-    return stringify(
+    return yamlText(
         {
             apiVersion: "v1",
             kind: "Pod",

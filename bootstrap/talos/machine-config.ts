@@ -3,7 +3,7 @@
  * come from the secrets bundle when the configuration is generated.
  * Reference: https://www.talos.dev/v1.10/reference/configuration/v1alpha1/config/
  */
-import { stringify } from "yaml";
+import { yamlText } from "../../lib/yaml-text";
 import type { GpuCounts } from "../machines";
 import { extensionsFor, installerImage, schematic } from "./schematic";
 
@@ -239,5 +239,5 @@ function nfsMountConf({ version, connections }: NfsMounts) {
 
 /** The YAML document that is handed to `talosctl gen config --config-patch`. */
 export function machineConfigYaml(config: MachineConfig): string {
-    return stringify(config, { lineWidth: 0 });
+    return yamlText(config, { lineWidth: 0 });
 }

@@ -1,6 +1,6 @@
 /** Image Factory schematics: which system extensions an installer image brings. https://github.com/siderolabs/image-factory */
 import { createHash } from "node:crypto";
-import { stringify } from "yaml";
+import { yamlText } from "../../lib/yaml-text";
 import type { GpuCounts } from "../machines";
 
 /** The public Image Factory: schematics are posted there once, images are pulled from there by every machine. */
@@ -47,7 +47,7 @@ export function machineKind({ gpus }: { gpus: GpuCounts }): string {
 /** The schematic of a list of official extensions. The factory's canonical form is Go's YAML: four spaces, in order. */
 export function schematic(extensions: readonly string[]): Schematic {
     const customization = extensions.length === 0 ? {} : { systemExtensions: { officialExtensions: [...extensions] } };
-    const yaml = stringify({ customization }, { indent: 4, lineWidth: 0 });
+    const yaml = yamlText({ customization }, { indent: 4, lineWidth: 0 });
     return { yaml, id: createHash("sha256").update(yaml).digest("hex") };
 }
 

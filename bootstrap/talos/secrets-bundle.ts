@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { stringify } from "yaml";
+import { yamlText } from "../../lib/yaml-text";
 import { findIdentities } from "../../components/secrets/age-identities";
 import { cannotOpen, openSops, SopsFault, valueAt, type SopsValue } from "../../components/secrets/sops-file";
 
@@ -63,7 +63,7 @@ export async function openSecretsBundle(root: string, path: string): Promise<Sec
     }
     const values = TALOS_SECRETS.map((secret) => valueAt(tree, secret) ?? "");
     return {
-        yaml: stringify(tree, { lineWidth: 0, defaultStringType: "QUOTE_DOUBLE" }),
+        yaml: yamlText(tree, { lineWidth: 0, defaultStringType: "QUOTE_DOUBLE" }),
         hash: createHash("sha256").update(JSON.stringify(values)).digest("hex"),
         redact: (said) => values.reduce((rest, value) => rest.replaceAll(value, "[secret]"), said),
     };

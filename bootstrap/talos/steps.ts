@@ -1,5 +1,5 @@
 /** What the commands of the component do on the machines: every step can be run again at any time. */
-import { stringify } from "yaml";
+import { yamlText } from "../../lib/yaml-text";
 import { lastLine, type Run } from "../../lib/run-program";
 import type { NodeSpec, NodesSpec, SchematicSpec } from "./spec";
 import { type Talosctl } from "./talosctl";
@@ -60,7 +60,7 @@ async function applyChanges(talosctl: Talosctl, node: NodeSpec, patch: string): 
     const { NODE_NAME: name, NODE_ADDRESS: address } = node;
     // Kubernetes' version is changed by `talosctl upgrade-k8s` alone, which does it in the right order.
     const images = await talosctl.kubernetesImages(address);
-    const file = await talosctl.machineConfig(name, [patch, stringify(images)]);
+    const file = await talosctl.machineConfig(name, [patch, yamlText(images)]);
     switch (await talosctl.compare(address, file)) {
         case "nothing":
             say(`${name}: nothing to apply`);

@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { stringify } from "yaml";
+import { yamlText } from "../../lib/yaml-text";
 import { charts } from "../charts";
 import { clusterCommand, valueAfter } from "../cluster/cluster-command";
 import { defaultLimits } from "../cluster/default-limits";
@@ -109,7 +109,7 @@ function timeSlicing(shares: number) {
     return {
         config: {
             map: {
-                default: stringify({
+                default: yamlText({
                     version: "v1",
                     sharing: {
                         timeSlicing: {

@@ -1,7 +1,7 @@
 /** Every node's network as the others see it: by address, from pod to pod, and DNS. What is above it is looked at after it. */
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import { stringify } from "yaml";
+import { yamlText } from "../../lib/yaml-text";
 import { contentHash } from "../cluster/content-hash";
 import { imageReference, images } from "../images";
 
@@ -39,7 +39,7 @@ export class NodeProbe extends pulumi.ComponentResource {
         super("homelab:monitoring:NodeProbe", name, {}, opts);
         const child = { parent: this };
         const { namespace, nodes } = args;
-        const content = stringify({ modules: probeModules() });
+        const content = yamlText({ modules: probeModules() });
         const config = new k8s.core.v1.ConfigMap(
             name,
             { metadata: { name, namespace }, data: { "blackbox.yaml": content } },

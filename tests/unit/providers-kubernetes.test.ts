@@ -367,9 +367,9 @@ describe("kubeconfig", () => {
 
 test("a release's resources are named by kind and version", () => {
     const manifest =
-        "kind: Service\napiVersion: v1\nmetadata: {name: a, namespace: n}\n---\n# nothing\n---\nkind: ClusterRole\napiVersion: rbac.authorization.k8s.io/v1\nmetadata: {name: b}\n";
+        "kind: Service\napiVersion: v1\nmetadata: {name: a, namespace: apps}\n---\n# nothing\n---\nkind: ClusterRole\napiVersion: rbac.authorization.k8s.io/v1\nmetadata: {name: b}\n";
     expect(resourceNames(manifest)).toEqual({
-        "Service/v1": ["n/a"],
+        "Service/v1": ["apps/a"],
         "ClusterRole/rbac.authorization.k8s.io/v1": ["b"],
     });
 });

@@ -1,6 +1,6 @@
 /** `npm run cilium -- <stack>`: Cilium as the stack declares it, for whoever has no network of pods. docs/cilium-break-glass.md */
 import { readFileSync } from "node:fs";
-import { stringify } from "yaml";
+import { yamlText } from "../../lib/yaml-text";
 import { PrivateDirectory } from "../../bootstrap/private-directory";
 import { run } from "../../lib/process";
 import { findOnPath } from "../../lib/toolchain";
@@ -26,7 +26,7 @@ runMain(async () => {
     const value = readStackValue(root, stack);
     const release = plannedRelease(await planStack(stack, value, root), "cilium");
     if (release === undefined) throw new UserError(`${stack} has no Cilium of this program's`);
-    const values = stringify(release.values, { lineWidth: 0 });
+    const values = yamlText(release.values, { lineWidth: 0 });
     const chart = own.get("chart");
     if (own.has("values")) {
         process.stdout.write(values);

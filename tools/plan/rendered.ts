@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } 
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { parse } from "yaml";
+import { READ_BY_KUBERNETES } from "../../lib/yaml-text";
 import { ROOT } from "../../stacks/stack-file";
 import { isObject, type Json } from "./monitor";
 import type { PlannedResource } from "./plan";
@@ -62,7 +63,7 @@ export async function renderRelease(
     ];
     const { size, mtimeMs } = statSync(chart);
     const key = createHash("sha256")
-        .update(JSON.stringify([args, values, size, mtimeMs, helm]))
+        .update(JSON.stringify([args, values, size, mtimeMs, helm, READ_BY_KUBERNETES.version]))
         .digest("hex");
     const cached = join(CACHE, `${name}-${key.slice(0, 16)}.json`);
     const known = kept(cached);
@@ -106,7 +107,7 @@ function read(text: string): Rendered {
         objects: documents
             .filter((document) => !isDefinition(document))
             .flatMap((document) => {
-                const object = parse(document, { merge: true }) as RenderedObject | { items: RenderedObject[] };
+                const object = parse(document, READ_BY_KUBERNETES) as RenderedObject | { items: RenderedObject[] };
                 return "items" in object && Array.isArray(object.items)
                     ? (object.items as RenderedObject[])
                     : [object as RenderedObject];

@@ -1,5 +1,5 @@
 /** The objects that Git delivers, taken from a plan, as files of a kustomize directory each. */
-import { stringify } from "yaml";
+import { yamlText } from "../../lib/yaml-text";
 import { deliveredByGit, type GitOwner } from "../plan/git";
 import { isObject, type Json } from "../plan/monitor";
 import type { Plan } from "../plan/plan";
@@ -51,7 +51,7 @@ export const headingsOf = (stack: string) => ({
 });
 
 export const documentOf = (stack: string, ...objects: readonly object[]): string =>
-    headingsOf(stack).yaml + objects.map((object) => stringify(object, { lineWidth: 0 })).join("---\n");
+    headingsOf(stack).yaml + objects.map((object) => yamlText(object, { lineWidth: 0 })).join("---\n");
 
 /** A file an object, by its name alone. */
 function renderFiles(stack: string, { app, path }: GitOwner, objects: readonly Fields[]): RenderedApp {

@@ -3,6 +3,7 @@ import { createHash, X509Certificate } from "node:crypto";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { isIP } from "node:net";
 import { parseAllDocuments, stringify } from "yaml";
+import { READ_BY_KUBERNETES } from "../../../lib/yaml-text";
 import { emptyControlPlane } from "../k3d/control-plane";
 import { Refused } from "../k3d/refused";
 import type { PlayedMachine } from "../k3s/state";
@@ -70,7 +71,7 @@ function readConfig(path: string | undefined): Documents {
     // Stricter than kubeadm: tokens and keys are in it.
     if ((statSync(path).mode & 0o077) !== 0) throw new Refused(`error: ${path} can be read by everybody`);
     const documents: Record<string, Config> = {};
-    for (const document of parseAllDocuments(readFileSync(path, "utf8"))) {
+    for (const document of parseAllDocuments(readFileSync(path, "utf8"), READ_BY_KUBERNETES)) {
         const value = document.toJS() as unknown;
         if (!isConfig(value)) throw new Refused("error: a document of the configuration is no object");
         const kind = text(value["kind"]);

@@ -1,6 +1,7 @@
 /** systemd and the kubelet of the simulated machines. */
 import { basename } from "node:path";
 import { parse } from "yaml";
+import { READ_BY_KUBERNETES } from "../../../lib/yaml-text";
 import { nodeFor } from "../../controllers/nodes";
 import { Refused } from "../k3d/refused";
 import type { PlayedMachine } from "../k3s/state";
@@ -139,4 +140,5 @@ function register(machine: PlayedMachine, version: string): void {
     ]);
 }
 
-export const readYaml = (text: string): Record<string, unknown> => parse(text) as Record<string, unknown>;
+export const readYaml = (text: string): Record<string, unknown> =>
+    parse(text, READ_BY_KUBERNETES) as Record<string, unknown>;

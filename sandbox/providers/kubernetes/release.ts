@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
+import { READ_BY_KUBERNETES } from "../../../lib/yaml-text";
 import { pathText, walk, type Change, type DiffResult } from "../diff";
 import {
     InitError,
@@ -352,7 +353,7 @@ function complaint(result: RunResult): string {
 /** The names of a manifest's objects by kind and version: `{"Service/v1": ["media/plex"]}`. */
 export function resourceNames(manifest: string): Props {
     const names: Record<string, string[]> = {};
-    const documents = parseAllDocuments(manifest);
+    const documents = parseAllDocuments(manifest, READ_BY_KUBERNETES);
     for (const document of Array.isArray(documents) ? documents : []) {
         const object = document.toJS() as Json;
         const [kind, version] = [text(object, "kind"), text(object, "apiVersion")];
