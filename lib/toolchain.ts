@@ -15,7 +15,7 @@ import {
     writeFileSync,
 } from "node:fs";
 import { homedir, tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { BuildProgress, goEnvironment, goPackages, type GoTarget } from "./go-build";
 import { run } from "./process";
 import { UserError } from "./user-error";
@@ -139,6 +139,8 @@ export interface ToolchainOptions {
     /** Folder for what is fetched or built; default: the user's cache folder. */
     readonly cache?: string;
     readonly env?: NodeJS.ProcessEnv;
+    /** Folder of the PATH whose tools do not count: one with links to what this resolves, that is about to be made anew. */
+    readonly except?: string;
     /** Told before anything that takes more than a moment. */
     readonly onProgress?: (line: string) => void;
 }
@@ -249,7 +251,7 @@ function cachedPath(name: ToolName, options: ToolchainOptions): string {
 /** Without a network and without work: on the PATH, or cached. */
 async function atHand(name: ToolName, options: ToolchainOptions): Promise<ResolvedTool | undefined> {
     const { onPath } = TOOLS[name];
-    const found = onPath === undefined ? undefined : await goodOnPath(name, onPath, options.env ?? process.env);
+    const found = onPath === undefined ? undefined : await goodOnPath(name, onPath, without(options));
     if (found !== undefined) return { path: found, origin: "PATH" };
     const path = cachedPath(name, options);
     return existsSync(path) ? { path, origin: "cache" } : undefined;
@@ -260,6 +262,12 @@ async function download(name: ToolName, options: ToolchainOptions): Promise<Reso
     mkdirSync(dirname(path), { recursive: true });
     const fetched = await downloadTool(name, TOOLS[name], path, options.onProgress ?? (() => undefined));
     return fetched ? { path, origin: "download" } : undefined;
+}
+
+function without({ env = process.env, except }: ToolchainOptions): NodeJS.ProcessEnv {
+    if (except === undefined) return env;
+    const folders = (env["PATH"] ?? "").split(delimiter).filter((folder) => resolve(folder) !== resolve(except));
+    return { ...env, PATH: folders.join(delimiter) };
 }
 
 async function goodOnPath(name: string, wanted: NonNullable<Tool["onPath"]>, env: NodeJS.ProcessEnv) {

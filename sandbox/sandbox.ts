@@ -126,8 +126,9 @@ export class Sandbox {
         tools: ToolPaths;
         have: (names?: readonly ToolName[]) => Promise<void>;
     } {
-        const wanted = startTools({ onProgress: this.say }, names);
         const bin = join(this.layout.tools, "bin");
+        // A user who calls the sandbox's kubectl may have this folder on the PATH: a link would lead to itself.
+        const wanted = startTools({ onProgress: this.say, except: bin }, names);
         rmSync(bin, { recursive: true, force: true });
         mkdirSync(bin, { recursive: true });
         this.played.install(bin, this.layout, this.stack.nodes, this.stack.machines);

@@ -76,6 +76,17 @@ echo built > "$2"
             .filter(([, { origin }]) => origin !== "PATH")
             .map(([name]) => name as ToolName);
 
+    test("what stands in the folder that the links go to is not at hand", async () => {
+        const links = join(folder, "links");
+        mkdirSync(links, { recursive: true });
+        writeFileSync(join(links, "helm"), `#!/bin/sh\necho v${TOOLS.helm.version}\n`, { mode: 0o755 });
+        const linked = { ...env, PATH: `${links}:${env.PATH}` };
+        expect((await startTools({ cache, env: linked }, ["helm"]).helm).path).toBe(join(links, "helm"));
+        expect(await startTools({ cache, env: linked, except: `${links}/` }, ["helm"]).helm).not.toMatchObject({
+            path: join(links, "helm"),
+        });
+    });
+
     test("are built the control plane first, and the lines say which of how many", async () => {
         const lines: string[] = [];
         const wanted = startTools({ cache, env, onProgress: (line) => lines.push(line) });
