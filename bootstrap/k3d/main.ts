@@ -1,5 +1,6 @@
 /** The process that a command starts: one step, its specification in environment and standard input. */
 import { readFileSync } from "node:fs";
+import { print, runStep } from "../../lib/step-program";
 import { readSpec } from "../read-spec";
 import type { K3dClusterArgs } from "./cluster-config";
 import { DockerHost, realSurroundings } from "./docker-host";
@@ -63,14 +64,4 @@ async function main(step: Step): Promise<void> {
     }
 }
 
-function print(text: string): void {
-    process.stdout.write(text);
-}
-
-main(process.argv[2] as Step).then(
-    () => process.exit(0),
-    (error: unknown) => {
-        process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-        process.exit(1);
-    },
-);
+runStep(main);

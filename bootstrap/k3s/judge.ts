@@ -1,18 +1,14 @@
 /** The machines as doctor sees them: what the program itself looks at before each run, from the network upwards. */
-import { findingsOf, type Finding } from "../../lib/finding";
-import { SshFault, type Surroundings } from "../linux/machine";
+import type { Finding } from "../../lib/finding";
+import { goodDisks, judge, type Judgement } from "../linux/judge";
 import type { K3sClusterArgs, K3sNode } from "./cluster-config";
 import type { MachineFacts } from "./facts";
-import { judgeMachines, lookAtMachines, PARTS, type MachineFinding, type Part, type Seen } from "./look";
-
-const say = findingsOf("machines");
+import { judgeMachines, PARTS, type Part, type Seen } from "./look";
 
 /** With a fault in one of these, what is above it on the machine is not judged. */
 const LAYERS: readonly Part[] = ["network", "ssh", "dns", "api"];
 
-type Good = (node: K3sNode, facts: MachineFacts, args: K3sClusterArgs) => string | undefined;
-
-const GOOD: Readonly<Record<Part, Good>> = {
+const good = ({ version }: K3sClusterArgs): Judgement<Part, K3sNode, MachineFacts>["good"] => ({
     network: ({ address }) => `${address} answers and is the machine's own`,
     ssh: () => "answers, without a password",
     dns: () => "resolves names",
@@ -22,49 +18,14 @@ const GOOD: Readonly<Record<Part, Good>> = {
             ? undefined
             : `reaches the API of ${k3s.seenAuthorities.map(({ address }) => address).join(", ")}`;
     },
-    k3s: (_, { k3s }, { version }) => {
+    k3s: (_, { k3s }) => {
         if (k3s.units.length === 0) return "is not there yet: pulumi up installs it";
         return `${k3s.units.join(", ")} ${k3s.state}, ${k3s.version}${k3s.version === version ? "" : ` (pulumi up makes it ${version})`}`;
     },
     system: (_, { linux }) => `${linux.osName}, kernel ${linux.kernel}`,
-    storage: ({ disks }, { linux }) => {
-        const root = linux.disks.find(({ system }) => system)?.path ?? "unknown";
-        return disks.length === 0
-            ? `system on ${root}`
-            : `${disks.length} disks for volumes are there, system on ${root}`;
-    },
+    storage: (node, facts) => goodDisks(node, facts, "volumes"),
     leftovers: () => undefined,
-};
+});
 
-export async function lookForDoctor(around: Surroundings, args: K3sClusterArgs): Promise<Seen[]> {
-    return lookAtMachines(around, args);
-}
-
-/** Node by node, each from layer 3 up; what stands on a broken layer is skipped, never good. */
-export function judgeK3s(args: K3sClusterArgs, seen: readonly Seen[]): Finding[] {
-    const { faults, warnings } = judgeMachines(args, seen);
-    return seen.flatMap(({ node, facts }) => {
-        const title = `${node.name} (${node.address})`;
-        const own = (list: readonly MachineFinding[], part: Part) =>
-            list.filter((one) => one.node === title && one.part === part);
-        let broken: string | undefined;
-        return PARTS.flatMap((part): Finding[] => {
-            const check = `${node.name} ${part}`;
-            if (broken !== undefined) return part === "leftovers" ? [] : [say.skipped(check, broken)];
-            const found = own(faults, part);
-            const told = [
-                ...found.map((one) => say.failure(check, one.found, one.mend)),
-                ...own(warnings, part).map((one) => say.warning(check, one.found, one.mend)),
-            ];
-            const silent = facts instanceof SshFault && told.length > 0;
-            if (silent || (found.length > 0 && LAYERS.includes(part))) {
-                broken = `${part} first: ${told[0]?.found ?? ""}`;
-            }
-            if (told.length > 0) return told;
-            // It is in the network: otherwise that would be the finding.
-            if (facts instanceof SshFault) return [say.ok(check, "there is a way to it")];
-            const good = GOOD[part](node, facts, args);
-            return good === undefined ? [] : [say.ok(check, good)];
-        });
-    });
-}
+export const judgeK3s = (args: K3sClusterArgs, seen: readonly Seen[]): Finding[] =>
+    judge({ parts: PARTS, layers: LAYERS, good: good(args) }, judgeMachines(args, seen), seen);

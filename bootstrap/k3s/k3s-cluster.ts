@@ -3,7 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { halfYear, lookFirst } from "../look-first";
 import { stepsOf } from "../step-command";
 import { configYaml, k3sConfig, type K3sClusterArgs, type K3sNode, type K3sSecrets } from "./cluster-config";
-import { sentence, type LookAnswer } from "./look";
+import { sentence } from "../linux/look";
+import type { LookAnswer } from "./look";
 import { serversSpec, type NodeSpec, type ReleaseSpec, type Step } from "./spec";
 
 const step = stepsOf<Step>("k3s");

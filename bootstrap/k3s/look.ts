@@ -1,7 +1,21 @@
 /** Looks at the machines and judges what it finds, from the network upwards. Changes nothing. */
 import { NO_CLUSTER, UNKNOWN_CLUSTER } from "../../components/cluster/cluster-uid";
 import { diskFaults } from "../linux/disks";
-import { LinuxMachine, SshFault, type Surroundings } from "../linux/machine";
+import {
+    addressFindings,
+    collected,
+    joined,
+    known,
+    leftoverFindings,
+    lookAtEach,
+    roomFindings,
+    silence,
+    type Findings,
+    type MachineFinding,
+    type Report,
+    type Seen as SeenMachine,
+} from "../linux/look";
+import { SshFault, type Surroundings } from "../linux/machine";
 import { holds } from "../k3d/host-facts";
 import { API_PORT, type K3sClusterArgs, type K3sNode } from "./cluster-config";
 import { factsOf, NEEDED_NAME, type MachineFacts, type Wishes } from "./facts";
@@ -11,37 +25,17 @@ import { upgradeFault } from "./versions";
 export const PARTS = ["network", "ssh", "dns", "api", "k3s", "system", "storage", "leftovers"] as const;
 export type Part = (typeof PARTS)[number];
 
-/** `found` and `mend` make one sentence with a colon between them. */
-export interface MachineFinding {
-    readonly node: string;
-    readonly part: Part;
-    readonly found: string;
-    readonly mend: string;
-}
-
-export interface LookAnswer {
+export interface LookAnswer extends Findings<Part> {
     /** UID of namespace kube-system, `NO_CLUSTER` or `UNKNOWN_CLUSTER`. */
     readonly cluster: string;
     /** Optional machines that did not answer. */
     readonly absent: readonly string[];
     /** Server by which the API is reached from here; "" where none answers. */
     readonly server: string;
-    /** Nothing may be done while there is one. */
-    readonly faults: readonly MachineFinding[];
-    /** What the person should know. */
-    readonly warnings: readonly MachineFinding[];
 }
-
-export const sentence = ({ node, found, mend }: MachineFinding): string => `${node}: ${found}: ${mend}`;
 
 /** A machine that was looked at, or why not. */
-export interface Seen {
-    readonly node: K3sNode;
-    readonly facts: MachineFacts | SshFault;
-}
-
-export const machineOf = (around: Surroundings, args: Pick<K3sClusterArgs, "ssh">, node: K3sNode): LinuxMachine =>
-    new LinuxMachine(around, node.name, { address: node.address, ...args.ssh });
+export type Seen = SeenMachine<K3sNode, MachineFacts>;
 
 /** What every node is asked; of what is missed, a server needs less. */
 export function wishesOf(args: K3sClusterArgs): Wishes {
@@ -49,20 +43,8 @@ export function wishesOf(args: K3sClusterArgs): Wishes {
     return { ...args.needs, servers };
 }
 
-export async function lookAtMachines(around: Surroundings, args: K3sClusterArgs): Promise<Seen[]> {
-    return Promise.all(
-        args.nodes.map(async (node): Promise<Seen> => {
-            const machine = machineOf(around, args, node);
-            try {
-                return { node, facts: await factsOf(machine, wishesOf(args)) };
-            } catch (error) {
-                if (error instanceof SshFault) return { node, facts: error };
-                const said = error instanceof Error ? error.message : String(error);
-                return { node, facts: new SshFault(machine.title, "script", said, `see  ${machine.command}`) };
-            }
-        }),
-    );
-}
+export const lookAtMachines = (around: Surroundings, args: K3sClusterArgs): Promise<Seen[]> =>
+    lookAtEach(around, args, (machine) => factsOf(machine, wishesOf(args)));
 
 export async function look(around: Surroundings, args: K3sClusterArgs): Promise<LookAnswer> {
     return judgeMachines(args, await lookAtMachines(around, args));
@@ -70,23 +52,22 @@ export async function look(around: Surroundings, args: K3sClusterArgs): Promise<
 
 /** Everything that follows from what the machines said. */
 export function judgeMachines(args: K3sClusterArgs, seen: readonly Seen[]): LookAnswer {
-    const known = seen.flatMap(({ node, facts }) => (facts instanceof SshFault ? [] : [{ node, facts }]));
-    const own = known.filter(({ facts }) => facts.k3s.stack === args.clusterName);
+    const answers = known(seen);
+    const own = answers.filter(({ facts }) => facts.k3s.stack === args.clusterName);
     // The authority of the servers that this stack made; without one there is no cluster to join.
     const founded = own.find(({ node, facts }) => node.role === "server" && facts.k3s.datastore !== "");
     const authority = founded?.facts.k3s.authority ?? "";
     const answering = own.find(({ node, facts }) => node.role === "server" && facts.k3s.cluster !== "");
     const silentServers = seen.some(({ node, facts }) => node.role === "server" && facts instanceof SshFault);
 
-    const findings = known.map(({ node, facts }) => machineFindings(args, node, facts, authority));
     const silent = silentFindings(seen, founded !== undefined);
+    const findings = answers.map(({ node, facts }) => machineFindings(args, node, facts, authority));
     return {
         cluster:
             answering?.facts.k3s.cluster ?? (founded === undefined && !silentServers ? NO_CLUSTER : UNKNOWN_CLUSTER),
         absent: silent.absent,
         server: answering?.node.address ?? "",
-        faults: [...silent.faults, ...findings.flatMap(({ faults }) => faults)],
-        warnings: [...silent.warnings, ...findings.flatMap(({ warnings }) => warnings)],
+        ...joined([silent, ...findings]),
     };
 }
 
@@ -95,17 +76,12 @@ export function judgeMachines(args: K3sClusterArgs, seen: readonly Seen[]): Look
  * its step fails by itself if it has something to do there. An optional one is a warning always.
  */
 function silentFindings(seen: readonly Seen[], founded: boolean) {
-    const faults: MachineFinding[] = [];
-    const warnings: MachineFinding[] = [];
+    const faults: MachineFinding<Part>[] = [];
+    const warnings: MachineFinding<Part>[] = [];
     const absent: string[] = [];
     for (const { node, facts } of seen) {
         if (!(facts instanceof SshFault)) continue;
-        const finding: MachineFinding = {
-            node: facts.machine,
-            part: facts.layer === "network" ? "network" : "ssh",
-            found: facts.reason,
-            mend: facts.mend,
-        };
+        const finding = silence(facts);
         if (node.optional && facts.silent) {
             absent.push(node.name);
             warnings.push({
@@ -118,51 +94,22 @@ function silentFindings(seen: readonly Seen[], founded: boolean) {
     return { faults, warnings, absent };
 }
 
-type Report = (part: Part, found: string, mend: string) => void;
-
 /** What one machine has that it must not, and lacks that it must have. */
-export function machineFindings(
-    args: K3sClusterArgs,
-    node: K3sNode,
-    facts: MachineFacts,
-    authority: string,
-): { readonly faults: MachineFinding[]; readonly warnings: MachineFinding[] } {
-    const faults: MachineFinding[] = [];
-    const warnings: MachineFinding[] = [];
-    const title = `${node.name} (${node.address})`;
-    const into =
-        (list: MachineFinding[]): Report =>
-        (part, found, mend) =>
-            list.push({ node: title, part, found, mend });
-    const [fault, warn] = [into(faults), into(warnings)];
-    networkFindings(node, facts, authority, fault, warn);
-    k3sFindings(args, node, facts, authority, fault);
-    systemFindings(args, node, facts, fault, warn);
-    return { faults, warnings };
-}
+const machineFindings = (args: K3sClusterArgs, node: K3sNode, facts: MachineFacts, authority: string): Findings<Part> =>
+    collected(node, (fault, warn) => {
+        networkFindings(node, facts, authority, fault, warn);
+        k3sFindings(args, node, facts, authority, fault);
+        systemFindings(args, node, facts, fault, warn);
+    });
 
 function networkFindings(
     node: K3sNode,
     { linux, k3s }: MachineFacts,
     authority: string,
-    fault: Report,
-    warn: Report,
+    fault: Report<Part>,
+    warn: Report<Part>,
 ): void {
-    if (linux.unresolved.length > 0) {
-        const say = k3s.state === "active" ? warn : fault;
-        say(
-            "dns",
-            `it does not resolve ${linux.unresolved.join(", ")}`,
-            `images and releases come by name: see  resolvectl query ${NEEDED_NAME}  there, before anything of Kubernetes`,
-        );
-    }
-    if (!linux.addresses.includes(node.address)) {
-        fault(
-            "network",
-            `${node.address} is no address of the machine (${linux.addresses.join(", ") || "it has none"})`,
-            "the kubelet is to have it: correct nodes[].address, or the machine's network",
-        );
-    }
+    addressFindings(node, linux, { runs: k3s.state === "active", name: NEEDED_NAME }, fault, warn);
     // Without a cluster no server answers yet.
     if (authority === "") return;
     for (const address of k3s.unreachedServers.filter((one) => one !== node.address)) {
@@ -179,7 +126,7 @@ function k3sFindings(
     node: K3sNode,
     { linux, k3s }: MachineFacts,
     authority: string,
-    fault: Report,
+    fault: Report<Part>,
 ): void {
     const installed = k3s.units.length > 0 || k3s.authority !== "" || k3s.datastore !== "";
     if (installed && k3s.stack !== args.clusterName) {
@@ -241,7 +188,6 @@ function k3sFindings(
     if (upgrade !== undefined) fault("k3s", upgrade.found, upgrade.mend);
 }
 
-const GIB = 2 ** 30;
 /** k3s, its images and its snapshots. */
 const FREE_GIB = 5;
 
@@ -249,8 +195,8 @@ function systemFindings(
     args: K3sClusterArgs,
     node: K3sNode,
     { linux, k3s }: MachineFacts,
-    fault: Report,
-    warn: Report,
+    fault: Report<Part>,
+    warn: Report<Part>,
 ): void {
     if (linux.arch !== "x86_64") {
         fault("system", `its processor is ${linux.arch}`, "this program installs k3s for amd64");
@@ -281,14 +227,7 @@ function systemFindings(
             `install linux-modules-extra-${linux.kernel}, or a kernel that has it; WSL2 needs one of your own`,
         );
     }
-    const free = linux.freeBytes / GIB;
-    if (free < FREE_GIB) {
-        warn(
-            "system",
-            `${free.toFixed(1)} GiB are free below /var/lib`,
-            `k3s and its images want ${FREE_GIB}: clean up, or grow the disk`,
-        );
-    }
+    roomFindings(linux, { what: "k3s and its images", gib: FREE_GIB }, warn);
     if (linux.os !== "ubuntu") {
         warn("system", `it runs ${linux.osName || linux.os}`, "this program is made for Ubuntu; others may do");
     }
@@ -297,12 +236,6 @@ function systemFindings(
         warn("system", "it swaps", "the kubelet counts without: swapoff -a, and take it out of /etc/fstab");
     }
     // With a k3s of ours on it they are Cilium's own.
-    const strange = linux.networkPlugins.filter((name) => k3s.units.length === 0 || !/cilium/.test(name));
-    if (strange.length > 0) {
-        warn(
-            "leftovers",
-            `another network plugin has left ${strange.join(", ")}`,
-            `Cilium may not get pods past it: restart the machine, and remove what is then still in /etc/cni/net.d. Nothing of it is removed by this program (${args.clusterName})`,
-        );
-    }
+    const own = (name: string) => k3s.units.length > 0 && /cilium/.test(name);
+    leftoverFindings(linux, { own, stack: args.clusterName }, warn);
 }

@@ -12,8 +12,8 @@ import {
 } from "../machines";
 import { taintsOf, type K3sClusterArgs, type K3sNode } from "./cluster-config";
 import { factsScript } from "./facts";
-import { judgeK3s, lookForDoctor } from "./judge";
-import { wishesOf } from "./look";
+import { judgeK3s } from "./judge";
+import { lookAtMachines, wishesOf } from "./look";
 import { readKubeconfig } from "./steps";
 import { kubernetesOf } from "./versions";
 
@@ -61,7 +61,7 @@ export class K3sMachines implements MachinesOfKind {
     }
 
     async examine({ timeout }: Asking): Promise<Examined> {
-        return { findings: judgeK3s(this.args, await lookForDoctor(limitedSurroundings(timeout), this.args)) };
+        return { findings: judgeK3s(this.args, await lookAtMachines(limitedSurroundings(timeout), this.args)) };
     }
 }
 

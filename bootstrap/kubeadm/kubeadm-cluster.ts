@@ -3,7 +3,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { halfYear, lookFirst } from "../look-first";
 import { stepsOf } from "../step-command";
 import { nodePlan, type KubeadmClusterArgs, type KubeadmNode, type KubeadmSecrets } from "./cluster-config";
-import { sentence, type LookAnswer } from "./look";
+import { sentence } from "../linux/look";
+import type { LookAnswer } from "./look";
 import { controlPlanesSpec, type NodeSpec, type ReleaseSpec, type Step } from "./spec";
 
 const step = stepsOf<Step>("kubeadm");

@@ -2,7 +2,22 @@
 import { NO_CLUSTER, UNKNOWN_CLUSTER } from "../../components/cluster/cluster-uid";
 import { holds } from "../k3d/host-facts";
 import { diskFaults } from "../linux/disks";
-import { LinuxMachine, SshFault, type Surroundings } from "../linux/machine";
+import {
+    addressFindings,
+    collected,
+    joined,
+    known,
+    leftoverFindings,
+    lookAtEach,
+    roomFindings,
+    silence,
+    titleOf,
+    type Findings,
+    type MachineFinding,
+    type Report,
+    type Seen as SeenMachine,
+} from "../linux/look";
+import { SshFault, type Surroundings } from "../linux/machine";
 import {
     API_PORT,
     CRI_SOCKET,
@@ -30,38 +45,15 @@ export const PARTS = [
 ] as const;
 export type Part = (typeof PARTS)[number];
 
-/** `found` and `mend` make one sentence with a colon between them. */
-export interface MachineFinding {
-    readonly node: string;
-    readonly part: Part;
-    readonly found: string;
-    readonly mend: string;
-}
-
-export interface LookAnswer {
+export interface LookAnswer extends Findings<Part> {
     /** UID of namespace kube-system, `NO_CLUSTER` or `UNKNOWN_CLUSTER`. */
     readonly cluster: string;
     /** Machines that the cluster knows as nodes and that are in none: installed anew, or reset by hand. */
     readonly lost: readonly string[];
-    /** Nothing may be done while there is one. */
-    readonly faults: readonly MachineFinding[];
-    /** What the person should know. */
-    readonly warnings: readonly MachineFinding[];
 }
-
-export const sentence = ({ node, found, mend }: MachineFinding): string => `${node}: ${found}: ${mend}`;
 
 /** A machine that was looked at, or why not. */
-export interface Seen {
-    readonly node: KubeadmNode;
-    readonly facts: MachineFacts | SshFault;
-}
-
-export const machineOf = (
-    around: Surroundings,
-    args: Pick<KubeadmClusterArgs, "ssh">,
-    node: Pick<KubeadmNode, "name" | "address">,
-): LinuxMachine => new LinuxMachine(around, node.name, { address: node.address, ...args.ssh });
+export type Seen = SeenMachine<KubeadmNode, MachineFacts>;
 
 /** What every node is asked. */
 export const wishesOf = (args: KubeadmClusterArgs): Wishes => ({
@@ -70,20 +62,8 @@ export const wishesOf = (args: KubeadmClusterArgs): Wishes => ({
     virtualAddress: args.virtualAddress ?? "",
 });
 
-export async function lookAtMachines(around: Surroundings, args: KubeadmClusterArgs): Promise<Seen[]> {
-    return Promise.all(
-        args.nodes.map(async (node): Promise<Seen> => {
-            const machine = machineOf(around, args, node);
-            try {
-                return { node, facts: await factsOf(machine, wishesOf(args)) };
-            } catch (error) {
-                if (error instanceof SshFault) return { node, facts: error };
-                const said = error instanceof Error ? error.message : String(error);
-                return { node, facts: new SshFault(machine.title, "script", said, `see  ${machine.command}`) };
-            }
-        }),
-    );
-}
+export const lookAtMachines = (around: Surroundings, args: KubeadmClusterArgs): Promise<Seen[]> =>
+    lookAtEach(around, args, (machine) => factsOf(machine, wishesOf(args)));
 
 export async function look(around: Surroundings, args: KubeadmClusterArgs): Promise<LookAnswer> {
     return judgeMachines(args, await lookAtMachines(around, args), around.now());
@@ -102,8 +82,8 @@ interface Whole {
 
 /** Everything that follows from what the machines said. `now`: milliseconds. */
 export function judgeMachines(args: KubeadmClusterArgs, seen: readonly Seen[], now: number): LookAnswer {
-    const known = seen.flatMap(({ node, facts }) => (facts instanceof SshFault ? [] : [{ node, facts }]));
-    const founders = known.filter(
+    const answers = known(seen);
+    const founders = answers.filter(
         ({ facts: { kubernetes: k } }) => k.stack === args.clusterName && k.controlPlane && !k.unfinished,
     );
     const [founder] = founders;
@@ -112,25 +92,20 @@ export function judgeMachines(args: KubeadmClusterArgs, seen: readonly Seen[], n
     const whole: Whole = {
         authority: founder?.facts.kubernetes.authority ?? "",
         founded: founder !== undefined,
-        begun: known.some(({ facts: { kubernetes: k } }) => k.stack === args.clusterName && k.unfinished),
+        begun: answers.some(({ facts: { kubernetes: k } }) => k.stack === args.clusterName && k.unfinished),
         now,
     };
-    const findings = known.map(({ node, facts }) => machineFindings(args, node, facts, whole));
+    const findings = answers.map(({ node, facts }) => machineFindings(args, node, facts, whole));
     const quiet = silentFindings(seen, whole.founded);
     return {
         cluster: answering?.facts.kubernetes.cluster ?? (!whole.founded && !silent ? NO_CLUSTER : UNKNOWN_CLUSTER),
-        lost: known
+        lost: answers
             .filter(
                 ({ node, facts: { kubernetes: k } }) =>
                     !k.joined && (answering?.facts.kubernetes.nodes.includes(node.name) ?? false),
             )
             .map(({ node }) => node.name),
-        faults: [...quiet.faults, ...findings.flatMap(({ faults }) => faults)],
-        warnings: [
-            ...quiet.warnings,
-            ...findings.flatMap(({ warnings }) => warnings),
-            ...unevenReleases(known.map(({ node, facts }) => ({ node, facts }))),
-        ],
+        ...joined([quiet, ...findings, { faults: [], warnings: unevenReleases(answers) }]),
     };
 }
 
@@ -139,26 +114,18 @@ export function judgeMachines(args: KubeadmClusterArgs, seen: readonly Seen[], n
  * step fails by itself if it has something to do there.
  */
 function silentFindings(seen: readonly Seen[], founded: boolean) {
-    const faults: MachineFinding[] = [];
-    const warnings: MachineFinding[] = [];
+    const faults: MachineFinding<Part>[] = [];
+    const warnings: MachineFinding<Part>[] = [];
     for (const { facts } of seen) {
-        if (!(facts instanceof SshFault)) continue;
-        (founded && facts.silent ? warnings : faults).push({
-            node: facts.machine,
-            part: facts.layer === "network" ? "network" : "ssh",
-            found: facts.reason,
-            mend: facts.mend,
-        });
+        if (facts instanceof SshFault) (founded && facts.silent ? warnings : faults).push(silence(facts));
     }
     return { faults, warnings };
 }
 
-const titleOf = ({ name, address }: KubeadmNode): string => `${name} (${address})`;
-
 /** An upgrade that ended halfway: everything works, until the next minor release is refused. */
 function unevenReleases(
     known: readonly { readonly node: KubeadmNode; readonly facts: MachineFacts }[],
-): MachineFinding[] {
+): MachineFinding<Part>[] {
     const kubelets = known.flatMap(({ node, facts: { kubernetes } }) =>
         kubernetes.joined && kubernetes.versions.kubelet !== "" ? [{ node, version: kubernetes.versions.kubelet }] : [],
     );
@@ -175,55 +142,32 @@ function unevenReleases(
         }));
 }
 
-type Report = (part: Part, found: string, mend: string) => void;
-
 /** What one machine has that it must not, and lacks that it must have. */
-export function machineFindings(
+const machineFindings = (
     args: KubeadmClusterArgs,
     node: KubeadmNode,
     facts: MachineFacts,
     whole: Whole,
-): { readonly faults: MachineFinding[]; readonly warnings: MachineFinding[] } {
-    const faults: MachineFinding[] = [];
-    const warnings: MachineFinding[] = [];
-    const into =
-        (list: MachineFinding[]): Report =>
-        (part, found, mend) =>
-            list.push({ node: titleOf(node), part, found, mend });
-    const [fault, warn] = [into(faults), into(warnings)];
-    networkFindings(args, node, facts, whole, fault, warn);
-    systemFindings(facts, fault, warn);
-    containerdFindings(facts, fault, warn);
-    kubernetesFindings(args, node, facts, whole, fault);
-    healthFindings(node, facts, whole, warn);
-    for (const { found, mend } of diskFaults(node.disks, facts.linux.disks)) fault("storage", found, mend);
-    leftovers(args, facts, warn);
-    return { faults, warnings };
-}
+): Findings<Part> =>
+    collected(node, (fault, warn) => {
+        networkFindings(args, node, facts, whole, fault, warn);
+        systemFindings(facts, fault, warn);
+        containerdFindings(facts, fault, warn);
+        kubernetesFindings(args, node, facts, whole, fault);
+        healthFindings(node, facts, whole, warn);
+        for (const { found, mend } of diskFaults(node.disks, facts.linux.disks)) fault("storage", found, mend);
+        leftovers(args, facts, warn);
+    });
 
 function networkFindings(
     args: KubeadmClusterArgs,
     node: KubeadmNode,
     { linux, kubernetes }: MachineFacts,
     { founded, begun }: Whole,
-    fault: Report,
-    warn: Report,
+    fault: Report<Part>,
+    warn: Report<Part>,
 ): void {
-    if (linux.unresolved.length > 0) {
-        const say = kubernetes.joined ? warn : fault;
-        say(
-            "dns",
-            `it does not resolve ${linux.unresolved.join(", ")}`,
-            `images and releases come by name: see  resolvectl query ${NEEDED_NAMES[0]}  there, before anything of Kubernetes`,
-        );
-    }
-    if (!linux.addresses.includes(node.address)) {
-        fault(
-            "network",
-            `${node.address} is no address of the machine (${linux.addresses.join(", ") || "it has none"})`,
-            "the kubelet is to have it: correct nodes[].address, or the machine's network",
-        );
-    }
+    addressFindings(node, linux, { runs: kubernetes.joined, name: NEEDED_NAMES[0] }, fault, warn);
     const { virtualAddress } = args;
     if (!founded) {
         if (virtualAddress !== undefined && kubernetes.virtualTaken && !begun) {
@@ -251,7 +195,6 @@ function networkFindings(
     }
 }
 
-const GIB = 2 ** 30;
 /** Images, etcd and its snapshots. */
 const FREE_GIB = 10;
 
@@ -270,7 +213,7 @@ const ARCH_PACKAGES: Readonly<Record<string, string>> = {
     tar: "tar",
 };
 
-function systemFindings({ linux, kubernetes }: MachineFacts, fault: Report, warn: Report): void {
+function systemFindings({ linux, kubernetes }: MachineFacts, fault: Report<Part>, warn: Report<Part>): void {
     if (linux.arch !== "x86_64") {
         fault("system", `its processor is ${linux.arch}`, "this program installs Kubernetes for amd64");
     }
@@ -309,14 +252,7 @@ function systemFindings({ linux, kubernetes }: MachineFacts, fault: Report, warn
             "the kubelet does not start: swapoff -a, and take it out of /etc/fstab; zram-generator's is in /etc/systemd/zram-generator.conf",
         );
     }
-    const free = linux.freeBytes / GIB;
-    if (free < FREE_GIB) {
-        warn(
-            "system",
-            `${free.toFixed(1)} GiB are free below /var/lib`,
-            `images, etcd and its snapshots want ${FREE_GIB}: clean up, or grow the disk`,
-        );
-    }
+    roomFindings(linux, { what: "images, etcd and its snapshots", gib: FREE_GIB }, warn);
     if (kubernetes.packaged.length > 0) {
         fault(
             "kubernetes",
@@ -329,7 +265,11 @@ function systemFindings({ linux, kubernetes }: MachineFacts, fault: Report, warn
 /** Kubernetes 1.35 is the last that takes containerd 1: https://kubernetes.io/blog/2025/09/12/kubernetes-v1-34-cri-cgroup-driver-lookup-now-ga/ */
 const CONTAINERD_MAJOR = 2;
 
-function containerdFindings({ linux, kubernetes: { containerd } }: MachineFacts, fault: Report, warn: Report): void {
+function containerdFindings(
+    { linux, kubernetes: { containerd } }: MachineFacts,
+    fault: Report<Part>,
+    warn: Report<Part>,
+): void {
     // Its absence is said already.
     if (linux.missingPrograms.includes("containerd")) return;
     if (containerd.state !== "active") {
@@ -360,7 +300,7 @@ function kubernetesFindings(
     node: KubeadmNode,
     { linux, kubernetes: found }: MachineFacts,
     { authority }: Whole,
-    fault: Report,
+    fault: Report<Part>,
 ): void {
     const installed = found.joined || found.controlPlane || found.etcd || found.authority !== "";
     if (installed && found.stack !== args.clusterName) {
@@ -433,7 +373,12 @@ const DAY = 86_400;
 /** Every upgrade renews certificates of a year: one that nears its end means that none has come for long. */
 const RENEW_DAYS = 45;
 
-function healthFindings(node: KubeadmNode, { kubernetes: found }: MachineFacts, { now }: Whole, warn: Report): void {
+function healthFindings(
+    node: KubeadmNode,
+    { kubernetes: found }: MachineFacts,
+    { now }: Whole,
+    warn: Report<Part>,
+): void {
     if (!found.joined || found.unfinished) return;
     if (found.kubelet !== "active") {
         warn(
@@ -469,13 +414,8 @@ function healthFindings(node: KubeadmNode, { kubernetes: found }: MachineFacts, 
     }
 }
 
-function leftovers(args: KubeadmClusterArgs, { linux, kubernetes }: MachineFacts, warn: Report): void {
+function leftovers(args: KubeadmClusterArgs, { linux, kubernetes }: MachineFacts, warn: Report<Part>): void {
     // With a Kubernetes of ours on it they are Cilium's own, and the plugins that it chains.
-    const strange = linux.networkPlugins.filter((name) => !kubernetes.joined || !/cilium|linkerd/.test(name));
-    if (strange.length === 0) return;
-    warn(
-        "leftovers",
-        `another network plugin has left ${strange.join(", ")}`,
-        `Cilium may not get pods past it: restart the machine, and remove what is then still in /etc/cni/net.d. Nothing of it is removed by this program (${args.clusterName})`,
-    );
+    const own = (name: string) => kubernetes.joined && /cilium|linkerd/.test(name);
+    leftoverFindings(linux, { own, stack: args.clusterName }, warn);
 }

@@ -1,8 +1,7 @@
 /** The process that a command starts: one step, its specification in environment and standard input. */
 import { readFileSync } from "node:fs";
-import { setTimeout as sleep } from "node:timers/promises";
-import { runProgram } from "../../lib/run-program";
-import type { Surroundings } from "../linux/machine";
+import { print, runStep } from "../../lib/step-program";
+import { realSurroundings } from "../linux/surroundings";
 import { readSpec } from "../read-spec";
 import type { KubeadmClusterArgs, KubeadmSecrets } from "./cluster-config";
 import { look } from "./look";
@@ -18,12 +17,7 @@ import {
 import { convergeNode, kubeconfig, release, removeNode } from "./steps";
 
 async function main(step: Step): Promise<void> {
-    const around: Surroundings = {
-        run: runProgram,
-        say: (line) => void process.stderr.write(`${line}\n`),
-        sleep: (milliseconds) => sleep(milliseconds),
-        now: Date.now,
-    };
+    const around = realSurroundings((line) => void process.stderr.write(`${line}\n`));
     const stdin = () => readFileSync(0, "utf8");
     const { env } = process;
     switch (step) {
@@ -46,14 +40,4 @@ async function main(step: Step): Promise<void> {
     }
 }
 
-function print(text: string): void {
-    process.stdout.write(text);
-}
-
-main(process.argv[2] as Step).then(
-    () => process.exit(0),
-    (error: unknown) => {
-        process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-        process.exit(1);
-    },
-);
+runStep(main);

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runProgram } from "../../lib/run-program";
+import { print, runStep } from "../../lib/step-program";
 import { PrivateDirectory } from "../private-directory";
 import { readSpec } from "../read-spec";
 import { look, type LookRequest } from "./look";
@@ -30,11 +31,8 @@ async function main(step: Step): Promise<void> {
     };
     const stdin = () => readFileSync(0, "utf8");
     switch (step) {
-        case "look": {
-            const answer = await look(around, JSON.parse(stdin()) as LookRequest);
-            process.stdout.write(JSON.stringify(answer));
-            return;
-        }
+        case "look":
+            return print(JSON.stringify(await look(around, JSON.parse(stdin()) as LookRequest)));
         case "schematic": {
             const spec = readSpec<SchematicSpec>(process.env, ["SCHEMATIC", "IMAGE_FACTORY"]);
             return registerSchematic(runProgram, spec, stdin());
@@ -50,8 +48,7 @@ async function main(step: Step): Promise<void> {
             const talosctl = await open(around, spec);
             if (step === "bootstrap") return bootstrap(talosctl, spec);
             if (step === "kubernetes") return kubernetes(talosctl, spec);
-            process.stdout.write(await kubeconfig(talosctl, spec));
-            return;
+            return print(await kubeconfig(talosctl, spec));
         }
         default:
             throw new Error(`there is no step "${String(step)}"`);
@@ -74,10 +71,4 @@ function projectRoot(): string {
     }
 }
 
-main(process.argv[2] as Step).then(
-    () => process.exit(0),
-    (error: unknown) => {
-        process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-        process.exit(1);
-    },
-);
+runStep(main);

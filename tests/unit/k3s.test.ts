@@ -29,12 +29,13 @@ import {
 } from "../../bootstrap/k3s/cluster-config";
 import { K3sCluster } from "../../bootstrap/k3s/k3s-cluster";
 import { judgeK3s } from "../../bootstrap/k3s/judge";
-import { look as lookAt, lookAtMachines, sentence, type LookAnswer } from "../../bootstrap/k3s/look";
+import { look as lookAt, lookAtMachines, type LookAnswer } from "../../bootstrap/k3s/look";
 import { K3sMachines } from "../../bootstrap/k3s/machines";
 import { NODE_SPEC, type NodeSpec } from "../../bootstrap/k3s/spec";
 import { convergeNode, removeNode } from "../../bootstrap/k3s/steps";
 import { CORDON_MARK } from "../../bootstrap/linux/cluster-node";
 import { compareReleases, upgradeFault } from "../../bootstrap/k3s/versions";
+import { sentence } from "../../bootstrap/linux/look";
 import { LinuxMachine, type Surroundings } from "../../bootstrap/linux/machine";
 import { readSpec } from "../../bootstrap/read-spec";
 import { runProgram, type Ran } from "../../lib/run-program";

@@ -1,6 +1,7 @@
 /** What follows from what machines with kubeadm say of themselves: every finding on its own, without a machine. */
 import { judgeKubeadm } from "../../bootstrap/kubeadm/judge";
-import { judgeMachines, sentence, type Seen } from "../../bootstrap/kubeadm/look";
+import { judgeMachines, type Seen } from "../../bootstrap/kubeadm/look";
+import { sentence } from "../../bootstrap/linux/look";
 import {
     foundedText,
     nodePlan,

@@ -33,12 +33,13 @@ import {
 } from "../../bootstrap/kubeadm/cluster-config";
 import { judgeKubeadm } from "../../bootstrap/kubeadm/judge";
 import { KubeadmCluster } from "../../bootstrap/kubeadm/kubeadm-cluster";
-import { look as lookAt, lookAtMachines, sentence, type LookAnswer } from "../../bootstrap/kubeadm/look";
+import { look as lookAt, lookAtMachines, type LookAnswer } from "../../bootstrap/kubeadm/look";
 import { KubeadmMachines } from "../../bootstrap/kubeadm/machines";
 import { NODE_SPEC, type NodeSpec } from "../../bootstrap/kubeadm/spec";
 import { convergeNode, removeNode } from "../../bootstrap/kubeadm/steps";
 import { compareReleases, upgradeFault } from "../../bootstrap/kubeadm/versions";
 import { CORDON_MARK } from "../../bootstrap/linux/cluster-node";
+import { sentence } from "../../bootstrap/linux/look";
 import type { Surroundings } from "../../bootstrap/linux/machine";
 import { readSpec } from "../../bootstrap/read-spec";
 import { runProgram, type Ran } from "../../lib/run-program";
