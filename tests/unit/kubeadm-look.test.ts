@@ -217,6 +217,11 @@ test("before there is a cluster a name, a port and an address that somebody has 
     ]);
 });
 
+test("what a control plane has left of itself has no role yet", () => {
+    const left = { joined: false, controlPlane: false, cluster: "", virtualTaken: false };
+    expect(judged([seen(ONE, left)]).faults).toEqual([]);
+});
+
 test("a worker is not of another cluster, nor of one that is gone", () => {
     expect(judged([seen(ONE), seen(WORKER, { authority: "other" })]).faults).toEqual([
         expect.stringMatching(/^four .*belongs to another cluster of this stack's name/),
@@ -300,6 +305,12 @@ test("doctor says what is good in words of the machine, and skips what stands on
         "one network": "ok: there is a way to it",
         "one ssh": "failure: silent",
         "one storage": "skipped: ssh first: silent",
+    });
+    // With a cluster it is a warning, and nothing above it is good either.
+    expect(at([seen(node("two", 12)), off("network")])).toMatchObject({
+        "one network": "warning: silent",
+        "one ssh": "skipped: network first: silent",
+        "one etcd": "skipped: network first: silent",
     });
     // A missing module of Ceph breaks no layer.
     expect(at([seen(ONE, {}, { missingModules: ["rbd"] })])).toMatchObject({

@@ -13,8 +13,18 @@ import { FETCH } from "../../apps/ai/models";
 import type { Platform } from "../../components/platform";
 import { podSecurityFaults } from "../../policy/pod-security";
 import type { Json } from "../../tools/plan/monitor";
+import type { Partner } from "../../apps/app";
 import { toBytes, toCores } from "../../config/quantities";
-import { appNamespaces, appRules, appsSchema, declaredApps, deployApps, type Offers } from "../../lab/apps";
+import {
+    appNamespaces,
+    appRules,
+    appsSchema,
+    declaredApps,
+    deployApps,
+    type Declared,
+    type Offers,
+} from "../../lab/apps";
+import { modelFaults } from "../../lab/language-models";
 import { builtInFaults, haveOpenApi } from "./kubernetes-schema";
 import { planComponent } from "./component-plan";
 import { dig, lookInto, type Inputs } from "./planned";
@@ -156,6 +166,36 @@ describe("who gets a GPU", () => {
         expect(faults({ ...HOUSE, "llama-swap": { memory: "64Gi" } })).toMatchObject([
             { rule: "memory-exceeds-node", path: "apps.llama-swap.memory" },
         ]);
+    });
+});
+
+describe("what must hold of models, whoever serves them", () => {
+    type Served = NonNullable<Partner["serves"]>;
+    const server = (app: string, serves: object): Partner => ({ app, serves: serves as Served }) as Partner;
+    const model = (name: string, source = name, embeddings = false) => ({ name, source, embeddings });
+    const asking = (role: string, embeddings = false) =>
+        ({ app: { name: "asker", asks: [{ role, embeddings }] }, config: {} }) as unknown as Declared;
+    const rules = (declared: Declared, servers: readonly Partner[]) =>
+        modelFaults([declared], () => servers).map(({ rule, got }) => [rule, got]);
+
+    test("nobody to talk to is another rule's, and people pull into ollama what no file names", () => {
+        expect(rules(asking("models"), [])).toEqual([]);
+        expect(rules(asking("models"), [server("ollama", { api: "ollama", models: [] })])).toEqual([]);
+        const vectors = { api: "openai", models: [model("embed", "e", true)] };
+        expect(rules(asking("models"), [server("a", vectors)])).toEqual([
+            ["chat-model-missing", "models that only make vectors: embed"],
+        ]);
+        expect(rules(asking("models", true), [server("ollama", { api: "ollama", models: [] })])).toEqual([
+            ["embeddings-missing", "no model that makes vectors; served: none that is named"],
+        ]);
+    });
+
+    test("one name for two models is a fault of who shares requests out by name alone", () => {
+        const two = ["a", "b"].map((app) => server(app, { api: "openai", models: [model("chat", `model of ${app}`)] }));
+        expect(rules(asking("model-servers"), two)).toEqual([["model-name-taken", '"chat", which is model of b']]);
+        expect(rules(asking("models"), two)).toEqual([]);
+        const same = ["a", "b"].map((app) => server(app, { api: "openai", models: [model("chat", "the same")] }));
+        expect(rules(asking("model-servers"), same)).toEqual([]);
     });
 });
 

@@ -193,6 +193,16 @@ const CODE: Readonly<Record<string, readonly Row[]>> = {
             'new CertManager("cert-manager", {}, lab.after(cilium))',
         ],
     ],
+    "components/network/egress-shares.mjs": [["M-NET-06", "Math.floor(rate / sending.length)", "rate"]],
+    "components/mesh/linkerd.ts": [
+        // Pods of the control plane would start before their connections are redirected.
+        ["M-NET-04", "[crds, cni, ...identity.needed, ...webhooks]", "[crds, ...identity.needed, ...webhooks]"],
+    ],
+    "components/scheduling/descheduler.ts": [
+        ["M-OPS-08", "ttlSecondsAfterFinished: 86400", "ttlSecondsAfterFinished: 864000"],
+    ],
+    // Databases would not be counted.
+    "lab/ceph-storage.ts": [["M-STOR-02", "        ...others,\n", ""]],
     "lab/namespaces.ts": [["C-POL-15", '[gateway]: "restricted"', '[gateway]: "privileged"']],
     "lab/postgres.ts": [["C-BKP-15", '.default("14d")', '.default("7d")']],
 };
