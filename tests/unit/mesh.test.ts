@@ -8,6 +8,7 @@ import { CertManager } from "../../components/edge/cert-manager";
 import {
     Linkerd,
     LinkerdViz,
+    linkerdCniValues,
     linkerdControlPlaneValues,
     linkerdVizValues,
     OPAQUE_PORTS,
@@ -71,10 +72,13 @@ test("Linkerd: CRDs, CNI plugin, control plane, viz, and no key in any value (M-
         isCA: true,
         commonName: "identity.linkerd.cluster.local",
         usages: ["cert sign", "crl sign", "server auth", "client auth"],
-        issuerRef: { kind: "ClusterIssuer", name: "linkerd-trust-anchor" },
+        issuerRef: { kind: "ClusterIssuer", name: "linkerd-trust-anchor-2" },
         duration: "720h",
         renewBefore: "360h",
         privateKey: { rotationPolicy: "Always" },
+    });
+    expect(dig(look.find(":Bundle", "linkerd-identity-trust-roots").inputs, "metadata", "annotations")).toEqual({
+        "pulumi.com/waitFor": "condition=Synced",
     });
     const roots = dig(look.find(":Bundle", "linkerd-identity-trust-roots").inputs, "spec", "target");
     expect(roots).toMatchObject({
@@ -95,7 +99,7 @@ test("Linkerd: CRDs, CNI plugin, control plane, viz, and no key in any value (M-
     }
     look.inOrder(
         look.find(":Certificate", "linkerd-identity-anchor-2"),
-        look.find(":ClusterIssuer", "linkerd-identity-signer"),
+        look.find(":ClusterIssuer", "linkerd-identity-signer-2"),
         look.find(":Certificate", "linkerd-identity-issuer"),
     );
     // Each release after the certificates of its webhooks.
@@ -246,6 +250,12 @@ test("jobs end, databases' ports are not read, nobody is told of the cluster", (
         ...{ controllerReplicas: 1, enablePodAntiAffinity: false, enablePodDisruptionBudget: false },
         proxy: { defaultInboundPolicy: "all-unauthenticated" },
     });
+    // Without it a pod that was there before the plugin stays outside the mesh, and nobody sees it.
+    expect(linkerdCniValues()).toMatchObject({
+        repairController: { enabled: true },
+        priorityClassName: "system-node-critical",
+        iptablesMode: "nft",
+    });
     expect(linkerdControlPlaneValues({ cluster, replicas: 3 })).toMatchObject({
         ...{ controllerReplicas: 3, enablePodAntiAffinity: true, enablePodDisruptionBudget: true },
     });
@@ -283,6 +293,7 @@ test("the descheduler leaves little behind and moves no pod with a claim (M-OPS-
         kind: "CronJob",
         failedJobsHistoryLimit: 2,
         ttlSecondsAfterFinished: 86400,
+        startingDeadlineSeconds: 3600,
         ...{ schedule: "17 4 * * *", timeZone: "Etc/UTC", activeDeadlineSeconds: 600, successfulJobsHistoryLimit: 1 },
         deschedulerPolicy: {
             maxNoOfPodsToEvictPerNode: 5,
@@ -310,6 +321,10 @@ test("the descheduler leaves little behind and moves no pod with a claim (M-OPS-
                         { name: "RemoveDuplicates", args: { namespaces: { exclude: ["kube-system", "rook-ceph"] } } },
                         { name: "RemovePodsViolatingNodeAffinity" },
                     ],
+                    plugins: {
+                        balance: { enabled: ["RemoveDuplicates", "RemovePodsViolatingTopologySpreadConstraint"] },
+                        deschedule: { enabled: ["RemovePodsViolatingNodeTaints", "RemovePodsViolatingNodeAffinity"] },
+                    },
                 },
             ],
         },
