@@ -126,6 +126,25 @@ export const label = pattern(
     "lower-case letters, digits and inner dashes, at most 63",
 );
 
+/** Name of a Service, RFC 1035: a label that starts with a letter. */
+export const serviceName = pattern(
+    /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/,
+    "lower-case letters, digits and inner dashes, at most 63, a letter first: a Service has this name",
+);
+
+/** Namespaces of Kubernetes itself, and those that parts of this program make for themselves alone. */
+export const TAKEN_NAMESPACES: readonly string[] = [
+    ...["default", "kube-node-lease", "kube-public", "kube-system"],
+    ...["amd", "cert-manager", "cnpg-system", "egress-qos", "external-secrets", "flux-system", "intel", "istio-system"],
+    ...["kopia", "linkerd", "linkerd-cni", "linkerd-viz", "local-path-storage", "longhorn-system", "metallb-system"],
+    ...["nfd", "nvidia", "openebs", "rook-ceph", "vault", "velero", "velero-restores", "volsync-system"],
+];
+
+/** Namespace that a person chooses; the program makes it. */
+export const ownNamespace = label.refine((name) => !TAKEN_NAMESPACES.includes(name), {
+    error: `a namespace that is neither Kubernetes' own nor that of a part of the platform, so none of ${TAKEN_NAMESPACES.join(", ")}`,
+});
+
 /** Fully qualified DNS name without a trailing dot, e.g. peterstorm.io. A name has 253 characters, a label before it 63. */
 export const domain = pattern(
     /^(?=.{1,189}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$/,
@@ -348,7 +367,11 @@ const CRON =
     "a cron expression of five fields within their bounds, such as 30 3 * * * (minute, hour, day, month, day of the week)";
 
 /** Cron of five fields, as Kubernetes and k3s take it (robfig/cron): numbers, `*`, ranges, lists and steps. */
-export const cron = text(CRON).refine(isCron, { error: CRON });
+export const cron = text(CRON)
+    .refine(isCron, { error: CRON })
+    .refine((expression) => !isCron(expression) || comesEver(expression), {
+        error: "a cron expression of a day that there is in one of its months",
+    });
 
 /** Least and greatest value of each field. */
 const CRON_FIELDS = [
@@ -358,6 +381,27 @@ const CRON_FIELDS = [
     [1, 12],
     [0, 6],
 ] as const;
+
+/** What a field of a well-formed expression allows. */
+function allowedBy(field: string, [least, greatest]: readonly [number, number]): number[] {
+    return field.split(",").flatMap((part) => {
+        const [range = "", step = "1"] = part.split("/");
+        const [first = "", last = part.includes("/") ? String(greatest) : first] = range.split("-");
+        const [from, to] = range === "*" ? [least, greatest] : [Number(first), Number(last)];
+        return Array.from(
+            { length: Math.floor((to - from) / Number(step)) + 1 },
+            (_, index) => from + index * Number(step),
+        );
+    });
+}
+
+/** False for 31 February: it would wait for ever. A day of the week beside the day of the month is another way to come. */
+function comesEver(expression: string): boolean {
+    const [, , days = "", months = "", weekdays = ""] = expression.split(" ");
+    if (!weekdays.startsWith("*")) return true;
+    const first = Math.min(...allowedBy(days, CRON_FIELDS[2]));
+    return allowedBy(months, CRON_FIELDS[3]).some((month) => first <= new Date(Date.UTC(2024, month, 0)).getUTCDate());
+}
 
 function isCron(expression: string): boolean {
     const fields = expression.split(" ");

@@ -61,9 +61,27 @@ export function parseConfig<S extends z.ZodType>(
 function partlyParsed<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
     const parsed = schema.safeParse(value);
     if (parsed.success) return parsed.data;
+    if (schema instanceof z.ZodPipe && schema.out instanceof z.ZodTransform) {
+        const parts = partlyParsed(schema.in as z.ZodType, value);
+        try {
+            return schema.out.parse(parts) as z.output<S>;
+        } catch (error) {
+            // What reads well-formed values meets a faulty one.
+            if (error instanceof TypeError || error instanceof RangeError || error instanceof z.ZodError) {
+                return parts as z.output<S>;
+            }
+            throw error;
+        }
+    }
     const node = unwrap(schema, value);
     if (node instanceof z.ZodArray && Array.isArray(value)) {
         return value.map((item) => partlyParsed(node.element as z.ZodType, item)) as z.output<S>;
+    }
+    if (node instanceof z.ZodRecord && typeof value === "object" && value !== null) {
+        const items = Object.entries(value).map(
+            ([key, item]) => [key, partlyParsed(node.valueType as z.ZodType, item)] as const,
+        );
+        return Object.fromEntries(items) as z.output<S>;
     }
     if (!(node instanceof z.ZodObject) || typeof value !== "object" || value === null) return value as z.output<S>;
     const parts = Object.entries(node.shape as Record<string, z.ZodType>).map(
@@ -136,7 +154,7 @@ function schemaFaults(issue: Issue, schema: z.ZodType, value: unknown): Fault[] 
             rule: typeof params["rule"] === "string" ? params["rule"] : got === undefined ? "required" : "value",
             path: pathText(path),
             got: show(got),
-            allowed: allowedText(issue),
+            allowed: allowedText(issue) + neededKeys(issue, schema, value),
             ...suggestion,
             ...(issue.code === "invalid_value" && typeof got === "string"
                 ? didYouMean(got, issue.values.map(String))
@@ -162,6 +180,17 @@ function allowedText(issue: Issue): string {
     }
 }
 
+/** Which keys a block that is missing, or is none, must have: `, with endpoint and bucket`. */
+function neededKeys(issue: Issue, schema: z.ZodType, value: unknown): string {
+    if (issue.code !== "invalid_type" || issue.expected !== "object") return "";
+    const block = schemaAt(schema, issue.path, value);
+    if (!(block instanceof z.ZodObject)) return "";
+    const needed = Object.entries(block.shape as Record<string, z.ZodType>)
+        .filter(([, key]) => !key.safeParse(undefined).success)
+        .map(([key]) => key);
+    return needed.length === 0 ? "" : `, with ${needed.join(", ")}`;
+}
+
 function typeName(expected: string): string {
     const names: Record<string, string> = { object: "a block of keys", array: "a list", boolean: "true or false" };
     return names[expected] ?? `a ${expected}`;
@@ -181,6 +210,11 @@ function pathText(path: readonly PropertyKey[]): string {
 
 /** The keys a strict object allows at `path`; discriminated unions are resolved with the value that stands there. */
 function knownKeys(schema: z.ZodType, path: readonly PropertyKey[], value: unknown): string[] {
+    const node = schemaAt(schema, path, value);
+    return node instanceof z.ZodObject ? Object.keys(node.shape).sort() : [];
+}
+
+function schemaAt(schema: z.ZodType, path: readonly PropertyKey[], value: unknown): z.ZodType | undefined {
     let node: z.ZodType | undefined = unwrap(schema, value);
     let here = value;
     for (const key of path) {
@@ -188,7 +222,7 @@ function knownKeys(schema: z.ZodType, path: readonly PropertyKey[], value: unkno
         node = node === undefined ? undefined : child(node, String(key));
         node = node === undefined ? undefined : unwrap(node, here);
     }
-    return node instanceof z.ZodObject ? Object.keys(node.shape).sort() : [];
+    return node;
 }
 
 function child(node: z.ZodType, key: string): z.ZodType | undefined {
@@ -202,6 +236,7 @@ function unwrap(node: z.ZodType, value: unknown): z.ZodType {
     if (node instanceof z.ZodOptional || node instanceof z.ZodDefault || node instanceof z.ZodPrefault) {
         return unwrap(node.unwrap() as z.ZodType, value);
     }
+    if (node instanceof z.ZodPipe) return unwrap(node.in as z.ZodType, value);
     if (node instanceof z.ZodDiscriminatedUnion) {
         const key = node.def.discriminator;
         const found = (node.options as z.ZodObject[]).find(

@@ -52,6 +52,29 @@ export function directoriesApart(directories: readonly Claim[]): Fault[] {
     );
 }
 
+/** Directories of a Linux machine's own, which nobody's data are in. */
+const MACHINE_DIRECTORIES = [
+    ...["/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/sbin", "/sys", "/usr"],
+    ...["/var/lib/containerd", "/var/lib/docker", "/var/lib/etcd", "/var/lib/kubelet", "/var/lib/rancher"],
+];
+
+/** Every directory that is one of the machine's own, or in one. */
+export function machineDirectories(directories: readonly Claim[]): Fault[] {
+    return directories.flatMap(([path, directory]): Fault[] => {
+        const own = MACHINE_DIRECTORIES.find((one) => `${directory}/`.startsWith(`${one}/`));
+        return own === undefined
+            ? []
+            : [
+                  {
+                      rule: "machine-directory",
+                      path,
+                      got: show(directory),
+                      allowed: `a directory of its own such as /mnt/data, not in ${own}, which is the machine's`,
+                  },
+              ];
+    });
+}
+
 /** A file that no creation rule of .sops.yaml covers would be committed in plain text. */
 export function sopsFileEncrypted(path: string, file: string): Fault[] {
     return /\.enc\.(yaml|json)$/.test(file)

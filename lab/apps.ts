@@ -393,6 +393,8 @@ function partnersMissing(declared: readonly Declared[]): Fault[] {
     return declared.flatMap(({ app, config }) =>
         [...(app.asks ?? []), ...(app.beside ?? []).map((role): Asks => ({ role }))]
             .filter(({ role, optional }) => optional !== true && providers(role, declared).length === 0)
+            // What it must hold is told by `held-missing`.
+            .filter(({ role }) => catalogue.every(({ name, provides }) => provides !== role || name !== app.mustHold))
             .map(({ role }: Asks) => {
                 const known = catalogue.filter(({ provides }) => provides === role).map(({ name }) => name);
                 return {

@@ -4,7 +4,7 @@ import { Bridges, bridgeUrl, type Bridge } from "../components/edge/bridges";
 import type { PodSecurity } from "../components/cluster/namespaces";
 import type { SecretRef } from "../components/secrets/secret-store";
 import { cidrRange, contains, type AddressRange } from "../components/network/addresses";
-import { domain, ipv4, label, port } from "../config/fields";
+import { domain, ipv4, label, ownNamespace, port, serviceName } from "../config/fields";
 import { show, type Fault } from "../config/parse";
 import type { Claim } from "../config/rules";
 import type { Lab } from "./lab";
@@ -14,14 +14,14 @@ import type * as pulumi from "@pulumi/pulumi";
 /** `bridges` of a schema, by the name of the Service. */
 export const bridgeKeys = z
     .record(
-        label,
+        serviceName,
         z.strictObject({
             /** Of the machine; outside the cluster's own networks and pool. */
             address: ipv4,
             port,
             /** What the machine speaks there; people come in by https whatever this says. */
             scheme: z.enum(["http", "https"], { error: "http or https" }).default("http"),
-            namespace: label.default("other"),
+            namespace: ownNamespace.default("other"),
             /** Host label at the edge; absent: for the cluster alone. */
             host: label.optional(),
             access: z.enum(["local", "external"], { error: "local or external" }).default("local"),

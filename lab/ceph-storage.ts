@@ -7,7 +7,7 @@ import { z } from "zod";
 import { volSyncBackups } from "../components/backup/backed-up-volume";
 import { BACKENDS, BACKUP_SECRETS, type Backend, type BackupPolicy, type Bucket } from "../components/backup/restic";
 import { VolSync } from "../components/backup/volsync";
-import type { Namespaces } from "../components/cluster/namespaces";
+import type { Namespaces, PodSecurity } from "../components/cluster/namespaces";
 import type { Cluster } from "../components/platform";
 import type { SecretRef, SecretStore } from "../components/secrets/secret-store";
 import { CEPH_BLOCK_CLASS, CephCluster, copiesOf, type CephNode } from "../components/storage/ceph-cluster";
@@ -18,10 +18,21 @@ import { OpenEbs, OPENEBS_CLASS } from "../components/storage/openebs";
 import type { RookOperator } from "../components/storage/rook-operator";
 import { SnapshotController } from "../components/storage/snapshot-controller";
 import type { SharedLibrary } from "../components/storage/volumes";
-import { absolutePath, bridgedS3, bytes, diskById, label, owner, relativePath, s3, whole } from "../config/fields";
+import {
+    absolutePath,
+    bridgedS3,
+    bytes,
+    diskById,
+    label,
+    owner,
+    ownNamespace,
+    relativePath,
+    s3,
+    whole,
+} from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { toBytes, total } from "../config/quantities";
-import { bucketClaims, directoriesApart, type Claim } from "../config/rules";
+import { bucketClaims, directoriesApart, machineDirectories, type Claim } from "../config/rules";
 import { appVolumes, backedUpNamespaces, declaredApps, type Apps } from "./apps";
 import type { Lab } from "./lab";
 import type { OtherVolume } from "./longhorn";
@@ -48,7 +59,7 @@ export const cephKeys = (defaults: { readonly filesystem: boolean; readonly snap
         .prefault({});
 
 /** `storage.models` of a schema: a cache of language models for all apps of one namespace. Needs the file system of Ceph. */
-export const modelKeys = z.strictObject({ namespace: label.default("ai"), size: bytes.default("500Gi") });
+export const modelKeys = z.strictObject({ namespace: ownNamespace.default("ai"), size: bytes.default("500Gi") });
 
 /** `storage` of a schema, where the machines' system says nothing of its own. */
 export const cephStorageKeys = z.strictObject({
@@ -200,6 +211,7 @@ export interface CephUseConfig extends CephMachines {
         readonly ceph: { readonly filesystem: boolean; readonly diskSize?: string | undefined };
         readonly models?: z.output<typeof modelKeys> | undefined;
         readonly libraries?: z.output<typeof cephStorageKeys>["libraries"];
+        readonly localHostpath?: string;
     };
     readonly apps: Apps;
 }
@@ -242,7 +254,18 @@ function modelsOfOneNamespace({ storage: { models }, apps }: CephUseConfig): Fau
         }));
 }
 
-function librariesApart({ storage: { libraries } }: CephUseConfig): Fault[] {
+function librariesApart({ storage: { libraries, localHostpath } }: CephUseConfig): Fault[] {
+    const roots: Claim[] = [
+        ...(localHostpath === undefined ? [] : [["storage.localHostpath", localHostpath] as const]),
+        ...(libraries === undefined ? [] : [["storage.libraries.root", libraries.root] as const]),
+    ];
+    return [
+        ...[machineDirectories, directoriesApart].flatMap((rule) => rule(roots)),
+        ...directoriesOfLibraries(libraries),
+    ];
+}
+
+function directoriesOfLibraries(libraries: CephUseConfig["storage"]["libraries"]): Fault[] {
     if (libraries === undefined) return [];
     return directoriesApart(
         HOST_LIBRARIES.flatMap((library): Claim[] => {
@@ -454,6 +477,11 @@ const filesystemSnapshots = (block: string): string =>
     block.startsWith(CEPH_BLOCK_CLASS)
         ? block.replace(CEPH_BLOCK_CLASS, CEPH_FILESYSTEM_CLASS)
         : `${block}-${CEPH_FILESYSTEM_CLASS}`;
+
+/** The namespace of the cache of models, for `Namespaces`: it is there before an app that loads one, and after the last. */
+export const modelNamespaces = (
+    models: z.output<typeof modelKeys> | undefined,
+): Readonly<Record<string, PodSecurity>> => (models === undefined ? {} : { [models.namespace]: "restricted" });
 
 /** The cache of models as a library, once there are namespaces; before the first app. */
 export function shareModels(

@@ -6,7 +6,7 @@ import { ClassDirectories } from "../components/storage/class-directories";
 import { LocalPathClasses } from "../components/storage/local-path-classes";
 import { absolutePath, cron, owner, relativePath } from "../config/fields";
 import type { CrossRule } from "../config/parse";
-import { directoriesApart } from "../config/rules";
+import { directoriesApart, machineDirectories } from "../config/rules";
 import type * as pulumi from "@pulumi/pulumi";
 
 /** `storage` of a schema. None of the directories is made by the program: a missing one is a pool that is not mounted. */
@@ -42,11 +42,13 @@ export interface HostDisksConfig {
 
 /** Volumes of one disk inside the other's would be found by both classes, and a backup inside what it keeps grows without end. */
 const ownDirectories: CrossRule<HostDisksConfig> = ({ storage: s, backups: b }) => [
-    ...directoriesApart([
-        ["storage.fast", s.fast],
-        ["storage.bulk", s.bulk],
-        ["backups.repository", b.repository],
-    ]),
+    ...[directoriesApart, machineDirectories].flatMap((rule) =>
+        rule([
+            ["storage.fast", s.fast],
+            ["storage.bulk", s.bulk],
+            ["backups.repository", b.repository],
+        ]),
+    ),
     ...(s.inbox === undefined
         ? []
         : directoriesApart([

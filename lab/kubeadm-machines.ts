@@ -76,7 +76,10 @@ const sum = spelled(
 /** What all machines have in common, `kubeadm` of a schema. */
 export const kubeadmKeys = (stack: string) =>
     z.strictObject({
-        version: spelled("a release of Kubernetes such as v1.35.1", /^v1\.[0-9]{1,3}\.[0-9]{1,3}$/).default("v1.35.1"),
+        version: spelled(
+            "a release of Kubernetes such as v1.35.1, from v1.31 on: kubeadm has read its configuration in this form since then",
+            /^v1\.(?:3[1-9]|[4-9][0-9])\.[0-9]{1,3}$/,
+        ).default("v1.35.1"),
         /**
          * SHA-256 of the release's programs for amd64. Absent: the first installation takes them from the lists beside the
          * programs, and later ones must be the very same files.

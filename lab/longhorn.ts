@@ -31,7 +31,7 @@ import type { SharedLibrary } from "../components/storage/volumes";
 import { absolutePath, bytes, deviceFile, domain, ipv4, label, owner, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { toBytes } from "../config/quantities";
-import { claimedTwice, directoriesApart, type Claim } from "../config/rules";
+import { claimedTwice, directoriesApart, machineDirectories, type Claim } from "../config/rules";
 import { appVolumes, type Apps } from "./apps";
 import { takesPods } from "./linux-nodes";
 import type { Lab } from "./lab";
@@ -204,29 +204,11 @@ export function longhornRules<C extends LonghornConfig>(
     ];
 }
 
-/** Directories of the machine's own that nothing is mounted over. */
-const MACHINE_DIRECTORIES = ["/var/lib/kubelet", "/var/lib/rancher", "/etc", "/usr", "/boot", "/proc", "/sys", "/dev"];
-
 /** A disk listed twice, or inside another, is one file system under two names. */
 const disksApart: CrossRule<LonghornConfig> = ({ nodes, storage }) =>
     nodes.flatMap(({ disks }, index): Fault[] => {
         const paths = disks.map(({ path }, disk): Claim => [`nodes.${index}.disks.${disk}.path`, path]);
-        return [
-            ...directoriesApart([["storage.scratch", storage.scratch], ...paths]),
-            ...paths.flatMap(([place, path]): Fault[] => {
-                const own = MACHINE_DIRECTORIES.find((directory) => `${path}/`.startsWith(`${directory}/`));
-                return own === undefined
-                    ? []
-                    : [
-                          {
-                              rule: "disk-in-system-directory",
-                              path: place,
-                              got: show(path),
-                              allowed: `a directory of its own such as /mnt/nvme0, not in ${own}, which is the machine's`,
-                          },
-                      ];
-            }),
-        ];
+        return [...directoriesApart([["storage.scratch", storage.scratch], ...paths]), ...machineDirectories(paths)];
     });
 
 const devicesApart: CrossRule<Disks> = ({ nodes }) =>

@@ -5,7 +5,7 @@ import { LocalPathStorage } from "../components/storage/local-path";
 import { NodeDirectories } from "../components/storage/node-directories";
 import { absolutePath, label, owner } from "../config/fields";
 import type { CrossRule } from "../config/parse";
-import { directoriesApart } from "../config/rules";
+import { directoriesApart, machineDirectories, type Claim } from "../config/rules";
 import { appFolders, appsWithData, type Apps } from "./apps";
 
 /** `storage` of a schema. */
@@ -32,14 +32,15 @@ export interface NodeStorageConfig {
 }
 
 /** A data directory inside another would give one app the files of the other, or be wiped as scratch. */
-export const ownDirectories: CrossRule<NodeStorageConfig> = ({ storage: s }) =>
-    directoriesApart([
+export const ownDirectories: CrossRule<NodeStorageConfig> = ({ storage: s }) => {
+    const data: Claim[] = [
         ["storage.configs", s.configs],
         ["storage.media", s.media],
         ["storage.torrents", s.torrents],
-        ["storage.scratch", s.scratch],
         ...(s.inbox === undefined ? [] : [["storage.inbox", s.inbox] as const]),
-    ]);
+    ];
+    return [...directoriesApart([["storage.scratch", s.scratch], ...data]), ...machineDirectories(data)];
+};
 
 /** Directories whose absence means an unmounted disk. */
 export function dataDisks({ storage: { configs, media, torrents, inbox } }: NodeStorageConfig): string[] {

@@ -10,7 +10,7 @@ import {
     type PostgresClusterArgs,
 } from "../components/database/postgres-cluster";
 import { databaseSecret } from "../components/database/postgres-database";
-import { bridgedS3, bytes, label, spelled, whole } from "../config/fields";
+import { bridgedS3, bytes, label, relativePath, spelled, whole } from "../config/fields";
 import { didYouMean, show, type CrossRule, type Fault } from "../config/parse";
 import { bucketClaims, claimedTwice, type Claim } from "../config/rules";
 import { appDatabases, type Apps, type Reserved } from "./apps";
@@ -51,7 +51,7 @@ export const postgresKeys = z.strictObject({
     memory: bytes.default("2Gi"),
     /** Bucket for base backups and WAL. `folder`: in it; several servers have one each below. */
     backup: bridgedS3.extend({
-        folder: spelled("a folder such as cnpg", /^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/).optional(),
+        folder: relativePath.optional(),
     }),
     /** How long base backups and WAL are kept: days, weeks or months, as Barman spells them. */
     retention: spelled("a duration such as 14d, 4w or 6m (months)", /^[1-9][0-9]*[dwm]$/).default("14d"),

@@ -12,7 +12,7 @@ import {
     type RedisEnterpriseArgs,
 } from "../components/database/redis-enterprise";
 import { OPERATOR_REQUESTS } from "../components/database/redis-enterprise-operator";
-import { bridgedS3, bytes, cpu, label, region, spelled, whole } from "../config/fields";
+import { bridgedS3, bytes, cpu, region, spelled, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { bucketClaims, type Claim } from "../config/rules";
 import { toBytes, total } from "../config/quantities";
@@ -35,7 +35,10 @@ const database = z
 /** `redis` of a schema. */
 export const redisKeys = z.strictObject({
     /** Name of the cluster of Redis Enterprise. */
-    name: label.default("redis-enterprise"),
+    name: spelled(
+        "lower-case letters, digits and inner dashes, a letter first, at most 52: pods have it with a hash in a label",
+        /^[a-z]([a-z0-9-]{0,50}[a-z0-9])?$/,
+    ).default("redis-enterprise"),
     /** Its nodes, each on a machine of its own. */
     nodes: z.union([z.literal(3), z.literal(5), z.literal(7)], { error: NODES }).default(3),
     /** What each node has: requested, and never more. */

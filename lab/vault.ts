@@ -42,7 +42,9 @@ export const vaultKeys = z.strictObject({
         endpoint: spelled(
             "the URL of an S3 server, without a path, e.g. http://192.168.1.10:9000",
             /^https?:\/\/[a-z0-9.-]+(:[0-9]{1,5})?$/i,
-        ),
+        ).refine((url) => !/\.svc(\.cluster\.local)?(:|$)/i.test(url), {
+            error: "the URL of a machine outside the cluster: a new Vault looks for its snapshots before there are bridges",
+        }),
         region: region.default("us-east-1"),
         bucket: bucketName,
         /** Folder in the bucket; default: `vault/` and the stack's name. */

@@ -17,7 +17,7 @@ import type { VolumeBackups } from "../components/backup/volume-backups";
 import type { Cluster } from "../components/platform";
 import type { SecretStore } from "../components/secrets/secret-store";
 import { region, s3, whole } from "../config/fields";
-import { show, type CrossRule } from "../config/parse";
+import { show, type CrossRule, type Fault } from "../config/parse";
 import { bucketClaims, type Claim } from "../config/rules";
 import type { Lab } from "./lab";
 
@@ -89,6 +89,22 @@ export const veleroRules: readonly CrossRule<VeleroConfig>[] = [regions, restore
 /** `bucket` of each location with its server, for comparison with other clusters: each would expire the other's backups. */
 export const veleroBuckets = ({ backups: b }: VeleroConfig): Claim[] =>
     bucketClaims({ [place("minio")]: b?.minio, [place("b2")]: b?.b2 });
+
+/** Folders of somebody else in Velero's buckets: it calls a location with a folder that it does not know invalid, and leaves it. */
+export const besideVelero = (own: readonly Claim[], others: readonly Claim[]): Fault[] =>
+    others.flatMap(([path, folder]): Fault[] => {
+        const bucket = own.find(([, one]) => folder.startsWith(`${one}/`));
+        return bucket === undefined
+            ? []
+            : [
+                  {
+                      rule: "folder-beside-velero",
+                      path,
+                      got: show(folder),
+                      allowed: `another bucket than ${bucket[0]}: Velero takes none that has folders of others`,
+                  },
+              ];
+    });
 
 /** What the secret store must hold. */
 export const veleroSecrets = ({ backups }: VeleroConfig): string[] =>

@@ -54,6 +54,7 @@ export function policyFaults(rules: readonly Rule[], context: Context, policy: S
             if (rule === undefined) return [`${what}: there is no such rule`];
             if (!/\p{L}/u.test(reason)) return [`${what}: it has no reason`];
             if (Object.values(match).every((part) => part === undefined)) return [`${what}: it matches everything`];
+            if (exemption.optional === true) return [];
             if (severityOf(rule, policy) === "off") return [`${what}: the rule is off in ${context.stack}`];
             // A policy serves every stack of its recipe; what the recipe's own does not need is stale.
             if (context.stack !== context.recipe) return [];

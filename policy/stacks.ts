@@ -18,6 +18,8 @@ export interface Exemption {
         readonly part?: string;
     };
     readonly reason: string;
+    /** True: it comes with an app or a part that a cluster may do without, and is not stale where nothing needs it. */
+    readonly optional?: true;
 }
 
 export interface StackPolicy {
@@ -42,6 +44,37 @@ const echoServer: Exemption = {
     reason: "It shows from outside that name, tunnel and edge work, and holds nothing but the request itself.",
 };
 
+/** What apps bring with them wherever they are. */
+export const ofApps: readonly Exemption[] = [
+    ...tagOnly("transmission", "headscaleUi"),
+    echoServer,
+    {
+        rule: "external-login",
+        match: { name: "portfolio" },
+        reason: "Everybody shall read it: a person's own pages, without data.",
+    },
+    {
+        rule: "non-root",
+        match: { name: "transmission" },
+        reason: "It makes the VPN's device and routes, and then drops to PUID and PGID.",
+    },
+    ...["whisparr", "arr-stack"].map((name): Exemption => ({
+        rule: "non-root",
+        match: { name, part: "whisparr" },
+        reason: "Its image starts as root and drops to PUID and PGID; there is none by the makers of the others.",
+    })),
+    {
+        rule: "non-root",
+        match: { name: "homarr" },
+        reason: "Its image starts as root and drops to PUID and PGID.",
+    },
+    {
+        rule: "namespace-name",
+        match: { name: "home-automation" },
+        reason: "The catalogue's name for it, after the category of seed 000.",
+    },
+].map((exemption): Exemption => ({ ...exemption, optional: true }));
+
 /** Seed 001: Ingress and SOPS are its way, it backs nothing up but its disk, and of limits and root it says nothing. */
 const homelab: StackPolicy = {
     severity: {
@@ -49,8 +82,7 @@ const homelab: StackPolicy = {
         "raw-manifest": "advisory",
     },
     exemptions: [
-        ...tagOnly("transmission"),
-        echoServer,
+        ...ofApps,
         {
             rule: "memory-limit",
             match: { name: "cilium" },
@@ -64,11 +96,6 @@ const homelab: StackPolicy = {
             match: { name: "kube-prometheus-stack", part },
             reason: "Seed 001 asks for no limits; a helper of a few MiB that the chart leaves open.",
         })),
-        {
-            rule: "non-root",
-            match: { name: "transmission" },
-            reason: "It makes the VPN's device and routes, and then drops to PUID and PGID.",
-        },
     ],
 };
 
@@ -80,7 +107,7 @@ const chongus: StackPolicy = {
         "raw-manifest": "advisory",
     },
     exemptions: [
-        echoServer,
+        ...ofApps,
         {
             rule: "memory-limit",
             match: { name: "kube-prometheus-stack", part: "alertmanager.alertmanagerSpec.resources" },
@@ -113,11 +140,6 @@ const chongus: StackPolicy = {
             match: { name: "tailscale-auth-key" },
             reason: "Tailscale gives it out when this program asks for it; it stands in no file.",
         },
-        {
-            rule: "backed-up",
-            match: { name: "ollama-cache" },
-            reason: "Language models, fetched again where they are lost.",
-        },
     ],
 };
 
@@ -125,8 +147,8 @@ const chongus: StackPolicy = {
 const truenas: StackPolicy = {
     severity: { ...mandatory("default-project"), "raw-manifest": "advisory" },
     exemptions: [
+        ...ofApps,
         ...tagOnly("multus"),
-        echoServer,
         ...["multus", "kopia", "kopia-restore"].map((name): Exemption => ({
             rule: "non-root",
             match: { name },
@@ -145,6 +167,7 @@ const k3sHome: StackPolicy = {
         "raw-manifest": "advisory",
     },
     exemptions: [
+        ...ofApps,
         {
             rule: "memory-limit",
             match: { name: "kube-prometheus-stack", part: "alertmanager.alertmanagerSpec.resources" },
@@ -154,11 +177,6 @@ const k3sHome: StackPolicy = {
             rule: "memory-limit",
             match: { name: "longhorn" },
             reason: "A manager that is killed for its memory takes the node's volumes from their pods; the chart has no value for the others.",
-        },
-        {
-            rule: "non-root",
-            match: { name: "whisparr" },
-            reason: "Its image starts as root and drops to PUID and PGID; there is none by the makers of the others.",
         },
     ],
 };
@@ -170,27 +188,24 @@ const magi: StackPolicy = {
         "raw-manifest": "advisory",
     },
     exemptions: [
-        ...tagOnly("headscaleUi", "redisEnterpriseOperator"),
-        {
-            rule: "external-login",
-            match: { name: "portfolio" },
-            reason: "Everybody shall read it: a person's own pages, without data.",
-        },
+        ...ofApps,
+        ...tagOnly("redisEnterpriseOperator"),
         ...["rook-ceph", "rook-ceph-cluster", "ceph-csi-drivers", "ceph-filesystem"].map((name): Exemption => ({
             rule: "memory-limit",
             match: { name },
             reason: "As on chongus: who keeps everybody's data must not be the first to be killed.",
         })),
-        {
-            rule: "non-root",
-            match: { name: "homarr" },
-            reason: "Its image starts as root and drops to PUID and PGID.",
-        },
         ...[
             ["vault-s3", "It opens the bucket in which a new Vault finds its snapshot."],
             ["cloudflare-dns-token", "Certificates come before Vault, whose listener has one."],
             ["cloudflared-token", "Cloudflare gives it out when this program makes the tunnel; it stands in no file."],
         ].map(([name = "", reason = ""]): Exemption => ({ rule: "literal-secret", match: { name }, reason })),
+        {
+            rule: "literal-secret",
+            match: { name: "tailscale-auth-key" },
+            reason: "Tailscale gives it out when this program asks for it; it stands in no file.",
+            optional: true,
+        },
     ],
 };
 

@@ -20,7 +20,7 @@ import { ExternalSecretStore } from "../components/secrets/external-secret-store
 import { RookOperator } from "../components/storage/rook-operator";
 import { accountSecrets } from "../lab/accounts";
 import { appSecrets } from "../lab/apps";
-import { backupSecrets, cephNotes, hasCeph, shareModels } from "../lab/ceph-storage";
+import { backupSecrets, cephNotes, hasCeph, modelNamespaces, shareModels } from "../lab/ceph-storage";
 import type { StackSummary } from "../lab/context";
 import { DOPPLER_TOKEN, dopplerStore } from "../lab/doppler";
 import { envoyWays } from "../lab/envoy";
@@ -146,7 +146,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     const disksOf = talosStorage(lab, config, { cluster, rook }, afterCore);
     const namespaces = new Namespaces(
         "namespaces",
-        clusterNamespaces(config, GATEWAY_NAMESPACE),
+        { ...modelNamespaces(config.storage.models), ...clusterNamespaces(config, GATEWAY_NAMESPACE) },
         // Deleted before what their claims and backups live on.
         lab.after(core, ...disksOf.layers),
     );

@@ -41,7 +41,7 @@ import {
     postgresRules,
     postgresVolumes,
 } from "../lab/postgres";
-import { veleroBuckets, veleroKeys, veleroRules } from "../lab/velero";
+import { besideVelero, veleroBuckets, veleroKeys, veleroRules } from "../lab/velero";
 import { isRecord } from "../lib/json";
 
 export const k3sHomeSchema = (stack: string) =>
@@ -159,8 +159,10 @@ const buckets = (config: K3sHomeConfig): Claim[] => [
 ];
 
 /** Two writers in one bucket would prune each other's data. */
-const bucketsApart: CrossRule<K3sHomeConfig> = (config) =>
-    claimedTwice("bucket-claimed-twice", buckets(config), "a bucket of its own");
+const bucketsApart: CrossRule<K3sHomeConfig> = (config) => [
+    ...claimedTwice("bucket-claimed-twice", buckets(config), "a bucket of its own"),
+    ...besideVelero(veleroBuckets(config), buckets(config)),
+];
 
 const serversOnWorkers: CrossRule<K3sHomeConfig> = ({ postgres, nodes }) =>
     oneEachNode({ postgres, nodes: workers(nodes) });

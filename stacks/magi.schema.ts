@@ -139,7 +139,8 @@ export const magiOffers = (config: MagiConfig): Offers => ({
         gpu: "say under nodes[].gpus how many a machine has",
         prometheus: "put it on a cluster of the recipe k3s-home or chongus",
         direct: "set network.publicName, the house's name in public DNS, and lead its port 443 to network.ingressAddress",
-        library: "set storage.libraries.<library>, a directory of every machine, or storage.models",
+        library: "set storage.libraries.<library>, a directory of every machine",
+        models: "set storage.models, and nodes[].osdDisks for Ceph, whose file system it is on",
     },
 });
 

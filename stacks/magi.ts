@@ -35,6 +35,7 @@ import {
     cephStorage,
     cephStorageArgs,
     hasCeph,
+    modelNamespaces,
     shareModels,
 } from "../lab/ceph-storage";
 import { cloudflareRecords } from "../lab/cloudflare";
@@ -317,6 +318,7 @@ const bundles = (config: MagiConfig) => [
 
 const namespacesOf = (config: MagiConfig) => ({
     ...bridgeNamespaces(config.bridges),
+    ...modelNamespaces(config.storage.models),
     // The libraries are host paths.
     ...appNamespaces(config.apps, "privileged"),
     ...(config.postgres === undefined ? {} : { [DATABASE]: "restricted" as const }),

@@ -7,15 +7,16 @@ const literalSecret: Rule = {
     optIn: true,
     title: "Secrets come from the secret store",
     description:
-        "A Secret whose content passes through the program was in Git before, encrypted or not. Content comes from Doppler by ExternalSecret; what must be there before Doppler is, is exempt one by one.",
+        "A Secret whose content passes through the program was in Git before, encrypted or not. Where the cluster has a store, content comes from it by ExternalSecret; what must be there before the store is, is exempt one by one.",
     sources: ["C-SEC-12", "C-SEC-14", "C-SEC-23"],
-    fix: "Name the value in Doppler and deliver it with `platform.secrets.deliver`.",
-    scope: "resource",
-    check: (resource) => {
+    fix: "Name the value in the store and deliver it with `platform.secrets.deliver`.",
+    scope: "stack",
+    check: (resource, { resources }) => {
         if (/^kubernetes:isindir\.github\.com\//.test(resource.type)) {
             return [{ part: objectName(resource), message: "it is a Secret encrypted with SOPS" }];
         }
-        if (!isKind(resource, "core", "Secret")) return [];
+        // Without a store the SOPS file has every value, and there is no other way into a Secret.
+        if (!isKind(resource, "core", "Secret") || !resources.some(isStore)) return [];
         return ["data", "stringData"]
             .filter((field) => {
                 const content = dig(resource.inputs, field);
@@ -26,6 +27,9 @@ const literalSecret: Rule = {
     },
 };
 
+const isStore = (resource: Subject): boolean =>
+    ["ClusterSecretStore", "SecretStore"].some((kind) => isKind(resource, "external-secrets.io", kind));
+
 /** Backends of seed 002 (Backup Backends): names of ReplicationSources end in them. */
 const BACKENDS = ["b2", "minio"];
 
@@ -34,7 +38,7 @@ const backedUp: Rule = {
     optIn: true,
     title: "Every volume is backed up twice",
     description:
-        "A claim has two ReplicationSources of VolSync, `<claim>-b2` and `<claim>-minio`. What can be made anew is exempt one by one.",
+        "A claim has two ReplicationSources of VolSync, `<claim>-b2` and `<claim>-minio`, as far as the cluster backs up to both. Caches have none; what else can be made anew is exempt one by one.",
     sources: ["C-BKP-02", "C-BKP-10", "C-BKP-13", "C-BKP-18"],
     fix: "Declare the volume as `data(...)`; a cache that is not worth a backup is exempted in policy/stacks.ts.",
     scope: "stack",
@@ -47,17 +51,22 @@ const backedUp: Rule = {
         }
         if (!isKind(resource, "core", "PersistentVolumeClaim")) return [];
         const claim = objectName(resource);
+        // Made again where it is lost: `ClassStorage.cache` calls it so.
+        if (claim.endsWith("-cache")) return [];
         const namespace = namespaceOf(resource);
+        const all = resources.filter((other) => isKind(other, "volsync.backube", "ReplicationSource"));
+        const wanted = BACKENDS.filter((backend) => all.some((source) => objectName(source).endsWith(`-${backend}`)));
         const sources = new Set(
-            resources
-                .filter((other) => isKind(other, "volsync.backube", "ReplicationSource"))
+            all
                 .filter((other) => maybe(namespaceOf(other), namespace) && maybe(sourceClaim(other), claim))
                 .map(objectName),
         );
-        return BACKENDS.filter((backend) => !sources.has(`${claim}-${backend}`)).map((backend) => ({
-            part: backend,
-            message: `the claim ${claim} has no ReplicationSource ${claim}-${backend}`,
-        }));
+        return wanted
+            .filter((backend) => !sources.has(`${claim}-${backend}`))
+            .map((backend) => ({
+                part: backend,
+                message: `the claim ${claim} has no ReplicationSource ${claim}-${backend}`,
+            }));
     },
 };
 
@@ -72,12 +81,18 @@ const dataOnScratch: Rule = {
         "A volume of the class `local-path` is a directory of one node, and gone with it: metrics, logs and dashboards were lost that way. Where there is replicated storage, it is for caches, exempt one by one.",
     sources: ["K-STOR-08", "K-STOR-10", "K-STOR-23"],
     fix: "Give it the class of the cluster's storage; a cache that may be lost is exempted in policy/stacks.ts.",
-    scope: "resource",
-    check: (resource) =>
-        [...texts(settings(resource))]
+    scope: "stack",
+    check: (resource, { resources }) => {
+        // One class is no choice.
+        if (!resources.some(isOtherClass)) return [];
+        return [...texts(settings(resource))]
             .filter(([path, value]) => /^storageClass(Name)?$/.test(path.at(-1) ?? "") && value === SCRATCH_CLASS)
-            .map(([path]) => ({ part: path.join("."), message: `its ${path.join(".")} is ${SCRATCH_CLASS}` })),
+            .map(([path]) => ({ part: path.join("."), message: `its ${path.join(".")} is ${SCRATCH_CLASS}` }));
+    },
 };
+
+const isOtherClass = (resource: Subject): boolean =>
+    isKind(resource, "storage.k8s.io", "StorageClass") && objectName(resource) !== SCRATCH_CLASS;
 
 /** Equal as far as a preview can tell: names that objects hand on are not known before these are made. */
 function maybe(one: string | undefined, other: string | undefined): boolean {

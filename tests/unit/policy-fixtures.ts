@@ -175,6 +175,10 @@ const source = (backend: string, of = "app", metadata: Fields = {}) =>
         metadata,
     );
 
+const store = object("external-secrets.io/v1", "ClusterSecretStore", "store", { spec: {} });
+
+const otherClass = object("storage.k8s.io/v1", "StorageClass", "longhorn");
+
 const secret = (rest: Fields) => object("core/v1", "Secret", "app", { type: "Opaque", ...rest });
 
 export const fixtures: Readonly<Record<string, RuleFixtures>> = {
@@ -531,7 +535,7 @@ export const fixtures: Readonly<Record<string, RuleFixtures>> = {
     },
     "namespace-name": {
         keeps: { "one word": { resources: [namespace("observability", "baseline")] } },
-        breaks: { "two words": { resources: [namespace("home-automation", "baseline")], parts: ["home-automation"] } },
+        breaks: { "two words": { resources: [namespace("home-ops", "baseline")], parts: ["home-ops"] } },
     },
     "default-namespace": {
         keeps: {
@@ -884,15 +888,22 @@ export const fixtures: Readonly<Record<string, RuleFixtures>> = {
         keeps: {
             "no content, or content from the store": {
                 resources: [
+                    store,
                     secret({}),
                     secret({ stringData: {} }),
                     object("external-secrets.io/v1", "ExternalSecret", "app", { spec: {} }),
                 ],
             },
+            "content from the SOPS file, on a cluster without a store": {
+                resources: [secret({ stringData: "[secret]" })],
+            },
         },
         breaks: {
-            "content as a whole secret": { resources: [secret({ stringData: "[secret]" })], parts: ["stringData"] },
-            "content by key": { resources: [secret({ data: { token: "[secret]" } })], parts: ["data"] },
+            "content as a whole secret": {
+                resources: [store, secret({ stringData: "[secret]" })],
+                parts: ["stringData"],
+            },
+            "content by key": { resources: [store, secret({ data: { token: "[secret]" } })], parts: ["data"] },
             "a SOPS operator's": {
                 resources: [object("isindir.github.com/v1alpha3", "SopsSecret", "app", { spec: {} })],
                 parts: ["app"],
@@ -902,12 +913,19 @@ export const fixtures: Readonly<Record<string, RuleFixtures>> = {
     "backed-up": {
         keeps: {
             "both backends": { resources: [claim, source("b2"), source("minio")] },
+            "the one backend that there is": { resources: [claim, source("b2")] },
+            "a cluster without backups, and a cache": {
+                resources: [claim, object("core/v1", "PersistentVolumeClaim", "models-cache", { spec: {} })],
+            },
             "names that are not known before the objects are there": {
                 resources: [claim, source("b2", "[unknown]"), source("minio", "app", { namespace: "[unknown]" })],
             },
         },
         breaks: {
-            "one backend": { resources: [claim, source("b2")], parts: ["minio"] },
+            "one backend of two": {
+                resources: [claim, source("b2"), source("minio", "other")],
+                parts: ["minio"],
+            },
             "sources of another claim and namespace": {
                 resources: [claim, source("b2", "other"), source("minio", "app", { namespace: "media" })],
                 parts: ["b2", "minio"],
@@ -940,6 +958,12 @@ export const fixtures: Readonly<Record<string, RuleFixtures>> = {
                     source("minio"),
                     // A chart without containers, so that no other rule has a say.
                     release("base", { singleBinary: { persistence: { storageClass: "longhorn" } } }),
+                    otherClass,
+                ],
+            },
+            "the one class that there is": {
+                resources: [
+                    object("core/v1", "PersistentVolumeClaim", "app", { spec: { storageClassName: "local-path" } }),
                 ],
             },
         },
@@ -949,6 +973,7 @@ export const fixtures: Readonly<Record<string, RuleFixtures>> = {
                     object("core/v1", "PersistentVolumeClaim", "app", { spec: { storageClassName: "local-path" } }),
                     source("b2"),
                     source("minio"),
+                    otherClass,
                 ],
                 parts: ["spec.storageClassName"],
             },
@@ -960,6 +985,7 @@ export const fixtures: Readonly<Record<string, RuleFixtures>> = {
                         },
                         persistence: { storageClass: "local-path" },
                     }),
+                    otherClass,
                 ],
                 parts: [
                     "prometheusSpec.storageSpec.volumeClaimTemplate.spec.storageClassName",

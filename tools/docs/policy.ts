@@ -1,6 +1,6 @@
 /** The tables of docs/policy.md. */
 import { rules } from "../../policy/rules";
-import { recipePolicies, severityOf } from "../../policy/stacks";
+import { ofApps, recipePolicies, severityOf } from "../../policy/stacks";
 import { markdownTable } from "./markdown";
 
 /** A row a rule: what it asks for, how strictly on which stack, and the facts of the seeds behind it. */
@@ -22,7 +22,12 @@ export function policyRules(): string {
 export function policyExemptions(): string {
     return markdownTable(
         ["stack", "rule", "exempt", "reason"],
-        Object.entries(recipePolicies).flatMap(([stack, { exemptions }]) =>
+        [
+            ["every stack", ofApps] as const,
+            ...Object.entries(recipePolicies).map(
+                ([stack, { exemptions }]) => [stack, exemptions.filter((one) => !ofApps.includes(one))] as const,
+            ),
+        ].flatMap(([stack, exemptions]) =>
             exemptions.map(({ rule, match, reason }) => [
                 stack,
                 `\`${rule}\``,
