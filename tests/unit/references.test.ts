@@ -18,7 +18,7 @@ const files = recipes.flatMap(({ name }) =>
 /** Its labels are templates of Argo CD's. */
 const isTemplate = ({ kind }: KubernetesObject) => kind === "ApplicationSet";
 
-/** The committed stacks' namespaces that are not in their list of namespaces, where an app's may be. */
+/** Namespaces that parts of the platform make for themselves. */
 const byParts = new Set<string>();
 
 async function faultsOf(stack: string, value: unknown): Promise<string[]> {
@@ -85,8 +85,8 @@ describe("the check sees", () => {
             "there is no Secret apps/gone",
             "ConfigMap apps/settings has no key b.yaml",
             "there is no PersistentVolumeClaim apps/data",
-            "app mounts e, which is no volume",
             "there is no Secret apps/key",
+            "app mounts e, which is no volume",
             "app is probed on port web, which it does not have",
             "nobody mounts d",
         ]);
