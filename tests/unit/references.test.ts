@@ -9,6 +9,8 @@ import { valueOf } from "./invalid-fixtures";
 import { dig } from "./planned";
 import { Cluster, danglingReferences, nameFaults, plannedCluster, type KubernetesObject } from "./references";
 
+jest.setTimeout(120_000);
+
 const VALID = join(__dirname, "..", "fixtures", "valid");
 
 const files = recipes.flatMap(({ name }) =>
