@@ -245,6 +245,12 @@ describe("a rebuild", () => {
         world.secrets.set("vault-unseal-key", { data: { key: Buffer.from(stdout).toString("base64") } });
     }
 
+    /** What the ciphertext in the cluster opens to. */
+    const keptHere = () => {
+        const data = world.secrets.get("vault-unseal-key-age")?.data ?? {};
+        return Object.values(data).map((sealed) => decrypt(sealed).stdout.trim());
+    };
+
     test("asks this computer for the key and puts back the newest snapshot before anybody reads", async () => {
         await world.run("setup", args());
         await write("media/sonarr", { apiKey: "s3cret" });
@@ -268,6 +274,7 @@ describe("a rebuild", () => {
             data: { data: { apiKey: "s3cret" } },
         });
         expect(world.deletedPods).toEqual(["vault-1", "vault-2"]);
+        expect(keptHere()).toEqual([key]);
         expect(world.said).not.toContain(key);
         // What was declared in between is set, too.
         expect((await world.run("setup", args())).answer).toBe("done unchanged");
@@ -280,7 +287,9 @@ describe("a rebuild", () => {
         const { answer } = await world.run("setup", args());
         expect(answer.startsWith("need ")).toBe(true);
         await giveKey(answer);
+        expect(keptHere()).toEqual([]);
         expect((await world.run("setup", args())).answer).toBe("done unchanged");
+        expect(keptHere()).toEqual([world.unsealKey()]);
     });
 
     test("is not begun anew over a snapshot whose key is lost, unless that is said", async () => {

@@ -328,12 +328,21 @@ async function keep(key) {
     const sealed = encrypt(key, plan.recipients);
     await s3("PUT", under(`keys/${id}.age`), { body: sealed });
     await s3("PUT", under(`keys/${id}.recipients`), { body: Buffer.from(plan.recipients.join("\n")) });
-    await writeSecret(plan.sealedKeys, {
-        ...(await readSecret(plan.sealedKeys))?.data,
-        [`${id}.age`]: sealed.toString("base64"),
-    });
+    await keepHere(id, sealed);
     await writeSecret(plan.unsealKey.secret, { [plan.unsealKey.key]: Buffer.from(key).toString("base64") });
     return id;
+}
+
+async function keepHere(id, sealed) {
+    const there = (await readSecret(plan.sealedKeys))?.data;
+    await writeSecret(plan.sealedKeys, { ...there, [`${id}.age`]: sealed.toString("base64") });
+}
+
+/** A cluster that was made anew got the key from the operator: it has no ciphertext yet, for whoever copies it away. */
+async function keepAgain(key) {
+    const id = keyId(key);
+    const there = (await readSecret(plan.sealedKeys))?.data;
+    if (there?.[`${id}.age`] === undefined) await keepHere(id, encrypt(key, plan.recipients));
 }
 
 /** Ends with the ciphertext: only the operator's computer can open it. */
@@ -553,7 +562,10 @@ async function setup() {
         }
         await needKey(id, "this Vault");
     }
-    if (key !== undefined) await unsealAll(key);
+    if (key !== undefined) {
+        await unsealAll(key);
+        await keepAgain(key);
+    }
     const base = await leader();
     let token = root;
     if (token === undefined) {
