@@ -1,6 +1,6 @@
 /** Cross-field rules that several stacks share: each takes claims with the path that makes them. */
 import { cidrRange, contains, overlaps, type AddressRange } from "../components/network/addresses";
-import { show, type Fault } from "./parse";
+import { show, type CrossRule, type Fault } from "./parse";
 
 /** A value with the place of the file that claims it. */
 export type Claim = readonly [path: string, value: string];
@@ -14,6 +14,14 @@ export function claimedTwice(rule: string, claims: readonly Claim[], allowed: st
             : [{ rule, path, got: show(value), allowed: `${allowed}; ${first[0]} has this one` }];
     });
 }
+
+/** Every machine is a node of its own. */
+export const nodeNamesOnce: CrossRule<{ readonly nodes: readonly { readonly name: string }[] }> = ({ nodes }) =>
+    claimedTwice(
+        "node-name-claimed-twice",
+        nodes.map(({ name }, index): Claim => [`nodes.${index}.name`, name]),
+        "a name of its own",
+    );
 
 /** Every network that overlaps an earlier one. */
 export function networksApart(networks: readonly Claim[]): Fault[] {

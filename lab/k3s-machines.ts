@@ -9,7 +9,7 @@ import type { SopsSecretStore } from "../components/secrets/sops";
 import type { StackClaim } from "../config/claims";
 import { cron, domain, hostAddress, k3sRelease, label, spelled, whole } from "../config/fields";
 import type { CrossRule, Fault } from "../config/parse";
-import { claimedTwice, type Claim } from "../config/rules";
+import { claimedTwice, nodeNamesOnce, type Claim } from "../config/rules";
 import type { ClusterNetworks } from "./cluster-networks";
 import {
     drainMinutes,
@@ -29,7 +29,7 @@ import {
     taintsOnce,
     takesPods,
 } from "./linux-nodes";
-import { NODE_CAPACITY, nodeNamesOnce } from "./parts";
+import { NODE_CAPACITY } from "./parts";
 
 /** Places of the machines' secrets in the secrets file. */
 export const K3S_SECRETS = {

@@ -9,7 +9,7 @@ import type { SopsSecretStore } from "../components/secrets/sops";
 import type { StackClaim } from "../config/claims";
 import { domain, hostAddress, ipv4, label, networkInterface, spelled, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
-import { claimedTwice, networkEdges, type Claim } from "../config/rules";
+import { claimedTwice, networkEdges, nodeNamesOnce, type Claim } from "../config/rules";
 import { cephNodeKeys } from "./ceph-storage";
 import type { ClusterNetworks } from "./cluster-networks";
 import type { Offers } from "./apps";
@@ -31,7 +31,7 @@ import {
     taintsOnce,
     takesPods,
 } from "./linux-nodes";
-import { NODE_CAPACITY, nodeNamesOnce } from "./parts";
+import { NODE_CAPACITY } from "./parts";
 
 /** Places of the machines' secrets in the secrets file. */
 export const KUBEADM_SECRETS = {

@@ -5,20 +5,12 @@ import { canonicalCidr, isIpv4 } from "../components/network/addresses";
 import type { SharedLibrary } from "../components/storage/volumes";
 import type { StackClaim } from "../config/claims";
 import { bytes, cpu, isCidr } from "../config/fields";
-import type { CrossRule, Fault } from "../config/parse";
-import { claimedTwice, type Claim } from "../config/rules";
+import type { Fault } from "../config/parse";
+import type { Claim } from "../config/rules";
 import type { LabConfig } from "./lab";
 
 /** What a machine has; requests are checked against it and the sandbox's node shows it. */
 export const NODE_CAPACITY = z.strictObject({ cpu, memory: bytes });
-
-/** Every machine is a node of its own. */
-export const nodeNamesOnce: CrossRule<{ readonly nodes: readonly { readonly name: string }[] }> = ({ nodes }) =>
-    claimedTwice(
-        "node-name-claimed-twice",
-        nodes.map(({ name }, index): Claim => [`nodes.${index}.name`, name]),
-        "a name of its own",
-    );
 
 /** Machines in a few words, for the table of clusters. */
 export const machinesWith = ({ length }: readonly unknown[], system: string): string =>

@@ -7,9 +7,9 @@ import { cidrRange } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
 import { cidr, diskById, hostAddress, ipv4, label, macAddress, relativePath, spelled, whole } from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
-import { claimedTwice, networkEdges, outside, type Claim } from "../config/rules";
+import { claimedTwice, networkEdges, nodeNamesOnce, outside, type Claim } from "../config/rules";
 import { cephNodeKeys } from "./ceph-storage";
-import { NODE_CAPACITY, nodeNamesOnce } from "./parts";
+import { NODE_CAPACITY } from "./parts";
 import { isRecord } from "../lib/json";
 import type { TalosStorageConfig } from "./talos-storage";
 

@@ -48,6 +48,7 @@ describe("its block", () => {
                 bucket: "cluster-backups",
                 schedule: "30 2 * * *",
                 keep: 30,
+                beforeDestroy: true,
             },
         });
     });
