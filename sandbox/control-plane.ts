@@ -6,6 +6,7 @@ import { run } from "../lib/process";
 import type { ToolName } from "../lib/toolchain";
 import { UserError } from "../lib/user-error";
 import type { SandboxLayout } from "./layout";
+import { readObjects } from "./controllers/files";
 import { openKube, type Kube } from "./controllers/kube";
 import { assertFree, freePorts } from "./ports";
 
@@ -13,6 +14,8 @@ export type ToolPaths = Readonly<Record<ToolName, string>>;
 
 /** Webhooks have no pod behind them here: with these two plugins every Certificate would be refused. */
 const DISABLED_ADMISSION = "MutatingAdmissionWebhook,ValidatingAdmissionWebhook";
+
+const STAGES = join(__dirname, "stages");
 
 const READY_WITHIN_MS = 3_000;
 const NODES_WITHIN_MS = 60_000;
@@ -135,10 +138,8 @@ export class ControlPlane {
         const options = {
             apiVersion: "config.kwok.x-k8s.io/v1alpha1",
             kind: "KwokctlConfiguration",
-            // Stages are objects, so that the controllers can add those of kinds that appear later.
             options: {
                 bindAddress: "127.0.0.1",
-                enableCRDs: ["Stage"],
                 etcdPort,
                 etcdPeerPort,
                 kubeControllerManagerPort,
@@ -146,7 +147,8 @@ export class ControlPlane {
                 kwokControllerPort,
             },
         };
-        writeFileSync(config, stringify(options));
+        // How pods and nodes change in time. kwok's stages of other kinds come too late or never: it asks once whether a kind is served.
+        writeFileSync(config, [options, ...readObjects<object>(STAGES)].map((one) => stringify(one)).join("---\n"));
         const { tools } = this;
         try {
             await this.kwokctl([

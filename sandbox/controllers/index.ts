@@ -26,18 +26,16 @@ import { longhorn } from "./longhorn";
 import { longhornClaims } from "./longhorn-volumes";
 import { nodes, type NodeSpec } from "./nodes";
 import { type Crd, operators } from "./operators";
+import { prometheusOperator } from "./prometheus-operator";
 import { redisEnterprise } from "./redis-enterprise";
 import { rook } from "./rook";
 import { serviceLb } from "./service-lb";
-import { type Stage, stages } from "./stages";
 import { tailnet } from "./tailnet";
 import { tunnels } from "./tunnels";
 import { type VaultAccount, VaultWorld } from "./vault";
 import { velero } from "./velero";
 import { volSync } from "./volsync";
 import { volumes } from "./volumes";
-
-const STAGES = join(__dirname, "stages");
 
 /** What the controllers need to know of the sandbox they run in. */
 export interface ControllerSettings {
@@ -75,7 +73,6 @@ export function allControllers({
     const inVault = new VaultWorld(vault, (file: string) => (outside === undefined ? undefined : join(outside, file)));
     const kept = (file: string) => (outside === undefined ? undefined : join(outside, file));
     return [
-        stages([...readObjects<Stage>(STAGES), ...readObjects<Stage>(join(STAGES, "custom-resources"))]),
         nodes(machines, { joins }),
         intelGpus(machines),
         gpus(machines),
@@ -100,6 +97,7 @@ export function allControllers({
         istio,
         volSync(kept("restic.json")),
         velero(kept("velero.json")),
+        prometheusOperator,
         cloudNativePg(kept("postgres-archives.json")),
         redisEnterprise,
         flux(load),

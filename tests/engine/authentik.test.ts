@@ -13,11 +13,9 @@ import { resolveTools } from "../../lib/toolchain";
 import { assembleCharts } from "../../sandbox/charts/assemble";
 import { ControlPlane, type ToolPaths } from "../../sandbox/control-plane";
 import { authentik } from "../../sandbox/controllers/authentik";
-import { readObjects } from "../../sandbox/controllers/files";
 import { openKube, type Kube } from "../../sandbox/controllers/kube";
 import { nodes } from "../../sandbox/controllers/nodes";
 import { runControllers, type Running } from "../../sandbox/controllers/runner";
-import { type Stage, stages } from "../../sandbox/controllers/stages";
 import { sandboxLayout } from "../../sandbox/layout";
 import { freePorts } from "../../sandbox/ports";
 import { ROOT } from "../../stacks/stack-file";
@@ -81,8 +79,7 @@ beforeAll(async () => {
     await plane.start();
     kube = openKube(plane.kubeconfig);
     const machine = { name: "n1", address: "10.0.0.1", capacity: { cpu: "8", memory: "16Gi" } };
-    const stageFiles = readObjects<Stage>(join(ROOT, "sandbox", "controllers", "stages"));
-    running = runControllers(kube, [stages(stageFiles), nodes([machine]), authentik], {
+    running = runControllers(kube, [nodes([machine]), authentik], {
         intervalMs: 200,
         log: () => undefined,
     });

@@ -18,19 +18,16 @@ import { standInCrds } from "../../sandbox/charts/crds";
 import { ControlPlane, type ToolPaths } from "../../sandbox/control-plane";
 import { type Action, collections, type Controller } from "../../sandbox/controllers/controller";
 import { snapshots, snapshotClasses, type VolumeSnapshot } from "../../sandbox/controllers/ceph-volumes";
-import { readObjects } from "../../sandbox/controllers/files";
 import { openKube, type Kube } from "../../sandbox/controllers/kube";
 import { nodes } from "../../sandbox/controllers/nodes";
 import type { PersistentVolumeClaim, StorageClass } from "../../sandbox/controllers/objects";
 import { objectPath } from "../../sandbox/controllers/controller";
 import { runControllers, type Running } from "../../sandbox/controllers/runner";
-import { type Stage, stages } from "../../sandbox/controllers/stages";
 import { velero } from "../../sandbox/controllers/velero";
 import type { Buckets } from "../../sandbox/controllers/velero-bucket";
 import { PROVISIONED_BY, reclaim } from "../../sandbox/controllers/volumes";
 import { sandboxLayout } from "../../sandbox/layout";
 import { freePorts } from "../../sandbox/ports";
-import { ROOT } from "../../stacks/stack-file";
 import type { PlannedResource } from "../../tools/plan/plan";
 import { hasVelero, listBackups, restoreBackup, type WithBash } from "../../tools/restore/velero";
 import { planComponent } from "../unit/component-plan";
@@ -195,8 +192,7 @@ async function makeCluster(): Promise<void> {
     await plane.start();
     kube = openKube(plane.kubeconfig);
     const machine = { name: "n1", address: "10.0.0.1", capacity: { cpu: "8", memory: "16Gi" } };
-    const stageFiles = readObjects<Stage>(join(ROOT, "sandbox", "controllers", "stages"));
-    running = runControllers(kube, [stages(stageFiles), nodes([machine]), driver, velero(bucketFile)], {
+    running = runControllers(kube, [nodes([machine]), driver, velero(bucketFile)], {
         intervalMs: 200,
         log: (line) => log.push(line),
     });

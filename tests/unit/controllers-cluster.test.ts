@@ -8,7 +8,8 @@ import { intelGpus } from "../../sandbox/controllers/intel-gpus";
 import { nodeFor, nodes } from "../../sandbox/controllers/nodes";
 import { type Crd, operators } from "../../sandbox/controllers/operators";
 import { PLAYED_PODS } from "../../sandbox/controllers/played-pods";
-import { type Stage, stages } from "../../sandbox/controllers/stages";
+import { prometheusOperator } from "../../sandbox/controllers/prometheus-operator";
+import type { KubeObject } from "../../sandbox/controllers/objects";
 import { tailnet } from "../../sandbox/controllers/tailnet";
 import { parseToken, tunnels } from "../../sandbox/controllers/tunnels";
 import { volumes } from "../../sandbox/controllers/volumes";
@@ -482,45 +483,15 @@ describe("Intel's GPUs", () => {
 });
 
 describe("stages", () => {
-    const stage = (name: string, apiGroup: string, kind: string): Stage => ({
-        metadata: { name },
-        spec: { resourceRef: { apiGroup, kind } },
-    });
-    const wanted = [stage("pod-start", "v1", "Pod"), stage("ready", "x.io/v1", "Thing")];
-    const path = "/apis/kwok.x-k8s.io/v1alpha1/stages";
-    const served = { "/apis/kwok.x-k8s.io/v1alpha1": {}, "/api/v1": { resources: [{ kind: "Pod" }] } };
+    const STAGES = join(__dirname, "../../sandbox/stages");
 
-    test("those of a kind come with the kind and go with it", async () => {
-        expect(await stages(wanted).reconcile(viewOf({}, served))).toMatchObject([
-            { verb: "apply", path: `${path}/pod-start` },
-        ]);
-        const withThing = { ...served, "/apis/x.io/v1": { resources: [{ kind: "Thing" }] } };
-        expect(await stages(wanted).reconcile(viewOf({ [path]: [wanted[0] as Stage] }, withThing))).toMatchObject([
-            { verb: "apply", path: `${path}/ready` },
-        ]);
-        expect(await stages(wanted).reconcile(viewOf({ [path]: wanted }, served))).toEqual([
-            { verb: "delete", path: `${path}/ready` },
-        ]);
-    });
-
-    test("without the Stage CRD there is nothing to do", async () => {
-        expect(await stages(wanted).reconcile(viewOf({}))).toEqual([]);
-    });
-
-    test("pods and nodes have theirs beside the custom resources'", () => {
-        const folder = join(__dirname, "../../sandbox/controllers/stages");
-        const kinds = (directory: string) =>
-            new Set(readObjects<Stage>(directory).map(({ spec }) => spec.resourceRef.kind));
-        expect(kinds(folder)).toEqual(new Set(["Node", "Pod"]));
-        expect(kinds(join(folder, "custom-resources"))).toEqual(
-            new Set(["ApplicationSet", "Prometheus", "Alertmanager"]),
-        );
+    test("kwok plays pods and nodes, whose kinds are served from the start", () => {
+        const kinds = readObjects<object>(STAGES).map((stage) => dig(stage, "spec", "resourceRef", "kind"));
+        expect(new Set(kinds)).toEqual(new Set(["Node", "Pod"]));
     });
 
     test("kwok ends no pod whose answer a controller gives", () => {
-        const finish = readObjects<Stage>(join(__dirname, "../../sandbox/controllers/stages")).find(
-            ({ metadata }) => metadata.name === "pod-finish",
-        );
+        const finish = readObjects<KubeObject>(STAGES).find(({ metadata }) => metadata.name === "pod-finish");
         const rules = dig(finish, "spec", "selector", "matchExpressions") as readonly {
             readonly key: string;
             readonly operator: string;
@@ -544,6 +515,49 @@ const fromSecret = (name: string, secret: string) => ({
 });
 const secretAt = (name: string, value: string) => ({
     [`/api/v1/namespaces/edge/secrets/${name}`]: { data: { token: Buffer.from(value).toString("base64") } },
+});
+
+describe("the Prometheus operator", () => {
+    const SERVERS = "/apis/monitoring.coreos.com/v1/prometheuses";
+    const server = (fields: object = {}) => ({
+        metadata: { name: "p", namespace: "monitoring", generation: 2 },
+        spec: { replicas: 2 },
+        ...fields,
+    });
+    const operator = (ready: number) => ({
+        metadata: {
+            name: "o",
+            namespace: "monitoring",
+            labels: { app: "kube-prometheus-stack-operator" },
+            generation: 1,
+        },
+        spec: { replicas: 1, template: {} },
+        status: {
+            observedGeneration: 1,
+            replicas: 1,
+            updatedReplicas: ready,
+            readyReplicas: ready,
+            availableReplicas: ready,
+        },
+    });
+    const says = (ready: number, servers: object[]) =>
+        prometheusOperator.reconcile(viewOf({ [collections.deployments]: [operator(ready)], [SERVERS]: servers }));
+
+    test("says that a server is there, once", async () => {
+        const [action] = await says(1, [server()]);
+        expect(action).toMatchObject({
+            verb: "patch",
+            path: "/apis/monitoring.coreos.com/v1/namespaces/monitoring/prometheuses/p/status",
+            body: { status: { availableReplicas: 2, conditions: [{ type: "Available", status: "True" }, {}] } },
+        });
+        expect(await says(1, [server(dig(action, "body") as object)])).toEqual([]);
+    });
+
+    test("says nothing while it does not run, and nothing of a server that leaves", async () => {
+        expect(await says(0, [server()])).toEqual([]);
+        const leaving = { name: "p", namespace: "monitoring", deletionTimestamp: "2026-01-01T00:00:00Z" };
+        expect(await says(1, [server({ metadata: leaving })])).toEqual([]);
+    });
 });
 
 describe("tunnels", () => {
