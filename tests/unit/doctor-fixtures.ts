@@ -222,7 +222,7 @@ export const healthy: Readonly<Record<string, () => readonly Finding[]>> = {
         ...tool("talosctl", { found: true, version: "1.10.9" }),
         ...tool("bash", { found: true }),
         ...tool("sops", { found: true, version: "3.11.0" }),
-        ...judgePlugins({ random: "4.21.2" }, [{ name: "random", version: "4.21.2" }]),
+        ...judgePlugins({ random: "4.21.2" }, [{ name: "random", version: "4.21.2" }], new Map()),
     ],
     secrets: () => [
         ...secrets(),
@@ -321,7 +321,7 @@ export const ill: readonly Fixture[] = [
         check: "provider plugins",
         found: /not installed: random 4\.21\.2/,
         fix: /pulumi plugin install resource random 4\.21\.2/,
-        findings: () => judgePlugins({ random: "4.21.2" }, [{ name: "random", version: "4.0.0" }]),
+        findings: () => judgePlugins({ random: "4.21.2" }, [{ name: "random", version: "4.0.0" }], new Map()),
     },
     // Secrets.
     {

@@ -22,7 +22,7 @@ import { renderFindings } from "../../tools/doctor/render";
 import { ageRecipients } from "../../tools/doctor/secrets";
 import { holds, judgeTailscale, lookAtTailscale } from "../../tools/doctor/tailscale";
 import { judgeTalos } from "../../bootstrap/talos/judge";
-import { lookAtTool } from "../../tools/doctor/tools";
+import { judgePlugins, lookAtTool, pluginsOnPath } from "../../tools/doctor/tools";
 import { shell } from "../../bootstrap/ssh";
 import { commonOptions } from "../../tools/live/options";
 import { planStack, type Plan } from "../../tools/plan/plan";
@@ -431,6 +431,23 @@ describe("looks", () => {
         const wish = { name: "node", why: "", versionArgs: ["--version"], install: "" };
         expect(await lookAtTool(wish, runProgram, 5000)).toEqual({ found: true, version: process.version.slice(1) });
         expect(await lookAtTool({ ...wish, name: "no-such-program" }, runProgram, 5000)).toEqual({ found: false });
+    });
+
+    test("plugins on the PATH are what the engine takes, whatever is installed, unless it is told not to", () => {
+        const random = join(folder, "pulumi-resource-random");
+        writeFileSync(random, "", { mode: 0o755 });
+        const judge = (env: NodeJS.ProcessEnv) =>
+            judgePlugins({ command: "1.2.1", random: "4.21.2" }, [], pluginsOnPath(["command", "random"], env)).map(
+                ({ verdict, found }) => `${verdict}: ${found}`,
+            );
+        const missing = "; the engine fetches them when they are needed";
+        expect(judge({ PATH: folder })).toEqual([
+            `ok: the engine takes these of the PATH: ${random}`,
+            `warning: not installed: command 1.2.1${missing}`,
+        ]);
+        expect(judge({ PATH: folder, PULUMI_IGNORE_AMBIENT_PLUGINS: "true" })).toEqual([
+            `warning: not installed: command 1.2.1, random 4.21.2${missing}`,
+        ]);
     });
 
     test("a key file on this computer is tried on the secrets file itself", async () => {

@@ -20,7 +20,7 @@ import { judgeState } from "./state";
 import { judgeStorage, lookAtStorage, storageNeeds } from "./storage";
 import { judgeTailscale, lookAtTailscale } from "./tailscale";
 import { judgeVault, lookAtVault } from "./vault";
-import { judgeNode, judgePlugins, judgeTool, lookAtPlugins, lookAtTool, toolWishes } from "./tools";
+import { judgeNode, judgePlugins, judgeTool, lookAtPlugins, lookAtTool, pluginsOnPath, toolWishes } from "./tools";
 
 export interface Surroundings {
     readonly root: string;
@@ -105,7 +105,7 @@ async function area(name: Area, look: () => Promise<Finding[]>): Promise<Finding
 async function tools(
     ofMachines: readonly ToolWish[],
     plugins: Readonly<Record<string, string>>,
-    { timeout }: Surroundings,
+    { env, timeout }: Surroundings,
 ): Promise<Finding[]> {
     const [programs, installed] = await Promise.all([
         Promise.all(
@@ -118,7 +118,7 @@ async function tools(
         ...programs,
         ...(installed === undefined
             ? [findingsOf("tools").skipped("provider plugins", "pulumi does not list them")]
-            : judgePlugins(plugins, installed)),
+            : judgePlugins(plugins, installed, pluginsOnPath(Object.keys(plugins), env))),
     ];
 }
 

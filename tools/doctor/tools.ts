@@ -1,7 +1,7 @@
 /** Programs of this computer, and the engine's provider plugins. */
 import type { Run } from "../../lib/run-program";
 import type { ToolWish } from "../../bootstrap/machines";
-import { newEnough, TOOLS } from "../../lib/toolchain";
+import { findOnPath, newEnough, TOOLS } from "../../lib/toolchain";
 import { findingsOf, type Finding } from "../../lib/finding";
 
 const say = findingsOf("tools");
@@ -93,19 +93,27 @@ export function judgeNode(version: string, wanted: string): Finding {
           );
 }
 
-/** Provider plugins that a plan needs, with the versions that package.json pins. */
+/**
+ * Provider plugins that a plan needs, with the versions that package.json pins. `onPath` are the programs that the engine
+ * takes before any that is installed; they say no version until the engine asks them.
+ */
 export function judgePlugins(
     wanted: Readonly<Record<string, string>>,
     installed: readonly { name: string; version: string }[],
+    onPath: ReadonlyMap<string, string>,
 ): Finding[] {
     const there = (name: string, version: string) =>
         installed.some((plugin) => plugin.name === name && plugin.version === version);
     const list = (entries: readonly [string, string][]) =>
         entries.map(([name, version]) => `${name} ${version}`).join(", ");
-    const entries = Object.entries(wanted);
+    const taken = Object.keys(wanted).flatMap((name) => onPath.get(name) ?? []);
+    const entries = Object.entries(wanted).filter(([name]) => !onPath.has(name));
     const good = entries.filter(([name, version]) => there(name, version));
     const missing = entries.filter(([name, version]) => !there(name, version));
     return [
+        ...(taken.length === 0
+            ? []
+            : [say.ok("provider plugins", `the engine takes these of the PATH: ${taken.join(", ")}`)]),
         ...(good.length === 0 ? [] : [say.ok("provider plugins", list(good))]),
         ...(missing.length === 0
             ? []
@@ -133,4 +141,15 @@ export async function lookAtPlugins(
     } catch {
         return undefined;
     }
+}
+
+/** Where the PATH has the programs of provider plugins, by provider. */
+export function pluginsOnPath(names: readonly string[], env: NodeJS.ProcessEnv): Map<string, string> {
+    if (/^(1|t|true)$/i.test(env["PULUMI_IGNORE_AMBIENT_PLUGINS"] ?? "")) return new Map();
+    return new Map(
+        names.flatMap((name): [string, string][] => {
+            const program = findOnPath(`pulumi-resource-${name}`, env);
+            return program === undefined ? [] : [[name, program]];
+        }),
+    );
 }
