@@ -8,14 +8,14 @@ import { startCloudflare, startTailscale } from "../../sandbox/clouds";
 import { openStack } from "../../stacks";
 import { declaredOf } from "../../tools/audit/audit";
 import { readTunnels, readZone, recordsOf } from "../../tools/audit/cloudflare";
-import { readCluster, thingsOfCluster } from "../../tools/audit/cluster";
+import { readCluster, thingsOfCluster, wouldBeFound } from "../../tools/audit/cluster";
 import { compare, type Audit, type Facts } from "../../tools/audit/compare";
 import { adoptDeclared, adoptUndeclared } from "../../tools/audit/import-file";
 import { hintOf, isTransient, ownerOf } from "../../tools/audit/ownership";
 import { matching } from "../../tools/audit/pattern";
 import { renderAudit } from "../../tools/audit/render";
 import { devicesOf, keysOf, readTailnet } from "../../tools/audit/tailnet";
-import { dnsKey, objectKey, TYPES, type Declared, type Live } from "../../tools/audit/things";
+import { dnsKey, objectKey, releaseKey, TYPES, type Declared, type Live } from "../../tools/audit/things";
 import { cloudflareReader } from "../../tools/live/cloudflare";
 import { kubeReader, type ListableKind, type ObjectMeta } from "../../tools/live/kube";
 import { readState } from "../../tools/live/state";
@@ -240,7 +240,7 @@ describe("comparison", () => {
         declared: [declared("a")],
         live: [live("a")],
         state: { urns: new Set(["urn:a"]), keys: new Set([dnsKey("z", "A", "a")]) },
-        seen: new Set(["zone"]),
+        seen: ({ place }) => place === "zone",
         ...change,
     });
     const titles = ({ undeclared, gone, adoptable }: Audit) => ({
@@ -283,7 +283,7 @@ describe("comparison", () => {
             { live: [], state: undefined },
             { ...nothing, gone: [["A a", undefined]] },
         ],
-        ["a zone that was not looked at has lost nothing", { live: [], seen: new Set() }, nothing],
+        ["a zone that was not looked at has lost nothing", { live: [], seen: () => false }, nothing],
         [
             "a record that was there before the program",
             { state: { urns: new Set(), keys: new Set() } },
@@ -321,12 +321,14 @@ describe("comparison", () => {
             audit,
             state: { kind: "not read", reason: "pulumi is not on the PATH" },
             seen: new Set(["zone"]),
+            inPart: new Set(["zone"]),
             notLookedAt: ["the cluster: no route to host"],
             hidden: ["split DNS (scope dns:read): 403"],
             absent: ["tailnet"],
         });
         expect(text).toMatch(/DNS zone {2}A b {3}203\.0\.113\.9/);
         expect(text).toMatch(/DNS zone {2}A a/);
+        expect(text).toContain("Looked at: DNS zone (not all of it).");
         expect(text).toContain("Not looked at\n  the cluster: no route to host\n  split DNS (scope dns:read): 403\n");
         expect(text).toContain("State: not read (pulumi is not on the PATH)");
         expect(text).toContain("Not of this stack: tailnet.");
@@ -532,6 +534,11 @@ describe("reading", () => {
                         preferredVersion: { groupVersion: "cilium.io/v2" },
                         versions: [{ groupVersion: "cilium.io/v2" }, { groupVersion: "cilium.io/v2alpha1" }],
                     },
+                    {
+                        name: "metrics.k8s.io",
+                        preferredVersion: { groupVersion: "metrics.k8s.io/v1beta1" },
+                        versions: [{ groupVersion: "metrics.k8s.io/v1beta1" }],
+                    },
                 ],
             },
             "/api/v1": {
@@ -564,8 +571,9 @@ describe("reading", () => {
             if ((request.url ?? "").includes("limit="))
                 expect(request.headers.accept).toContain("PartialObjectMetadataList");
             const answer = answers[request.url ?? ""];
-            response.statusCode = answer === undefined ? 403 : 200;
-            response.end(JSON.stringify(answer ?? { message: "policies is forbidden" }));
+            const down = request.url === "/apis/metrics.k8s.io/v1beta1";
+            response.statusCode = answer !== undefined ? 200 : down ? 503 : 403;
+            response.end(JSON.stringify(answer ?? (down ? {} : { message: "policies is forbidden" })));
         });
         await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
         open.push({ close: () => server.closeAllConnections() === undefined && server.close() });
@@ -582,7 +590,17 @@ describe("reading", () => {
             ["ConfigMap n/a", "n/a"],
             ["ConfigMap n/b", "n/b"],
         ]);
-        expect(cluster.notLookedAt).toEqual(["Policy (403, policies is forbidden)"]);
+        expect(cluster.notLookedAt).toEqual(["metrics.k8s.io (503)", "Policy (403, policies is forbidden)"]);
+        // What another API has is missed nonetheless.
+        const missed = [
+            ["", "ConfigMap"],
+            ["cilium.io", "CiliumNode"],
+            ["cilium.io", "Policy"],
+            ["metrics.k8s.io", "NodeMetrics"],
+        ].map(([group = "", kind = ""]) => wouldBeFound({ key: objectKey(group, kind, "", "gone") }, cluster.unlisted));
+        expect(missed).toEqual([true, true, false, false]);
+        expect(wouldBeFound({ key: releaseKey("n", "gone") }, cluster.unlisted)).toBe(true);
+        expect(wouldBeFound({ key: releaseKey("n", "gone") }, new Set(["/Secret"]))).toBe(false);
         expect(asked.filter((line) => !line.startsWith("GET "))).toEqual([]);
     });
 

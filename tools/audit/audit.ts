@@ -14,16 +14,29 @@ import { isObject } from "../plan/monitor";
 import { deliveredByGit } from "../plan/git";
 import { planStack, type Plan } from "../plan/plan";
 import { readTunnels, readZone } from "./cloudflare";
-import { readCluster, type Cluster } from "./cluster";
+import { readCluster, wouldBeFound, type Cluster } from "./cluster";
 import { compare, type Audit } from "./compare";
 import { readTailnet } from "./tailnet";
-import { dnsKey, objectKey, rulesKey, thingsOf, TYPES, type Declared, type Live, type Place } from "./things";
+import {
+    dnsKey,
+    objectKey,
+    rulesKey,
+    thingsOf,
+    TYPES,
+    type Declared,
+    type Live,
+    type Place,
+    type Thing,
+} from "./things";
 
 export interface Audited {
     readonly plan: Plan;
     readonly audit: Audit;
     readonly state: State;
+    /** Places that could be looked at. */
     readonly seen: ReadonlySet<Place>;
+    /** Of these, the ones of which some part did not answer. */
+    readonly inPart: ReadonlySet<Place>;
     /** What could not be looked at, with the reason. */
     readonly notLookedAt: readonly string[];
     /** What a token of least scopes does not show; no stack declares such a thing. */
@@ -57,9 +70,10 @@ export async function auditStack(name: string, around: Surroundings): Promise<Au
     ];
     return {
         plan,
-        audit: compare(name, { declared, live: live.things, state: stateOf(state, live.namespaced), seen: live.seen }),
+        audit: compare(name, { declared, live: live.things, state: stateOf(state, live.namespaced), seen: live.found }),
         state,
         seen: live.seen,
+        inPart: live.inPart,
         notLookedAt: [...live.notLookedAt, ...others.faults],
         hidden: live.hidden,
         absent: live.absent,
@@ -168,6 +182,8 @@ interface Looked {
     readonly notLookedAt: readonly string[];
     readonly hidden: readonly string[];
     readonly seen: ReadonlySet<Place>;
+    readonly inPart: ReadonlySet<Place>;
+    readonly found: (one: Thing) => boolean;
     readonly absent: readonly Place[];
     readonly namespaced: ReadonlySet<string>;
 }
@@ -213,7 +229,9 @@ async function lookAtEverything(stack: OpenStack, { root, env, timeout }: Surrou
         note("tunnels", "the tunnel list", tunnels);
     }
     if (net !== undefined) note("tailnet", "the tailnet", net, net.ok ? net.value.notLookedAt : []);
-    note("cluster", "the cluster", cluster, cluster.ok ? cluster.value.notLookedAt : []);
+    note("cluster", "the cluster", cluster);
+    const unlisted: ReadonlySet<string> = cluster.ok ? cluster.value.unlisted : new Set();
+    if (cluster.ok) notLookedAt.push(...cluster.value.notLookedAt);
     return {
         things: [
             ...(zone.ok ? zone.value : []),
@@ -224,6 +242,9 @@ async function lookAtEverything(stack: OpenStack, { root, env, timeout }: Surrou
         notLookedAt,
         hidden: net?.ok === true ? net.value.hidden : [],
         seen,
+        inPart: new Set(unlisted.size === 0 ? [] : ["cluster"]),
+        // One API that is down, such as the metrics server's, must not hide that an object of another is gone.
+        found: (one) => seen.has(one.place) && (one.place !== "cluster" || wouldBeFound(one, unlisted)),
         absent: [
             ...(cloudflare === undefined ? (["zone", "tunnels"] as const) : []),
             ...(tailscale === undefined ? (["tailnet"] as const) : []),

@@ -1,12 +1,14 @@
 /** What is in the cluster: every object of every kind that can be listed, with whose it is. */
 import { inTurns, type KubeReader, type ListableKind, type ObjectMeta } from "../live/kube";
 import { hintOf, isTransient, ownerOf } from "./ownership";
-import { objectKey, objectTitle, releaseKey, TYPES, type Live } from "./things";
+import { objectKey, objectTitle, releaseKey, TYPES, type Live, type Thing } from "./things";
 
 export interface Cluster {
     readonly things: readonly Live[];
     /** Kinds and groups that did not answer. */
     readonly notLookedAt: readonly string[];
+    /** The same as `group` and `group/Kind`. */
+    readonly unlisted: ReadonlySet<string>;
     /** `group/Kind` of what lives in a namespace. */
     readonly namespaced: ReadonlySet<string>;
 }
@@ -16,13 +18,18 @@ export async function readCluster(kube: KubeReader): Promise<Cluster> {
     const { kinds, silent } = await kube.kinds();
     const wanted = kinds.filter((kind) => !isTransient(kind));
     const listed = await inTurns(wanted, 8, async (kind) => ({ kind, told: await kube.list(kind) }));
+    const refused = listed.flatMap(({ kind, told }) => (told.ok ? [] : [{ kind, reason: told.reason }]));
     const objects = listed.flatMap(({ kind, told }) => (told.ok ? told.value.map((meta) => ({ kind, meta })) : []));
     return {
         things: thingsOfCluster(objects),
         notLookedAt: [
-            ...silent,
-            ...listed.flatMap(({ kind, told }) => (told.ok ? [] : [`${kind.kind} (${told.reason})`])),
+            ...silent.map(({ group, reason }) => `${group} (${reason})`),
+            ...refused.map(({ kind, reason }) => `${kind.kind} (${reason})`),
         ],
+        unlisted: new Set([
+            ...silent.map(({ group }) => group),
+            ...refused.map(({ kind: { group, kind } }) => `${group}/${kind}`),
+        ]),
         namespaced: new Set(kinds.filter(({ namespaced }) => namespaced).map(({ group, kind }) => `${group}/${kind}`)),
     };
 }
@@ -69,4 +76,11 @@ export function thingsOfCluster(objects: readonly { kind: ListableKind; meta: Ob
             };
         }),
     ];
+}
+
+/** Whether a thing of the cluster would have been found if it were there. Helm keeps its releases in Secrets. */
+export function wouldBeFound({ key }: Pick<Thing, "key">, unlisted: ReadonlySet<string>): boolean {
+    const [, kind = "/Secret"] = /^object ([^ ]+) /.exec(key) ?? [];
+    const [group = ""] = kind.split("/");
+    return !unlisted.has(group) && !unlisted.has(kind);
 }

@@ -1,5 +1,5 @@
 /** Declared against live against state. Pure. */
-import type { Declared, Live, Place, Thing } from "./things";
+import type { Declared, Live, Thing } from "./things";
 
 export interface Facts {
     /** Of every stack; what another stack declares is not undeclared. */
@@ -7,8 +7,8 @@ export interface Facts {
     readonly live: readonly Live[];
     /** URNs in the state of the stack that is audited, and the things these resources are; undefined when it cannot be read. */
     readonly state: { readonly urns: ReadonlySet<string>; readonly keys: ReadonlySet<string> } | undefined;
-    /** Places that could be looked at as a whole: only there can something be gone. */
-    readonly seen: ReadonlySet<Place>;
+    /** Whether such a thing would have been found if it were there: only then can it be gone. */
+    readonly seen: (one: Thing) => boolean;
 }
 
 export interface Audit {
@@ -26,7 +26,7 @@ export interface Audit {
 
 export function compare(stack: string, { declared, live, state, seen }: Facts): Audit {
     const pairs = pair(declared, live);
-    const own = declared.filter((one) => one.stack === stack && seen.has(one.place));
+    const own = declared.filter((one) => one.stack === stack && seen(one));
     const adoptable = own.flatMap((one) => {
         const there = pairs.get(one);
         const missing = state !== undefined && one.urn !== undefined && !state.urns.has(one.urn);

@@ -10,17 +10,18 @@ const TITLES: Readonly<Record<Place, string>> = {
     cluster: "cluster",
 };
 
-export function renderAudit({ plan, audit, state, seen, notLookedAt, hidden, absent }: Audited): string {
+export function renderAudit({ plan, audit, state, seen, inPart, notLookedAt, hidden, absent }: Audited): string {
     const rows = <T extends { place: Place }>(list: readonly T[], row: (one: T) => string[]) =>
         PLACES.flatMap((place) => list.filter((one) => one.place === place).map((one) => [TITLES[place], ...row(one)]));
     const made = (known: boolean | undefined) =>
         known === undefined ? "" : known ? "in the state: gone since" : "not in the state: not made yet";
+    const looked = [...seen].map((place) => TITLES[place] + (inPart.has(place) ? " (not all of it)" : ""));
     // "None" is said only of what was looked at.
     const partly = notLookedAt.length === 0 ? "" : ", as far as it could be looked at";
     return [
         `Audit of ${plan.stack}: nothing was changed`,
         "",
-        `Looked at: ${[...seen].map((place) => TITLES[place]).join(", ") || "nothing"}.` +
+        `Looked at: ${looked.join(", ") || "nothing"}.` +
             (absent.length === 0 ? "" : ` Not of this stack: ${absent.map((place) => TITLES[place]).join(", ")}.`),
         stateSentence(state),
         "",
@@ -76,10 +77,11 @@ function leftOut(left: ReadonlyMap<string, number>): string {
 }
 
 /** The same for programs. */
-export function auditJson({ plan, audit, state, seen, notLookedAt, hidden, absent }: Audited): unknown {
+export function auditJson({ plan, audit, state, seen, inPart, notLookedAt, hidden, absent }: Audited): unknown {
     return {
         stack: plan.stack,
         lookedAt: [...seen],
+        lookedAtInPart: [...inPart],
         notLookedAt,
         hidden,
         absent,

@@ -30,7 +30,7 @@ export interface KubeReader {
     /** Whatever a path says, e.g. /readyz. */
     text(path: string): Promise<Told<string>>;
     /** Every kind that can be listed, once, in the version its group prefers; and the groups that do not answer. */
-    kinds(): Promise<{ kinds: ListableKind[]; silent: string[] }>;
+    kinds(): Promise<{ kinds: ListableKind[]; silent: { group: string; reason: string }[] }>;
     /** Metadata of all objects of a kind. */
     list(kind: ListableKind): Promise<Told<ObjectMeta[]>>;
 }
@@ -81,7 +81,7 @@ export function kubeReader(kubeconfig: string, timeout: number): KubeReader {
             ];
             const found = await inTurns(versions, 8, async ({ group, path }) => {
                 const list = await one(path);
-                if (!list.ok) return { silent: `${group} (${list.reason})` };
+                if (!list.ok) return { silent: { group, reason: list.reason } };
                 const kinds = records(list.value["resources"])
                     .filter(
                         ({ name, verbs }) =>
