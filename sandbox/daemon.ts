@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { startCloudflare, startTailscale } from "./clouds";
-import { allControllers } from "./controllers";
+import { allControllers } from "./operators";
 import { openKube } from "./controllers/kube";
 import { runControllers } from "./controllers/runner";
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import type { Crd } from "../controllers/operators";
+import type { Crd } from "../cluster/late-crds";
 
 interface Row {
     readonly kind: string;
@@ -13,8 +13,19 @@ interface Row {
     readonly shortNames: readonly string[];
 }
 
-/** Kinds by project: names, scope, versions and status subresource as upstream has them; everything else is left open. */
-const PROJECTS = parseKinds(readFileSync(join(__dirname, "kinds.txt"), "utf8"));
+const OPERATORS = join(__dirname, "..", "operators");
+
+/**
+ * Kinds by project: names, scope, versions and status subresource as upstream has them; everything else is left open. Each operator
+ * has its own, and those of none are here.
+ */
+const PROJECTS = parseKinds(
+    [__dirname, ...readdirSync(OPERATORS).map((operator) => join(OPERATORS, operator))]
+        .map((folder) => join(folder, "kinds.txt"))
+        .filter((file) => existsSync(file))
+        .map((file) => readFileSync(file, "utf8"))
+        .join("\n"),
+);
 
 /**
  * Stand-ins for a project's CRDs: they make the kinds exist and nothing more. With the real ones
@@ -25,7 +36,9 @@ const PROJECTS = parseKinds(readFileSync(join(__dirname, "kinds.txt"), "utf8"));
 export function standInCrds(project: string): Crd[] {
     const rows = PROJECTS.get(project);
     if (rows === undefined) {
-        throw new Error(`no stand-in CRDs for "${project}"; there are some for ${[...PROJECTS.keys()].join(", ")}`);
+        throw new Error(
+            `no stand-in CRDs for "${project}"; there are some for ${[...PROJECTS.keys()].sort().join(", ")}`,
+        );
     }
     return rows.map(crdOf);
 }

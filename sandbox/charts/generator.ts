@@ -1,5 +1,5 @@
 /**
- * Writes small charts from a table (./stand-ins): objects as data, with Helm expressions where a value decides. An
+ * Writes small charts from a table (./stand-ins, and `charts` of each operator): objects as data, with Helm expressions where a value decides. An
  * expression stands in a string as `{{ ... }}` (then it is text) or comes from `value` (then it keeps its type).
  * Quotes in expressions are Go's backquotes, so that YAML's need no escape.
  */
@@ -17,6 +17,9 @@ export interface StandIn {
     /** Further templates as they are, for what is no fixed list of objects. */
     readonly text?: string;
 }
+
+/** Charts by name. */
+export type StandIns = Readonly<Record<string, StandIn>>;
 
 export interface Values {
     readonly [key: string]: unknown;
@@ -210,6 +213,66 @@ export function service(of: ServiceOf): ChartObject {
             },
         },
     };
+}
+
+export const PLACEMENT = { nodeSelector: "nodeSelector", tolerations: "tolerations", affinity: "affinity" };
+export const UNPLACED = { nodeSelector: {}, tolerations: [], affinity: {} };
+
+/** A workload and the service of the same name in front of it. */
+export function served(
+    of: WorkloadOf,
+    ports: Readonly<Record<string, number | string | readonly [port: number | string, target: number | string]>>,
+    more: { readonly annotations?: Readonly<Record<string, string>>; readonly type?: string } = {},
+): ChartObject[] {
+    const when = of.when === undefined ? {} : { when: of.when };
+    return [...workload(of), service({ name: of.name, labels: of.labels, ports, ...when, ...more })];
+}
+
+/** A Job that Helm runs before or after the rest. */
+export function hook(name: string, phase: string, image: string, when?: string): ChartObject {
+    const container = { name: "job", image, securityContext: CONTAINER_SECURITY };
+    return {
+        ...(when !== undefined && { when }),
+        object: {
+            apiVersion: "batch/v1",
+            kind: "Job",
+            metadata: {
+                name,
+                namespace: "{{ .Release.Namespace }}",
+                annotations: {
+                    "helm.sh/hook": phase,
+                    "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
+                },
+            },
+            spec: {
+                template: {
+                    spec: { restartPolicy: "OnFailure", securityContext: POD_SECURITY, containers: [container] },
+                },
+            },
+        },
+    };
+}
+
+export function configMap(name: string, data: object | string, when?: string): ChartObject {
+    return {
+        ...(when !== undefined && { when }),
+        object: {
+            apiVersion: "v1",
+            kind: "ConfigMap",
+            metadata: { name, namespace: "{{ .Release.Namespace }}" },
+            data,
+        },
+    };
+}
+
+/** An object of the release's namespace. */
+export function inNamespace(apiVersion: string, kind: string, name: string, body: object, when?: string): ChartObject {
+    const object = { apiVersion, kind, metadata: { name, namespace: "{{ .Release.Namespace }}" }, ...body };
+    return when === undefined ? { object } : { when, object };
+}
+
+export function clusterWide(apiVersion: string, kind: string, name: string, body: object, when: string): ChartObject {
+    return { when, object: { apiVersion, kind, metadata: { name }, ...body } };
 }
 
 const HELPERS = `{{- define "fullname" -}}

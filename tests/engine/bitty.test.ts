@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { ROOT, TYPESCRIPT } from "../../stacks/stack-file";
-import type { Repositories } from "../../sandbox/controllers/volsync";
+import type { Repositories } from "../../sandbox/operators/volsync/controller";
 import type { Step } from "../../tools/move/steps";
 import { expectSuccess, SandboxHarness } from "./harness";
 

@@ -20,7 +20,7 @@ import { MetalLb } from "../../components/network/metallb";
 import { CONTROL_PLANE_TOOLS, findTool, type ToolName } from "../../lib/toolchain";
 import { chartDirectories, crdDirectory } from "../../sandbox/chart-source";
 import { ControlPlane, type ToolPaths } from "../../sandbox/control-plane";
-import { allControllers } from "../../sandbox/controllers";
+import { allControllers } from "../../sandbox/operators";
 import { openKube } from "../../sandbox/controllers/kube";
 import { runControllers, type Running } from "../../sandbox/controllers/runner";
 import { Engine, type Operation } from "../../sandbox/engine";

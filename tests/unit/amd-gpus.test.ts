@@ -9,7 +9,7 @@ import type { Cluster } from "../../components/platform";
 import { amdGpuKeys, amdGpuNotes, amdGpuRules, amdGpus, amdOffers, type AmdGpuConfig } from "../../lab/amd-gpus";
 import { assembleCharts } from "../../sandbox/charts/assemble";
 import { collections, type View } from "../../sandbox/controllers/controller";
-import { gpus as playedGpus } from "../../sandbox/controllers/gpus";
+import { gpus as playedGpus } from "../../sandbox/operators/gpus/device-plugins";
 import { planComponent } from "./component-plan";
 import { dig, lookInto, type Inputs } from "./planned";
 import { cannotRender, renderReleases } from "./rendered-charts";

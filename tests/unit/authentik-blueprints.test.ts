@@ -1,7 +1,7 @@
 /** What the sandbox's authentik says of blueprints: ours is taken, and what is wrong with one is told. */
 import { blueprint, type BlueprintArgs } from "../../components/identity/blueprints";
-import { blueprintFaults } from "../../sandbox/authentik/blueprint";
-import { authentik } from "../../sandbox/controllers/authentik";
+import { blueprintFaults } from "../../sandbox/operators/authentik/blueprint";
+import { authentik } from "../../sandbox/operators/authentik/controller";
 import { collections, type Action } from "../../sandbox/controllers/controller";
 
 const ARGS: BlueprintArgs = {

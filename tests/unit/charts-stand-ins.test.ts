@@ -85,7 +85,7 @@ test("real CRDs take the place of the stand-ins, for the projects that have them
 test("stand-in CRDs are asked for by project", () => {
     expect(standInCrds("cilium").map((crd) => crd.metadata.name)).toContain("ciliumloadbalancerippools.cilium.io");
     expect(() => standInCrds("nope")).toThrow(
-        'no stand-in CRDs for "nope"; there are some for cilium, argo-cd, prometheus-operator',
+        'no stand-in CRDs for "nope"; there are some for alloy, argo-cd, ceph-csi-operator, cert-manager',
     );
 });
 

@@ -1,10 +1,10 @@
-import { ciliumPools, type CiliumPool, type MetalLbPool, metalLbPools } from "../../sandbox/controllers/address-pools";
+import { ciliumPools, type CiliumPool, type MetalLbPool, metalLbPools } from "../../sandbox/cluster/address-pools";
 import { collections, type View } from "../../sandbox/controllers/controller";
-import { ingressStatus } from "../../sandbox/controllers/ingress-status";
-import { allocate } from "../../sandbox/controllers/ipam";
-import { ciliumClaim, loadBalancer } from "../../sandbox/controllers/load-balancer";
+import { ingressStatus } from "../../sandbox/cluster/ingress-status";
+import { allocate } from "../../sandbox/cluster/ipam";
+import { ciliumClaim, loadBalancer } from "../../sandbox/cluster/load-balancer";
 import type { Service } from "../../sandbox/controllers/objects";
-import { contains, formatAddress, rangeOf, rangeOfCidr, sizeOf } from "../../sandbox/controllers/ranges";
+import { contains, formatAddress, rangeOf, rangeOfCidr, sizeOf } from "../../sandbox/cluster/ranges";
 
 /** A cluster that holds just these collections. */
 export function viewOf(lists: Record<string, readonly object[]>, now = Date.parse("2026-01-01T00:00:00Z")): View {

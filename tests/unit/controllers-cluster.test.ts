@@ -3,16 +3,17 @@ import { stringify } from "yaml";
 import { VAULT_JOBS } from "../../components/secrets/vault/vault";
 import { collections, type View } from "../../sandbox/controllers/controller";
 import { readObjects } from "../../sandbox/controllers/files";
-import { gpus, k3sRuntimeClasses } from "../../sandbox/controllers/gpus";
-import { intelGpus } from "../../sandbox/controllers/intel-gpus";
-import { nodeFor, nodes } from "../../sandbox/controllers/nodes";
-import { type Crd, operators } from "../../sandbox/controllers/operators";
+import { cilium } from "../../sandbox/operators/cilium";
+import { gpus, k3sRuntimeClasses } from "../../sandbox/operators/gpus/device-plugins";
+import { intelGpus } from "../../sandbox/operators/gpus/intel";
+import { nodeFor, nodes } from "../../sandbox/cluster/nodes";
+import { type Crd, lateCrds } from "../../sandbox/cluster/late-crds";
 import { PLAYED_PODS } from "../../sandbox/controllers/played-pods";
-import { prometheusOperator } from "../../sandbox/controllers/prometheus-operator";
+import { prometheusOperator } from "../../sandbox/operators/prometheus/controller";
 import type { KubeObject } from "../../sandbox/controllers/objects";
-import { tailnet } from "../../sandbox/controllers/tailnet";
-import { parseToken, tunnels } from "../../sandbox/controllers/tunnels";
-import { volumes } from "../../sandbox/controllers/volumes";
+import { tailnet } from "../../sandbox/operators/tailscale/controller";
+import { parseToken, tunnels } from "../../sandbox/operators/cloudflared/controller";
+import { volumes } from "../../sandbox/cluster/volumes";
 import { dig } from "./planned";
 
 const T0 = Date.parse("2026-01-01T00:00:00Z");
@@ -213,12 +214,13 @@ describe("operators", () => {
         },
         status: { old: true },
     };
+    const registers = [cilium.registers].filter((one) => one !== undefined);
     const lists = (ready: number) => ({
         [collections.deployments]: [deployment("kube-system", "cilium-operator", ready)],
     });
 
     test("CRDs come some seconds after the operator is ready, with its label and without old status", async () => {
-        const controller = operators(() => [crd]);
+        const controller = lateCrds(() => [crd], registers);
         expect(await controller.reconcile(viewOf(lists(0), {}, T0))).toEqual([]);
         expect(await controller.reconcile(viewOf(lists(1), {}, T0 + 1000))).toEqual([]);
         expect(await controller.reconcile(viewOf(lists(1), {}, T0 + 3900))).toEqual([]);
@@ -234,7 +236,7 @@ describe("operators", () => {
     });
 
     test("what is served already is left alone", async () => {
-        const controller = operators(() => [crd]);
+        const controller = lateCrds(() => [crd], registers);
         const served = { "/apis/cilium.io/v2": { resources: [{ name: "pools" }] } };
         await controller.reconcile(viewOf(lists(1), served, T0));
         expect(await controller.reconcile(viewOf(lists(1), served, T0 + 5000))).toEqual([]);

@@ -1,7 +1,7 @@
 import { collections, type Controller, resources, type Action, type View } from "../../sandbox/controllers/controller";
-import { envoyGateway, proxyName } from "../../sandbox/controllers/envoy-gateway";
-import { externalDns, flagsOf, registryName } from "../../sandbox/controllers/external-dns";
-import { hostsMeet } from "../../sandbox/controllers/gateway-routes";
+import { envoyGateway, proxyName } from "../../sandbox/operators/envoy-gateway/controller";
+import { externalDns, flagsOf, registryName } from "../../sandbox/operators/external-dns/controller";
+import { hostsMeet } from "../../sandbox/operators/gateway-api/routes";
 import type { Deployment } from "../../sandbox/controllers/objects";
 
 const T0 = Date.parse("2026-01-01T00:00:00Z");

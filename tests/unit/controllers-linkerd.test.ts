@@ -1,6 +1,6 @@
 /** How the sandbox plays Linkerd: bundles of anchors, authorities of webhooks, and pods that a kubelet would not start. */
 import { type Action, collections, resources, type View } from "../../sandbox/controllers/controller";
-import { linkerd } from "../../sandbox/controllers/linkerd";
+import { linkerd } from "../../sandbox/operators/linkerd/controller";
 import { dig } from "./planned";
 
 const ADMISSION = "admissionregistration.k8s.io";

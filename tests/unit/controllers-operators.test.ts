@@ -1,15 +1,21 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cephVolumes, destinations, snapshotClasses, snapshots } from "../../sandbox/controllers/ceph-volumes";
-import { certManager } from "../../sandbox/controllers/cert-manager";
-import { cloudNativePg } from "../../sandbox/controllers/cloudnative-pg";
+import { cephVolumes, destinations, snapshotClasses, snapshots } from "../../sandbox/operators/rook/volumes";
+import { certManager } from "../../sandbox/operators/cert-manager/controller";
+import { cloudNativePg } from "../../sandbox/operators/cloudnative-pg/controller";
 import { type Action, collections, type Controller, resources, type View } from "../../sandbox/controllers/controller";
 import { conditionsNow, shows } from "../../sandbox/controllers/custom-resources";
-import { contents, externalSecretsOperator } from "../../sandbox/controllers/external-secrets";
-import { flux } from "../../sandbox/controllers/flux";
-import { cephBlockPools, cephClusters, cephFilesystems, rook, subVolumeGroups } from "../../sandbox/controllers/rook";
-import { volSync } from "../../sandbox/controllers/volsync";
+import { contents, externalSecretsOperator } from "../../sandbox/operators/external-secrets/controller";
+import { flux } from "../../sandbox/operators/flux/controller";
+import {
+    cephBlockPools,
+    cephClusters,
+    cephFilesystems,
+    rook,
+    subVolumeGroups,
+} from "../../sandbox/operators/rook/controller";
+import { volSync } from "../../sandbox/operators/volsync/controller";
 
 const T0 = Date.parse("2026-01-01T00:00:00Z");
 

@@ -28,7 +28,7 @@ import { podSecurityFaults } from "../../policy/pod-security";
 import { podOf } from "../../policy/rules/kubernetes";
 import { assembleCharts } from "../../sandbox/charts/assemble";
 import { collections, type View } from "../../sandbox/controllers/controller";
-import { haproxyIngress } from "../../sandbox/controllers/haproxy-ingress";
+import { haproxyIngress } from "../../sandbox/operators/haproxy-ingress/controller";
 import type { PlannedResource } from "../../tools/plan/plan";
 import type { RenderedObject } from "../../tools/plan/rendered";
 import { planComponent } from "./component-plan";

@@ -20,8 +20,8 @@ import {
     resources as apiOf,
     type View,
 } from "../../sandbox/controllers/controller";
-import { istio as istioPlay } from "../../sandbox/controllers/istio";
-import { serviceLb as serviceLbPlay } from "../../sandbox/controllers/service-lb";
+import { istio as istioPlay } from "../../sandbox/operators/istio/controller";
+import { serviceLb as serviceLbPlay } from "../../sandbox/cluster/service-lb";
 import type { PlannedResource } from "../../tools/plan/plan";
 import type { RenderedObject } from "../../tools/plan/rendered";
 import { planComponent } from "./component-plan";

@@ -6,8 +6,8 @@ import {
     longhornReplicas,
     longhornSettings,
     longhornVolumes,
-} from "../../sandbox/controllers/longhorn";
-import { bytesOf, longhornClaims } from "../../sandbox/controllers/longhorn-volumes";
+} from "../../sandbox/operators/longhorn/controller";
+import { bytesOf, longhornClaims } from "../../sandbox/operators/longhorn/volumes";
 
 const T0 = Date.parse("2026-01-01T00:00:00Z");
 const GIB = 2 ** 30;

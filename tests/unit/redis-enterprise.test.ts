@@ -22,7 +22,7 @@ import {
     redisVolumes,
 } from "../../lab/redis";
 import { type Action, collections, resources, type View } from "../../sandbox/controllers/controller";
-import { redisEnterprise } from "../../sandbox/controllers/redis-enterprise";
+import { redisEnterprise } from "../../sandbox/operators/redis-enterprise/controller";
 import { planComponent } from "./component-plan";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { dig, lookInto } from "./planned";

@@ -22,7 +22,7 @@ import { backupDefaults } from "../../lab/parts";
 import type { PlannedResource } from "../../tools/plan/plan";
 import type { RenderedObject } from "../../tools/plan/rendered";
 import { type Action, collections, type Controller, type View } from "../../sandbox/controllers/controller";
-import { backups, locations, restores, velero as veleroController } from "../../sandbox/controllers/velero";
+import { backups, locations, restores, velero as veleroController } from "../../sandbox/operators/velero/controller";
 import { planComponent } from "./component-plan";
 import { cannotRender, renderReleases } from "./rendered-charts";
 

@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { compareReleases } from "../../../bootstrap/k3s/versions";
 import { emptyControlPlane } from "../k3d/control-plane";
 import { Refused } from "../k3d/refused";
-import { nodeFor } from "../../controllers/nodes";
+import { nodeFor } from "../../cluster/nodes";
 import { releaseOf } from "./linux";
 import { sha256, type PlayedCluster, type PlayedMachine } from "./state";
 

@@ -2,7 +2,7 @@
 import { basename } from "node:path";
 import { parse } from "yaml";
 import { READ_BY_KUBERNETES } from "../../../lib/yaml-text";
-import { nodeFor } from "../../controllers/nodes";
+import { nodeFor } from "../../cluster/nodes";
 import { Refused } from "../k3d/refused";
 import type { PlayedMachine } from "../k3s/state";
 import { API_MANIFEST, apiAnswers, clusterOf, versionOf } from "./cluster";

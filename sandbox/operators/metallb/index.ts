@@ -1,0 +1,5 @@
+import { charts } from "./chart";
+import { metalLbWebhook as controller } from "./controller";
+import type { Operator } from "../operator";
+
+export const metalLb: Operator = { charts, controllers: () => [controller()] };
