@@ -45,6 +45,13 @@ export const kubernetesSupport: readonly KubernetesSupport[] = [
     },
 ];
 
+/**
+ * Minor releases of Kubernetes 1 that a cluster may be of. Before the first, API servers refuse the definitions of Gateway
+ * API, whose rules call isIP, and Helm Linkerd's charts (`kubeVersion` in their Chart.yaml); no chart here was tried on what
+ * comes after the last.
+ */
+export const KUBERNETES_MINORS = { first: 31, last: 37 } as const;
+
 export interface SupportFinding {
     readonly chart: string;
     readonly release: string;

@@ -1,5 +1,6 @@
 /** Building blocks for the schemas of Pulumi.<stack>.yaml. Every message says what is allowed, not only what is wrong. */
 import { z } from "zod";
+import { KUBERNETES_MINORS } from "../components/kubernetes-support";
 import { DELIVERY_CHOICES, type DeliveryChoice } from "../components/gitops/delivery";
 import {
     canonicalCidr,
@@ -228,10 +229,46 @@ export const k3dClusterName = pattern(
     "k3d's name of the cluster: lower-case letters, digits and inner dashes, at most 32",
 );
 
+/** Release of Kubernetes in a spelling of its own, whose minor is one that the charts here go with. */
+const kubernetesRelease = (allowed: string, expression: RegExp) =>
+    spelled(allowed, expression).superRefine((release, context) => {
+        const minor = Number(/^v?1\.([0-9]+)\./.exec(release)?.[1]);
+        const { first, last } = KUBERNETES_MINORS;
+        // What is no release has its fault already.
+        if (!expression.test(release) || (minor >= first && minor <= last)) return;
+        context.addIssue({
+            code: "custom",
+            message:
+                `a release of Kubernetes 1.${first} to 1.${last}: ` +
+                (minor < first
+                    ? "an older one refuses objects and charts that are installed here"
+                    : "nobody has tried what is installed here on a newer one"),
+            params: {
+                rule: "kubernetes-range",
+                suggestion:
+                    minor < first
+                        ? `take one of 1.${first} or newer; a running cluster is upgraded one minor release at a time`
+                        : `take one of 1.${last} or older, or a newer version of this program, which says so in components/kubernetes-support.ts`,
+            },
+        });
+    });
+
+/** Release of Kubernetes without v, as Talos writes it. */
+export const talosKubernetes = kubernetesRelease(
+    'a Kubernetes release without v, such as "1.33.0"',
+    /^1\.[0-9]{1,3}\.[0-9]{1,3}$/,
+);
+
+/** Release of Kubernetes as kubeadm writes it. */
+export const kubeadmRelease = kubernetesRelease(
+    "a release of Kubernetes such as v1.35.1",
+    /^v1\.[0-9]{1,3}\.[0-9]{1,3}$/,
+);
+
 /** Release of k3s as k3s itself writes it; the tag of its image has a dash in place of the plus. */
-export const k3sRelease = pattern(
-    /^v1\.[0-9]{1,3}\.[0-9]{1,3}(?:-rc[0-9]{1,2})?\+k3s[0-9]{1,2}$/,
+export const k3sRelease = kubernetesRelease(
     "a release of k3s such as v1.33.6+k3s1",
+    /^v1\.[0-9]{1,3}\.[0-9]{1,3}(?:-rc[0-9]{1,2})?\+k3s[0-9]{1,2}$/,
 );
 
 /** Path inside a repository: relative, no leading or trailing slash, no `.` or `..`. */

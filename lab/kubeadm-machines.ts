@@ -7,7 +7,7 @@ import { cidrRange, contains } from "../components/network/addresses";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SopsSecretStore } from "../components/secrets/sops";
 import type { StackClaim } from "../config/claims";
-import { domain, hostAddress, ipv4, label, networkInterface, spelled, whole } from "../config/fields";
+import { domain, hostAddress, ipv4, kubeadmRelease, label, networkInterface, spelled, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { claimedTwice, networkEdges, nodeNamesOnce, type Claim } from "../config/rules";
 import { cephNodeKeys } from "./ceph-storage";
@@ -76,10 +76,7 @@ const sum = spelled(
 /** What all machines have in common, `kubeadm` of a schema. */
 export const kubeadmKeys = (stack: string) =>
     z.strictObject({
-        version: spelled(
-            "a release of Kubernetes such as v1.35.1, from v1.31 on: kubeadm has read its configuration in this form since then",
-            /^v1\.(?:3[1-9]|[4-9][0-9])\.[0-9]{1,3}$/,
-        ).default("v1.35.1"),
+        version: kubeadmRelease.default("v1.35.1"),
         /**
          * SHA-256 of the release's programs for amd64. Absent: the first installation takes them from the lists beside the
          * programs, and later ones must be the very same files.

@@ -2,10 +2,21 @@
 import { z } from "zod";
 import { TalosMachines } from "../bootstrap/talos/machines";
 import type { TalosClusterArgs } from "../bootstrap/talos/talos-cluster";
-import { kubernetesOfTalos } from "../bootstrap/talos/versions";
+import { kubernetesOfTalos, TALOS_RELEASES } from "../bootstrap/talos/versions";
 import { cidrRange } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
-import { cidr, diskById, hostAddress, ipv4, label, macAddress, relativePath, spelled, whole } from "../config/fields";
+import {
+    cidr,
+    diskById,
+    hostAddress,
+    ipv4,
+    label,
+    macAddress,
+    relativePath,
+    spelled,
+    talosKubernetes,
+    whole,
+} from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
 import { claimedTwice, networkEdges, nodeNamesOnce, outside, type Claim } from "../config/rules";
 import { cephNodeKeys } from "./ceph-storage";
@@ -33,7 +44,7 @@ export const talosNode = z.strictObject({
 export const talosKeys = (stack: string) =>
     z.strictObject({
         version: spelled('a Talos release such as "v1.10.6"', /^v\d+\.\d+\.\d+$/).default("v1.10.6"),
-        kubernetes: spelled('a Kubernetes release without v, such as "1.33.0"', /^\d+\.\d+\.\d+$/).default("1.33.0"),
+        kubernetes: talosKubernetes.default("1.33.0"),
         /** Address that the control plane nodes share; the API server's endpoint. */
         vip: hostAddress,
         /** The nodes' network; default: the /24 around the first node. */
@@ -85,6 +96,22 @@ const uniqueMacs: CrossRule<TalosMachinesConfig> = ({ nodes }) =>
 
 const machinesInside: CrossRule<TalosMachinesConfig> = (config) =>
     networkEdges(machineAddresses(config), "talos.subnet", config.talos.subnet);
+
+/** Which Kubernetes another release runs is not known here. */
+const talosKnown: CrossRule<TalosMachinesConfig> = ({ talos: { version: release } }) => {
+    if (kubernetesOfTalos(release) !== undefined) return [];
+    const [first, last] = TALOS_RELEASES;
+    return [
+        {
+            rule: "talos-release",
+            path: "talos.version",
+            got: show(release),
+            allowed: `a release of Talos ${first} to ${last}: older ones run no Kubernetes that what is installed here goes with, newer ones are not known here`,
+            suggestion:
+                "take one of those, such as v1.10.6, or a newer version of this program, which says so in bootstrap/talos/versions.ts",
+        },
+    ];
+};
 
 /** `upgrade-k8s` and Talos itself refuse what they do not know. */
 const kubernetesKnown: CrossRule<TalosMachinesConfig> = ({ talos: { version: release, kubernetes } }) => {
@@ -140,6 +167,7 @@ export const talosMachinesRules: readonly CrossRule<TalosMachinesConfig>[] = [
     nodeNamesOnce,
     uniqueMacs,
     disksApart,
+    talosKnown,
     kubernetesKnown,
     machinesInSubnet,
     machinesInside,

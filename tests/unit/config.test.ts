@@ -174,10 +174,13 @@ test.each([
     expect(faultsOf("homelab", value)).toEqual([expect.objectContaining({ path: "timezone", suggestion })]);
 });
 
-test("Kubernetes of a Talos release that is newer than our table is not judged", () => {
+test("of a Talos release that is not known nothing is said of its Kubernetes", () => {
     const value = readStackValue(ROOT, "chongus") as { talos: object };
-    const talos = { ...value.talos, version: "v1.99.0", kubernetes: "1.120.0" };
-    expect(faultsOf("chongus", { ...value, talos })).toEqual([]);
+    const faults = (version: string, kubernetes: string) =>
+        faultsOf("chongus", { ...value, talos: { ...value.talos, version, kubernetes } }).map(({ rule }) => rule);
+    expect(faults("v1.99.0", "1.37.0")).toEqual(["talos-release"]);
+    expect(faults("v1.8.0", "1.31.4")).toEqual([]);
+    expect(faults("v1.14.2", "1.37.0")).toEqual([]);
 });
 
 test("a thousand faults are a short answer", () => {
