@@ -76,8 +76,9 @@ export function conflicts(claims: ReadonlyMap<string, readonly StackClaim[]>): C
     const all = [...claims].flatMap(([stack, list]) => list.map((claim) => ({ stack, ...claim })));
     const found: Conflict[] = [];
     for (const { kinds, collide, why } of RULES) {
-        for (const [position, a] of all.entries()) {
-            for (const b of all.slice(position + 1)) {
+        const concerned = all.filter(({ kind }) => kinds.includes(kind));
+        for (const [position, a] of concerned.entries()) {
+            for (const b of concerned.slice(position + 1)) {
                 if (a.stack === b.stack) continue;
                 const [first, second] = a.kind === kinds[0] && b.kind === kinds[1] ? [a, b] : [b, a];
                 if (first.kind !== kinds[0] || second.kind !== kinds[1] || !collide(first, second)) continue;

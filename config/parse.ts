@@ -35,6 +35,9 @@ export class ConfigError extends pulumi.RunError {
     }
 }
 
+/** A value is parsed once: the function that zod would write and compile for each object costs more than it saves. */
+const ONCE = { jitless: true } as const;
+
 /**
  * The parsed configuration of a stack.
  * Throws `ConfigError` with all faults: those of the schema and those of the rules, as far as the value lets them look.
@@ -45,7 +48,7 @@ export function parseConfig<S extends z.ZodType>(
     rules: readonly CrossRule<z.output<S>>[],
     value: unknown,
 ): z.output<S> {
-    const parsed = schema.safeParse(value);
+    const parsed = schema.safeParse(value, ONCE);
     if (parsed.success) {
         const faults = rules.flatMap((rule) => rule(parsed.data));
         if (faults.length > 0) throw new ConfigError(stack, faults);
@@ -59,7 +62,7 @@ export function parseConfig<S extends z.ZodType>(
 
 /** What can be parsed of a faulty value, part by part: defaults filled in, unknown keys left out, faulty leaves as they stand. */
 function partlyParsed<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
-    const parsed = schema.safeParse(value);
+    const parsed = schema.safeParse(value, ONCE);
     if (parsed.success) return parsed.data;
     if (schema instanceof z.ZodPipe && schema.out instanceof z.ZodTransform) {
         const parts = partlyParsed(schema.in as z.ZodType, value);

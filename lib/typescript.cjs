@@ -46,7 +46,7 @@ function compiled(path) {
         supported: { "dynamic-import": false },
     };
     const key = createHash("sha256")
-        .update(`${esbuildVersion()} ${JSON.stringify(options)}\n${source}`)
+        .update(`${esbuildVersion()} ${JSON.stringify(options)} ${deferImports}\n${source}`)
         .digest("hex");
     const kept = join(cache, `${key}.js`);
     try {
@@ -56,13 +56,35 @@ function compiled(path) {
     }
     let code;
     try {
-        ({ code } = require("esbuild").transformSync(source, options));
+        const { transformSync } = require("esbuild");
+        code = deferImports(transformSync(source, options).code, options, transformSync);
     } catch (error) {
         error.message = error.message.replaceAll(`${basename(path)}:`, `${path}:`);
         throw error;
     }
     keep(kept, code);
     return code;
+}
+
+/**
+ * The same code, but what it imports is loaded when it is first used, as `import defer` will have it: a start loads the recipe,
+ * the apps and the components of its own stack, and of the others what their claims need. No module here does anything by being
+ * imported; an `import "x"` for what it does, and an `export *`, are left as they are. Its text is part of the cache's key.
+ */
+function deferImports(code, options, transformSync) {
+    const define = {};
+    const deferred = code.replace(/^var (\w+) = ((?:__toESM\()?require\("[^"\n]+"\)\)?);$/gm, (line, name, load) => {
+        const uses = code.split(new RegExp(`\\b${name}\\b`)).length - 2;
+        if (uses === 0) return line;
+        define[name] = `$imports.${name}`;
+        return `$defer("${name}", () => ${load});`;
+    });
+    if (deferred === code) return code;
+    const head =
+        "const $imports = {}, $defer = (name, load) => { let value; " +
+        "Object.defineProperty($imports, name, { get: () => (value ??= load()) }); };";
+    // On no line of its own, so that the places of the first translation hold; esbuild joins both maps.
+    return transformSync(`${head}${deferred}`, { ...options, loader: "js", define }).code;
 }
 
 let version;
@@ -123,27 +145,47 @@ function headOf(error) {
     }
 }
 
-/**
- * What the SDK does that nobody here asks for, as it loads: only when something of it is asked for are npm's own resolver and the
- * TypeScript compiler loaded, which turn functions into text (half of what the SDK takes to load).
- */
+/** What packages load as they are loaded themselves, of use to few of those who have them; by the package that asks. */
+const UNUSED = {
+    // npm's own resolver and the TypeScript compiler turn functions into text (half of what the SDK takes to load).
+    "@pulumi/pulumi": ["./automation", "@npmcli/arborist", "normalize-package-data", "../../typescript-shim"],
+    // Finds the files of a ConfigFile.
+    "@pulumi/kubernetes": ["glob"],
+    // Messages in fifty languages; those of English are asked for by a name of their own.
+    zod: ["../locales/index.cjs"],
+};
+
+/** Of what nobody here asks for, loads what is asked for, when it is. */
 function deferUnused() {
     const load = nodeModule._load;
     nodeModule._load = function (request, parent, isMain) {
         const all = () => load.call(this, request, parent, isMain);
-        if (!parent?.filename?.includes("@pulumi")) return all();
-        if (request.endsWith("/debuggable")) return withoutStacks(all());
-        if (request !== "@npmcli/arborist" && request !== "../../typescript-shim") return all();
-        return new Proxy(
-            {},
-            // As the module that TypeScript's __importStar makes of it, which it then leaves as it is.
-            { get: (_, name) => (name === "__esModule" ? true : name === "default" ? all() : all()[name]) },
-        );
+        const [, asking] = /.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(parent?.filename ?? "") ?? [];
+        if (asking === undefined) return all();
+        if (asking === "@pulumi/pulumi" && request.endsWith("/debuggable")) return withoutStacks(all());
+        return UNUSED[asking]?.includes(request) ? deferred(all) : all();
     };
     // The engine's own start has loaded the SDK before this.
     for (const [path, loaded] of Object.entries(require.cache)) {
         if (path.endsWith(join("@pulumi", "pulumi", "runtime", "debuggable.js"))) withoutStacks(loaded.exports);
     }
+}
+
+/** A module that is loaded when something of it is asked for. */
+function deferred(load) {
+    return new Proxy(
+        {},
+        {
+            // As the module that TypeScript's __importStar makes of it, which it then leaves as it is.
+            get: (_, name) => (name === "__esModule" ? true : name === "default" ? load() : load()[name]),
+            has: (_, name) => name in load(),
+            ownKeys: () => Reflect.ownKeys(load()),
+            getOwnPropertyDescriptor: (_, name) =>
+                Object.hasOwn(load(), name)
+                    ? { value: load()[name], configurable: true, enumerable: true, writable: false }
+                    : undefined,
+        },
+    );
 }
 
 /**

@@ -39,6 +39,50 @@ describe("the start file", () => {
         expect(start().stderr).toContain(`(${join(project, "index.ts")}:5:7)`);
     });
 
+    test("what is imported is loaded when it is first used, and a stack through it names the places in the source", () => {
+        writeFileSync(
+            join(project, "answer.ts"),
+            'console.log("loaded");\nexport const answer = 42;\nexport class Base {}\nexport const fail = (): never => {\n    throw new Error("here");\n};\n',
+        );
+        writeFileSync(join(project, "between.ts"), 'export { answer, Base as Kept } from "./answer";\n');
+        writeFileSync(
+            join(project, "index.ts"),
+            [
+                'import * as all from "./answer";',
+                'import { fail } from "./answer";',
+                'import { answer, Kept } from "./between";',
+                "const own = (all: string): string => all;",
+                "export = (): unknown => {",
+                '    console.log(own("before"));',
+                "    const values = { answer, all: all.answer };",
+                "    class Derived extends Kept {}",
+                "    if (!(new Derived() instanceof all.Base)) return undefined;",
+                "    try { return [values.answer, all.answer, fail()]; } catch (error) { return (error as Error).stack; }",
+                "};",
+            ].join("\n"),
+        );
+        const { stdout } = start();
+        expect(stdout.split("\n").slice(0, 2)).toEqual(["before", "loaded"]);
+        expect(stdout).toContain(`${join(project, "answer.ts")}:5:11`);
+        expect(stdout).toContain(`${join(project, "index.ts")}:10:46`);
+        writeFileSync(join(project, "index.ts"), 'import "./answer";\nexport = (): string => "done";\n');
+        expect(start().stdout).toBe("loaded\ndone\n");
+    });
+
+    test("comparing the clusters loads what their claims need, and nothing that their programs are made of", () => {
+        const program = `require("./lib/typescript.cjs");
+            const { crossCheck } = require("./config/cross-checks.ts");
+            const { stacks } = require("./stacks/index.ts");
+            require("./index.ts");
+            const { unread } = crossCheck(".", "homelab-infrastructure", stacks);
+            const parts = ["/components/pod.ts", "/components/gitops/argo-cd.ts", "/lab/lab.ts", "@pulumi/kubernetes", "sops-age"];
+            console.log(unread.length, parts.filter((part) => Object.keys(require.cache).some((path) => path.includes(part))));
+            require("@pulumi/pulumi").automation.LocalWorkspace.create.call;
+            console.log(Object.keys(require("@pulumi/pulumi").automation).includes("Stack"));`;
+        const { stdout, stderr } = spawnSync(process.execPath, ["-e", program], { cwd: ROOT, encoding: "utf8" });
+        expect(`${stderr}${stdout}`).toBe("0 []\ntrue\n");
+    });
+
     test("what the SDK loads for functions as text is there when it is asked for", () => {
         const program = `require("./lib/typescript.cjs");
             const { runtime } = require("@pulumi/pulumi");
