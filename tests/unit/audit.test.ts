@@ -102,6 +102,10 @@ describe("whose a Kubernetes object is", () => {
         ["the control plane", object("ServiceAccount", { name: "default" })],
         ["the control plane", object("ServiceAccount", { name: "job-controller", namespace: "kube-system" })],
         ["the control plane", object("Service", { name: "kubernetes", namespace: "default" })],
+        [
+            "the control plane",
+            object("EndpointSlice", { name: "kubernetes", namespace: "default", ...by("kube-apiserver") }),
+        ],
         ["the control plane", object("ClusterRole", { labels: { "kubernetes.io/bootstrapping": "rbac-defaults" } })],
         ["the control plane", object("FlowSchema", { annotations: { "apf.kubernetes.io/autoupdate-spec": "true" } })],
         [
@@ -137,10 +141,12 @@ describe("whose a Kubernetes object is", () => {
     });
 
     test("what comes and goes by itself is not even listed", () => {
-        const kinds = ["Event", "Lease", "EndpointSlice", "Node", "CSINode"].map((kind) => ({ group: "", kind }));
+        const kinds = ["Event", "Lease", "Node", "CSINode"].map((kind) => ({ group: "", kind }));
         expect(kinds.filter((kind) => !isTransient(kind))).toEqual([]);
         expect(isTransient({ group: "metrics.k8s.io", kind: "PodMetrics" })).toBe(true);
         expect(isTransient({ group: "apps", kind: "Deployment" })).toBe(false);
+        // A bridge to a machine of the house has one without a selector.
+        expect(isTransient({ group: "discovery.k8s.io", kind: "EndpointSlice" })).toBe(false);
     });
 });
 
@@ -314,7 +320,10 @@ describe("comparison", () => {
     test("the report names each, and says what was left out and why", () => {
         const audit = compare(
             "homelab",
-            facts({ live: [live("b", { hint: "203.0.113.9" }), live("c", { owner: "a person" })] }),
+            facts({
+                declared: [declared("a"), declared("g", { fromGit: true })],
+                live: [live("b", { hint: "203.0.113.9" }), live("c", { owner: "a person" })],
+            }),
         );
         const text = renderAudit({
             plan: homelab,
@@ -328,6 +337,7 @@ describe("comparison", () => {
         });
         expect(text).toMatch(/DNS zone {2}A b {3}203\.0\.113\.9/);
         expect(text).toMatch(/DNS zone {2}A a/);
+        expect(text).toMatch(/DNS zone {2}A g {3,}Git's: not pushed, or not applied yet/);
         expect(text).toContain("Looked at: DNS zone (not all of it).");
         expect(text).toContain("Not looked at\n  the cluster: no route to host\n  split DNS (scope dns:read): 403\n");
         expect(text).toContain("State: not read (pulumi is not on the PATH)");

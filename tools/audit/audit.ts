@@ -109,7 +109,7 @@ export function declaredOf(plan: Plan, { cloudflare }: CloudAccounts): Declared[
                 ...thing,
                 stack: plan.stack,
                 // What Git delivers is no resource of the program: nothing of it can be missing from the state.
-                ...(urn === undefined || git.has(urn) ? {} : { urn }),
+                ...(urn === undefined ? {} : git.has(urn) ? { fromGit: true } : { urn }),
             })),
         ),
         ...rulesOf(plan),

@@ -12,10 +12,10 @@ export interface Releases {
     readonly live: ReadonlySet<string>;
 }
 
-/** Kinds that come and go by themselves. They are not even listed. */
+/** Kinds that come and go by themselves, and that no stack declares. They are not even listed. */
 const TRANSIENT = [
     /^(Event|Endpoints|ComponentStatus|Binding|Node|PodMetrics|NodeMetrics)$/,
-    /^(Lease|LeaseCandidate|EndpointSlice|IPAddress|CSINode|CSIStorageCapacity|VolumeAttachment)$/,
+    /^(Lease|LeaseCandidate|IPAddress|CSINode|CSIStorageCapacity|VolumeAttachment)$/,
     /^(TokenReview|.*AccessReview|CertificateSigningRequest|StorageVersion)$/,
 ];
 
@@ -71,7 +71,9 @@ const CONTROL_PLANE_NAMES: Readonly<Record<string, RegExp>> = {
 const controlPlane: Rule = (object) => {
     const { kind, group, meta } = object;
     const name = CONTROL_PLANE_NAMES[kind]?.test(meta.name) === true;
-    const service = kind === "Service" && meta.namespace === "default" && meta.name === "kubernetes";
+    // The way to the API server itself.
+    const service =
+        /^(Service|EndpointSlice)$/.test(kind) && meta.namespace === "default" && meta.name === "kubernetes";
     const marked =
         label(object, "kubernetes.io/bootstrapping") !== undefined ||
         label(object, "kube-aggregator.kubernetes.io/automanaged") !== undefined ||

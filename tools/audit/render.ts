@@ -38,7 +38,10 @@ export function renderAudit({ plan, audit, state, seen, inPart, notLookedAt, hid
         table(
             `Declared, and not there${partly}`,
             ["where", "what", "state"],
-            rows(audit.gone, (one) => [one.title, made(one.made)]),
+            rows(audit.gone, (one) => [
+                one.title,
+                one.fromGit === true ? "Git's: not pushed, or not applied yet" : made(one.made),
+            ]),
         ),
         ...(audit.adoptable.length === 0
             ? []
@@ -93,7 +96,7 @@ export function auditJson({ plan, audit, state, seen, inPart, notLookedAt, hidde
             inState,
             import: adopt,
         })),
-        gone: audit.gone.map(({ place, title, urn, made }) => ({ place, title, urn, made })),
+        gone: audit.gone.map(({ place, title, urn, made, fromGit }) => ({ place, title, urn, made, fromGit })),
         adoptable: audit.adoptable.map(({ declared, live }) => ({
             place: declared.place,
             title: declared.title,

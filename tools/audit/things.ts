@@ -22,6 +22,8 @@ export interface Declared extends Thing {
     readonly content?: string;
     /** The resource that is the thing; absent where a controller makes it of others. */
     readonly urn?: string;
+    /** Argo CD or Flux applies it. */
+    readonly fromGit?: boolean;
 }
 
 /** What really is there. */
