@@ -62,6 +62,12 @@ const short = (urn: string): string => urn.split("::").slice(2).join("::");
 /** Type and name of a short one: what stays of it when a component is called otherwise. */
 const bare = (urn: string): string => urn.split("$").at(-1) ?? "";
 
+/** A Kubernetes object by its own name: what stays of it when its resource is called otherwise. */
+function objectOf({ apiVersion, kind, metadata }: Inputs = {}): string | undefined {
+    if (typeof kind !== "string" || !isRecord(metadata)) return undefined;
+    return JSON.stringify([apiVersion, kind, metadata["namespace"], metadata["name"]]);
+}
+
 export function recordState(
     state: StateFile,
     plan: { readonly resources: readonly StateResource[] },
@@ -99,10 +105,14 @@ export function earlierState(now: StateFile, earlier: readonly EarlierResource[]
     const { stack, latest } = now.checkpoint;
     const prefix = latest.resources[0]?.urn.split("::").slice(0, 2).join("::") ?? "";
     const full = (urn: string) => `${prefix}::${urn}`;
-    const present = new Map(latest.resources.map((resource) => [bare(short(resource.urn)), resource]));
+    const present = new Map(
+        latest.resources.flatMap((resource) =>
+            [bare(short(resource.urn)), objectOf(resource.inputs)].map((key) => [key, resource] as const),
+        ),
+    );
     const ids = new Map<string, string>();
     const resources = earlier.map(({ urn, custom, parent, provider, protect, inputs }, index): StateResource => {
-        const same = present.get(bare(urn));
+        const same = present.get(bare(urn)) ?? present.get(objectOf(inputs) ?? "");
         const id = same?.id ?? `earlier-${index}`;
         ids.set(urn, id);
         const filled = fill(inputs, same?.inputs) as Inputs;
