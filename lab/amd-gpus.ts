@@ -6,6 +6,7 @@ import type { Cluster } from "../components/platform";
 import { bytes, whole } from "../config/fields";
 import type { CrossRule } from "../config/parse";
 import { hasGpu, inMachines, type Gpus, type MachinesWith } from "./gpus";
+import type { Part } from "./platform-parts";
 
 /** `gpus` of a schema. The device plugin knows no sharing. */
 export const amdGpuKeys = z.strictObject({
@@ -62,6 +63,9 @@ export function amdGpuNotes(config: AmdGpuConfig): string[] {
               ]),
     ];
 }
+
+/** AMD's GPUs as a part of the platform. */
+export const amdGpusPart: Part<AmdGpuConfig> = { rules: amdGpuRules, notes: amdGpuNotes };
 
 /**
  * Builds what machines with AMD's GPUs call for; their driver is the kernel's own: docs/gpus.md. `config.nodes`: those that are in the

@@ -74,6 +74,12 @@ const peerIsNoMachine: PoolRule = ({ near, bgp }) =>
               "the router's address",
           ).filter(({ path }) => path === "network.bgp.peerAddress");
 
+/** The router's and the machines' among themselves are the machines' own matter. */
+const pinnedOnce: PoolRule = ({ near, pinned }) =>
+    claimedTwice("address-claimed-twice", [...near, ...pinned], "an address of its own").filter(({ path }) =>
+        pinned.some(([place]) => place === path),
+    );
+
 const pinnedInPool: PoolRule = ({ pool, pinned }) =>
     outside("address-outside-pool", pinned, cidrRange(pool), `an address in network.pool (${pool})`);
 
@@ -132,6 +138,7 @@ const RULES = [
     separateNetworks,
     machinesOutsidePool,
     peerIsNoMachine,
+    pinnedOnce,
     pinnedInPool,
     pinnedInside,
     wholePeering,
@@ -144,6 +151,14 @@ export const announcedPoolClaims = ({ pool, bgp }: Pick<AnnouncedPool, "pool" | 
     { kind: "pool", value: pool, path: "network.pool" },
     ...(bgp === undefined ? [] : [{ kind: "asn" as const, value: String(bgp.localAsn), path: "network.bgp.localAsn" }]),
 ];
+
+/** Where the machines are that the pool is near: a recipe knows it. */
+export interface Surroundings<C> {
+    /** Their network, with its place. */
+    network(config: C): Claim;
+    /** Addresses of machines and router. */
+    addresses(config: C): readonly Claim[];
+}
 
 /** True where the pool lies in the machines' network, which then learns of it by ARP. */
 export const isNear = (pool: string, lan: unknown): boolean =>

@@ -33,6 +33,7 @@ import {
 import { modelFaults } from "./language-models";
 import { authOf, clientOf, loginsImpossible, urlOf } from "./logins";
 import type { Pin } from "./metallb";
+import type { Part, SecretsByNamespace } from "./platform-parts";
 
 /** Value of `apps:`: a block for every app that is declared. */
 export type Apps = Readonly<Record<string, AppConfig | undefined>>;
@@ -177,6 +178,25 @@ export function appSecrets(apps: Apps): SecretRef[] {
     return [...new Set(refs)];
 }
 
+/** The same by the namespace that asks for each. */
+export function appSecretsByNamespace(apps: Apps): SecretsByNamespace {
+    const refs: Record<string, SecretRef[]> = {};
+    const asked = new Set(appSecrets(apps));
+    for (const one of declaredApps(apps)) {
+        const { app } = one;
+        const own = [...secretsOf(one), ...(app.apiKey === undefined ? [] : [app.apiKey])];
+        const read = own.filter((ref) => asked.has(ref));
+        if (read.length > 0) (refs[app.namespace] ??= []).push(...read);
+    }
+    return refs;
+}
+
+/** The apps beside the platform's parts; their hosts and volumes are the recipe's to place. `libraryLevel`: see `appNamespaces`. */
+export const appsPart = (libraryLevel: PodSecurity): Part<{ readonly apps: Apps }> => ({
+    secrets: ({ apps }) => appSecretsByNamespace(apps),
+    namespaces: ({ apps }) => appNamespaces(apps, libraryLevel),
+});
+
 /** Every host label of the apps with its place. */
 export function appHosts(apps: Apps): Claim[] {
     return declaredApps(apps).flatMap(({ app, config }): Claim[] =>
@@ -233,7 +253,7 @@ export function appCertificates(apps: Apps): Readonly<Record<string, "production
 const LEVELS: readonly PodSecurity[] = ["restricted", "baseline", "privileged"];
 
 /** The laxer of two levels. */
-const laxer = (a: PodSecurity, b: PodSecurity): PodSecurity => (LEVELS.indexOf(a) < LEVELS.indexOf(b) ? b : a);
+export const laxer = (a: PodSecurity, b: PodSecurity): PodSecurity => (LEVELS.indexOf(a) < LEVELS.indexOf(b) ? b : a);
 
 /**
  * Namespaces of the apps with the strictest level that all apps in each keep. `libraryLevel`: what a library's volume

@@ -4,9 +4,7 @@ import { join } from "node:path";
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import type { Namespaces } from "../components/cluster/namespaces";
-import type { Edge } from "../components/edge/edge";
-import { ArgoCd } from "../components/gitops/argo-cd";
+import type { ArgoCd } from "../components/gitops/argo-cd";
 import { GitObjects, type DeliveryChoice, type GitApp, type GitLayout } from "../components/gitops/delivery";
 import {
     APPLICATION_FILES,
@@ -18,9 +16,11 @@ import {
 import { OWN_CLUSTER } from "../components/gitops/root-application-set";
 import type { Cluster } from "../components/platform";
 import type { StackClaim } from "../config/claims";
-import { delivery, gitRepository, gitRevision, label, relativePath } from "../config/fields";
+import { delivery, gitRepository, gitRevision, relativePath } from "../config/fields";
 import { appNamespaces, type Apps } from "./apps";
+import { afterGitApps, ARGOCD_NAMESPACE, argoCdPageKeys, argoCdPart } from "./argocd";
 import type { Lab } from "./lab";
+import type { Part } from "./platform-parts";
 
 /** The platform's areas, a project of Argo CD's each, and whether what is in one belongs to the platform or to its data. */
 const AREAS = {
@@ -51,7 +51,7 @@ const PART_NAMES = Object.keys(PARTS) as PartName[];
 
 /** Keys of a schema. */
 export const argoAppsKeys = {
-    argocd: z.strictObject({ host: label.default("argocd") }).prefault({}),
+    ...argoCdPageKeys,
     /** Absent: Git has no hand in the cluster, and there is no Argo CD. */
     gitops: z
         .strictObject({
@@ -80,9 +80,6 @@ export interface ArgoAppsConfig {
         | undefined;
     readonly apps: Apps;
 }
-
-/** Namespace of Argo CD; a recipe declares it, `baseline`. */
-export const ARGOCD_NAMESPACE = "argocd";
 
 /** The value with Git as who delivers, where there is a repository and the file says nothing else. */
 export const argoAppsDefaults = (value: Readonly<Record<string, unknown>>): Record<string, unknown> =>
@@ -164,6 +161,9 @@ export const argoAppsClaims = ({
         ? []
         : [{ kind: "git-tree", value: `${plainRepository(gitops.repository)} ${gitops.path}`, path: "gitops.path" }];
 
+/** Argo CD with its tree as a part of the platform. */
+export const argoAppsPart: Part<ArgoAppsConfig> = { ...argoCdPart, claims: argoAppsClaims };
+
 /** `host/owner/name`. */
 const plainRepository = (url: string): string =>
     url
@@ -173,31 +173,6 @@ const plainRepository = (url: string): string =>
         .replace(/\/$/, "")
         .replace(/\.git$/, "")
         .toLowerCase();
-
-/** Argo CD itself. Undefined without a repository. */
-export function argoCdRelease(
-    lab: Lab,
-    config: ArgoAppsConfig,
-    on: { readonly namespaces: Namespaces; readonly edge: Edge },
-    opts: pulumi.ComponentResourceOptions,
-): ArgoCd | undefined {
-    return config.gitops === undefined
-        ? undefined
-        : lab.stage(
-              "Argo CD",
-              new ArgoCd(
-                  "argocd",
-                  {
-                      namespace: on.namespaces.name(ARGOCD_NAMESPACE),
-                      // Secrets come by their names in a store.
-                      ageKey: false,
-                      edge: on.edge,
-                      host: config.argocd.host,
-                  },
-                  opts,
-              ),
-          );
-}
 
 export interface HandOffArgs extends ArgoAppsOrder {
     readonly cluster: Cluster;
@@ -217,7 +192,7 @@ export function handOffToGit(lab: Lab, config: ArgoAppsConfig, args: HandOffArgs
     const { deliveries } = lab;
     const { gitApps } = deliveries;
     const leaving = gitApps.filter(({ delivery }) => delivery === "taking-over").map(({ app }) => app);
-    const options = lab.after(argocd, ...after, ...gitApps.flatMap(({ stands }) => stands));
+    const options = afterGitApps(lab, argocd, ...after);
     const root = lab.stage(
         "root Application",
         new RootApplication(

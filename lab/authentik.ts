@@ -1,7 +1,6 @@
 /** Who signs people in, by authentik: its part of the schema, rules, hosts and secrets, and what is built. docs/authentik.md */
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import type { PodSecurity } from "../components/cluster/namespaces";
 import type { Databases } from "../components/database/databases";
 import { databaseSecret } from "../components/database/postgres-database";
 import type { Edge } from "../components/edge/edge";
@@ -14,6 +13,7 @@ import { didYouMean, show, type CrossRule } from "../config/parse";
 import type { Claim } from "../config/rules";
 import { appClients, type Apps, type Offers } from "./apps";
 import type { Lab } from "./lab";
+import type { Part } from "./platform-parts";
 
 /** `authentik` of a schema. */
 export const authentikKeys = z.strictObject({
@@ -60,10 +60,11 @@ const groupsKnown: CrossRule<Authenticated> = ({ authentik: config, apps }) => {
 /** Apps that are reached from the internet and send people to authentik. */
 const externalClients = (apps: Apps): IdentityClient[] => appClients(apps, "external");
 
+/** What else of a configuration its rules ask for. */
+type RuledBy = CertificateOfLogin & { readonly postgres?: unknown; readonly cloudflare?: unknown };
+
 /** Everything it needs of a configuration. */
-export const authentikRules: readonly CrossRule<
-    Authenticated & CertificateOfLogin & { readonly postgres?: unknown; readonly cloudflare?: unknown }
->[] = [
+export const authentikRules: readonly CrossRule<Authenticated & RuledBy>[] = [
     ({ authentik: config, postgres }) =>
         config === undefined || postgres !== undefined
             ? []
@@ -121,10 +122,6 @@ interface CertificateOfLogin {
     readonly certificates?: { readonly server: "production" | "staging" } | undefined;
 }
 
-/** Its host with its place. */
-export const authentikHosts = ({ authentik: config }: AuthentikConfig): Claim[] =>
-    config === undefined ? [] : [["authentik.host", config.host]];
-
 /** Values of the secret store that it reads. */
 export const authentikSecrets = ({ authentik: config }: AuthentikConfig): string[] =>
     config === undefined ? [] : [...Object.values(AUTHENTIK_SECRETS), databaseSecret(AUTHENTIK.database)];
@@ -133,9 +130,13 @@ export const authentikSecrets = ({ authentik: config }: AuthentikConfig): string
 export const authentikDatabases = ({ authentik: config }: AuthentikConfig): Claim[] =>
     config === undefined ? [] : [["authentik", AUTHENTIK.namespace]];
 
-/** Its namespace with its Pod Security level. */
-export const authentikNamespaces = ({ authentik: config }: AuthentikConfig): Record<string, PodSecurity> =>
-    config === undefined ? {} : { [AUTHENTIK.namespace]: "restricted" };
+/** authentik as a part of the platform. */
+export const authentikPart: Part<Authenticated & RuledBy> = {
+    rules: authentikRules,
+    hosts: ({ authentik: config }) => (config === undefined ? [] : [["authentik.host", config.host]]),
+    secrets: (config) => ({ [AUTHENTIK.namespace]: authentikSecrets(config) }),
+    namespaces: ({ authentik: config }) => (config === undefined ? {} : { [AUTHENTIK.namespace]: "restricted" }),
+};
 
 /** What of a cluster's offers for apps it is. */
 export const identityOffer = ({ authentik: config }: AuthentikConfig): Required<Pick<Offers, "identity">> => ({

@@ -3,11 +3,14 @@ import { z } from "zod";
 import { Bridges, bridgeUrl, type Bridge } from "../components/edge/bridges";
 import type { PodSecurity } from "../components/cluster/namespaces";
 import type { SecretRef } from "../components/secrets/secret-store";
-import { cidrRange, contains, type AddressRange } from "../components/network/addresses";
+import { cidrRange, contains, textRange, type AddressRange } from "../components/network/addresses";
 import { domain, ipv4, label, ownNamespace, port, serviceName } from "../config/fields";
 import { show, type Fault } from "../config/parse";
 import type { Claim } from "../config/rules";
+import { appServices, type Apps } from "./apps";
+import { clusterNetworks, type ClusterNetworks } from "./cluster-networks";
 import type { Lab } from "./lab";
+import { joinSecrets, type Part } from "./platform-parts";
 import type { WorkloadHost } from "../components/platform";
 import type * as pulumi from "@pulumi/pulumi";
 
@@ -60,6 +63,31 @@ export const bridgeHosts = (bridges: BridgesConfig): Claim[] =>
     Object.entries(bridges).flatMap(([name, { host }]): Claim[] =>
         host === undefined ? [] : [[`bridges.${name}.host`, host]],
     );
+
+/** What of a configuration concerns them. */
+interface BridgedCluster {
+    readonly bridges: BridgesConfig;
+    readonly network: ClusterNetworks & { readonly pool: string };
+    readonly apps: Apps;
+}
+
+/** The bridges as a part of the platform. */
+export const bridgesPart: Part<BridgedCluster> = {
+    rules: [
+        ({ bridges, network, apps }) =>
+            bridgeFaults(bridges, {
+                networks: clusterNetworks(network),
+                pool: { path: "network.pool", range: textRange(network.pool) },
+                services: appServices(apps),
+            }),
+    ],
+    hosts: ({ bridges }) => bridgeHosts(bridges),
+    secrets: ({ bridges }) =>
+        joinSecrets(
+            ...Object.entries(bridges).map(([name, what]) => ({ [what.namespace]: bridgeSecrets({ [name]: what }) })),
+        ),
+    namespaces: ({ bridges }) => bridgeNamespaces(bridges),
+};
 
 /** What else has a place in the cluster. */
 export interface BridgeSurroundings {
@@ -126,6 +154,7 @@ export function bridgeFaults(bridges: BridgesConfig, { networks, pool, services 
 export function bridgedUrls(urls: readonly Claim[], bridges: BridgesConfig): Fault[] {
     const known = Object.entries(bridges).map(([name, what]) => bridgeUrl(name, what));
     return urls
+        .filter(([, url]) => URL.canParse(url))
         .filter(([, url]) => new URL(url).hostname.endsWith(".svc.cluster.local"))
         .filter(([, url]) => !known.some((one) => new URL(one).origin === new URL(url).origin))
         .map(([path, url]) => ({

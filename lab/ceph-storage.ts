@@ -4,10 +4,11 @@
  */
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { crds } from "../components/crds";
 import { volSyncBackups } from "../components/backup/backed-up-volume";
 import { BACKENDS, BACKUP_SECRETS, type Backend, type BackupPolicy, type Bucket } from "../components/backup/restic";
 import { VolSync } from "../components/backup/volsync";
-import type { Namespaces, PodSecurity } from "../components/cluster/namespaces";
+import type { Namespaces } from "../components/cluster/namespaces";
 import type { Cluster } from "../components/platform";
 import type { SecretRef, SecretStore } from "../components/secrets/secret-store";
 import { CEPH_BLOCK_CLASS, CephCluster, copiesOf, type CephNode } from "../components/storage/ceph-cluster";
@@ -36,6 +37,7 @@ import { bucketClaims, directoriesApart, machineDirectories, type Claim } from "
 import { appVolumes, backedUpNamespaces, declaredApps, type Apps } from "./apps";
 import type { Lab } from "./lab";
 import type { OtherVolume } from "./longhorn";
+import type { Part, SecretsByNamespace } from "./platform-parts";
 
 const flag = z.boolean({ error: "true or false" });
 
@@ -165,9 +167,7 @@ export const backupSecrets = (config: Backups): SecretRef[] => [
 ];
 
 /** The same by namespace, for a store that opens them one by one: those with a volume that is backed up. */
-export function backupSecretsByNamespace(
-    config: Backups & { readonly apps: Apps },
-): Readonly<Record<string, readonly SecretRef[]>> {
+export function backupSecretsByNamespace(config: Backups & { readonly apps: Apps }): SecretsByNamespace {
     const refs = backupSecrets(config);
     return refs.length === 0
         ? {}
@@ -225,6 +225,19 @@ export const cephUseRules = <C extends CephUseConfig>(
     librariesApart,
     (config) => overProvisioned(cephRoom(config, others(config))),
 ];
+
+/** Ceph, the volumes that are backed up, and the cache of models as parts of the platform. `others`: volumes besides those of the apps. */
+export const cephPart = <C extends CephUseConfig & Backups>(
+    others: (config: C) => readonly OtherVolume[],
+): Part<C> => ({
+    rules: [...cephStorageRules, ...cephUseRules(others)],
+    buckets: backupBuckets,
+    servers: backupUrls,
+    secrets: backupSecretsByNamespace,
+    namespaces: ({ storage: { models } }) => (models === undefined ? {} : { [models.namespace]: "restricted" }),
+    definitions: () => [crds.snapshots],
+    notes: (config) => cephNotes(config, others(config)),
+});
 
 /** Several nodes write the cache at once, which no block volume lets them. */
 function modelsOnFilesystem(config: CephUseConfig): Fault[] {
@@ -477,11 +490,6 @@ const filesystemSnapshots = (block: string): string =>
     block.startsWith(CEPH_BLOCK_CLASS)
         ? block.replace(CEPH_BLOCK_CLASS, CEPH_FILESYSTEM_CLASS)
         : `${block}-${CEPH_FILESYSTEM_CLASS}`;
-
-/** The namespace of the cache of models, for `Namespaces`: it is there before an app that loads one, and after the last. */
-export const modelNamespaces = (
-    models: z.output<typeof modelKeys> | undefined,
-): Readonly<Record<string, PodSecurity>> => (models === undefined ? {} : { [models.namespace]: "restricted" });
 
 /** The cache of models as a library, once there are namespaces; before the first app. */
 export function shareModels(

@@ -1,6 +1,7 @@
 /** The ways into a cluster by a Gateway that Cilium itself serves: pool, certificates, tunnel, records, and what is asked of the router. */
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { crds } from "../components/crds";
 import type { CertManager } from "../components/edge/cert-manager";
 import {
     CiliumGateway,
@@ -19,23 +20,25 @@ import type { Cilium } from "../components/network/cilium";
 import { CiliumAddressPool, staticRoutes, type CiliumAddressPoolArgs } from "../components/network/cilium-pool";
 import { routerPeering } from "../components/network/router";
 import type { WorkloadHost } from "../components/platform";
-import { cidr, ipv4, isCidr } from "../config/fields";
+import { ipv4, isCidr } from "../config/fields";
 import { show, type Fault } from "../config/parse";
 import type { Claim } from "../config/rules";
 import type { Accounts } from "./accounts";
-import { announcedPoolKeys, isNear } from "./announced-pool";
+import { announcedPoolClaims, announcedPoolFaults, announcedPoolKeys, isNear } from "./announced-pool";
+import { appAddresses, type Apps } from "./apps";
 import { certificateKeys, certificateServer, domainCertificate, type CertificateConfig } from "./certificates";
 import { cloudflareRecords, cloudflareTunnel } from "./cloudflare";
+import { clusterNetworkKeys, clusterNetworks } from "./cluster-networks";
 import type { StackSummary } from "./context";
 import type { Lab } from "./lab";
+import type { Part } from "./platform-parts";
 
-/** Namespace of the Gateway; a recipe declares it at the level `restricted`. */
+/** Namespace of the Gateway. */
 export const GATEWAY_NAMESPACE = NETWORKING;
 
 /** A schema's `network`. */
 export const ciliumGatewayNetwork = z.strictObject({
-    podCidr: cidr.default("10.42.0.0/16"),
-    serviceCidr: cidr.default("10.43.0.0/16"),
+    ...clusterNetworkKeys("10.42.0.0/16", "10.43.0.0/16"),
     ...announcedPoolKeys,
     /** Address of the Gateway, to which every host resolves; default: the pool's second. */
     gateway: ipv4,
@@ -124,6 +127,39 @@ export function gatewayCertificateFaults(config: CiliumGatewayConfig, hosts: rea
 /** Values of the secret store that it reads. */
 export const gatewaySecrets = (config: CiliumGatewayConfig): string[] =>
     challengeOf(config) === "dns01" ? [DNS_TOKEN_REF] : [];
+
+/** The ways in as a part of the platform. */
+export const ciliumGatewayPart = <
+    C extends CiliumGatewayConfig & { readonly apps: Apps; readonly network: { readonly lan: string } },
+>({
+    machines,
+    hosts,
+}: {
+    /** Addresses of the machines. */
+    readonly machines: (config: C) => readonly Claim[];
+    /** Hosts that come in by the Gateway. */
+    readonly hosts: (config: C) => readonly Claim[];
+}): Part<C> => ({
+    rules: [
+        (config) =>
+            announcedPoolFaults({
+                ...config.network,
+                machines: ["network.lan", config.network.lan],
+                networks: clusterNetworks(config.network),
+                near: machines(config),
+                pinned: [gatewayAddress(config.network), ...appAddresses(config.apps)],
+                firstAndLast: true,
+            }),
+        (config) => gatewayCertificateFaults(config, hosts(config)),
+    ],
+    secrets: (config) => ({ [GATEWAY_NAMESPACE]: gatewaySecrets(config) }),
+    definitions: () => [crds.gatewayApi],
+    namespaces: () => ({ [GATEWAY_NAMESPACE]: "restricted" }),
+    claims: ({ network }) => [
+        { kind: "lan", value: network.lan, path: "network.lan" },
+        ...announcedPoolClaims(network),
+    ],
+});
 
 export interface CiliumGatewayWaysArgs {
     readonly host: WorkloadHost;

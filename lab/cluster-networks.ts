@@ -1,7 +1,14 @@
 /** The cluster's own networks, pods' and Services': rules and claims that every recipe has. */
 import type { StackClaim } from "../config/claims";
+import { cidr } from "../config/fields";
 import type { Fault } from "../config/parse";
 import { podNetworkFits, serviceNetworkFits, type Claim } from "../config/rules";
+
+/** Keys of a schema's `network`, with the usual networks of what makes the cluster. */
+export const clusterNetworkKeys = (pods: string, services: string) => ({
+    podCidr: cidr.default(pods),
+    serviceCidr: cidr.default(services),
+});
 
 export interface ClusterNetworks {
     readonly podCidr: string;

@@ -1,11 +1,11 @@
 /** Jobs that move pods to where they would be put today: their part of the schema, and what is built. */
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import type { PodSecurity } from "../components/cluster/namespaces";
 import { Descheduler, DESCHEDULER_NAMESPACE } from "../components/scheduling/descheduler";
 import type { WorkloadHost } from "../components/platform";
 import { cron } from "../config/fields";
 import type { Lab } from "./lab";
+import type { Part } from "./platform-parts";
 
 /** `descheduler` of a schema; absent: pods stay where they are. */
 export const deschedulerKeys = z.strictObject({
@@ -17,9 +17,10 @@ export interface DeschedulerConfig {
     readonly descheduler?: z.output<typeof deschedulerKeys> | undefined;
 }
 
-/** Its namespace, for `Namespaces`. */
-export const deschedulerNamespaces = ({ descheduler }: DeschedulerConfig): Record<string, PodSecurity> =>
-    descheduler === undefined ? {} : { [DESCHEDULER_NAMESPACE]: "restricted" };
+/** The jobs as a part of the platform. */
+export const deschedulerPart: Part<DeschedulerConfig> = {
+    namespaces: ({ descheduler }) => (descheduler === undefined ? {} : { [DESCHEDULER_NAMESPACE]: "restricted" }),
+};
 
 export interface DeschedulerOn {
     readonly host: Pick<WorkloadHost, "cluster" | "namespaces">;

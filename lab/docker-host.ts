@@ -7,8 +7,9 @@ import { ipv4, isCidr, k3dClusterName, k3sRelease, networkInterface, port, sshTa
 import { show, type CrossRule } from "../config/parse";
 import { claimedTwice, networksApart, outside, type Claim } from "../config/rules";
 import { appDevicesAskedBy, type Apps } from "./apps";
-import { clusterNetworks, networkSizes, type ClusterNetworks } from "./cluster-networks";
+import { clusterNetworkClaims, clusterNetworks, networkSizes, type ClusterNetworks } from "./cluster-networks";
 import { lanOf, NODE_CAPACITY } from "./parts";
+import type { Part } from "./platform-parts";
 import { isRecord } from "../lib/json";
 
 /** `docker` of a schema. */
@@ -118,6 +119,12 @@ export const dockerHostClaims = (config: DockerHostConfig): StackClaim[] => [
     ...lanAddresses(config).map(([path, value]): StackClaim => ({ kind: "address", value, path })),
     { kind: "lan", value: config.network.lan, path: "network.lan" },
 ];
+
+/** The host as a part of the platform. */
+export const dockerHostPart: Part<DockerHostConfig> = {
+    rules: dockerHostRules,
+    claims: (config) => [...dockerHostClaims(config), ...clusterNetworkClaims(config.network)],
+};
 
 /** The host and the cluster in it, and what is asked of them. */
 export function dockerHostArgs(

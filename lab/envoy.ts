@@ -1,10 +1,12 @@
 /** The ways into a cluster with Envoy Gateway on Cilium's addresses: pool, certificate, tunnel, records, gateways. */
+import { crds } from "../components/crds";
 import type { Cilium } from "../components/network/cilium";
 import { CiliumAddressPool, type CiliumAddressPoolArgs } from "../components/network/cilium-pool";
 import type { CertManager } from "../components/edge/cert-manager";
 import { composeEdge } from "../components/edge/edge";
 import { EnvoyGateway, externalGatewayOrigin, GATEWAY_NAMESPACE } from "../components/edge/envoy-gateway";
 import { envoyGatewayRoutes } from "../components/edge/envoy-gateway-routes";
+import { DNS_TOKEN_REF } from "../components/edge/lets-encrypt";
 import { ExternalDns, externalDnsNames, externalDnsRows, tunnelTarget } from "../components/edge/external-dns";
 import type { WorkloadHost } from "../components/platform";
 import type * as pulumi from "@pulumi/pulumi";
@@ -12,11 +14,20 @@ import { cidrRange, toAddress, toNumber } from "../components/network/addresses"
 import { ipv4, isCidr } from "../config/fields";
 import type { Claim } from "../config/rules";
 import type { Accounts } from "./accounts";
-import { isNear } from "./announced-pool";
+import {
+    announcedPoolClaims,
+    announcedPoolFaults,
+    isNear,
+    type AnnouncedPool,
+    type Surroundings,
+} from "./announced-pool";
+import { appAddresses, type Apps } from "./apps";
 import { cloudflareTunnel } from "./cloudflare";
 import { certificateServer, domainCertificate, type CertificateConfig } from "./certificates";
+import { clusterNetworks, type ClusterNetworks } from "./cluster-networks";
 import type { StackSummary } from "./context";
 import type { Lab } from "./lab";
+import type { Part } from "./platform-parts";
 
 /** Keys of a schema's `network`, beside those of the pool. */
 export const gatewayKeys = {
@@ -43,10 +54,8 @@ export function gatewayDefaults(
 }
 
 /** The gateways' addresses with their places. */
-export const gatewayClaims = (network: {
-    readonly internalGateway: string;
-    readonly externalGateway: string;
-}): Claim[] => (["internalGateway", "externalGateway"] as const).map((key): Claim => [`network.${key}`, network[key]]);
+const gatewayClaims = (network: { readonly internalGateway: string; readonly externalGateway: string }): Claim[] =>
+    (["internalGateway", "externalGateway"] as const).map((key): Claim => [`network.${key}`, network[key]]);
 
 /** What of a configuration concerns the ways in. */
 export interface WaysConfig extends Accounts, CertificateConfig {
@@ -55,6 +64,39 @@ export interface WaysConfig extends Accounts, CertificateConfig {
         readonly internalGateway: string;
         readonly externalGateway: string;
     };
+}
+
+/** The ways in as a part of the platform. */
+export const envoyPart = <C extends WaysConfig & EnvoyPool>(machines: Surroundings<C>): Part<C> => ({
+    rules: [
+        (config) =>
+            announcedPoolFaults({
+                ...config.network,
+                machines: machines.network(config),
+                networks: clusterNetworks(config.network),
+                near: machines.addresses(config),
+                pinned: [...gatewayClaims(config.network), ...appAddresses(config.apps)],
+            }),
+    ],
+    hosts: ({ cloudflare }) =>
+        // The name that external hosts are CNAMEs of.
+        cloudflare === undefined ? [] : [["cloudflare.tunnel", "external"]],
+    secrets: ({ certificates, cloudflare }) => ({
+        [GATEWAY_NAMESPACE]: certificates === undefined && cloudflare === undefined ? [] : [DNS_TOKEN_REF],
+    }),
+    definitions: ({ cloudflare }) => [
+        crds.gatewayApi,
+        crds.envoyGateway,
+        ...(cloudflare === undefined ? [] : [crds.externalDns]),
+    ],
+    namespaces: () => ({ [GATEWAY_NAMESPACE]: "restricted" }),
+    claims: ({ network }) => announcedPoolClaims(network),
+});
+
+/** What of a configuration concerns the pool. */
+interface EnvoyPool {
+    readonly network: ClusterNetworks & Pick<AnnouncedPool, "pool" | "announce" | "bgp">;
+    readonly apps: Apps;
 }
 
 export interface WaysArgs {

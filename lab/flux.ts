@@ -12,6 +12,7 @@ import { appNamespaces, type Apps } from "./apps";
 import { hasGpu } from "./gpus";
 import type { Lab } from "./lab";
 import { OBSERVABILITY } from "./observability";
+import type { Part } from "./platform-parts";
 import { DATABASE } from "./postgres";
 import { TAILNET_NAMESPACE } from "./tailnet";
 
@@ -54,6 +55,9 @@ export const layersApart: CrossRule<Pick<FluxConfig, "gitops">> = ({ gitops }) =
         "a directory whose Kustomization has a name of its own",
     ).filter(({ path }) => !directoriesApart(layersOf(gitops)).some((fault) => fault.path === path)),
 ];
+
+/** Flux as a part of the platform. */
+export const fluxPart: Part<Pick<FluxConfig, "gitops">> = { rules: [layersApart] };
 
 const layersOf = (gitops: FluxConfig["gitops"]): Claim[] =>
     (gitops?.layers ?? []).map((directory, index): Claim => [`gitops.layers.${index}`, directory]);

@@ -9,11 +9,11 @@ import { directHosts } from "../components/edge/names";
 import type { LoadBalancer } from "../components/network/load-balancer";
 import type { WorkloadHost } from "../components/platform";
 import { domain, ipv4 } from "../config/fields";
-import type { Claim } from "../config/rules";
 import type { Accounts } from "./accounts";
 import { certificateServer, domainCertificate, type CertificateConfig } from "./certificates";
 import { cloudflareTunnel } from "./cloudflare";
 import type { Lab } from "./lab";
+import type { Part } from "./platform-parts";
 
 /** Keys of a schema's `network`, beside those of the pool. */
 export const haproxyKeys = {
@@ -26,7 +26,7 @@ export const haproxyKeys = {
     publicName: domain.optional(),
 };
 
-/** Namespace of controller and connector; a recipe declares it, `restricted`. */
+/** Namespace of controller and connector. */
 export const HAPROXY_NAMESPACE = HAPROXY.namespace;
 
 /** What of a configuration concerns the ways in. */
@@ -34,9 +34,13 @@ export interface HaproxyWaysConfig extends Accounts, CertificateConfig {
     readonly network: { readonly ingressAddress: string; readonly publicName?: string | undefined };
 }
 
-/** The label of `publicName` where it is a host of the domain, with its place. */
-export const publicNameHosts = ({ domain: own, network: { publicName } }: HaproxyWaysConfig): Claim[] =>
-    publicName?.endsWith(`.${own}`) === true ? [["network.publicName", publicName.slice(0, -own.length - 1)]] : [];
+/** The ways in as a part of the platform. */
+export const haproxyPart: Part<HaproxyWaysConfig> = {
+    // The label of `publicName`, where it is a host of the domain.
+    hosts: ({ domain: own, network: { publicName } }) =>
+        publicName?.endsWith(`.${own}`) === true ? [["network.publicName", publicName.slice(0, -own.length - 1)]] : [],
+    namespaces: () => ({ [HAPROXY_NAMESPACE]: "restricted" }),
+};
 
 /** What a person must set on the router, for the plan; once the exposures are sealed. */
 export function publicNameNotes(lab: Lab, { network }: HaproxyWaysConfig): string[] {

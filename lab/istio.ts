@@ -1,4 +1,5 @@
 /** The ways into a cluster with Istio's gateway behind ports of one machine: certificate, tunnel, gateway. */
+import { crds } from "../components/crds";
 import type * as pulumi from "@pulumi/pulumi";
 import type { CertManager } from "../components/edge/cert-manager";
 import { composeEdge } from "../components/edge/edge";
@@ -11,9 +12,16 @@ import type { Accounts } from "./accounts";
 import { certificateServer, domainCertificate, type CertificateConfig } from "./certificates";
 import { cloudflareTunnel } from "./cloudflare";
 import type { Lab } from "./lab";
+import type { Part } from "./platform-parts";
 
-/** Namespace of the gateway; a recipe declares it. */
-export const ISTIO_NAMESPACE = ISTIO_INGRESS;
+/** Namespace of the gateway. */
+const ISTIO_NAMESPACE = ISTIO_INGRESS;
+
+/** The ways in as a part of the platform. */
+export const istioPart: Part<unknown> = {
+    definitions: () => [crds.gatewayApi, crds.istio],
+    namespaces: () => ({ [ISTIO_NAMESPACE]: "restricted" }),
+};
 
 /** What of a configuration concerns the ways in. */
 export type IstioWaysConfig = Accounts & CertificateConfig;

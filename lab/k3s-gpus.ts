@@ -5,9 +5,21 @@ import { NvidiaGpus } from "../components/gpu/nvidia";
 import type { Cluster } from "../components/platform";
 import type { CrossRule } from "../config/parse";
 import type { Offers } from "./apps";
-import { built, gpusOf, gpuSum, hasGpu, inMachines, sharesOf, type GpuConfig, type Gpus } from "./gpus";
+import {
+    built,
+    gpuBundles,
+    gpuNotes,
+    gpusOf,
+    gpuSum,
+    hasGpu,
+    inMachines,
+    sharesOf,
+    type GpuConfig,
+    type Gpus,
+} from "./gpus";
 import { surely, workers, type K3sMachinesConfig } from "./k3s-machines";
 import { takesPods } from "./linux-nodes";
+import type { Part } from "./platform-parts";
 
 /** Without the group a container cannot open the device, and the app transcodes on the processor without a word. */
 export const gpuRules: readonly CrossRule<GpuConfig>[] = [
@@ -25,6 +37,9 @@ export const gpuRules: readonly CrossRule<GpuConfig>[] = [
               ]
             : [],
 ];
+
+/** The GPUs as a part of the platform. */
+export const k3sGpusPart: Part<GpuConfig> = { rules: gpuRules, notes: gpuNotes, definitions: gpuBundles };
 
 /** What the machines have for apps. */
 export function k3sOffers({ nodes, gpus }: Pick<K3sMachinesConfig, "nodes"> & Required<Pick<GpuConfig, "gpus">>) {

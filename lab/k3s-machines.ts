@@ -10,7 +10,7 @@ import type { StackClaim } from "../config/claims";
 import { cron, domain, hostAddress, k3sRelease, label, spelled, whole } from "../config/fields";
 import type { CrossRule, Fault } from "../config/parse";
 import { claimedTwice, nodeNamesOnce, type Claim } from "../config/rules";
-import type { ClusterNetworks } from "./cluster-networks";
+import { clusterNetworkClaims, type ClusterNetworks } from "./cluster-networks";
 import {
     drainMinutes,
     inOrder,
@@ -19,6 +19,7 @@ import {
     nodeTaints,
     quorumFaults,
     snapshotFolder,
+    snapshotServer,
     snapshotSecretRefs,
     snapshotSecrets,
     snapshotsKept,
@@ -30,6 +31,7 @@ import {
     takesPods,
 } from "./linux-nodes";
 import { NODE_CAPACITY } from "./parts";
+import type { Part } from "./platform-parts";
 
 /** Places of the machines' secrets in the secrets file. */
 export const K3S_SECRETS = {
@@ -171,15 +173,16 @@ export const k3sMachinesRules: readonly CrossRule<K3sMachinesConfig>[] = [
 ];
 
 export function k3sMachinesClaims(config: K3sMachinesConfig): StackClaim[] {
-    return [
-        ...k3sAddresses(config).map(([path, value]): StackClaim => ({ kind: "address", value, path })),
-        ...snapshotBuckets(config).map(([path, value]): StackClaim => ({ kind: "repository", value, path })),
-    ];
+    return [...k3sAddresses(config).map(([path, value]): StackClaim => ({ kind: "address", value, path }))];
 }
 
-/** Folder that snapshots are copied to, with its place. */
-export const snapshotBuckets = ({ k3s }: Pick<K3sMachinesConfig, "k3s">): Claim[] =>
-    snapshotFolder("k3s", k3s.snapshots);
+/** The machines as a part of the platform. */
+export const k3sPart: Part<K3sMachinesConfig> = {
+    rules: k3sMachinesRules,
+    buckets: ({ k3s }) => snapshotFolder("k3s", k3s.snapshots),
+    servers: ({ k3s }) => snapshotServer("k3s", k3s.snapshots),
+    claims: (config) => [...k3sMachinesClaims(config), ...clusterNetworkClaims(config.network)],
+};
 
 /** Values that the recipe's secrets file must have for the machines. */
 export const k3sSecretRefs = ({ k3s }: Pick<K3sMachinesConfig, "k3s">): SecretRef[] => [

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { API_PORT, apiHost, type KubeadmClusterArgs } from "../bootstrap/kubeadm/cluster-config";
 import type { KubeadmSecretInputs } from "../bootstrap/kubeadm/kubeadm-cluster";
 import { KubeadmMachines } from "../bootstrap/kubeadm/machines";
-import { cidrRange, contains } from "../components/network/addresses";
+import { cidrRange, contains, textRange } from "../components/network/addresses";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SopsSecretStore } from "../components/secrets/sops";
 import type { StackClaim } from "../config/claims";
@@ -11,8 +11,8 @@ import { domain, hostAddress, ipv4, kubeadmRelease, label, networkInterface, spe
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { claimedTwice, networkEdges, nodeNamesOnce, type Claim } from "../config/rules";
 import { cephNodeKeys } from "./ceph-storage";
-import type { ClusterNetworks } from "./cluster-networks";
-import type { Offers } from "./apps";
+import { clusterNetworkClaims, clusterNetworks, type ClusterNetworks } from "./cluster-networks";
+import { appPins, type Apps, type Offers } from "./apps";
 import {
     drainMinutes,
     inOrder,
@@ -21,6 +21,7 @@ import {
     nodeTaints,
     quorumFaults,
     snapshotFolder,
+    snapshotServer,
     snapshotSecretRefs,
     snapshotSecrets,
     snapshotsKept,
@@ -31,7 +32,9 @@ import {
     taintsOnce,
     takesPods,
 } from "./linux-nodes";
+import { metalLbClaims, metalLbFaults, type MetalLbKeys } from "./metallb";
 import { NODE_CAPACITY } from "./parts";
+import type { Part } from "./platform-parts";
 
 /** Places of the machines' secrets in the secrets file. */
 export const KUBEADM_SECRETS = {
@@ -148,11 +151,11 @@ export function kubeadmOffers({ nodes }: Nodes) {
 
 /** Addresses that machines have, and the virtual one. */
 export function kubeadmAddresses({ nodes, kubeadm }: Pick<KubeadmMachinesConfig, "nodes" | "kubeadm">): Claim[] {
-    return [
-        ...nodes.map(({ address }, index): Claim => [`nodes.${index}.address`, address]),
-        ...virtualAddress({ kubeadm }),
-    ];
+    return [...nodeAddresses({ nodes }), ...virtualAddress({ kubeadm })];
 }
+
+const nodeAddresses = ({ nodes }: Nodes): Claim[] =>
+    nodes.map(({ address }, index): Claim => [`nodes.${index}.address`, address]);
 
 /** The virtual address with its place: a pool of addresses must not have it. */
 export const virtualAddress = ({ kubeadm }: Pick<KubeadmMachinesConfig, "kubeadm">): Claim[] =>
@@ -283,13 +286,45 @@ export function kubeadmMachinesClaims(config: KubeadmMachinesConfig): StackClaim
         ...config.nodes.flatMap(({ osdDisks }, index) =>
             osdDisks.map((value, at): StackClaim => ({ kind: "disk", value, path: `nodes.${index}.osdDisks.${at}` })),
         ),
-        ...kubeadmSnapshotBuckets(config).map(([path, value]): StackClaim => ({ kind: "repository", value, path })),
     ];
 }
 
-/** Folder that snapshots are sent to, with its place. */
-export const kubeadmSnapshotBuckets = ({ kubeadm }: Pick<KubeadmMachinesConfig, "kubeadm">): Claim[] =>
-    snapshotFolder("kubeadm", kubeadm.snapshots);
+/** What of a configuration concerns a pool in the machines' own network, which MetalLB announces. */
+interface PooledMachines extends KubeadmMachinesConfig {
+    readonly network: ClusterNetworks & MetalLbKeys & { readonly ingressAddress: string };
+    readonly apps: Apps;
+}
+
+/** The pool in the machines' network as a part of the platform. */
+export const kubeadmPoolPart: Part<PooledMachines> = {
+    rules: [
+        ({ network, apps, ...machines }) =>
+            metalLbFaults({
+                ...network,
+                // The virtual one's are the next rule's.
+                taken: nodeAddresses(machines),
+                networks: clusterNetworks(network),
+                pinned: [{ path: "network.ingressAddress", address: network.ingressAddress }, ...appPins(apps)],
+            }),
+        ({ kubeadm, network }) =>
+            virtualAddressFaults(
+                { kubeadm },
+                {
+                    lan: ["network.lan", network.lan],
+                    pool: { path: "network.pool", ...textRange(network.pool) },
+                },
+            ),
+    ],
+    claims: ({ network }) => metalLbClaims(network),
+};
+
+/** The machines as a part of the platform. */
+export const kubeadmPart: Part<KubeadmMachinesConfig> = {
+    rules: kubeadmMachinesRules,
+    buckets: ({ kubeadm }) => snapshotFolder("kubeadm", kubeadm.snapshots),
+    servers: ({ kubeadm }) => snapshotServer("kubeadm", kubeadm.snapshots),
+    claims: (config) => [...kubeadmMachinesClaims(config), ...clusterNetworkClaims(config.network)],
+};
 
 /** Values that the recipe's secrets file must have for the machines. */
 export const kubeadmSecretRefs = ({ kubeadm }: Pick<KubeadmMachinesConfig, "kubeadm">): SecretRef[] => [

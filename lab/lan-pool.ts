@@ -1,11 +1,13 @@
 /** A range of the machines' own network for Services, which Cilium announces by ARP: its part of the schema, rules and claims. */
 import { z } from "zod";
 import { cidrRange, contains, toAddress, toNumber } from "../components/network/addresses";
-import type { StackClaim } from "../config/claims";
 import { addressRange, cidr, ipv4, isGoRegExp } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
-import { networkEdges, networksApart, outside, type Claim } from "../config/rules";
+import { claimedTwice, networkEdges, networksApart, outside, type Claim } from "../config/rules";
+import { appAddresses, type Apps } from "./apps";
+import { clusterNetworkClaims, clusterNetworks, networkSizes, type ClusterNetworks } from "./cluster-networks";
 import { lanOf } from "./parts";
+import type { Part } from "./platform-parts";
 import { isRecord } from "../lib/json";
 
 /** Keys of a schema's `network`. */
@@ -90,6 +92,9 @@ const insideEdges: PoolRule = (lan) => networkEdges(inLan(lan), "network.lan", l
 const pinnedInPool: PoolRule = (lan) =>
     outside("address-outside-pool", lan.pinned, lan.pool, `an address of ${poolText(lan)}`);
 
+const pinnedOnce: PoolRule = ({ node, pinned }) =>
+    claimedTwice("address-claimed-twice", [["node.address", node], ...pinned], "an address of its own");
+
 const interfacePatterns: PoolRule = ({ interfaces }) =>
     interfaces.flatMap((expression, index) =>
         isGoRegExp(expression)
@@ -104,11 +109,33 @@ const interfacePatterns: PoolRule = ({ interfaces }) =>
               ],
     );
 
-const RULES = [ownNetworks, nodeOutsidePool, insideLan, insideEdges, pinnedInPool, interfacePatterns];
+const RULES = [ownNetworks, nodeOutsidePool, insideLan, insideEdges, pinnedOnce, pinnedInPool, interfacePatterns];
 
 export const lanPoolFaults = (lan: LanPool): Fault[] => RULES.flatMap((rule) => rule(lan));
 
-export const lanPoolClaims = ({ lan, pool }: Pick<LanPool, "lan" | "pool">): StackClaim[] => [
-    { kind: "lan", value: lan, path: "network.lan" },
-    { kind: "pool", value: `${pool.first}-${pool.last}`, path: "network.pool" },
-];
+/** What of a configuration concerns it. */
+interface LanPoolConfig {
+    readonly node: { readonly address: string };
+    readonly network: ClusterNetworks & z.output<z.ZodObject<typeof lanPoolKeys>>;
+    readonly apps: Apps;
+}
+
+/** A machine with its networks and the pool around it as a part of the platform. */
+export const lanPoolPart: Part<LanPoolConfig> = {
+    rules: [
+        ({ network }) => networkSizes(network, 1),
+        ({ network, node, apps }) =>
+            lanPoolFaults({
+                ...network,
+                node: node.address,
+                networks: clusterNetworks(network),
+                pinned: [["network.ingressAddress", network.ingressAddress], ...appAddresses(apps)],
+            }),
+    ],
+    claims: ({ node, network }) => [
+        { kind: "address", value: node.address, path: "node.address" },
+        { kind: "lan", value: network.lan, path: "network.lan" },
+        { kind: "pool", value: `${network.pool.first}-${network.pool.last}`, path: "network.pool" },
+        ...clusterNetworkClaims(network),
+    ],
+};

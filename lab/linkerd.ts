@@ -1,15 +1,16 @@
 /** Linkerd as a cluster's service mesh: its part of the schema, its rules, its hosts, and what is built. */
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { crds } from "../components/crds";
 import type { CertManager } from "../components/edge/cert-manager";
 import { Linkerd, LinkerdViz } from "../components/mesh/linkerd";
 import type { Cluster } from "../components/platform";
 import { label, whole } from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
-import type { Claim } from "../config/rules";
 import type { Offers } from "./apps";
 import type { Lab } from "./lab";
 import type { PlatformPage } from "./pages";
+import type { Part } from "./platform-parts";
 
 /** `mesh` of a schema; absent: the cluster has no mesh. */
 export const linkerdKeys = z.strictObject({
@@ -39,10 +40,6 @@ export const meshOffer = ({ mesh }: Pick<LinkerdConfig, "mesh">): Pick<Offers, "
     mesh: mesh !== undefined,
 });
 
-/** Hosts with their places. */
-export const linkerdHosts = ({ mesh }: LinkerdConfig): Claim[] =>
-    mesh === undefined ? [] : [["mesh.host", mesh.host]];
-
 /** `machines`: how many the cluster has. */
 export const linkerdRules = <C extends LinkerdConfig>(machines: (config: C) => number): readonly CrossRule<C>[] => [
     (config) => {
@@ -59,6 +56,13 @@ export const linkerdRules = <C extends LinkerdConfig>(machines: (config: C) => n
               ];
     },
 ];
+
+/** The mesh as a part of the platform. `machines`: how many the cluster has. */
+export const linkerdPart = <C extends LinkerdConfig>(machines: (config: C) => number): Part<C> => ({
+    rules: linkerdRules(machines),
+    definitions: ({ mesh }) => (mesh === undefined ? [] : [crds.gatewayApi]),
+    hosts: ({ mesh }) => (mesh === undefined ? [] : [["mesh.host", mesh.host]]),
+});
 
 export interface LinkerdOn {
     readonly cluster: Cluster;

@@ -99,6 +99,10 @@ export const snapshotFolder = (kind: string, { s3 }: Pick<Snapshots, "s3">): Cla
     // Two clusters may share a bucket: each has a folder of its own there.
     bucketClaims({ [`${kind}.snapshots.s3`]: s3 && { ...s3, bucket: `${s3.bucket}/${s3.folder}` } });
 
+/** Its server, with its place. */
+export const snapshotServer = (kind: string, { s3 }: Pick<Snapshots, "s3">): Claim[] =>
+    s3 === undefined ? [] : [[`${kind}.snapshots.s3.endpoint`, s3.endpoint]];
+
 /** Places of the store's credentials in the secrets file. */
 interface SnapshotRefs {
     readonly snapshotAccessKey: SecretRef;

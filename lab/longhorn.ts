@@ -4,6 +4,7 @@
  */
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { crds } from "../components/crds";
 import type { Cluster } from "../components/platform";
 import {
     ClassStorage,
@@ -35,6 +36,7 @@ import { claimedTwice, directoriesApart, machineDirectories, type Claim } from "
 import { appVolumes, type Apps } from "./apps";
 import { takesPods } from "./linux-nodes";
 import type { Lab } from "./lab";
+import type { Part } from "./platform-parts";
 
 /** Tier of data that is still on the file server, a directory an app. */
 export const EXPORTED_TIER = "nfs";
@@ -191,6 +193,13 @@ export interface OtherVolume {
 }
 
 /** The rules. `others`: volumes of a configuration besides those of the apps. */
+/** Longhorn as a part of the platform. `others`: volumes besides those of the apps. */
+export const longhornPart = <C extends LonghornConfig>(others: (config: C) => readonly OtherVolume[]): Part<C> => ({
+    rules: longhornRules(others),
+    definitions: () => [crds.snapshots],
+    notes: tierNotes,
+});
+
 export function longhornRules<C extends LonghornConfig>(
     others: (config: C) => readonly OtherVolume[] = () => [],
 ): readonly CrossRule<C>[] {

@@ -18,6 +18,8 @@ export const metalLbKeys = {
     interfaces: z.array(networkInterface).min(1).optional(),
 };
 
+export type MetalLbKeys = z.output<z.ZodObject<typeof metalLbKeys>>;
+
 /** How a Service has its address together with others. */
 export interface Sharing {
     /** The same for all of them. */
@@ -36,7 +38,7 @@ export interface Pin {
 }
 
 /** Where the pool is, and who is in it. */
-export interface MetalLbPool extends z.output<z.ZodObject<typeof metalLbKeys>> {
+export interface MetalLbPool extends MetalLbKeys {
     /** Addresses of machines, of the API, of the router: whatever has one already. */
     readonly taken: readonly Claim[];
     /** Every other network of the cluster. */

@@ -1,6 +1,7 @@
 /** Metrics, logs, dashboards and alerts of a cluster with a stack of its own for each: schema, hosts, buckets, building. */
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { crds } from "../components/crds";
 import type { FluxSync } from "../components/gitops/flux";
 import { Alerts } from "../components/monitoring/alerts";
 import { Alloy } from "../components/monitoring/alloy";
@@ -20,6 +21,7 @@ import { bucketClaims, type Claim } from "../config/rules";
 import { operatorPage, type AuthentikParts } from "./authentik";
 import type { Lab } from "./lab";
 import type { OtherVolume } from "./longhorn";
+import type { Part } from "./platform-parts";
 
 /** Namespace of everything that watches. */
 export const OBSERVABILITY = "observability";
@@ -54,17 +56,17 @@ export const observability = z.strictObject({
 export type ObservabilityConfig = z.output<typeof observability>;
 
 /** Host labels with their places. */
-export const observabilityHosts = (config: ObservabilityConfig): Claim[] =>
+const observabilityHosts = (config: ObservabilityConfig): Claim[] =>
     (["grafanaHost", "prometheusHost", "alertmanagerHost", "hubbleHost"] as const).map((key) => [
         `monitoring.${key}`,
         config[key],
     ]);
 
-export const observabilityBuckets = ({ thanos, loki }: ObservabilityConfig): Claim[] =>
+const observabilityBuckets = ({ thanos, loki }: ObservabilityConfig): Claim[] =>
     bucketClaims({ "monitoring.thanos": thanos, "monitoring.loki": inBucket(loki) });
 
 /** Volumes of its own. */
-export const observabilityVolumes = ({ storage, grafanaStorage, loki }: ObservabilityConfig): OtherVolume[] => [
+const observabilityVolumes = ({ storage, grafanaStorage, loki }: ObservabilityConfig): OtherVolume[] => [
     { path: "monitoring.storage", size: storage },
     ...(grafanaStorage === undefined ? [] : [{ path: "monitoring.grafanaStorage", size: grafanaStorage }]),
     ...(loki !== undefined && "storage" in loki ? [{ path: "monitoring.loki.storage", size: loki.storage }] : []),
@@ -74,7 +76,7 @@ export const observabilityVolumes = ({ storage, grafanaStorage, loki }: Observab
 const inBucket = (loki: ObservabilityConfig["loki"]) => (loki !== undefined && "bucket" in loki ? loki : undefined);
 
 /** Values of the secret store that it reads. */
-export function observabilitySecrets({ thanos, loki, receivers: told }: ObservabilityConfig): string[] {
+function observabilitySecrets({ thanos, loki, receivers: told }: ObservabilityConfig): string[] {
     const buckets = thanos === undefined && inBucket(loki) === undefined ? [] : Object.values(MONITORING_S3);
     return [...Object.values(GRAFANA_SECRETS), ...buckets, ...receiverRefs(told)];
 }
@@ -102,6 +104,17 @@ export const observabilityClients = ({
             upstream: upstream("alertmanager", 9093),
         }),
     ];
+};
+
+/** What watches, as a part of the platform. */
+export const observabilityPart: Part<{ readonly monitoring: ObservabilityConfig }> = {
+    hosts: ({ monitoring }) => observabilityHosts(monitoring),
+    buckets: ({ monitoring }) => observabilityBuckets(monitoring),
+    volumes: ({ monitoring }) => observabilityVolumes(monitoring),
+    secrets: ({ monitoring }) => ({ [OBSERVABILITY]: observabilitySecrets(monitoring) }),
+    definitions: () => [crds.prometheus],
+    // node-exporter reads the host.
+    namespaces: () => ({ [OBSERVABILITY]: "privileged" }),
 };
 
 type AlertGroups = ConstructorParameters<typeof Alerts>[1]["groups"];

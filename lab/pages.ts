@@ -8,6 +8,7 @@ import type { Claim } from "../config/rules";
 import { operatorPage, type AuthentikConfig, type AuthentikParts } from "./authentik";
 import { hasLonghorn, type LonghornConfig } from "./longhorn";
 import type { ObservabilityConfig } from "./observability";
+import type { Part } from "./platform-parts";
 
 export interface PlatformPage {
     readonly name: string;
@@ -22,6 +23,14 @@ export const hubblePage = ({ hubbleHost }: Pick<ObservabilityConfig, "hubbleHost
     title: "flows of the network",
     host: hubbleHost,
     backend: { namespace: "kube-system", service: "hubble-ui", port: 80 },
+});
+
+/** Hubble's page as a part of the platform. `at`: the block of the configuration that has `hubbleHost`, with its place. */
+export const hubblePart = <C>(at: (config: C) => readonly [string, { readonly hubbleHost: string }]): Part<C> => ({
+    hosts: (config) => {
+        const [path, { hubbleHost }] = at(config);
+        return [[`${path}.hubbleHost`, hubbleHost]];
+    },
 });
 
 /** Keys of a schema's `storage`. */
@@ -40,9 +49,10 @@ export const longhornPages = (config: LonghornPageConfig): PlatformPage[] =>
         ? []
         : [{ name: "longhorn", title: "volumes and disks", host: config.storage.host, backend: LONGHORN_UI }];
 
-/** Its host with its place. */
-export const longhornHosts = (config: LonghornPageConfig): Claim[] =>
-    longhornPages(config).map(({ host }): Claim => ["storage.host", host]);
+/** Longhorn's page as a part of the platform. */
+export const longhornPagePart: Part<LonghornPageConfig> = {
+    hosts: (config) => longhornPages(config).map(({ host }): Claim => ["storage.host", host]),
+};
 
 /** What authentik must know of them. */
 export const pageClients = (pages: readonly PlatformPage[]): AuthentikParts["clients"] =>

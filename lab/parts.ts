@@ -4,10 +4,29 @@ import { z } from "zod";
 import { canonicalCidr, isIpv4 } from "../components/network/addresses";
 import type { SharedLibrary } from "../components/storage/volumes";
 import type { StackClaim } from "../config/claims";
-import { bytes, cpu, isCidr } from "../config/fields";
+import { bytes, cpu, delivery, domain, isCidr, protectData, relativePath, timezone } from "../config/fields";
 import type { Fault } from "../config/parse";
 import type { Claim } from "../config/rules";
+import { accountKeys } from "./accounts";
+import { appsSchema } from "./apps";
 import type { LabConfig } from "./lab";
+
+/** Keys of every recipe's schema. What must differ between two stacks is by default called after the stack. */
+export const stackKeys = (stack: string) => ({
+    domain,
+    timezone: timezone.default("Etc/UTC"),
+    /** Who applies the apps' objects; an app's own `delivery` comes first. docs/gitops.md */
+    delivery: delivery.default("pulumi"),
+    protectData,
+    ...accountKeys(stack),
+    apps: appsSchema,
+});
+
+/** Keys of every schema's `secrets`. `folder`: of the stack's own, that the file is in. */
+export const secretsKeys = (stack: string, folder = "") => ({
+    /** SOPS file with the values the program needs itself, seen from the project's root; covered by a rule of .sops.yaml. */
+    sopsFile: relativePath.default(`clusters/${stack}/${folder}secrets.enc.yaml`),
+});
 
 /** What a machine has; requests are checked against it and the sandbox's node shows it. */
 export const NODE_CAPACITY = z.strictObject({ cpu, memory: bytes });

@@ -1,6 +1,7 @@
 /** PostgreSQL for the cluster's apps, on one server or on several by domain: schema, rules and secrets, and what is built. docs/databases.md */
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { CloudNativePg } from "../components/database/cloudnative-pg";
 import type { Databases } from "../components/database/databases";
 import { needVectorChord } from "../components/database/extensions";
 import {
@@ -10,13 +11,14 @@ import {
     type PostgresClusterArgs,
 } from "../components/database/postgres-cluster";
 import { databaseSecret } from "../components/database/postgres-database";
+import type { WorkloadHost } from "../components/platform";
 import { bridgedS3, bytes, label, relativePath, spelled, whole } from "../config/fields";
 import { didYouMean, show, type CrossRule, type Fault } from "../config/parse";
 import { bucketClaims, claimedTwice, type Claim } from "../config/rules";
 import { appDatabases, type Apps, type Reserved } from "./apps";
-import { bridgedUrls, type BridgesConfig } from "./bridges";
 import type { Lab } from "./lab";
 import type { OtherVolume } from "./longhorn";
+import type { Part } from "./platform-parts";
 
 /** Namespace of the servers. */
 export const DATABASE = "database";
@@ -151,18 +153,10 @@ export const oneEachNode: CrossRule<PostgresConfig & { readonly nodes: readonly 
     );
 };
 
-/**
- * What must hold of them. `databases`: namespaces besides the apps' that have a database, by the key that wants one;
- * `bridges`: those of a cluster that has some, one of which may lead to the bucket.
- */
-export const postgresRules = <C extends PostgresConfig & { readonly apps: Apps }>({
-    databases = () => [],
-    bridges = () => ({}),
-}: {
-    readonly databases?: (config: C) => readonly Claim[];
-    readonly bridges?: (config: C) => BridgesConfig;
-} = {}): readonly CrossRule<C>[] => [
-    (config) => bridgedUrls(postgresUrls(config), bridges(config)),
+/** What must hold of them. `databases`: namespaces besides the apps' that have a database, by the key that wants one. */
+export const postgresRules = <C extends PostgresConfig & { readonly apps: Apps }>(
+    databases: (config: C) => readonly Claim[] = () => [],
+): readonly CrossRule<C>[] => [
     ({ postgres }) => (postgres === undefined ? [] : namesMisplaced(postgres)),
     ({ postgres }) => (postgres === undefined ? [] : archivesOfOthers(postgres)),
     ({ postgres }) =>
@@ -294,10 +288,39 @@ export function postgresRefs(config: PostgresConfig & { readonly apps: Apps }): 
     return config.postgres === undefined ? refs : { ...refs, [DATABASE]: postgresSecrets(config) };
 }
 
-export interface PostgresOn extends Pick<
-    PostgresClusterArgs,
-    "operator" | "namespace" | "storageClass" | "secrets" | "cluster"
-> {
+/** The servers as a part of the platform. `machines`: those that instances may be on; `databases`: as of `postgresRules`. */
+export const postgresPart = <C extends PostgresConfig & { readonly apps: Apps }>({
+    machines,
+    databases,
+}: {
+    readonly machines: (config: C) => readonly unknown[];
+    readonly databases?: (config: C) => readonly Claim[];
+}): Part<C> => ({
+    rules: [
+        (config) => oneEachNode({ postgres: config.postgres, nodes: machines(config) }),
+        ...postgresRules<C>(databases),
+    ],
+    buckets: postgresBuckets,
+    servers: postgresUrls,
+    volumes: (config) => postgresVolumes(config, machines(config).length),
+    requests: (config) => postgresRequests(config, machines(config).length),
+    secrets: postgresRefs,
+    namespaces: ({ postgres }) => (postgres === undefined ? {} : { [DATABASE]: "restricted" }),
+});
+
+/** The operator of the servers, where the configuration has any. `title`: of the stage. */
+export const postgresOperator = (
+    lab: Lab,
+    { postgres }: PostgresConfig,
+    title: string,
+    opts: pulumi.ComponentResourceOptions,
+): CloudNativePg | undefined =>
+    postgres === undefined ? undefined : lab.stage(title, new CloudNativePg("cloudnative-pg", {}, opts));
+
+export interface PostgresOn extends Pick<PostgresClusterArgs, "storageClass"> {
+    /** Undefined where the configuration has no server. */
+    readonly operator: CloudNativePg | undefined;
+    readonly host: Pick<WorkloadHost, "cluster" | "namespaces" | "secrets">;
     /** How many machines there are for instances of one server. */
     readonly machines: number;
 }
@@ -315,11 +338,13 @@ export function postgresServers(
         readonly apps: Apps;
         readonly backups?: { readonly beforeDestroy: boolean } | undefined;
     },
-    { machines, ...on }: PostgresOn,
+    { operator, host, storageClass, machines }: PostgresOn,
     opts: pulumi.ComponentResourceOptions,
 ): PostgresServers | undefined {
     const { postgres } = config;
-    if (postgres === undefined) return undefined;
+    if (postgres === undefined || operator === undefined) return undefined;
+    const { cluster, namespaces, secrets } = host;
+    const on = { operator, cluster, secrets, storageClass, namespace: namespaces.name(DATABASE) };
     const servers = serversOf(config, machines);
     const asked = appDatabases(config.apps);
     const monitors = lab.part("postgres-monitors", opts);

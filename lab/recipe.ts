@@ -6,15 +6,27 @@ import type { NodeInfo } from "../bootstrap/machines";
 import { withIdentity } from "../components/cluster/identity";
 import { treeLayout, type GitLayout } from "../components/gitops/delivery";
 import type { StackClaim } from "../config/claims";
+import { claimedTwice, sopsFileEncrypted, type Claim } from "../config/rules";
 import { ConfigError, didYouMean, parseConfig, show, type CrossRule } from "../config/parse";
 import { accountClaims, cloudAccounts } from "./accounts";
-import { appRules, type Offers } from "./apps";
+import { appHosts, appRules, type Offers } from "./apps";
+import { bridgedUrls, type BridgesConfig } from "./bridges";
 import type { AgeKeyPlace, CloudAccounts, SecretsFile, StackContext, StackSummary } from "./context";
 import { Lab, type LabConfig } from "./lab";
+import { bucketsTaken, deliveryNeedsGit, hostClaims } from "./parts";
+import { joinParts, type Parts } from "./platform-parts";
 import { isRecord } from "../lib/json";
 
+/** What of every configuration is the same, as far as it is there. */
+export interface StackConfig extends LabConfig {
+    readonly domain: string;
+    readonly secrets?: { readonly sopsFile: string };
+    readonly gitops?: unknown;
+    readonly bridges?: BridgesConfig;
+}
+
 /** A recipe's whole definition. `C`: its parsed configuration. */
-export interface RecipeDefinition<C extends LabConfig & { readonly domain: string }> {
+export interface RecipeDefinition<C extends StackConfig> {
     readonly name: string;
     /** What is special about it, or about a cluster of it, for the table of clusters; of a list, the texts that it has. */
     readonly special: string | ((config: C) => readonly (string | false | undefined)[]);
@@ -22,8 +34,10 @@ export interface RecipeDefinition<C extends LabConfig & { readonly domain: strin
     schema(stack: string): z.ZodType<C>;
     /** The value with defaults that follow from other keys of it; before the schema reads it. */
     defaults?(value: Readonly<Record<string, unknown>>): Record<string, unknown>;
-    /** What must hold across its fields, the apps' own rules aside. */
-    readonly rules: readonly CrossRule<C>[];
+    /** What it is made of, apps aside; absent: of nothing that others have, too. */
+    readonly parts?: Parts<C>;
+    /** What must hold across its fields, besides the rules of its parts, of the apps, and of every stack. */
+    readonly rules?: readonly CrossRule<C>[];
     /** What a cluster of it has for apps. */
     offers(config: C): Offers;
     /** The machines in a few words, for the table of clusters. */
@@ -34,8 +48,6 @@ export interface RecipeDefinition<C extends LabConfig & { readonly domain: strin
     machines(config: C, stack: string): Machines;
     /** The age key that something in the cluster gets; absent: nothing gets one. */
     ageKey?(config: C): AgeKeyPlace | undefined;
-    /** What it takes for itself, accounts aside, for comparison with other clusters. */
-    claims(config: C, stack: string): StackClaim[];
     /** Accounts beside Cloudflare and Tailscale. */
     clouds?(config: C): Pick<CloudAccounts, "doppler" | "bitwarden" | "vault">;
     /** Where `npm run render` writes what Git delivers; default: a tree for each stack, gitops/<stack>. */
@@ -71,13 +83,18 @@ export interface Recipe {
     open(stack: string, value: unknown): OpenStack;
 }
 
-export function defineStack<C extends LabConfig & { readonly domain: string }>(
-    definition: RecipeDefinition<C>,
-): Recipe {
-    const rules = [...definition.rules, ...appRules<C>((config) => definition.offers(config))];
+export function defineStack<C extends StackConfig>(definition: RecipeDefinition<C>): Recipe {
+    const parts = definition.parts ?? joinParts<C>();
+    const offers = (config: C): Offers => ({ reserved: parts.requests(config), ...definition.offers(config) });
     return {
         name: definition.name,
         open: (stack, value) => {
+            const rules = [
+                ...parts.rules,
+                ...(definition.rules ?? []),
+                ...commonRules(parts, stack),
+                ...appRules<C>(offers),
+            ];
             const whole = isRecord(value) && definition.defaults !== undefined ? definition.defaults(value) : value;
             const config = parseConfig(stack, definition.schema(stack), rules, whole);
             const secrets = definition.secrets(config);
@@ -96,15 +113,36 @@ export function defineStack<C extends LabConfig & { readonly domain: string }>(
                 gitLayout,
                 clouds: { ...cloudAccounts(config), ...definition.clouds?.(config) },
                 machines,
-                claims: [...definition.claims(config, stack), ...accountClaims(config)],
+                claims: [
+                    ...parts.claims(config),
+                    ...hostClaims(everyHost(parts, config), config.domain),
+                    ...bucketsTaken(parts.buckets(config, stack)),
+                    ...accountClaims(config),
+                ],
                 run: (context) => {
-                    const lab = new Lab(stack, config, secrets[0], definition.offers(config), context, gitLayout);
+                    const lab = new Lab(stack, config, secrets[0], offers(config), context, gitLayout);
                     return withIdentity(() => definition.program(config, lab), config);
                 },
             };
         },
     };
 }
+
+/** Hosts of the platform's pages and of the apps, with their places. */
+const everyHost = <C extends StackConfig>(parts: Parts<C>, config: C): Claim[] => [
+    ...parts.hosts(config),
+    ...appHosts(config.apps),
+];
+
+/** What must hold of every stack. */
+const commonRules = <C extends StackConfig>(parts: Parts<C>, stack: string): CrossRule<C>[] => [
+    (config) => claimedTwice("host-claimed-twice", everyHost(parts, config), "a host of its own"),
+    // Two writers in one folder would prune each other's data.
+    (config) => claimedTwice("bucket-claimed-twice", parts.buckets(config, stack), "a bucket or a folder of its own"),
+    (config) => bridgedUrls(parts.servers(config), config.bridges ?? {}),
+    deliveryNeedsGit,
+    ({ secrets }) => (secrets === undefined ? [] : sopsFileEncrypted("secrets.sopsFile", secrets.sopsFile)),
+];
 
 function specialText<C>(special: string | ((config: C) => readonly (string | false | undefined)[]), config: C): string {
     if (typeof special === "string") return special;

@@ -1,6 +1,7 @@
 /** Redis that the cluster's apps share, on Redis Enterprise: schema, rules, secrets and sums, and what is built. docs/redis-enterprise.md */
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { crds } from "../components/crds";
 import type { PodSecurity } from "../components/cluster/namespaces";
 import type { RedisPurpose } from "../components/database/redis";
 import {
@@ -12,6 +13,7 @@ import {
     type RedisEnterpriseArgs,
 } from "../components/database/redis-enterprise";
 import { OPERATOR_REQUESTS } from "../components/database/redis-enterprise-operator";
+import type { WorkloadHost } from "../components/platform";
 import { bridgedS3, bytes, cpu, region, spelled, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { bucketClaims, type Claim } from "../config/rules";
@@ -19,6 +21,7 @@ import { toBytes, total } from "../config/quantities";
 import { appRedis, type Apps, type Reserved } from "./apps";
 import type { Lab } from "./lab";
 import type { OtherVolume } from "./longhorn";
+import type { Part } from "./platform-parts";
 
 /** Redis Enterprise takes an odd number, and three at least. */
 const NODES = "3, 5 or 7: nodes take a vote, and two cannot outvote one that is gone";
@@ -268,6 +271,21 @@ export function redisRefs(config: RedisConfig & { readonly apps: Apps }): Record
     return refs;
 }
 
+/** Redis as a part of the platform. `machines`: as of `redisRules`. */
+export const redisPart = <C extends RedisUse>(
+    machines: (config: C) => readonly ({ readonly memory: string } | undefined)[],
+): Part<C> => ({
+    rules: redisRules(machines),
+    buckets: redisBuckets,
+    servers: redisUrls,
+    volumes: redisVolumes,
+    requests: redisRequests,
+    secrets: redisRefs,
+    definitions: ({ redis }) => (redis === undefined ? [] : [crds.redisEnterprise]),
+    namespaces: redisNamespaces,
+    notes: redisNotes,
+});
+
 /** What a person should know of it, for the plan. */
 export function redisNotes({ redis }: RedisConfig): string[] {
     if (redis === undefined) return [];
@@ -284,11 +302,15 @@ export function redisNotes({ redis }: RedisConfig): string[] {
     ];
 }
 
+export interface RedisOn extends Pick<RedisEnterpriseArgs, "storageClass"> {
+    readonly host: Pick<WorkloadHost, "cluster" | "namespaces" | "secrets">;
+}
+
 /** It, where the configuration has one; `redis` of the platform. */
 export function redisServers(
     lab: Lab,
     { redis }: RedisConfig,
-    on: Pick<RedisEnterpriseArgs, "cluster" | "namespace" | "storageClass" | "secrets">,
+    { host, storageClass }: RedisOn,
     opts: pulumi.ComponentResourceOptions,
 ): RedisEnterprise | undefined {
     if (redis === undefined) return undefined;
@@ -302,7 +324,10 @@ export function redisServers(
         new RedisEnterprise(
             "redis-enterprise",
             {
-                ...on,
+                cluster: host.cluster,
+                namespace: host.namespaces.name(REDIS_ENTERPRISE_NAMESPACE),
+                secrets: host.secrets,
+                storageClass,
                 server,
                 nodes,
                 cpu,

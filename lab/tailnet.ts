@@ -5,9 +5,15 @@ import type { AddressRange } from "../components/network/addresses";
 import { SubnetRouter, type SubnetRouterArgs } from "../components/tailnet/subnet-router";
 import { tailscaleCredentials, type Accounts } from "./accounts";
 import type { Lab } from "./lab";
+import type { Part } from "./platform-parts";
 
-/** Namespace of the router; a recipe declares it where the configuration has a tailnet. */
+/** Namespace of the router. */
 export const TAILNET_NAMESPACE = "tailscale";
+
+/** The router as a part of the platform. */
+export const tailnetPart: Part<Pick<Accounts, "tailscale">> = {
+    namespaces: ({ tailscale }) => (tailscale === undefined ? {} : { [TAILNET_NAMESPACE]: "restricted" }),
+};
 
 export interface TailnetArgs {
     readonly cluster: SubnetRouterArgs["cluster"];

@@ -20,7 +20,9 @@ import {
 import { show, type CrossRule } from "../config/parse";
 import { claimedTwice, networkEdges, nodeNamesOnce, outside, type Claim } from "../config/rules";
 import { cephNodeKeys } from "./ceph-storage";
+import { clusterNetworkClaims, networkSizes, type ClusterNetworks } from "./cluster-networks";
 import { NODE_CAPACITY } from "./parts";
+import type { Part } from "./platform-parts";
 import { isRecord } from "../lib/json";
 import type { TalosStorageConfig } from "./talos-storage";
 
@@ -60,7 +62,7 @@ export const talosKeys = (stack: string) =>
 export interface TalosMachinesConfig {
     readonly nodes: readonly z.output<typeof talosNode>[];
     readonly talos: z.output<ReturnType<typeof talosKeys>>;
-    readonly network: { readonly podCidr: string; readonly serviceCidr: string };
+    readonly network: ClusterNetworks;
     readonly storage: Pick<TalosStorageConfig["storage"], "localHostpath" | "nfs">;
 }
 
@@ -163,6 +165,11 @@ const quorum: CrossRule<TalosMachinesConfig> = ({ nodes }) =>
               },
           ];
 
+const uniqueAddresses: CrossRule<TalosMachinesConfig> = (config) =>
+    claimedTwice("address-claimed-twice", machineAddresses(config), "an address of its own");
+
+const networks: CrossRule<TalosMachinesConfig> = (config) => networkSizes(config.network, config.nodes.length);
+
 export const talosMachinesRules: readonly CrossRule<TalosMachinesConfig>[] = [
     nodeNamesOnce,
     uniqueMacs,
@@ -171,6 +178,8 @@ export const talosMachinesRules: readonly CrossRule<TalosMachinesConfig>[] = [
     kubernetesKnown,
     machinesInSubnet,
     machinesInside,
+    uniqueAddresses,
+    networks,
     quorum,
 ];
 
@@ -192,6 +201,12 @@ export function talosMachinesClaims(config: TalosMachinesConfig): StackClaim[] {
         ]),
     ];
 }
+
+/** The machines as a part of the platform. */
+export const talosPart: Part<TalosMachinesConfig> = {
+    rules: talosMachinesRules,
+    claims: (config) => [...talosMachinesClaims(config), ...clusterNetworkClaims(config.network)],
+};
 
 /** The machines, and what is asked of them. */
 export function talosCluster(config: TalosMachinesConfig, stack: string): Omit<TalosClusterArgs, "root"> {

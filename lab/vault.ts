@@ -1,6 +1,7 @@
 /** Vault in the cluster as its secret store: its part of the schema, its rules, what it asks of others, and what is built. */
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { crds } from "../components/crds";
 import type { CertManager } from "../components/edge/cert-manager";
 import type { Cluster } from "../components/platform";
 import type { ExternalSecretStore } from "../components/secrets/external-secret-store";
@@ -12,10 +13,10 @@ import { VaultStores } from "../components/secrets/vault/vault-stores";
 import { bucketName, bytes, cron, label, region, spelled, whole } from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
 import { bucketClaims, type Claim } from "../config/rules";
-import { appSecrets, declaredApps, secretsOf, type Apps } from "./apps";
 import type { CloudAccounts } from "./context";
 import type { Lab } from "./lab";
 import type { OtherVolume } from "./longhorn";
+import type { Part, SecretsByNamespace } from "./platform-parts";
 
 const REPLICAS = "1, 3 or 5: with two servers the loss of either stops both";
 
@@ -65,7 +66,8 @@ export type VaultKeys = z.output<typeof vaultKeys>;
 
 /** What of a configuration concerns it. */
 export interface VaultConfig {
-    readonly secrets: { readonly vault: VaultKeys };
+    /** Absent: there is none. */
+    readonly secrets: { readonly vault?: VaultKeys | undefined };
 }
 
 const servers = ({ replicas }: VaultKeys, machines: number): number => replicas ?? (machines >= 3 ? 3 : 1);
@@ -73,7 +75,7 @@ const servers = ({ replicas }: VaultKeys, machines: number): number => replicas 
 /** `machines`: how many the cluster has. */
 export const vaultRules = <C extends VaultConfig>(machines: (config: C) => number): readonly CrossRule<C>[] => [
     (config) => {
-        const { replicas } = config.secrets.vault;
+        const replicas = config.secrets.vault?.replicas;
         return replicas === undefined || replicas <= machines(config)
             ? []
             : [
@@ -86,7 +88,7 @@ export const vaultRules = <C extends VaultConfig>(machines: (config: C) => numbe
               ];
     },
     (config) => {
-        const { recipients } = config.secrets.vault;
+        const { recipients = [] } = config.secrets.vault ?? {};
         const twice = recipients.findIndex((one, place) => recipients.indexOf(one) !== place);
         return twice === -1
             ? []
@@ -102,8 +104,8 @@ export const vaultRules = <C extends VaultConfig>(machines: (config: C) => numbe
 ];
 
 /** Volumes of the servers, where they are of the cluster's own class for data; `machines`: how many it has. */
-export const vaultVolumes = (vault: VaultKeys, machines: number): OtherVolume[] =>
-    vault.storage.class === undefined
+const vaultVolumes = ({ secrets: { vault } }: VaultConfig, machines: number): OtherVolume[] =>
+    vault !== undefined && vault.storage.class === undefined
         ? Array.from({ length: servers(vault, machines) }, () => ({
               path: "secrets.vault.storage.size",
               size: vault.storage.size,
@@ -113,52 +115,34 @@ export const vaultVolumes = (vault: VaultKeys, machines: number): OtherVolume[] 
 const prefixOf = ({ snapshots }: VaultKeys, stack: string): string => snapshots.prefix ?? `vault/${stack}`;
 
 /** The folder of the bucket, for comparison with other clusters: each would restore the other's Vault. */
-export const vaultClaims = ({ secrets }: VaultConfig, stack: string): Claim[] =>
-    bucketClaims({ "secrets.vault.snapshots": secrets.vault.snapshots }).map(([path, bucket]) => [
-        path,
-        `${bucket}/${prefixOf(secrets.vault, stack)}`,
-    ]);
+export const vaultClaims = ({ secrets: { vault } }: VaultConfig, stack: string): Claim[] =>
+    vault === undefined
+        ? []
+        : bucketClaims({ "secrets.vault.snapshots": vault.snapshots }).map(([path, bucket]) => [
+              path,
+              `${bucket}/${prefixOf(vault, stack)}`,
+          ]);
+
+/** Vault as a part of the platform. `machines`: how many the cluster has. */
+export const vaultPart = <C extends VaultConfig>(machines: (config: C) => number): Part<C> => ({
+    rules: vaultRules(machines),
+    buckets: vaultClaims,
+    servers: ({ secrets: { vault } }) =>
+        vault === undefined ? [] : [["secrets.vault.snapshots.endpoint", vault.snapshots.endpoint]],
+    volumes: (config) => vaultVolumes(config, machines(config)),
+    definitions: ({ secrets }) => (secrets.vault === undefined ? [] : [crds.externalSecrets]),
+});
 
 /** What the secrets file must hold: what opens the bucket cannot come from Vault. */
 export const vaultSecrets: readonly SecretRef[] = Object.values(VAULT_S3);
 
-/** Values by the namespace that asks for them. */
-export type VaultRefs = Readonly<Record<string, readonly SecretRef[]>>;
-
-/** Values that the declared apps read, by their namespaces. */
-export function appVaultRefs(apps: Apps): VaultRefs {
-    const refs: Record<string, SecretRef[]> = {};
-    const asked = new Set(appSecrets(apps));
-    for (const one of declaredApps(apps)) {
-        const { app } = one;
-        const own = [...secretsOf(one), ...(app.apiKey === undefined ? [] : [app.apiKey])];
-        const read = own.filter((ref) => asked.has(ref));
-        if (read.length > 0) (refs[app.namespace] ??= []).push(...read);
-    }
-    return refs;
-}
-
-/** The values of several parts of a stack together. */
-export function joinVaultRefs(...parts: readonly VaultRefs[]): VaultRefs {
-    const all: Record<string, Set<SecretRef>> = {};
-    for (const part of parts) {
-        for (const [namespace, refs] of Object.entries(part)) {
-            const set = (all[namespace] ??= new Set());
-            for (const ref of refs) set.add(ref);
-        }
-    }
-    return Object.fromEntries(Object.entries(all).map(([namespace, refs]) => [namespace, [...refs].sort()]));
-}
-
 /** For whoever looks at it without building. */
 export const vaultAccount = (
-    { secrets }: VaultConfig,
-    refs: VaultRefs,
+    { secrets: { vault } }: VaultConfig,
+    refs: SecretsByNamespace,
     machines: number,
-): NonNullable<CloudAccounts["vault"]> => ({
-    replicas: servers(secrets.vault, machines),
-    wanted: vaultPaths(refs),
-});
+): Pick<CloudAccounts, "vault"> =>
+    vault === undefined ? {} : { vault: { replicas: servers(vault, machines), wanted: vaultPaths(refs) } };
 
 export interface VaultOn {
     readonly cluster: Cluster;
@@ -168,17 +152,18 @@ export interface VaultOn {
     /** Class of the servers' volumes where the configuration names none; known once it is there. */
     readonly storageClass: pulumi.Input<string>;
     /** Every value that the stack asks of Vault. */
-    readonly refs: VaultRefs;
+    readonly refs: SecretsByNamespace;
 }
 
-/** External Secrets, Vault, and its stores; what asks it waits until every value that was named is there. */
+/** External Secrets, Vault, and its stores, where the configuration has one; what asks it waits until every value that was named is there. */
 export function vaultStore(
     lab: Lab,
-    { secrets }: VaultConfig,
+    { secrets: { vault: said } }: VaultConfig,
     { cluster, certManager, machines, storageClass, refs }: VaultOn,
     opts: pulumi.ComponentResourceOptions,
-): { readonly vault: Vault; readonly stores: VaultStores; readonly secrets: ExternalSecretStore } {
-    const { snapshots, storage, ui, recipients, startAnew } = secrets.vault;
+): { readonly vault: Vault; readonly stores: VaultStores; readonly secrets: ExternalSecretStore } | undefined {
+    if (said === undefined) return undefined;
+    const { snapshots, storage, ui, recipients, startAnew } = said;
     const { schedule, endpoint, region: of, bucket, keep, beforeDestroy } = snapshots;
     const operator = new ExternalSecrets("external-secrets", {}, opts);
     const vault = new Vault(
@@ -186,12 +171,12 @@ export function vaultStore(
         {
             cluster,
             certManager,
-            replicas: servers(secrets.vault, machines),
+            replicas: servers(said, machines),
             size: storage.size,
             storageClass: storage.class ?? storageClass,
             ui,
             recipients,
-            snapshots: { endpoint, region: of, bucket, keep, prefix: prefixOf(secrets.vault, lab.name) },
+            snapshots: { endpoint, region: of, bucket, keep, prefix: prefixOf(said, lab.name) },
             snapshotSchedule: schedule,
             beforeDestroy,
             startAnew: startAnew !== undefined,

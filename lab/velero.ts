@@ -1,6 +1,7 @@
 /** Backups of a cluster by Velero: MinIO in the house, Backblaze B2 outside; schema, rules, claims, secrets, building. */
 import type * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { crds } from "../components/crds";
 import { Velero } from "../components/backup/velero";
 import {
     b2Region,
@@ -8,6 +9,7 @@ import {
     LOCATION_SECRETS,
     LOCATIONS,
     REPOSITORY_PASSWORD,
+    VELERO_NAMESPACE,
     type BackupLocation,
     type Interval,
     type LocationName,
@@ -20,6 +22,7 @@ import { region, s3, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { bucketClaims, type Claim } from "../config/rules";
 import type { Lab } from "./lab";
+import type { Part } from "./platform-parts";
 
 /** A bucket of the cluster's own, how often it gets a backup of each data volume, and for how many days it keeps one. */
 const location = (every: Interval, keepDays: number) =>
@@ -116,6 +119,14 @@ export const veleroSecrets = ({ backups }: VeleroConfig): string[] =>
                   Object.values(LOCATION_SECRETS[name]),
               ),
           ];
+
+/** Velero as a part of the platform. */
+export const veleroPart: Part<VeleroConfig> = {
+    rules: veleroRules,
+    buckets: veleroBuckets,
+    definitions: ({ backups }) => (backups === undefined ? [] : [crds.velero]),
+    secrets: (config) => ({ [VELERO_NAMESPACE]: veleroSecrets(config) }),
+};
 
 /** The locations, MinIO first. */
 function locationsOf(backups: VeleroKeys): BackupLocation[] {

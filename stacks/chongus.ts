@@ -4,12 +4,7 @@ import { lookAtTalos, TalosCluster } from "../bootstrap/talos/talos-cluster";
 import { CustomResourceDefinitions } from "../components/cluster/custom-resource-definitions";
 import { MetricsServer } from "../components/cluster/metrics-server";
 import { Namespaces } from "../components/cluster/namespaces";
-import { RELOAD_ANNOTATIONS, Reloader } from "../components/cluster/reloader";
-import { crds } from "../components/crds";
-import { CloudNativePg } from "../components/database/cloudnative-pg";
 import { CertManager } from "../components/edge/cert-manager";
-import { GATEWAY_NAMESPACE } from "../components/edge/envoy-gateway";
-import { DNS_TOKEN_REF } from "../components/edge/lets-encrypt";
 import { FluxOperator } from "../components/gitops/flux";
 import { cidrRange } from "../components/network/addresses";
 import { Cilium, KUBE_PRISM } from "../components/network/cilium";
@@ -19,30 +14,30 @@ import type { Platform } from "../components/platform";
 import { ExternalSecretStore } from "../components/secrets/external-secret-store";
 import { RookOperator } from "../components/storage/rook-operator";
 import { accountSecrets } from "../lab/accounts";
-import { appSecrets } from "../lab/apps";
-import { backupSecrets, cephNotes, hasCeph, modelNamespaces, shareModels } from "../lab/ceph-storage";
+import { hasCeph, shareModels } from "../lab/ceph-storage";
 import type { StackSummary } from "../lab/context";
 import { DOPPLER_TOKEN, dopplerStore } from "../lab/doppler";
 import { envoyWays } from "../lab/envoy";
 import { fluxAgeKey, fluxApps, fluxSync, sharedNamespaces, talosParts } from "../lab/flux";
-import { gpuBundles, hasGpu, talosGpus } from "../lab/gpus";
+import { hasGpu, talosGpus } from "../lab/gpus";
 import type { Lab } from "../lab/lab";
-import { clusterNamespaces } from "../lab/namespaces";
-import { alertGroups, observabilitySecrets, watch } from "../lab/observability";
+import { alertGroups, watch } from "../lab/observability";
 import { exposePage, hubblePage } from "../lab/pages";
 import { machinesWith } from "../lab/parts";
-import { DATABASE, postgresSecrets, postgresServers } from "../lab/postgres";
+import { everySecret } from "../lab/platform-parts";
+import { postgresOperator, postgresServers } from "../lab/postgres";
 import { defineStack } from "../lab/recipe";
 import { tailnetRouter } from "../lab/tailnet";
 import { ciMachines, talosCluster, talosMachines } from "../lab/talos-machines";
 import { talosStorage } from "../lab/talos-storage";
+import { workloadHost } from "../lab/workload-host";
+import { present } from "../lib/present";
 import {
-    chongusClaims,
     chongusDefaults,
     chongusOffers,
+    chongusParts,
     chongusRules,
     chongusSchema,
-    chongusVolumes,
     type ChongusConfig,
 } from "./chongus.schema";
 
@@ -61,15 +56,15 @@ export const chongus = defineStack<ChongusConfig>({
     ],
     schema: chongusSchema,
     defaults: chongusDefaults,
+    parts: chongusParts,
     rules: chongusRules,
     offers: chongusOffers,
-    claims: chongusClaims,
     secrets: (config) => [
         {
             path: config.secrets.sopsFile,
             refs: [
                 ...accountSecrets(config),
-                ...(config.secrets.doppler === undefined ? clusterSecrets(config) : [DOPPLER_TOKEN]),
+                ...(config.secrets.doppler === undefined ? everySecret(chongusParts.secrets(config)) : [DOPPLER_TOKEN]),
             ],
         },
         // The machines' own secrets: the output of `talosctl gen secrets`.
@@ -96,7 +91,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     // CRDs that objects of several charts need, before any chart.
     const definitions = lab.stage(
         "1 CRDs",
-        new CustomResourceDefinitions("crds", { cluster, bundles: bundles(config) }, lab.after(talos)),
+        new CustomResourceDefinitions("crds", { cluster, bundles: chongusParts.definitions(config) }, lab.after(talos)),
     );
     // The core: the pod network first, then what the rest stands on, in the seed's order.
     const cilium = lab.stage(
@@ -116,9 +111,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     const certManager = lab.stage("2 cert-manager", new CertManager("cert-manager", {}, lab.after(coreDns)));
     const fluxOperator =
         gitops && lab.stage("2 flux-operator", new FluxOperator("flux-operator", {}, lab.after(certManager)));
-    const cnpg =
-        config.postgres &&
-        lab.stage("2 CloudNativePG", new CloudNativePg("cloudnative-pg", {}, lab.after(certManager, fluxOperator)));
+    const cnpg = postgresOperator(lab, config, "2 CloudNativePG", lab.after(certManager, fluxOperator));
     const rook = hasCeph(config)
         ? lab.stage(
               "2 Rook",
@@ -146,46 +139,37 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     const disksOf = talosStorage(lab, config, { cluster, rook }, afterCore);
     const namespaces = new Namespaces(
         "namespaces",
-        { ...modelNamespaces(config.storage.models), ...clusterNamespaces(config, GATEWAY_NAMESPACE) },
+        chongusParts.namespaces(config),
         // Deleted before what their claims and backups live on.
         lab.after(core, ...disksOf.layers),
     );
     const { volumes, filesystem } = disksOf;
     const storage = disksOf.storage(secrets);
     shareModels({ storage, filesystem }, config.storage.models, namespaces, afterCore);
-    new Reloader("reloader", { namespace: namespaces.name("system") }, afterCore);
+    const host = workloadHost(lab, { cluster, namespaces, storage, secrets }, afterCore);
     const { gpus, layers: gpuLayers } = talosGpus(config, cluster, afterCore);
     // Deleted before every namespace there is, these and those below them.
     new MetricsServer("metrics-server", {}, lab.after(namespaces, ...gpuLayers));
 
-    const host = { cluster, opts: afterCore, namespaces, storage, secrets, reloadAnnotations: RELOAD_ANNOTATIONS };
     const ways = envoyWays(lab, config, { host, cilium, certManager, core });
     const { edge, pool, gateway } = ways;
-    const postgres =
-        cnpg &&
-        postgresServers(
-            lab,
-            config,
-            {
-                operator: cnpg,
-                namespace: namespaces.name(DATABASE),
-                storageClass: volumes.className,
-                secrets,
-                cluster,
-                machines: config.nodes.length,
-            },
-            afterCore,
-        );
+    const storageClass = volumes.className;
+    const databases = postgresServers(
+        lab,
+        config,
+        { operator: cnpg, host, storageClass, machines: config.nodes.length },
+        afterCore,
+    );
     const platform: Platform = {
         ...host,
         // Addresses come from the pool. With a route gone its records must still be removed: gateway and external-dns go later.
         opts: lab.after(core, pool, gateway),
         edge,
-        ...(postgres === undefined ? {} : { databases: postgres }),
+        ...present({ databases }),
         gpus,
     };
     watch(lab, config.monitoring, platform, {
-        storageClass: volumes.className,
+        storageClass,
         groups: alertGroups(config, config.backups === undefined ? [] : ["volsync"]),
         nodes: config.nodes,
         ...(flux === undefined ? {} : { flux: { sync: flux, sharedNamespaces: sharedNamespaces(config, parts) } }),
@@ -199,31 +183,8 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     fluxApps(lab, flux, platform.opts);
     return lab.summary({
         volumes: storage.rows,
-        notes: cephNotes(config, chongusVolumes(config)),
+        notes: chongusParts.notes(config),
         ...(network.announce === "routed" ? { routes: staticRoutes(network.pool, config.nodes) } : {}),
         ...ways.records(),
     });
-}
-
-/** What its charts and the seed's own objects need (seed 002, Bootstrap Phases 1); other clusters have other bundles. */
-const bundles = (config: ChongusConfig) => [
-    crds.gatewayApi,
-    ...(config.cloudflare === undefined ? [] : [crds.externalDns]),
-    crds.keda,
-    crds.prometheus,
-    ...(config.secrets.doppler === undefined ? [] : [crds.externalSecrets]),
-    crds.envoyGateway,
-    crds.snapshots,
-    ...gpuBundles(config),
-];
-
-/** Values of the secret store; without Doppler they stand in the SOPS file. */
-function clusterSecrets(config: ChongusConfig): string[] {
-    return [
-        ...appSecrets(config.apps),
-        ...observabilitySecrets(config.monitoring),
-        ...(config.certificates === undefined && config.cloudflare === undefined ? [] : [DNS_TOKEN_REF]),
-        ...postgresSecrets(config),
-        ...backupSecrets(config),
-    ];
 }

@@ -1,29 +1,16 @@
-/** Schema and cross-field rules of the recipe homelab. */
+/** Schema and parts of the recipe homelab. */
 import { z } from "zod";
-import type { StackClaim } from "../config/claims";
-import {
-    bytes,
-    cidr,
-    delivery,
-    domain,
-    duration,
-    hostAddress,
-    label,
-    port,
-    protectData,
-    relativePath,
-    timezone,
-} from "../config/fields";
-import type { CrossRule } from "../config/parse";
+import { bytes, duration, hostAddress, label, port } from "../config/fields";
 import { receivers } from "../config/receivers";
-import { claimedTwice, sopsFileEncrypted, type Claim } from "../config/rules";
-import { accountKeys } from "../lab/accounts";
-import { appAddresses, appHosts, appsSchema, type Offers } from "../lab/apps";
-import { ageKeyPlace, argoCdKeys } from "../lab/argocd";
-import { clusterNetworkClaims, clusterNetworks, networkSizes } from "../lab/cluster-networks";
-import { lanPoolClaims, lanPoolDefaults, lanPoolFaults, lanPoolKeys } from "../lab/lan-pool";
+import { appsPart, type Offers } from "../lab/apps";
+import { ageKeyPlace, argoCdKeys, argoCdPageKeys, argoCdPart } from "../lab/argocd";
+import { clusterNetworkKeys } from "../lab/cluster-networks";
+import { lanPoolDefaults, lanPoolKeys, lanPoolPart } from "../lab/lan-pool";
 import { nodeStorageKeys, ownDirectories } from "../lab/node-storage";
-import { deliveryNeedsGit, hostClaims, NODE_CAPACITY, sharedLibraries } from "../lab/parts";
+import { NODE_CAPACITY, secretsKeys, sharedLibraries, stackKeys } from "../lab/parts";
+import { joinParts } from "../lab/platform-parts";
+import { tailnetPart } from "../lab/tailnet";
+import { systemPart } from "../lab/workload-host";
 
 const node = z.strictObject({
     /** Kubernetes node name; on NixOS the host name. */
@@ -38,8 +25,7 @@ const secrets = (stack: string) =>
     z.strictObject({
         /** Where the cluster's age private key is; it goes to Argo CD without passing through Pulumi. */
         ageKey: ageKeyPlace.prefault({ from: "node", path: "/var/lib/sops-nix/keys.txt" }),
-        /** SOPS file with the values the program needs, seen from the project's root; covered by a rule of .sops.yaml. */
-        sopsFile: relativePath.default(`clusters/${stack}/secrets.enc.yaml`),
+        ...secretsKeys(stack),
     });
 
 const monitoring = z.strictObject({
@@ -52,25 +38,18 @@ const monitoring = z.strictObject({
 
 export const homelabSchema = (stack: string) =>
     z.strictObject({
-        domain,
-        timezone: timezone.default("Etc/UTC"),
+        ...stackKeys(stack),
         node,
         network: z.strictObject({
-            podCidr: cidr.default("10.42.0.0/16"),
-            serviceCidr: cidr.default("10.43.0.0/16"),
+            ...clusterNetworkKeys("10.42.0.0/16", "10.43.0.0/16"),
             ...lanPoolKeys,
         }),
         secrets: secrets(stack).prefault({}),
         storage: nodeStorageKeys.prefault({}),
-        argocd: z.strictObject({ host: label.default("argocd") }).prefault({}),
+        ...argoCdPageKeys,
         /** Absent: Git has no hand in the cluster, and there is no Argo CD. */
         gitops: argoCdKeys.optional(),
-        /** Who applies the apps' objects; an app's own `delivery` comes first. docs/gitops.md */
-        delivery: delivery.default("pulumi"),
-        protectData,
         monitoring: monitoring.prefault({}),
-        ...accountKeys(stack),
-        apps: appsSchema,
     });
 
 /** Facts of a stack of this recipe, as parsed from its file. */
@@ -105,54 +84,27 @@ export function homelabOffers({ node: machine, storage: s }: HomelabConfig): Off
     };
 }
 
-const hosts = (config: HomelabConfig): Claim[] => [
-    ...(config.gitops === undefined ? [] : [["argocd.host", config.argocd.host] as const]),
-    ["monitoring.host", config.monitoring.host],
-    ...appHosts(config.apps),
-];
+/** Namespace of the tunnel's connector. */
+export const TUNNEL_NAMESPACE = "cloudflared";
 
-/** Every address that a workload or the ingress pins, with the place that claims it. */
-const pinned = (config: HomelabConfig): Claim[] => [
-    ["network.ingressAddress", config.network.ingressAddress],
-    ...appAddresses(config.apps),
-];
+/** Namespace of everything that watches. */
+export const MONITORING_NAMESPACE = "monitoring";
 
-const uniqueHosts: CrossRule<HomelabConfig> = (config) =>
-    claimedTwice("host-claimed-twice", hosts(config), "a host of its own");
-
-const uniqueAddresses: CrossRule<HomelabConfig> = (config) =>
-    claimedTwice(
-        "address-claimed-twice",
-        [["node.address", config.node.address], ...pinned(config)],
-        "an address of its own",
-    );
-
-const secretsEncrypted: CrossRule<HomelabConfig> = ({ secrets: { sopsFile } }) =>
-    sopsFileEncrypted("secrets.sopsFile", sopsFile);
-
-const networks: CrossRule<HomelabConfig> = (config) => [
-    ...networkSizes(config.network, 1),
-    ...lanPoolFaults({
-        ...config.network,
-        node: config.node.address,
-        networks: clusterNetworks(config.network),
-        pinned: pinned(config),
-    }),
-];
-
-export const homelabRules: readonly CrossRule<HomelabConfig>[] = [
-    uniqueHosts,
-    uniqueAddresses,
-    networks,
-    ownDirectories,
-    secretsEncrypted,
-    deliveryNeedsGit,
-];
-
-/** What this cluster takes for itself, for comparison with other clusters. */
-export const homelabClaims = (config: HomelabConfig): StackClaim[] => [
-    { kind: "address", value: config.node.address, path: "node.address" },
-    ...lanPoolClaims(config.network),
-    ...clusterNetworkClaims(config.network),
-    ...hostClaims(hosts(config), config.domain),
-];
+export const homelabParts = joinParts<HomelabConfig>(
+    lanPoolPart,
+    // Its namespace is made with the age key in it.
+    { ...argoCdPart, namespaces: () => ({}) },
+    { rules: [ownDirectories] },
+    {
+        hosts: (config) => [["monitoring.host", config.monitoring.host]],
+        namespaces: ({ cloudflare }) => ({
+            // node-exporter reads the host.
+            [MONITORING_NAMESPACE]: "privileged",
+            ...(cloudflare === undefined ? {} : { [TUNNEL_NAMESPACE]: "restricted" as const }),
+        }),
+    },
+    tailnetPart,
+    systemPart,
+    // The libraries are host paths.
+    appsPart("privileged"),
+);

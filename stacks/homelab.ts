@@ -2,10 +2,8 @@
 import { NixosMachines } from "../bootstrap/nixos/machines";
 import { lookAtNode, NixosK3s, type NixosK3sArgs } from "../bootstrap/nixos-k3s";
 import { Namespaces } from "../components/cluster/namespaces";
-import { RELOAD_ANNOTATIONS, Reloader } from "../components/cluster/reloader";
 import { ciliumIngressRoutes } from "../components/edge/cilium-ingress-routes";
 import { composeEdge } from "../components/edge/edge";
-import { ArgoCd } from "../components/gitops/argo-cd";
 import { renderedTree } from "../components/gitops/delivery";
 import { RootApplicationSet } from "../components/gitops/root-application-set";
 import { PrometheusStack } from "../components/monitoring/prometheus-stack";
@@ -17,19 +15,22 @@ import { SopsAgeKey } from "../components/secrets/sops-age-key";
 import { LocalPathStorage } from "../components/storage/local-path";
 import { accountSecrets } from "../lab/accounts";
 import { ageKeyHash, readAgeKey } from "../lab/age-key";
-import { appDevices, appNamespaces, appSecrets, appTrees } from "../lab/apps";
-import { cloudflareRecords, cloudflareTunnel } from "../lab/cloudflare";
+import { appDevices, appSecrets, appTrees } from "../lab/apps";
+import { afterGitApps, argoCdRelease } from "../lab/argocd";
+import { cloudflareTunnel } from "../lab/cloudflare";
 import type { StackSummary } from "../lab/context";
 import type { Lab } from "../lab/lab";
 import { dataDisks, nodeDirectories, nodeVolumes } from "../lab/node-storage";
+import { reach } from "../lab/reached";
 import { defineStack } from "../lab/recipe";
-import { tailnetRouter } from "../lab/tailnet";
+import { workloadHost } from "../lab/workload-host";
 import {
-    homelabClaims,
     homelabDefaults,
     homelabOffers,
-    homelabRules,
+    homelabParts,
     homelabSchema,
+    MONITORING_NAMESPACE,
+    TUNNEL_NAMESPACE,
     type HomelabConfig,
 } from "./homelab.schema";
 
@@ -38,9 +39,8 @@ export const homelab = defineStack<HomelabConfig>({
     special: "Cilium with L2 addresses, ksops, Argo CD, Cloudflare tunnel and DNS, Tailscale, media stack",
     schema: homelabSchema,
     defaults: homelabDefaults,
-    rules: homelabRules,
+    parts: homelabParts,
     offers: homelabOffers,
-    claims: homelabClaims,
     secrets: (config) => [
         {
             path: config.secrets.sopsFile,
@@ -107,15 +107,7 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
                   ),
               );
     const argocd =
-        sopsAgeKey &&
-        lab.stage(
-            "4 Argo CD",
-            new ArgoCd(
-                "argocd",
-                { namespace: sopsAgeKey.namespace.metadata.name, ageKey: true, edge, host: config.argocd.host },
-                lab.after(sopsAgeKey),
-            ),
-        );
+        sopsAgeKey && argoCdRelease(lab, config, { title: "4 Argo CD", home: sopsAgeKey, edge }, lab.after(sopsAgeKey));
 
     const base = argocd ?? lan;
     const localPath = lab.stage(
@@ -133,27 +125,16 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
     );
     const namespaces = new Namespaces(
         "namespaces",
-        {
-            // The libraries are host paths.
-            ...appNamespaces(config.apps, "privileged"),
-            // node-exporter reads the host.
-            monitoring: "privileged",
-            system: "restricted",
-            ...(config.cloudflare === undefined ? {} : { cloudflared: "restricted" as const }),
-            ...(config.tailscale === undefined ? {} : { tailscale: "restricted" as const }),
-        },
+        homelabParts.namespaces(config),
         // Deleted before the storage that their claims live on.
         lab.after(base, localPath),
     );
     const storage = nodeVolumes(config, { node: machine.name, className: localPath.className });
+    const { secrets } = lab;
     const platform: Platform = {
-        cluster,
-        opts: lab.after(base),
-        namespaces,
-        storage,
-        secrets: lab.secrets,
+        // The kind PodMonitor comes with what watches, which is later.
+        ...workloadHost(lab, { cluster, namespaces, storage, secrets }, lab.after(base), { podMonitor: false }),
         edge,
-        reloadAnnotations: RELOAD_ANNOTATIONS,
     };
 
     // The way in from the internet.
@@ -163,35 +144,24 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
         "5 Cloudflare tunnel",
         {
             host: platform,
-            namespace: "cloudflared",
+            namespace: TUNNEL_NAMESPACE,
             origin: `http://${CILIUM_INGRESS.name}.${CILIUM_INGRESS.namespace}.svc.cluster.local:${CILIUM_INGRESS.port}`,
         },
         lab.after(base),
     );
-    new Reloader("reloader", { namespace: namespaces.name("system"), podMonitor: false }, lab.after(base));
     lab.stage(
         "monitoring",
-        new PrometheusStack("monitoring", { namespace: namespaces.name("monitoring"), ...config.monitoring }, platform),
+        new PrometheusStack(
+            "monitoring",
+            { namespace: namespaces.name(MONITORING_NAMESPACE), ...config.monitoring },
+            platform,
+        ),
     );
     lab.deploy(platform);
-    const exposures = lab.exposures.seal();
-    tailnetRouter(
-        lab,
-        config.tailscale,
-        {
-            cluster,
-            namespaces,
-            pool,
-            machines: [{ address: machine.address, ports: [machine.ssh.port, 6443] }],
-        },
-        lab.after(base),
-    );
-
-    // Names, derived from everything exposed above.
-    const dns = cloudflareRecords(lab, config.cloudflare, "6 Cloudflare DNS", tunnel);
-    tunnel?.publish(exposures);
-    // Git takes over what is not declared here. It does not wait for workloads: a film server that does not start must
-    // not keep Argo CD from its own work.
+    const machines = [{ address: machine.address, ports: [machine.ssh.port, 6443] }];
+    const tailnet = { cluster, namespaces, pool, machines };
+    const dns = reach(lab, config, { tailnet, tunnel, records: "6 Cloudflare DNS" }, lab.after(base));
+    // Git takes over what is not declared here.
     if (gitops !== undefined && argocd !== undefined) {
         lab.stage(
             "7 root ApplicationSet",
@@ -205,8 +175,7 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
                     ownedByPulumi: ownedByPulumi(config),
                     rendered: { tree: renderedTree(lab.name), apps: lab.deliveries.gitApps },
                 },
-                // Goes before the volumes of Git's apps: their pods must be gone by then.
-                lab.after(argocd, dns, ...lab.deliveries.gitApps.flatMap((app) => app.stands)),
+                afterGitApps(lab, argocd, dns),
             ),
         );
     }

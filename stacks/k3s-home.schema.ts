@@ -1,60 +1,42 @@
-/** Schema and cross-field rules of the recipe k3s-home. */
+/** Schema, parts and cross-field rules of the recipe k3s-home. */
 import { z } from "zod";
-import type { StackClaim } from "../config/claims";
-import { cidr, delivery, domain, protectData, relativePath, timezone } from "../config/fields";
+import { cidr } from "../config/fields";
 import type { CrossRule } from "../config/parse";
-import { claimedTwice, sopsFileEncrypted, type Claim } from "../config/rules";
-import { accountKeys } from "../lab/accounts";
-import { announcedPoolClaims, announcedPoolFaults } from "../lab/announced-pool";
-import { appAddresses, appHosts, appSharedHosts, appsSchema, type Offers } from "../lab/apps";
-import { authentikDatabases, authentikHosts, authentikKeys, authentikRules, identityOffer } from "../lab/authentik";
+import type { Claim } from "../config/rules";
+import { appSharedHosts, appsPart, type Offers } from "../lab/apps";
+import { authentikDatabases, authentikKeys, authentikPart, identityOffer } from "../lab/authentik";
 import {
     ciliumGatewayDefaults,
     ciliumGatewayNetwork,
-    gatewayAddress,
-    gatewayCertificateFaults,
+    ciliumGatewayPart,
     gatewayCertificateKeys,
 } from "../lab/cilium-gateway";
-import { clusterNetworkClaims, clusterNetworks } from "../lab/cluster-networks";
-import { fluxKeys, layersApart } from "../lab/flux";
+import { fluxKeys, fluxPart } from "../lab/flux";
 import { gpuKeys } from "../lab/gpus";
-import { gpuRules, k3sOffers } from "../lab/k3s-gpus";
-import {
-    k3sAddresses,
-    k3sKeys,
-    k3sMachinesClaims,
-    k3sMachinesRules,
-    k3sNode,
-    snapshotBuckets,
-    workers,
-} from "../lab/k3s-machines";
-import { longhornKeys, longhornLibraries, longhornNodeKeys, longhornRules, offeredTiers } from "../lab/longhorn";
+import { k3sGpusPart, k3sOffers } from "../lab/k3s-gpus";
+import { k3sAddresses, k3sKeys, k3sNode, k3sPart, workers } from "../lab/k3s-machines";
+import { longhornKeys, longhornLibraries, longhornNodeKeys, longhornPart, offeredTiers } from "../lab/longhorn";
 import { backupsNeedLonghorn } from "../lab/longhorn-backups";
-import { observability, observabilityBuckets, observabilityHosts, observabilityVolumes } from "../lab/observability";
-import { longhornHosts, longhornPageKeys } from "../lab/pages";
-import { backupDefaults, bucketsTaken, CLUSTER_MENDS, deliveryNeedsGit, hostClaims, lanOf } from "../lab/parts";
-import {
-    oneEachNode,
-    postgresBuckets,
-    postgresKeys,
-    postgresRequests,
-    postgresRules,
-    postgresVolumes,
-} from "../lab/postgres";
-import { besideVelero, veleroBuckets, veleroKeys, veleroRules } from "../lab/velero";
+import { observability, observabilityPart } from "../lab/observability";
+import { longhornPageKeys, longhornPagePart } from "../lab/pages";
+import { backupDefaults, CLUSTER_MENDS, lanOf, secretsKeys, stackKeys } from "../lab/parts";
+import { joinParts } from "../lab/platform-parts";
+import { postgresKeys, postgresPart } from "../lab/postgres";
+import { tailnetPart } from "../lab/tailnet";
+import { besideVelero, veleroBuckets, veleroKeys, veleroPart } from "../lab/velero";
+import { systemPart } from "../lab/workload-host";
 import { isRecord } from "../lib/json";
 
 export const k3sHomeSchema = (stack: string) =>
     z.strictObject({
-        domain,
-        timezone: timezone.default("Etc/UTC"),
+        ...stackKeys(stack),
         nodes: z.array(k3sNode.extend(longhornNodeKeys)).min(1, { error: "at least one node" }),
         k3s: k3sKeys(stack).prefault({}),
         network: ciliumGatewayNetwork.extend({
             /** The LAN that the machines are in; default: the /24 around the first. */
             lan: cidr,
         }),
-        secrets: z.strictObject({ sopsFile: relativePath.default(`clusters/${stack}/secrets.enc.yaml`) }).prefault({}),
+        secrets: z.strictObject(secretsKeys(stack)).prefault({}),
         gpus: gpuKeys.prefault({}),
         storage: longhornKeys.extend(longhornPageKeys).prefault({}),
         /** Absent: data volumes are as safe as the disks they are on. */
@@ -65,14 +47,9 @@ export const k3sHomeSchema = (stack: string) =>
         authentik: authentikKeys.optional(),
         /** Absent: Git has no hand in the cluster, and there is no Flux. */
         gitops: fluxKeys.optional(),
-        /** Who applies the apps' objects; an app's own `delivery` comes first. docs/gitops.md */
-        delivery: delivery.default("pulumi"),
-        protectData,
         monitoring: observability.prefault({}),
         /** Absent: the certificate is by an authority of the cluster's own, which no browser knows. */
         certificates: gatewayCertificateKeys.optional(),
-        ...accountKeys(stack),
-        apps: appsSchema,
     });
 
 /** Facts of a stack of this recipe, as parsed from its file. */
@@ -98,7 +75,6 @@ export const k3sHomeOffers = (config: K3sHomeConfig): Offers => ({
     ...k3sOffers(config),
     ...identityOffer(config),
     postgres: config.postgres !== undefined,
-    reserved: postgresRequests(config, workers(config.nodes).length),
     prometheus: true,
     devices: false,
     addresses: "optional",
@@ -111,93 +87,36 @@ export const k3sHomeOffers = (config: K3sHomeConfig): Offers => ({
     },
 });
 
-/** Hosts of the platform's own pages, with their places. */
-const platformHosts = (config: K3sHomeConfig): Claim[] => [
-    ...observabilityHosts(config.monitoring),
-    ...authentikHosts(config),
-    ...longhornHosts(config),
-];
+/** Parts with volumes of their own. */
+const servers = joinParts<K3sHomeConfig>(
+    observabilityPart,
+    postgresPart<K3sHomeConfig>({ machines: ({ nodes }) => workers(nodes), databases: authentikDatabases }),
+);
 
-/** Every host with its place. */
-const hosts = (config: K3sHomeConfig): Claim[] => [...platformHosts(config), ...appHosts(config.apps)];
+/** Parts with pages. */
+const pages = joinParts<K3sHomeConfig>(servers, authentikPart, longhornPagePart);
 
 /** Those that come in by the Gateway: each has a listener there, and one without a route would wait for its certificate in vain. */
 export const gatewayHosts = (config: K3sHomeConfig): Claim[] => [
-    ...platformHosts(config),
+    ...pages.hosts(config),
     ...appSharedHosts(config.apps),
 ];
 
-const uniqueHosts: CrossRule<K3sHomeConfig> = (config) =>
-    claimedTwice("host-claimed-twice", hosts(config), "a host of its own");
+export const k3sHomeParts = joinParts<K3sHomeConfig>(
+    k3sPart,
+    ciliumGatewayPart<K3sHomeConfig>({ machines: k3sAddresses, hosts: gatewayHosts }),
+    k3sGpusPart,
+    longhornPart<K3sHomeConfig>(servers.volumes),
+    fluxPart,
+    veleroPart,
+    pages,
+    tailnetPart,
+    systemPart,
+    // Libraries are NFS volumes, which the restricted level does not know.
+    appsPart("baseline"),
+);
 
-/** Addresses of the pool that somebody pins. */
-const pinned = (config: K3sHomeConfig): Claim[] => [gatewayAddress(config.network), ...appAddresses(config.apps)];
+const foldersBesideVelero: CrossRule<K3sHomeConfig> = (config) =>
+    besideVelero(veleroBuckets(config), k3sHomeParts.buckets(config, ""));
 
-const uniqueAddresses: CrossRule<K3sHomeConfig> = (config) =>
-    claimedTwice("address-claimed-twice", [...k3sAddresses(config), ...pinned(config)], "an address of its own")
-        // Machines among themselves are another rule's matter.
-        .filter(({ path }) => pinned(config).some(([place]) => place === path));
-
-const networks: CrossRule<K3sHomeConfig> = (config) =>
-    announcedPoolFaults({
-        ...config.network,
-        machines: ["network.lan", config.network.lan],
-        networks: clusterNetworks(config.network),
-        near: k3sAddresses(config),
-        pinned: pinned(config),
-        firstAndLast: true,
-    });
-
-const certificates: CrossRule<K3sHomeConfig> = (config) => gatewayCertificateFaults(config, gatewayHosts(config));
-
-/** Every bucket with its place. */
-const buckets = (config: K3sHomeConfig): Claim[] => [
-    ...snapshotBuckets(config),
-    ...veleroBuckets(config),
-    ...postgresBuckets(config),
-    ...observabilityBuckets(config.monitoring),
-];
-
-/** Two writers in one bucket would prune each other's data. */
-const bucketsApart: CrossRule<K3sHomeConfig> = (config) => [
-    ...claimedTwice("bucket-claimed-twice", buckets(config), "a bucket of its own"),
-    ...besideVelero(veleroBuckets(config), buckets(config)),
-];
-
-const serversOnWorkers: CrossRule<K3sHomeConfig> = ({ postgres, nodes }) =>
-    oneEachNode({ postgres, nodes: workers(nodes) });
-
-const secretsEncrypted: CrossRule<K3sHomeConfig> = ({ secrets }) =>
-    sopsFileEncrypted("secrets.sopsFile", secrets.sopsFile);
-
-export const k3sHomeRules: readonly CrossRule<K3sHomeConfig>[] = [
-    ...k3sMachinesRules,
-    uniqueHosts,
-    uniqueAddresses,
-    networks,
-    certificates,
-    ...gpuRules,
-    ...longhornRules<K3sHomeConfig>((config) => [
-        ...observabilityVolumes(config.monitoring),
-        ...postgresVolumes(config, workers(config.nodes).length),
-    ]),
-    ...veleroRules,
-    ...authentikRules,
-    serversOnWorkers,
-    ...postgresRules<K3sHomeConfig>({ databases: authentikDatabases }),
-    bucketsApart,
-    backupsNeedLonghorn,
-    deliveryNeedsGit,
-    layersApart,
-    secretsEncrypted,
-];
-
-/** What this cluster takes for itself, for comparison with other clusters. */
-export const k3sHomeClaims = (config: K3sHomeConfig): StackClaim[] => [
-    ...k3sMachinesClaims(config),
-    { kind: "lan", value: config.network.lan, path: "network.lan" },
-    ...announcedPoolClaims(config.network),
-    ...clusterNetworkClaims(config.network),
-    ...hostClaims(hosts(config), config.domain),
-    ...bucketsTaken(buckets(config)),
-];
+export const k3sHomeRules: readonly CrossRule<K3sHomeConfig>[] = [foldersBesideVelero, backupsNeedLonghorn];

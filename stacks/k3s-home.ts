@@ -2,40 +2,38 @@
 import { lookAtK3s, K3sCluster } from "../bootstrap/k3s/k3s-cluster";
 import { CustomResourceDefinitions } from "../components/cluster/custom-resource-definitions";
 import { Namespaces } from "../components/cluster/namespaces";
-import { RELOAD_ANNOTATIONS, Reloader } from "../components/cluster/reloader";
-import { crds } from "../components/crds";
-import { CloudNativePg } from "../components/database/cloudnative-pg";
 import { CertManager } from "../components/edge/cert-manager";
 import { FluxOperator } from "../components/gitops/flux";
 import { cidrRange } from "../components/network/addresses";
 import { Cilium, K3S_LOCAL_API } from "../components/network/cilium";
 import type { Platform } from "../components/platform";
 import { accountSecrets } from "../lab/accounts";
-import { appAddresses, appSecrets } from "../lab/apps";
-import { authentik, authentikSecrets, trusted } from "../lab/authentik";
-import { challengeOf, ciliumGatewayWays, GATEWAY_NAMESPACE, gatewaySecrets } from "../lab/cilium-gateway";
+import { appAddresses } from "../lab/apps";
+import { authentik, trusted } from "../lab/authentik";
+import { challengeOf, ciliumGatewayWays } from "../lab/cilium-gateway";
 import type { StackSummary } from "../lab/context";
 import { fluxAgeKey, fluxApps, fluxSync, k3sParts, sharedNamespaces } from "../lab/flux";
-import { gpuBundles, gpuNotes, hasGpu } from "../lab/gpus";
+import { hasGpu } from "../lab/gpus";
 import { k3sGpus } from "../lab/k3s-gpus";
 import { k3sCiMachines, k3sCluster, k3sMachines, k3sSecretRefs, k3sSecrets, workers } from "../lab/k3s-machines";
 import type { Lab } from "../lab/lab";
 import { takesPods } from "../lab/linux-nodes";
-import { hasLonghorn, longhornMachines, tierNotes } from "../lab/longhorn";
+import { hasLonghorn, longhornMachines } from "../lab/longhorn";
 import { backedUpStorage } from "../lab/longhorn-backups";
-import { clusterNamespaces } from "../lab/namespaces";
-import { alertGroups, observabilityClients, observabilitySecrets, watch } from "../lab/observability";
+import { alertGroups, observabilityClients, watch } from "../lab/observability";
 import { exposePage, hubblePage, longhornPages, pageClients } from "../lab/pages";
 import { machinesWith } from "../lab/parts";
-import { DATABASE, postgresSecrets, postgresServers } from "../lab/postgres";
+import { everySecret } from "../lab/platform-parts";
+import { postgresOperator, postgresServers } from "../lab/postgres";
 import { defineStack } from "../lab/recipe";
 import { tailnetRouter } from "../lab/tailnet";
-import { veleroSecrets } from "../lab/velero";
+import { workloadHost } from "../lab/workload-host";
+import { present } from "../lib/present";
 import {
     gatewayHosts,
-    k3sHomeClaims,
     k3sHomeDefaults,
     k3sHomeOffers,
+    k3sHomeParts,
     k3sHomeRules,
     k3sHomeSchema,
     type K3sHomeConfig,
@@ -55,22 +53,13 @@ export const k3sHome = defineStack<K3sHomeConfig>({
     ],
     schema: k3sHomeSchema,
     defaults: k3sHomeDefaults,
+    parts: k3sHomeParts,
     rules: k3sHomeRules,
     offers: k3sHomeOffers,
-    claims: k3sHomeClaims,
     secrets: (config) => [
         {
             path: config.secrets.sopsFile,
-            refs: [
-                ...accountSecrets(config),
-                ...k3sSecretRefs(config),
-                ...gatewaySecrets(config),
-                ...veleroSecrets(config),
-                ...postgresSecrets(config),
-                ...authentikSecrets(config),
-                ...observabilitySecrets(config.monitoring),
-                ...appSecrets(config.apps),
-            ],
+            refs: [...accountSecrets(config), ...k3sSecretRefs(config), ...everySecret(k3sHomeParts.secrets(config))],
         },
     ],
     machines: (config, name) => k3sMachines(config, name, longhornMachines(config)),
@@ -86,7 +75,7 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
     const fluxKey = await fluxAgeKey(config);
     // What is asked of machines is asked of those that are there.
     const nodes = config.nodes.filter(({ name }) => !facts.absent.includes(name));
-    const present = { ...config, nodes };
+    const joined = { ...config, nodes };
     const k3s = lab.stage("0 k3s", new K3sCluster("k3s", machines, k3sSecrets(config, lab.secrets), facts));
     const { lan, podCidr, serviceCidr } = network;
     const cluster = lab.connect(k3s, { lan, podCidr, serviceCidr });
@@ -94,7 +83,7 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
     // CRDs that objects of several charts need, before any chart.
     const definitions = lab.stage(
         "1 CRDs",
-        new CustomResourceDefinitions("crds", { cluster, bundles: bundles(config) }, lab.after(k3s)),
+        new CustomResourceDefinitions("crds", { cluster, bundles: k3sHomeParts.definitions(config) }, lab.after(k3s)),
     );
     const cilium = lab.stage(
         "2 Cilium",
@@ -113,25 +102,21 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
         "3 cert-manager",
         new CertManager("cert-manager", { gatewayApi: challengeOf(config) === "http01" }, lab.after(cilium)),
     );
-    const cnpg =
-        config.postgres &&
-        lab.stage("3 CloudNativePG", new CloudNativePg("cloudnative-pg", {}, lab.after(certManager)));
+    const cnpg = postgresOperator(lab, config, "3 CloudNativePG", lab.after(certManager));
     const core = cnpg ?? certManager;
     const afterCore = lab.after(core);
     const { secrets } = lab;
 
-    const disks = backedUpStorage(lab, present, { cluster, secrets, core });
+    const disks = backedUpStorage(lab, joined, { cluster, secrets, core });
     const { storage, volumes } = disks;
-    const { gpus, layers: gpuLayers } = k3sGpus({ ...present, nodes: nodes.filter(takesPods) }, cluster, afterCore);
+    const { gpus, layers: gpuLayers } = k3sGpus({ ...joined, nodes: nodes.filter(takesPods) }, cluster, afterCore);
     const namespaces = new Namespaces(
         "namespaces",
-        clusterNamespaces(config, GATEWAY_NAMESPACE),
+        k3sHomeParts.namespaces(config),
         // Deleted before what their claims and backups live on.
         lab.after(core, ...disks.layers, disks.velero, ...gpuLayers),
     );
-    new Reloader("reloader", { namespace: namespaces.name("system") }, afterCore);
-
-    const host = { cluster, opts: afterCore, namespaces, storage, secrets, reloadAnnotations: RELOAD_ANNOTATIONS };
+    const host = workloadHost(lab, { cluster, namespaces, storage, secrets }, afterCore);
     const ways = ciliumGatewayWays(lab, config, {
         host,
         cilium,
@@ -142,21 +127,13 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
         pinned: appAddresses(config.apps).map(([, address]) => address),
     });
     const { pool, gateway } = ways;
-    const postgres =
-        cnpg &&
-        postgresServers(
-            lab,
-            config,
-            {
-                operator: cnpg,
-                namespace: namespaces.name(DATABASE),
-                storageClass: volumes.className,
-                secrets,
-                cluster,
-                machines: workers(config.nodes).length,
-            },
-            afterCore,
-        );
+    const storageClass = volumes.className;
+    const databases = postgresServers(
+        lab,
+        config,
+        { operator: cnpg, host, storageClass, machines: workers(config.nodes).length },
+        afterCore,
+    );
     const afterGateway = lab.after(core, pool, gateway);
     const pages = { hubble: hubblePage(config.monitoring), longhorn: longhornPages(config) };
     const clients = [
@@ -166,7 +143,7 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
     const identity = authentik(
         lab,
         config,
-        { host, edge: ways.edge, databases: postgres, clients, monitored: true },
+        { host, edge: ways.edge, databases, clients, monitored: true },
         afterGateway,
     );
     const platform: Platform = {
@@ -174,8 +151,7 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
         // Addresses come from the pool.
         opts: afterGateway,
         edge: identity?.edge ?? ways.edge,
-        ...(identity === undefined ? {} : { identity }),
-        ...(postgres === undefined ? {} : { databases: postgres }),
+        ...present({ identity, databases }),
         gpus,
     };
     // What this program brings stands: Git's turn.
@@ -191,7 +167,7 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
             lab.after(fluxOperator, namespaces, gateway, ...disks.layers, ...gpuLayers, identity),
         );
     watch(lab, config.monitoring, platform, {
-        storageClass: volumes.className,
+        storageClass,
         groups: alertGroups(config),
         // Grafana itself asks authentik by TLS.
         grafanaLogin: trusted(config) ? "identity" : "own",
@@ -208,14 +184,5 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
     tailnetRouter(lab, config.tailscale, tailnet, afterCore);
     const published = ways.publish();
     fluxApps(lab, flux, platform.opts);
-    return lab.summary({ volumes: storage.rows, notes: [...gpuNotes(config), ...tierNotes(config)], ...published });
+    return lab.summary({ volumes: storage.rows, notes: k3sHomeParts.notes(config), ...published });
 }
-
-/** What its charts and its own objects need before any of them. */
-const bundles = (config: K3sHomeConfig) => [
-    crds.gatewayApi,
-    crds.prometheus,
-    crds.snapshots,
-    ...(config.backups === undefined ? [] : [crds.velero]),
-    ...gpuBundles(config),
-];

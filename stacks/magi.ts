@@ -3,10 +3,6 @@ import { KubeadmCluster, lookAtKubeadm } from "../bootstrap/kubeadm/kubeadm-clus
 import { CustomResourceDefinitions } from "../components/cluster/custom-resource-definitions";
 import { MetricsServer } from "../components/cluster/metrics-server";
 import { Namespaces } from "../components/cluster/namespaces";
-import { RELOAD_ANNOTATIONS, Reloader } from "../components/cluster/reloader";
-import { crds } from "../components/crds";
-import { CloudNativePg } from "../components/database/cloudnative-pg";
-import { REDIS_ENTERPRISE_NAMESPACE } from "../components/database/redis-enterprise";
 import { CertManager } from "../components/edge/cert-manager";
 import { DNS_TOKEN_REF } from "../components/edge/lets-encrypt";
 import { textRange } from "../components/network/addresses";
@@ -15,34 +11,17 @@ import { MetalLb } from "../components/network/metallb";
 import type { Platform } from "../components/platform";
 import { RookOperator } from "../components/storage/rook-operator";
 import { accountSecrets } from "../lab/accounts";
-import { amdGpuNotes, amdGpus } from "../lab/amd-gpus";
-import { appCertificates, appNamespaces, appSecrets } from "../lab/apps";
-import {
-    argoAppsLayout,
-    argoAppsNotes,
-    ARGOCD_NAMESPACE,
-    argoCdRelease,
-    handOffToGit,
-    USUAL_PARTS,
-    type ArgoAppsOrder,
-} from "../lab/argo-apps";
+import { amdGpus } from "../lab/amd-gpus";
+import { appCertificates } from "../lab/apps";
+import { argoAppsLayout, argoAppsNotes, handOffToGit, USUAL_PARTS, type ArgoAppsOrder } from "../lab/argo-apps";
+import { argoCdRelease } from "../lab/argocd";
 import { backupServers } from "../lab/backup-servers";
-import { bridgeHosts, bridgeNamespaces, bridgeSecrets, clusterBridges } from "../lab/bridges";
-import {
-    backupSecrets,
-    backupSecretsByNamespace,
-    cephNotes,
-    cephStorage,
-    cephStorageArgs,
-    hasCeph,
-    modelNamespaces,
-    shareModels,
-} from "../lab/ceph-storage";
-import { cloudflareRecords } from "../lab/cloudflare";
+import { bridgeHosts, clusterBridges } from "../lab/bridges";
+import { cephStorage, cephStorageArgs, hasCeph, shareModels } from "../lab/ceph-storage";
 import type { StackSummary } from "../lab/context";
-import { deschedulerJobs, deschedulerNamespaces } from "../lab/descheduler";
+import { deschedulerJobs } from "../lab/descheduler";
 import { egressQos } from "../lab/egress-qos";
-import { HAPROXY_NAMESPACE, haproxyWays, publicNameNotes } from "../lab/haproxy";
+import { haproxyWays, publicNameNotes } from "../lab/haproxy";
 import {
     kubeadmApi,
     kubeadmCiMachines,
@@ -55,20 +34,21 @@ import type { Lab } from "../lab/lab";
 import { linkerdMesh, linkerdViz } from "../lab/linkerd";
 import { exposePage, hubblePage } from "../lab/pages";
 import { machinesWith } from "../lab/parts";
-import { DATABASE, postgresRefs, postgresSecrets, postgresServers } from "../lab/postgres";
+import { everySecret } from "../lab/platform-parts";
+import { postgresOperator, postgresServers } from "../lab/postgres";
+import { reach } from "../lab/reached";
 import { defineStack } from "../lab/recipe";
-import { redisNamespaces, redisNotes, redisRefs, redisSecrets, redisServers } from "../lab/redis";
-import { TAILNET_NAMESPACE, tailnetRouter } from "../lab/tailnet";
-import { appVaultRefs, joinVaultRefs, vaultAccount, vaultSecrets, vaultStore, type VaultRefs } from "../lab/vault";
+import { redisServers } from "../lab/redis";
+import { vaultAccount, vaultSecrets, vaultStore } from "../lab/vault";
+import { workloadHost } from "../lab/workload-host";
+import { present } from "../lib/present";
 import {
-    backupEndpoints,
+    gitNeedsVault,
     machinesOf,
-    magiClaims,
     magiDefaults,
     magiOffers,
-    magiRules,
+    magiParts,
     magiSchema,
-    otherVolumes,
     type MagiConfig,
 } from "./magi.schema";
 
@@ -90,9 +70,9 @@ export const magi = defineStack<MagiConfig>({
     ],
     schema: magiSchema,
     defaults: magiDefaults,
-    rules: magiRules,
+    parts: magiParts,
+    rules: [gitNeedsVault],
     offers: magiOffers,
-    claims: magiClaims,
     secrets: (config) => [
         {
             path: config.secrets.sopsFile,
@@ -101,14 +81,11 @@ export const magi = defineStack<MagiConfig>({
                 ...kubeadmSecretRefs(config),
                 // What opens the first doors cannot come from behind them.
                 ...(config.certificates === undefined ? [] : [DNS_TOKEN_REF]),
-                ...(config.secrets.vault === undefined ? storeRefs(config) : vaultSecrets),
+                ...(config.secrets.vault === undefined ? everySecret(magiParts.secrets(config)) : vaultSecrets),
             ],
         },
     ],
-    clouds: ({ secrets: { vault }, ...config }) =>
-        vault === undefined
-            ? {}
-            : { vault: vaultAccount({ secrets: { vault } }, vaultRefs(config), machinesOf(config)) },
+    clouds: (config) => vaultAccount(config, magiParts.secrets(config), machinesOf(config)),
     gitLayout: (config) =>
         argoAppsLayout(config, ORDER, {
             "hubble-ingress": true,
@@ -140,7 +117,7 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
     // CRDs that objects of several charts need, before any chart.
     const definitions = lab.stage(
         "1 CRDs",
-        new CustomResourceDefinitions("crds", { cluster, bundles: bundles(config) }, lab.after(kubeadm)),
+        new CustomResourceDefinitions("crds", { cluster, bundles: magiParts.definitions(config) }, lab.after(kubeadm)),
     );
     // Without it no pod starts: this program's alone, and docs/cilium-break-glass.md brings it back by hand.
     const cilium = lab.stage(
@@ -175,9 +152,7 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
     );
     const certManager = lab.stage("2 cert-manager", new CertManager("cert-manager", {}, lab.after(cilium)));
     const mesh = linkerdMesh(lab, config, { cluster, certManager, machines }, lab.after(certManager));
-    const cnpg =
-        config.postgres &&
-        lab.stage("3 CloudNativePG", new CloudNativePg("cloudnative-pg", {}, lab.after(certManager, mesh)));
+    const cnpg = postgresOperator(lab, config, "3 CloudNativePG", lab.after(certManager, mesh));
     const rook = hasCeph(config)
         ? lab.stage(
               "3 Rook",
@@ -188,14 +163,13 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
     const operators = [certManager, metallb, mesh, cnpg, rook];
     const disks = cephStorage(lab, cephStorageArgs(config), { cluster, rook }, lab.after(...operators));
     const { volumes, filesystem } = disks;
-    const vault =
-        config.secrets.vault &&
-        vaultStore(
-            lab,
-            { secrets: { vault: config.secrets.vault } },
-            { cluster, certManager, machines, storageClass: volumes.className, refs: vaultRefs(config) },
-            lab.after(...operators, ...disks.layers),
-        );
+    const storageClass = volumes.className;
+    const vault = vaultStore(
+        lab,
+        config,
+        { cluster, certManager, machines, storageClass, refs: magiParts.secrets(config) },
+        lab.after(...operators, ...disks.layers),
+    );
     const secrets = vault?.secrets ?? lab.secrets;
     const storage = disks.storage(secrets);
     const core = [...operators, vault?.stores, vault?.vault].filter((one) => one !== undefined);
@@ -203,15 +177,11 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
     const { gpus, layers: gpuLayers } = amdGpus(config, cluster, afterCore);
     const namespaces = new Namespaces(
         "namespaces",
-        namespacesOf(config),
+        magiParts.namespaces(config),
         // Deleted before what their claims and backups live on.
         lab.after(...core, ...disks.layers, ...gpuLayers),
     );
-    new Reloader(
-        "reloader",
-        { namespace: namespaces.name("system"), delivery: lab.part("reloader", afterCore) },
-        afterCore,
-    );
+    const host = workloadHost(lab, { cluster, namespaces, storage, secrets }, afterCore);
     const shaping = egressQos(lab, config, { cilium }, afterCore);
     // Deleted before every namespace there is, these and those below them: both bring an API of their own.
     const afterNamespaces = lab.after(namespaces, ...gpuLayers, shaping);
@@ -219,7 +189,6 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
     const viz = linkerdViz(lab, config, { mesh, certManager }, afterNamespaces);
     shareModels({ storage, filesystem }, config.storage.models, namespaces, afterCore);
 
-    const host = { cluster, opts: afterCore, namespaces, storage, secrets, reloadAnnotations: RELOAD_ANNOTATIONS };
     // Whatever backs up to a machine of the house by a Service's name comes after.
     const bridges = clusterBridges(lab, config.bridges, host, afterCore);
     const afterBridges = lab.after(...core, bridges);
@@ -232,45 +201,15 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
         core,
     });
     const { edge, haproxy, tunnel } = ways;
-    const postgres =
-        cnpg &&
-        postgresServers(
-            lab,
-            config,
-            {
-                operator: cnpg,
-                namespace: namespaces.name(DATABASE),
-                storageClass: volumes.className,
-                secrets,
-                cluster,
-                machines,
-            },
-            afterBridges,
-        );
-    // Its namespace is declared with it alone.
-    const redis =
-        config.redis &&
-        redisServers(
-            lab,
-            config,
-            {
-                cluster,
-                namespace: namespaces.name(REDIS_ENTERPRISE_NAMESPACE),
-                storageClass: volumes.className,
-                secrets,
-            },
-            afterBridges,
-        );
+    const databases = postgresServers(lab, config, { operator: cnpg, host, storageClass, machines }, afterBridges);
+    const redis = redisServers(lab, config, { host, storageClass }, afterBridges);
     deschedulerJobs(lab, config, { host }, afterCore);
     const platform: Platform = {
         ...host,
         opts: lab.after(...core, bridges, haproxy),
         edge,
-        ...(postgres === undefined ? {} : { databases: postgres }),
-        ...(redis === undefined ? {} : { redis }),
-        ...(mesh === undefined ? {} : { mesh }),
-        ...(shaping === undefined ? {} : { shaping }),
-        watched: backupServers(backupEndpoints(config)),
+        ...present({ databases, redis, mesh, shaping }),
+        watched: backupServers(magiParts.servers(config)),
         gpus,
     };
     const routes = lab.after(haproxy);
@@ -288,69 +227,18 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
     lab.deploy(platform);
 
     // Not after the apps: one that does not start must not keep Argo CD from its own work.
-    const argocd = argoCdRelease(lab, config, { namespaces, edge }, lab.after(...core, haproxy));
-    const exposures = lab.exposures.seal();
-    tailnetRouter(lab, config.tailscale, { cluster, namespaces, pool, machines: kubeadmCiMachines(config) }, afterCore);
-    const dns = cloudflareRecords(lab, config.cloudflare, "Cloudflare DNS", tunnel, network.publicName);
-    tunnel?.publish(exposures);
+    const argocd = argoCdRelease(
+        lab,
+        config,
+        { title: "Argo CD", home: namespaces, edge },
+        lab.after(...core, haproxy),
+    );
+    const tailnet = { cluster, namespaces, pool, machines: kubeadmCiMachines(config) };
+    const { publicName } = network;
+    const dns = reach(lab, config, { tailnet, tunnel, records: "Cloudflare DNS", publicName }, afterCore);
     handOffToGit(lab, config, { ...ORDER, cluster, argocd, after: [dns] });
     return lab.summary({
         volumes: storage.rows,
-        notes: [
-            ...amdGpuNotes(config),
-            ...cephNotes(config, otherVolumes(config)),
-            ...redisNotes(config),
-            ...publicNameNotes(lab, config),
-            ...argoAppsNotes(lab, config),
-        ],
+        notes: [...magiParts.notes(config), ...publicNameNotes(lab, config), ...argoAppsNotes(lab, config)],
     });
-}
-
-/** What its charts and its own objects need before any of them. */
-const bundles = (config: MagiConfig) => [
-    // Charts make monitors, whether or not somebody reads them.
-    crds.prometheus,
-    crds.snapshots,
-    ...(config.mesh === undefined ? [] : [crds.gatewayApi]),
-    ...(config.redis === undefined ? [] : [crds.redisEnterprise]),
-    ...(config.secrets.vault === undefined ? [] : [crds.externalSecrets]),
-];
-
-const namespacesOf = (config: MagiConfig) => ({
-    ...bridgeNamespaces(config.bridges),
-    ...modelNamespaces(config.storage.models),
-    // The libraries are host paths.
-    ...appNamespaces(config.apps, "privileged"),
-    ...(config.postgres === undefined ? {} : { [DATABASE]: "restricted" as const }),
-    ...redisNamespaces(config),
-    ...deschedulerNamespaces(config),
-    ...(config.gitops === undefined ? {} : { [ARGOCD_NAMESPACE]: "baseline" as const }),
-    ...(config.tailscale === undefined ? {} : { [TAILNET_NAMESPACE]: "restricted" as const }),
-    [HAPROXY_NAMESPACE]: "restricted" as const,
-    system: "restricted" as const,
-});
-
-/** Values that apps and databases need. */
-const storeRefs = (config: Omit<MagiConfig, "secrets">): string[] => [
-    ...appSecrets(config.apps),
-    ...postgresSecrets(config),
-    ...redisSecrets(config),
-    ...backupSecrets(config),
-    ...bridgeSecrets(config.bridges),
-];
-
-/** The same by the namespace that asks for each. */
-function vaultRefs(config: Omit<MagiConfig, "secrets">): VaultRefs {
-    const ofBridges: Record<string, string[]> = {};
-    for (const [name, bridge] of Object.entries(config.bridges)) {
-        const refs = bridgeSecrets({ [name]: bridge });
-        if (refs.length > 0) (ofBridges[bridge.namespace] ??= []).push(...refs);
-    }
-    return joinVaultRefs(
-        appVaultRefs(config.apps),
-        postgresRefs(config),
-        redisRefs(config),
-        backupSecretsByNamespace(config),
-        ofBridges,
-    );
 }

@@ -1,43 +1,43 @@
-/** Schema and cross-field rules of the recipe truenas. */
+/** Schema, parts and cross-field rules of the recipe truenas. */
 import { z } from "zod";
-import { accountKeys } from "../lab/accounts";
-import { appHosts, appsSchema, type Offers } from "../lab/apps";
-import { argoCdKeys } from "../lab/argocd";
+import { crds } from "../components/crds";
+import { cidr, relativePath } from "../config/fields";
+import type { CrossRule } from "../config/parse";
+import { claimedTwice } from "../config/rules";
+import { appsPart, type Offers } from "../lab/apps";
+import { argoCdKeys, argoCdPageKeys, argoCdPart } from "../lab/argocd";
 import { bitwardenKeys } from "../lab/bitwarden";
 import { cardAddresses, cardClaims, cardRules, networkKeys } from "../lab/cards";
 import { certificateKeys } from "../lab/certificates";
-import { clusterNetworkClaims } from "../lab/cluster-networks";
-import { dockerHostClaims, dockerHostDefaults, dockerHostRules, dockerKeys, lanAddresses } from "../lab/docker-host";
+import { clusterNetworkKeys } from "../lab/cluster-networks";
+import { dockerHostDefaults, dockerHostPart, dockerKeys, lanAddresses } from "../lab/docker-host";
 import { hostBackupKeys, hostDiskKeys, hostDiskRules } from "../lab/host-disks";
-import { deliveryNeedsGit, hostClaims, sharedLibraries } from "../lab/parts";
-import type { StackClaim } from "../config/claims";
-import { cidr, delivery, domain, label, protectData, relativePath, timezone } from "../config/fields";
-import type { CrossRule } from "../config/parse";
-import { claimedTwice, sopsFileEncrypted, type Claim } from "../config/rules";
+import { istioPart } from "../lab/istio";
+import { secretsKeys, sharedLibraries, stackKeys } from "../lab/parts";
+import { joinParts } from "../lab/platform-parts";
+import { tailnetPart } from "../lab/tailnet";
 
 export const truenasSchema = (stack: string) =>
     z.strictObject({
-        domain,
-        timezone: timezone.default("Etc/UTC"),
+        ...stackKeys(stack),
         docker: dockerKeys,
         network: z.strictObject({
             /** The LAN that the host is in; default: the /24 around its address. */
             lan: cidr,
-            podCidr: cidr.default("10.42.0.0/16"),
-            serviceCidr: cidr.default("10.43.0.0/16"),
+            ...clusterNetworkKeys("10.42.0.0/16", "10.43.0.0/16"),
         }),
         storage: hostDiskKeys.prefault({}),
         backups: hostBackupKeys.prefault({}),
         networks: networkKeys,
         secrets: z.strictObject({
-            /** SOPS file with what this program needs itself; absent keys may be exported: docs/truenas.md */
-            sopsFile: relativePath.default(`clusters/${stack}/secrets.enc.yaml`),
+            /** What is not in it may be exported: docs/truenas.md */
+            ...secretsKeys(stack),
             /** Where everything else is. */
             bitwarden: z.strictObject(bitwardenKeys),
         }),
         /** Absent: the certificate is by an authority of the cluster's own, which no browser knows. */
         certificates: certificateKeys.optional(),
-        argocd: z.strictObject({ host: label.default("argocd") }).prefault({}),
+        ...argoCdPageKeys,
         /** Absent: Git has no hand in the cluster, and there is no Argo CD. */
         gitops: argoCdKeys
             .extend({
@@ -47,11 +47,6 @@ export const truenasSchema = (stack: string) =>
                 root: relativePath.default("argocd"),
             })
             .optional(),
-        /** Who applies the apps' objects; an app's own `delivery` comes first. docs/gitops.md */
-        delivery: delivery.default("pulumi"),
-        protectData,
-        ...accountKeys(stack),
-        apps: appsSchema,
     });
 
 /** Facts of a stack of this recipe, as parsed from its file. */
@@ -82,14 +77,6 @@ export function truenasOffers({ docker: host, storage: disks, networks }: Truena
     };
 }
 
-const hosts = (config: TruenasConfig): Claim[] => [
-    ...(config.gitops === undefined ? [] : [["argocd.host", config.argocd.host] as const]),
-    ...appHosts(config.apps),
-];
-
-const uniqueHosts: CrossRule<TruenasConfig> = (config) =>
-    claimedTwice("host-claimed-twice", hosts(config), "a host of its own");
-
 const uniqueAddresses: CrossRule<TruenasConfig> = (config) =>
     claimedTwice(
         "address-claimed-twice",
@@ -97,23 +84,18 @@ const uniqueAddresses: CrossRule<TruenasConfig> = (config) =>
         "an address of its own",
     );
 
-const secretsEncrypted: CrossRule<TruenasConfig> = ({ secrets: { sopsFile } }) =>
-    sopsFileEncrypted("secrets.sopsFile", sopsFile);
+/** Namespace of what belongs to the platform and to no chart. */
+export const PLATFORM_NAMESPACE = "platform-system";
 
-export const truenasRules: readonly CrossRule<TruenasConfig>[] = [
-    uniqueHosts,
-    uniqueAddresses,
-    ...cardRules,
-    ...dockerHostRules,
-    ...hostDiskRules,
-    secretsEncrypted,
-    deliveryNeedsGit,
-];
-
-/** What this cluster takes for itself, for comparison with other clusters. */
-export const truenasClaims = (config: TruenasConfig): StackClaim[] => [
-    ...dockerHostClaims(config),
-    ...clusterNetworkClaims(config.network),
-    ...cardClaims(config),
-    ...hostClaims(hosts(config), config.domain),
-];
+export const truenasParts = joinParts<TruenasConfig>(
+    dockerHostPart,
+    { rules: [uniqueAddresses, ...cardRules, ...hostDiskRules], claims: cardClaims },
+    istioPart,
+    // Charts of the platform make kinds of Prometheus' operator, whether or not somebody reads them.
+    { definitions: () => [crds.externalSecrets, crds.prometheus] },
+    argoCdPart,
+    tailnetPart,
+    { namespaces: () => ({ [PLATFORM_NAMESPACE]: "restricted" }) },
+    // The libraries are host paths.
+    appsPart("privileged"),
+);

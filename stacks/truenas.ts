@@ -5,32 +5,31 @@ import { K3dMachines } from "../bootstrap/k3d/machines";
 import { KOPIA_PASSWORD } from "../components/backup/kopia";
 import { CustomResourceDefinitions } from "../components/cluster/custom-resource-definitions";
 import { Namespaces } from "../components/cluster/namespaces";
-import { RELOAD_ANNOTATIONS, Reloader } from "../components/cluster/reloader";
-import { crds } from "../components/crds";
 import { CertManager } from "../components/edge/cert-manager";
 import { DNS_TOKEN_REF } from "../components/edge/lets-encrypt";
 import { AppOfApps } from "../components/gitops/app-of-apps";
-import { ArgoCd } from "../components/gitops/argo-cd";
 import { renderedTree } from "../components/gitops/delivery";
 import { Multus } from "../components/network/multus";
 import type { Platform } from "../components/platform";
 import { ExternalSecretStore } from "../components/secrets/external-secret-store";
 import { accountSecrets } from "../lab/accounts";
 import { appNamespaces, appSecrets, appTrees } from "../lab/apps";
+import { afterGitApps, argoCdRelease } from "../lab/argocd";
 import { bitwardenAccount, bitwardenStore, withBitwardenToken } from "../lab/bitwarden";
-import { cloudflareRecords } from "../lab/cloudflare";
 import type { StackSummary } from "../lab/context";
 import { dockerHostArgs } from "../lab/docker-host";
 import { hostBackups, hostClasses, hostMounts, hostVolumes } from "../lab/host-disks";
-import { ISTIO_NAMESPACE, istioWays } from "../lab/istio";
+import { istioWays } from "../lab/istio";
 import type { Lab } from "../lab/lab";
+import { reach } from "../lab/reached";
 import { defineStack } from "../lab/recipe";
-import { TAILNET_NAMESPACE, tailnetRouter } from "../lab/tailnet";
+import { workloadHost } from "../lab/workload-host";
+import { present } from "../lib/present";
 import {
-    truenasClaims,
+    PLATFORM_NAMESPACE,
     truenasDefaults,
     truenasOffers,
-    truenasRules,
+    truenasParts,
     truenasSchema,
     type TruenasConfig,
 } from "./truenas.schema";
@@ -56,9 +55,8 @@ export const truenas = defineStack<TruenasConfig>({
     special: "k3d over SSH, Istio, Multus, Bitwarden with External Secrets, a class a disk, Kopia, Argo CD by category",
     schema: truenasSchema,
     defaults: truenasDefaults,
-    rules: truenasRules,
+    parts: truenasParts,
     offers: truenasOffers,
-    claims: truenasClaims,
     secrets: (config) => [withBitwardenToken(config.secrets.sopsFile, accountSecrets(config))],
     clouds: (config) => ({ bitwarden: bitwardenAccount(config.secrets.bitwarden, storeSecrets(config)) }),
     machines: (config, stack) => new K3dMachines(k3dArgs(config, stack), config.docker.capacity),
@@ -81,12 +79,7 @@ async function program(config: TruenasConfig, lab: Lab): Promise<StackSummary> {
     // What Argo CD stands on: definitions, certificates, the store of all secrets, volumes.
     const definitions = lab.stage(
         "7 CRDs",
-        new CustomResourceDefinitions(
-            "crds",
-            // Charts of the platform make kinds of Prometheus' operator, whether or not somebody reads them.
-            { cluster, bundles: [crds.gatewayApi, crds.istio, crds.externalSecrets, crds.prometheus] },
-            lab.after(k3d),
-        ),
+        new CustomResourceDefinitions("crds", { cluster, bundles: truenasParts.definitions(config) }, lab.after(k3d)),
     );
     const certManager = lab.stage("7 cert-manager", new CertManager("cert-manager", {}, lab.after(definitions)));
     const bitwarden = lab.stage(
@@ -111,28 +104,14 @@ async function program(config: TruenasConfig, lab: Lab): Promise<StackSummary> {
               );
     const namespaces = new Namespaces(
         "namespaces",
-        {
-            // The libraries are host paths.
-            ...appNamespaces(config.apps, "privileged"),
-            [ISTIO_NAMESPACE]: "restricted",
-            "platform-system": "restricted",
-            ...(gitops === undefined ? {} : { argocd: "baseline" as const }),
-            ...(config.tailscale === undefined ? {} : { [TAILNET_NAMESPACE]: "restricted" as const }),
-        },
+        truenasParts.namespaces(config),
         // Deleted before what their claims live on.
         lab.after(...core, networks),
     );
     const volumes = hostVolumes(config, { classes, node });
-    new Reloader("reloader", { namespace: namespaces.name("platform-system") }, afterCore);
-
-    const host = {
-        cluster,
-        opts: afterCore,
-        namespaces,
-        storage: volumes,
-        secrets,
-        reloadAnnotations: RELOAD_ANNOTATIONS,
-    };
+    const host = workloadHost(lab, { cluster, namespaces, storage: volumes, secrets }, afterCore, {
+        system: PLATFORM_NAMESPACE,
+    });
     const { edge, gateway, tunnel } = istioWays(lab, config, {
         host,
         certManager,
@@ -144,36 +123,21 @@ async function program(config: TruenasConfig, lab: Lab): Promise<StackSummary> {
         ...host,
         opts: lab.after(...core, gateway),
         edge,
-        ...(networks === undefined ? {} : { networks }),
+        ...present({ networks }),
     };
     lab.deploy(platform);
     lab.stage("backups", hostBackups(config, { cluster, secrets, volumes }, afterCore));
 
-    // Last, but not after the apps: a film server that does not start must not keep Argo CD from its own work.
-    const argocd =
-        gitops &&
-        lab.stage(
-            "8 Argo CD",
-            new ArgoCd(
-                "argocd",
-                { namespace: namespaces.name("argocd"), ageKey: false, edge, host: config.argocd.host },
-                lab.after(...core, gateway),
-            ),
-        );
-    const exposures = lab.exposures.seal();
-    tailnetRouter(
+    // Last, but not after the apps.
+    const argocd = argoCdRelease(
         lab,
-        config.tailscale,
-        {
-            cluster,
-            namespaces,
-            pool: { first: k3d.address, last: k3d.address },
-            machines: [{ address: k3d.address, ports: [6443] }],
-        },
-        afterCore,
+        config,
+        { title: "8 Argo CD", home: namespaces, edge },
+        lab.after(...core, gateway),
     );
-    const dns = cloudflareRecords(lab, config.cloudflare, "Cloudflare DNS", tunnel);
-    tunnel?.publish(exposures);
+    const pool = { first: k3d.address, last: k3d.address };
+    const tailnet = { cluster, namespaces, pool, machines: [{ address: k3d.address, ports: [6443] }] };
+    const dns = reach(lab, config, { tailnet, tunnel, records: "Cloudflare DNS" }, afterCore);
     if (gitops !== undefined && argocd !== undefined) {
         const { gitApps } = lab.deliveries;
         lab.stage(
@@ -197,8 +161,7 @@ async function program(config: TruenasConfig, lab: Lab): Promise<StackSummary> {
                         ),
                     },
                 },
-                // Goes before the volumes of Git's apps: their pods must be gone by then.
-                lab.after(argocd, dns, ...gitApps.flatMap((app) => app.stands)),
+                afterGitApps(lab, argocd, dns),
             ),
         );
     }

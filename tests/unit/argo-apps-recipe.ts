@@ -13,14 +13,12 @@ import {
     argoAppsKeys,
     argoAppsLayout,
     argoAppsNotes,
-    argoCdRelease,
-    ARGOCD_NAMESPACE,
     handOffToGit,
     type ArgoAppsOrder,
 } from "../../lab/argo-apps";
+import { argoCdRelease, ARGOCD_NAMESPACE } from "../../lab/argocd";
 import type { Lab } from "../../lab/lab";
 import { exposePage, hubblePage } from "../../lab/pages";
-import { deliveryNeedsGit } from "../../lab/parts";
 import { defineStack } from "../../lab/recipe";
 import { planProgram, type Plan } from "../../tools/plan/plan";
 import { testPlatform } from "./test-platform";
@@ -66,7 +64,6 @@ export const appOfApps = defineStack<Config>({
     special: "",
     schema: () => schema,
     defaults: argoAppsDefaults,
-    rules: [deliveryNeedsGit],
     offers: () => ({
         capacity: [],
         gpus: {},
@@ -77,7 +74,6 @@ export const appOfApps = defineStack<Config>({
         addresses: "optional",
         mend: { gpu: "", postgres: "", prometheus: "", library: "", device: "", address: "", network: "" },
     }),
-    claims: () => [],
     secrets: ({ apps }) => [{ path: "secrets.enc.yaml", refs: appSecrets(apps) }],
     machines: () => ({ nodes: [] }) as never,
     machinesText: () => "machines",
@@ -115,7 +111,12 @@ async function program(config: Config, lab: Lab) {
             remoteRef: (ref) => ({ key: `apps/${ref.replaceAll(".", "/")}`, property: "value" }),
         }),
     };
-    const argocd = argoCdRelease(lab, config, { namespaces, edge: platform.edge }, lab.after(definitions));
+    const argocd = argoCdRelease(
+        lab,
+        config,
+        { title: "Argo CD", home: namespaces, edge: platform.edge },
+        lab.after(definitions),
+    );
     lab.deploy(platform);
     const after = lab.after(definitions);
     const owner = new pulumi.ComponentResource("test:network", "network", {}, after);

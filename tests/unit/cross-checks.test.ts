@@ -5,9 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { conflicts, type StackClaim } from "../../config/claims";
 import { assertNoConflict, crossCheck } from "../../config/cross-checks";
-import { parseConfig } from "../../config/parse";
-import { chongusClaims, chongusDefaults, chongusRules, chongusSchema } from "../../stacks/chongus.schema";
-import { stacks } from "../../stacks";
+import { chongusDefaults } from "../../stacks/chongus.schema";
+import { openStack, stacks } from "../../stacks";
 import { sayCrossChecks } from "../../tools/cross-check";
 import { PROJECT, readStackValue, ROOT } from "../../stacks/stack-file";
 
@@ -119,14 +118,11 @@ describe("messages", () => {
     });
 
     test("two clusters with Envoy Gateway in one zone would both keep the tunnel's name", () => {
-        const claims = chongusClaims(parseConfig("chongus", chongusSchema("chongus"), chongusRules, withDefaults()));
+        const { claims } = openStack("chongus", withDefaults());
         const entrance = { kind: "host", value: "external.rtrox.io", path: "cloudflare.tunnel" };
         expect(claims).toContainEqual(entrance);
-        const without = parseConfig("chongus", chongusSchema("chongus"), chongusRules, {
-            ...withDefaults(),
-            cloudflare: undefined,
-        });
-        expect(chongusClaims(without)).not.toContainEqual(entrance);
+        const without = openStack("chongus", { ...withDefaults(), cloudflare: undefined });
+        expect(without.claims).not.toContainEqual(entrance);
         const both = new Map([
             ["one", claims],
             ["two", claims],

@@ -8,8 +8,8 @@ import {
     k3sCluster,
     k3sKeys,
     k3sMachines,
-    k3sMachinesClaims,
     k3sMachinesRules,
+    k3sPart,
     k3sNode,
     k3sSecretRefs,
     workers,
@@ -152,11 +152,9 @@ test("addresses, buckets and ports are said for others to compare", () => {
         ["nodes.1.address", "192.168.7.11"],
         ["k3s.apiAddress", "192.168.7.99"],
     ]);
-    expect(k3sMachinesClaims(config)).toContainEqual({
-        kind: "repository",
-        value: "http://192.168.7.5:9000/k3s/cabin",
-        path: "k3s.snapshots.s3.bucket",
-    });
+    expect(k3sPart.buckets?.(config, "cabin")).toEqual([
+        ["k3s.snapshots.s3.bucket", "http://192.168.7.5:9000/k3s/cabin"],
+    ]);
     expect(k3sSecretRefs(config)).toEqual(["k3s.token", "k3s.snapshots.accessKey", "k3s.snapshots.secretKey"]);
     expect(k3sCiMachines(config)).toEqual([
         { address: "192.168.7.10", ports: [22, 6443] },

@@ -5,14 +5,7 @@ import { app, webApp, type AnyApp } from "../../apps/app";
 import { elsewhere, guardedEdge } from "../../components/identity/guarded-edge";
 import type { ForwardAuth, Identity, OidcClient } from "../../components/identity/identity";
 import { appClients, appRules, appsSchema, type Apps, type Declared, type Offers } from "../../lab/apps";
-import {
-    authentikHosts,
-    authentikKeys,
-    authentikNamespaces,
-    authentikRules,
-    authentikSecrets,
-    identityOffer,
-} from "../../lab/authentik";
+import { authentikKeys, authentikPart, authentikRules, authentikSecrets, identityOffer } from "../../lab/authentik";
 import { authOf, clientOf, loginsImpossible } from "../../lab/logins";
 import { observability, observabilityClients } from "../../lab/observability";
 import { planComponent } from "./component-plan";
@@ -194,8 +187,8 @@ describe("authentik in a configuration", () => {
             groups: [],
             operators: "authentik Admins",
         });
-        expect(authentikHosts({ authentik: config })).toEqual([["authentik.host", "authentik"]]);
-        expect(authentikNamespaces({ authentik: config })).toEqual({ authentik: "restricted" });
+        expect(authentikPart.hosts?.({ apps: {}, authentik: config })).toEqual([["authentik.host", "authentik"]]);
+        expect(authentikPart.namespaces?.({ apps: {}, authentik: config })).toEqual({ authentik: "restricted" });
         expect(identityOffer({ authentik: config })).toEqual({ identity: true });
         expect(authentikSecrets({ authentik: config })).toEqual([
             "authentik.secretKey",
@@ -206,8 +199,8 @@ describe("authentik in a configuration", () => {
     });
 
     test("without it there is nothing of it", () => {
-        expect(authentikHosts({})).toEqual([]);
-        expect(authentikNamespaces({})).toEqual({});
+        expect(authentikPart.hosts?.({ apps: {} })).toEqual([]);
+        expect(authentikPart.namespaces?.({ apps: {} })).toEqual({});
         expect(identityOffer({})).toEqual({ identity: false });
         expect(authentikSecrets({})).toEqual([]);
         expect(all({ authentik: undefined, postgres: undefined })).toEqual([]);

@@ -2,7 +2,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { CloudNativePg } from "../../components/database/cloudnative-pg";
 import { appsSchema } from "../../lab/apps";
-import { bridgeKeys } from "../../lab/bridges";
+import { bridgedUrls, bridgeKeys } from "../../lab/bridges";
 import type { Lab } from "../../lab/lab";
 import {
     DATABASE,
@@ -14,11 +14,12 @@ import {
     postgresRules,
     postgresSecrets,
     postgresServers,
+    postgresUrls,
     postgresVolumes,
 } from "../../lab/postgres";
 import { planComponent } from "./component-plan";
 import { dig, lookInto } from "./planned";
-import { NamedSecrets } from "./test-platform";
+import { testPlatform } from "./test-platform";
 
 const backup = { endpoint: "http://minio-api.other.svc.cluster.local:9000", bucket: "cluster-backups", folder: "cnpg" };
 /** The bridge that leads there. */
@@ -89,9 +90,7 @@ test("secrets by the namespace that asks for each", () => {
 describe("which server", () => {
     const paperless = { paperless: {} };
     const faults = (keys: object, others: readonly (readonly [string, string])[] = []) =>
-        postgresRules<ReturnType<typeof config>>({ databases: () => others, bridges: () => bridges }).flatMap((rule) =>
-            rule(config(keys, paperless)),
-        );
+        postgresRules<ReturnType<typeof config>>(() => others).flatMap((rule) => rule(config(keys, paperless)));
 
     async function built(keys: object, domain?: string) {
         const servers: (string | undefined)[] = [];
@@ -105,10 +104,8 @@ describe("which server", () => {
                 config(keys, paperless),
                 {
                     operator: new CloudNativePg("cloudnative-pg", {}, {}),
-                    namespace: pulumi.output(DATABASE),
+                    host: testPlatform({ [DATABASE]: "restricted" }),
                     storageClass: pulumi.output("ceph-block"),
-                    secrets: new NamedSecrets(),
-                    cluster: { kubeconfig: pulumi.output("kubeconfig") },
                     machines: 3,
                 },
                 {},
@@ -156,7 +153,8 @@ describe("which server", () => {
     });
 
     test("a bucket behind a bridge that is none is a fault", () => {
-        const [fault] = postgresRules<ReturnType<typeof config>>().flatMap((rule) => rule(config({})));
+        expect(bridgedUrls(postgresUrls(config({})), bridges)).toEqual([]);
+        const [fault] = bridgedUrls(postgresUrls(config({})), {});
         expect(fault).toMatchObject({ rule: "bridge-missing", path: "postgres.backup.endpoint" });
     });
 

@@ -26,7 +26,7 @@ import { redisEnterprise } from "../../sandbox/operators/redis-enterprise/contro
 import { planComponent } from "./component-plan";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { dig, lookInto } from "./planned";
-import { NamedSecrets } from "./test-platform";
+import { NamedSecrets, testPlatform } from "./test-platform";
 
 const config = (keys: object = {}) => ({ redis: redisKeys.parse({ name: "rec-platform", ...keys }) });
 
@@ -40,10 +40,8 @@ async function planned(keys: object = {}) {
             lab,
             config(keys),
             {
-                cluster: { kubeconfig: pulumi.output("kubeconfig") },
-                namespace: pulumi.output(REDIS_ENTERPRISE_NAMESPACE),
+                host: { ...testPlatform({ [REDIS_ENTERPRISE_NAMESPACE]: "baseline" }), secrets },
                 storageClass: pulumi.output("ceph-block"),
-                secrets,
             },
             {},
         );

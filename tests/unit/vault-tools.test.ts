@@ -6,8 +6,9 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { appsSchema } from "../../lab/apps";
-import { appVaultRefs, joinVaultRefs, vaultAccount, vaultClaims, vaultKeys, vaultRules } from "../../lab/vault";
+import { appSecretsByNamespace, appsSchema } from "../../lab/apps";
+import { joinSecrets } from "../../lab/platform-parts";
+import { vaultAccount, vaultClaims, vaultKeys, vaultRules } from "../../lab/vault";
 import { parseConfig } from "../../config/parse";
 import { lookAtVault, judgeVault } from "../../tools/doctor/vault";
 import { put, WRITE } from "../../tools/vault/put";
@@ -71,7 +72,9 @@ describe("its block", () => {
     test("more servers than machines are refused, and the default follows the machines", () => {
         expect(fault(block({ replicas: 3 }), 1)).toContain("at most the number of machines (1)");
         const config = open(block());
-        expect([1, 2, 3, 4].map((machines) => vaultAccount(config, {}, machines).replicas)).toEqual([1, 1, 3, 3]);
+        expect([1, 2, 3, 4].map((machines) => vaultAccount(config, {}, machines).vault?.replicas)).toEqual([
+            1, 1, 3, 3,
+        ]);
     });
 
     test("two clusters may share a bucket, and not a folder in it", () => {
@@ -86,13 +89,13 @@ describe("its block", () => {
 
     test("what the apps read, by namespace", () => {
         const apps = appsSchema.parse({ sonarr: {}, prowlarr: {}, sabnzbd: {}, paperless: {} });
-        const refs = appVaultRefs(apps);
+        const refs = appSecretsByNamespace(apps);
         expect(refs["media"]).toEqual(expect.arrayContaining(["sonarr.apiKey", "sabnzbd.apiKey", "prowlarr.apiKey"]));
-        expect(joinVaultRefs(refs, { media: ["sonarr.apiKey", "extra.one"], web: ["portfolio"] })).toMatchObject({
+        expect(joinSecrets(refs, { media: ["sonarr.apiKey", "extra.one"], web: ["portfolio"] })).toMatchObject({
             media: expect.arrayContaining(["extra.one", "sonarr.apiKey"]) as string[],
             web: ["portfolio"],
         });
-        expect(vaultAccount(open(block()), refs, 3).wanted["media/sonarr"]).toEqual(["apiKey"]);
+        expect(vaultAccount(open(block()), refs, 3).vault?.wanted["media/sonarr"]).toEqual(["apiKey"]);
     });
 });
 

@@ -183,7 +183,7 @@ const CODE: Readonly<Record<string, readonly Row[]>> = {
     "apps/media/transmission.ts": [["H-APP-06", 'OPENVPN_PROVIDER: "NORDVPN"', 'OPENVPN_PROVIDER: "PIA"']],
     "stacks/homelab.ts": [
         // Argo CD would start before its key is there.
-        ["H-BOOT-08", "                lab.after(sopsAgeKey),", "                lab.after(lan),"],
+        ["H-BOOT-08", "home: sopsAgeKey, edge }, lab.after(sopsAgeKey)", "home: sopsAgeKey, edge }, lab.after(lan)"],
     ],
     "stacks/chongus.ts": [
         // A gate of the bootstrap: what comes after what.
@@ -203,7 +203,7 @@ const CODE: Readonly<Record<string, readonly Row[]>> = {
     ],
     // Databases would not be counted.
     "lab/ceph-storage.ts": [["M-STOR-02", "        ...others,\n", ""]],
-    "lab/namespaces.ts": [["C-POL-15", '[gateway]: "restricted"', '[gateway]: "privileged"']],
+    "lab/envoy.ts": [["C-POL-15", '[GATEWAY_NAMESPACE]: "restricted"', '[GATEWAY_NAMESPACE]: "privileged"']],
     "lab/postgres.ts": [["C-BKP-15", '.default("14d")', '.default("7d")']],
 };
 
