@@ -13,6 +13,7 @@ import type { Identity } from "./identity/identity";
 import type { Mesh } from "./mesh/mesh";
 import type { Networks } from "./network/networks";
 import type { TrafficShaping } from "./network/traffic";
+import type { ClusterCheck } from "./pages/check-account";
 import type { SecretStore } from "./secrets/secret-store";
 import type { Storage } from "./storage/volumes";
 
@@ -67,6 +68,8 @@ export interface Platform {
     readonly exposed?: Promise<readonly Exposure[]>;
     /** Servers outside the cluster that it cannot do without, by a name for people and a URL that answers; absent: none. */
     readonly watched?: readonly Watched[];
+    /** What of the cluster itself a person wants to be told of; absent: a Prometheus of its own does. */
+    readonly checks?: readonly ClusterCheck[];
     /** Who signs people in for what is reached; absent: everything does that itself, or not at all. */
     readonly identity?: Identity;
     /** Databases on a shared server; absent: the cluster has none. */

@@ -150,6 +150,9 @@ const targets = ({ backups }: Backups): [Backend, Bucket][] =>
         return bucket === undefined ? [] : [[backend, bucket]];
     });
 
+/** Which targets volumes are backed up to. */
+export const backupTargets = (config: Backups): Backend[] => targets(config).map(([backend]) => backend);
+
 const policyOf = ({ every, retain }: VolumeBackupsConfig): { policy?: BackupPolicy } =>
     every === undefined || retain === undefined ? {} : { policy: { every, retain } };
 

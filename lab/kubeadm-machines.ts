@@ -3,6 +3,7 @@ import { z } from "zod";
 import { API_PORT, apiHost, type KubeadmClusterArgs } from "../bootstrap/kubeadm/cluster-config";
 import type { KubeadmSecretInputs } from "../bootstrap/kubeadm/kubeadm-cluster";
 import { KubeadmMachines } from "../bootstrap/kubeadm/machines";
+import { snapshotLease } from "../bootstrap/kubeadm/snapshots";
 import { cidrRange, contains, textRange } from "../components/network/addresses";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SopsSecretStore } from "../components/secrets/sops";
@@ -123,6 +124,10 @@ export interface KubeadmMachinesConfig {
 type Nodes = Pick<KubeadmMachinesConfig, "nodes">;
 
 const controlPlanes = ({ nodes }: Nodes) => nodes.filter(({ role }) => role === "control-plane");
+
+/** Leases of the control planes, each held until its next snapshot of etcd is overdue. */
+export const snapshotLeases = (config: Nodes): Record<string, string> =>
+    Object.fromEntries(controlPlanes(config).map(({ name }) => [name, snapshotLease(name)]));
 
 /** What the machines have for apps: workers, or control planes where there are none; none that taints close. */
 export function kubeadmWorkers<N extends Pick<z.output<typeof kubeadmNode>, "role" | "taints">>(

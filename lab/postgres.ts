@@ -258,6 +258,9 @@ export const postgresUrls = ({ postgres }: PostgresConfig): Claim[] =>
         ? []
         : [["postgres.backup.endpoint", postgres.backup.endpoint]];
 
+/** Names of the servers. */
+export const postgresNames = (config: PostgresConfig): string[] => serversOf(config, 1).map(({ server }) => server);
+
 /** Volumes of the servers. `machines`: how many there are for them. */
 export const postgresVolumes = (config: PostgresConfig, machines: number): OtherVolume[] =>
     serversOf(config, machines).flatMap(({ path, instances, storage, walStorage }) =>

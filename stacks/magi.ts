@@ -18,6 +18,7 @@ import { argoCdRelease } from "../lab/argocd";
 import { backupServers } from "../lab/backup-servers";
 import { bridgeHosts, clusterBridges } from "../lab/bridges";
 import { cephStorage, cephStorageArgs, hasCeph, shareModels } from "../lab/ceph-storage";
+import { clusterCheckNotes, clusterChecks } from "../lab/cluster-checks";
 import type { StackSummary } from "../lab/context";
 import { deschedulerJobs } from "../lab/descheduler";
 import { egressQos } from "../lab/egress-qos";
@@ -210,6 +211,7 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
         edge,
         ...present({ databases, redis, mesh, shaping }),
         watched: backupServers(magiParts.servers(config)),
+        checks: clusterChecks(config),
         gpus,
     };
     const routes = lab.after(haproxy);
@@ -239,6 +241,11 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
     handOffToGit(lab, config, { ...ORDER, cluster, argocd, after: [dns] });
     return lab.summary({
         volumes: storage.rows,
-        notes: [...magiParts.notes(config), ...publicNameNotes(lab, config), ...argoAppsNotes(lab, config)],
+        notes: [
+            ...magiParts.notes(config),
+            ...publicNameNotes(lab, config),
+            ...argoAppsNotes(lab, config),
+            ...clusterCheckNotes(config),
+        ],
     });
 }

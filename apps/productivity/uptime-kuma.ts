@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { app, storage, webApp } from "../app";
 import { images } from "../../components/images";
+import { CheckAccount } from "../../components/pages/check-account";
 import { pageProgram, reachedHosts, watchedServers, type MonitorPlan } from "../../components/pages/plans";
 import { ScheduledWorkload } from "../../components/scheduled-workload";
 import { data, scratch } from "../../components/storage/volumes";
@@ -60,12 +61,24 @@ export const uptimeKuma = app({
             platform,
         );
         if (!config.monitors) return;
-        const { edge } = platform;
+        const { edge, checks = [] } = platform;
+        const namespace = platform.namespaces.name(common.namespace);
+        // Always this program's: an app's files in Git make nothing of the whole cluster.
+        const reader =
+            checks.length === 0
+                ? undefined
+                : new CheckAccount("uptime-kuma-monitors", { namespace, checks }, platform.opts);
         const { user, checkCertificates } = config;
         const plan = pulumi.output(exposedOn(platform, "uptime-kuma")).apply((rows): string => {
             const reached = reachedHosts(rows, edge, "uptime-kuma").map(({ key, name, url }) => ({ key, name, url }));
             const monitors = [...reached, ...watchedServers(platform.watched)];
-            const told: MonitorPlan = { url: server.url, user, checkCertificates, monitors };
+            const told: MonitorPlan = {
+                url: server.url,
+                user,
+                checkCertificates,
+                monitors,
+                ...(checks.length === 0 ? {} : { checks }),
+            };
             return JSON.stringify(told, undefined, 2);
         });
         new ScheduledWorkload(
@@ -78,10 +91,21 @@ export const uptimeKuma = app({
                 command: ["node", `${FOLDER}/monitors.mjs`, `${FOLDER}/plan.json`],
                 schedule: "*/15 * * * *",
                 secrets: { UPTIME_KUMA_PASSWORD: PASSWORD },
-                files: { [`${FOLDER}/monitors.mjs`]: pageProgram("monitors.mjs"), [`${FOLDER}/plan.json`]: plan },
+                files: {
+                    [`${FOLDER}/checks.mjs`]: pageProgram("checks.mjs"),
+                    [`${FOLDER}/monitors.mjs`]: pageProgram("monitors.mjs"),
+                    [`${FOLDER}/plan.json`]: plan,
+                },
+                ...(reader === undefined ? {} : asked(reader)),
                 security: "owner",
             },
             platform,
         );
     },
+});
+
+/** A pod that asks the API server, by the authority that the server's certificate is of. */
+const asked = ({ account }: CheckAccount) => ({
+    env: { NODE_EXTRA_CA_CERTS: "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt" },
+    patch: { pod: { serviceAccountName: account, automountServiceAccountToken: true } },
 });

@@ -10,8 +10,9 @@ import { KUBECTL } from "./facts";
  */
 export function snapshotScript(
     { name, address }: Pick<KubeadmNode, "name" | "address">,
-    { keep, s3 }: KubeadmSnapshots,
+    { schedule, keep, s3 }: KubeadmSnapshots,
 ): string {
+    const kubectl = `${KUBECTL} --server=https://${address}:${API_PORT} --namespace=kube-system`;
     const pki = `${PATHS.kubernetes}/pki/etcd`;
     const url = s3 && shellQuote(`${s3.endpoint.replace(/\/$/, "")}/${s3.bucket}/${s3.folder}`);
     const curl = `curl --config ${PATHS.snapshotStore} --fail --silent --show-error --retry 3 --max-time 900`;
@@ -22,7 +23,7 @@ umask 077
 directory=${PATHS.snapshots}
 name="${name}-$(date -u +%Y%m%dT%H%M%SZ)-\${1:-scheduled}"
 install -d -m 0700 "$directory"
-${KUBECTL} --server=https://${address}:${API_PORT} --namespace=kube-system exec etcd-${name} -- etcdctl --endpoints=https://127.0.0.1:2379 --cacert=${pki}/ca.crt --cert=${pki}/healthcheck-client.crt --key=${pki}/healthcheck-client.key snapshot save ${PATHS.etcd}/homelab-infrastructure.db < /dev/null > /dev/null
+${kubectl} exec etcd-${name} -- etcdctl --endpoints=https://127.0.0.1:2379 --cacert=${pki}/ca.crt --cert=${pki}/healthcheck-client.crt --key=${pki}/healthcheck-client.key snapshot save ${PATHS.etcd}/homelab-infrastructure.db < /dev/null > /dev/null
 mv ${PATHS.etcd}/homelab-infrastructure.db "$directory/$name.db"
 tar -C ${PATHS.kubernetes} -cf "$directory/$name.pki" pki
 openssl enc -aes-256-cbc -pbkdf2 -salt -pass file:${PATHS.snapshotKey} -in "$directory/$name.pki" -out "$directory/$name.pki.enc"
@@ -40,9 +41,19 @@ ls "$directory" | grep '^${name}-.*\\.db$' | sort -r | tail -n +${keep + 1} | wh
     rm -f "$directory/$file"
   done
 done
+# Whoever looks from inside the cluster sees when the next is due, and that it did not come.
+next=$(systemd-analyze calendar ${shellQuote(schedule)} | sed -n 's/^ *\\(Next elapse\\|(in UTC)\\): *//p' | tail -n 1)
+due=$(date -d "$next" +%s)
+printf '{"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"name":"${snapshotLease(name)}"},"spec":{"holderIdentity":"%s","renewTime":"%s","leaseDurationSeconds":%d}}' "$name" "$(date -u +%Y-%m-%dT%H:%M:%S.000000Z)" "$((due - $(date +%s) + ${LATE}))" | ${kubectl} apply --server-side --force-conflicts --field-manager=etcd-snapshot --filename=- > /dev/null
 echo "$name"
 `;
 }
+
+/** Seconds that a snapshot may be late by: the timer's own delay, and the way to the bucket. */
+const LATE = 3600;
+
+/** Lease in `kube-system` that a node holds until its next snapshot is overdue. */
+export const snapshotLease = (node: string): string => `etcd-snapshot-${node}`;
 
 export const SNAPSHOT_SERVICE = `# Written by pulumi up (bootstrap/kubeadm); a change by hand is undone.
 [Unit]

@@ -2,13 +2,19 @@
 // looks first, adds what is missing, sets addresses, and removes monitors of its own that nothing is behind any more. Its own carry its
 // tag; all others are a person's and stay as they are. Uptime Kuma has no API for monitors but that of its own pages, which is spoken
 // here: Socket.IO 5 over Engine.IO 4, by long polling. The password comes from the environment; it appears in no output.
+// What nothing can ask from outside, `checks.mjs` asks of the API server; its answers are pushed to monitors that wait for them, so that
+// silence is news as well.
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { apiReader, look } from "./checks.mjs";
 
 const [path = ""] = process.argv.slice(2);
 const plan = JSON.parse(readFileSync(path, "utf8"));
 const password = process.env.UPTIME_KUMA_PASSWORD ?? "";
 const WAIT = Number(process.env.PAGES_WAIT_SECONDS ?? "120") * 1000;
 const REQUEST_LIMIT = 60_000;
+/** Seconds until a monitor that waits for an answer says that none came: three runs of this. */
+const SILENCE = 2_700;
 const TAG = { name: "homelab", color: "#059669" };
 
 const clean = (text) => (password === "" ? text : text.replaceAll(password, "<password>"));
@@ -157,19 +163,37 @@ const derived = ({ url }) => ({
 /** https://github.com/louislam/uptime-kuma: what its own page sends for a new one. */
 const fresh = (wanted, notifications) => ({
     ...derived(wanted),
+    ...common(wanted, notifications),
+    interval: 60,
+    retryInterval: 60,
+    // A pod that restarts is no news.
+    maxretries: 2,
+    expiryNotification: plan.checkCertificates && wanted.url.startsWith("https:"),
+});
+
+/** One that waits to be told. What it is told holds: whoever asked has been patient. */
+const waiting = (wanted, notifications) => ({
+    ...common(wanted, notifications),
+    type: "push",
+    url: "https://",
+    ignoreTls: false,
+    accepted_statuscodes: ["200-299"],
+    pushToken: randomUUID().replaceAll("-", ""),
+    interval: SILENCE,
+    retryInterval: SILENCE,
+    maxretries: 0,
+    expiryNotification: false,
+});
+
+const common = (wanted, notifications) => ({
     name: wanted.name,
     description: null,
     parent: null,
     method: "GET",
-    interval: 60,
-    retryInterval: 60,
     resendInterval: 0,
-    // A pod that restarts is no news.
-    maxretries: 2,
     timeout: 48,
     notificationIDList: notifications,
     upsideDown: false,
-    expiryNotification: plan.checkCertificates && wanted.url.startsWith("https:"),
     domainExpiryNotification: false,
     maxredirects: 10,
     dns_resolve_type: "A",
@@ -192,16 +216,36 @@ async function ownTag(kuma) {
     return (found ?? succeeded("a tag", await kuma.emit("addTag", TAG)).tag).id;
 }
 
-async function add(kuma, tag, wanted, notifications) {
-    const { monitorID } = succeeded("a monitor", await kuma.emit("add", fresh(wanted, notifications)));
+async function add(kuma, tag, key, monitor) {
+    const { monitorID } = succeeded("a monitor", await kuma.emit("add", monitor));
     try {
-        succeeded("its tag", await kuma.emit("addMonitorTag", tag, monitorID, wanted.key));
+        succeeded("its tag", await kuma.emit("addMonitorTag", tag, monitorID, key));
     } catch (error) {
         // Without its tag it would be a person's, and the next run would add another.
         await kuma.emit("deleteMonitor", monitorID, false);
         throw error;
     }
     return "added";
+}
+
+/** Tells a monitor that waits. */
+async function push({ pushToken }, { up, text }) {
+    const query = new URLSearchParams({ status: up ? "up" : "down", msg: text.slice(0, 1000) });
+    const response = await fetch(`${plan.url}/api/push/${pushToken}?${query}`, {
+        signal: AbortSignal.timeout(REQUEST_LIMIT),
+    });
+    const answer = await response.json();
+    succeeded("what it is told", answer);
+}
+
+/** Asks, and says so on the page. */
+async function check(kuma, tag, wanted, found, read, notifications) {
+    const monitor = found ?? waiting(wanted, notifications);
+    const done = found === undefined ? await add(kuma, tag, wanted.key, monitor) : "unchanged";
+    if (found?.active === false) return `${done}, paused by a person`;
+    const answer = await look(wanted, read);
+    await push(monitor, answer);
+    return `${done}, ${answer.up ? "up" : "DOWN"}: ${answer.text}`;
 }
 
 async function run() {
@@ -218,7 +262,7 @@ async function run() {
         for (const wanted of plan.monitors) {
             const found = own.get(wanted.key);
             await step(wanted.key, async () => {
-                if (found === undefined) return add(kuma, tag, wanted, notifications);
+                if (found === undefined) return add(kuma, tag, wanted.key, fresh(wanted, notifications));
                 const values = derived(wanted);
                 if (Object.keys(values).every((key) => JSON.stringify(found[key]) === JSON.stringify(values[key])))
                     return "unchanged";
@@ -226,7 +270,12 @@ async function run() {
                 return "updated";
             });
         }
-        const keys = new Set(plan.monitors.map(({ key }) => key));
+        const checks = plan.checks ?? [];
+        const read = apiReader(readFileSync, process.env.PAGES_API, process.env.PAGES_ACCOUNT);
+        for (const wanted of checks) {
+            await step(wanted.key, () => check(kuma, tag, wanted, own.get(wanted.key), read, notifications));
+        }
+        const keys = new Set([...plan.monitors, ...checks].map(({ key }) => key));
         for (const [key, { id }] of own) {
             if (keys.has(key)) continue;
             await step(key, async () => {
@@ -241,7 +290,8 @@ async function run() {
 
 await step("uptime-kuma", async () => {
     await run();
-    return `${plan.monitors.length} hosts looked at`;
+    const checks = (plan.checks ?? []).length;
+    return `${plan.monitors.length} hosts looked at${checks === 0 ? "" : `, ${checks} questions asked of the cluster`}`;
 });
 if (problems.length > 0) {
     say(`${problems.length} of the steps failed; all is tried again at the next run`);

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Edge, Exposure } from "../edge/edge";
 import type { Platform } from "../platform";
+import type { ClusterCheck } from "./check-account";
 
 /** What `monitors.mjs` is given. */
 export interface MonitorPlan {
@@ -12,6 +13,8 @@ export interface MonitorPlan {
     readonly checkCertificates: boolean;
     /** By its key a monitor is known again, whatever a person calls it. */
     readonly monitors: readonly { readonly key: string; readonly name: string; readonly url: string }[];
+    /** Questions to the cluster itself, each with a monitor that waits for the answer. */
+    readonly checks?: readonly ClusterCheck[];
 }
 
 /** What `tiles.mjs` is given. */
@@ -66,4 +69,5 @@ const titled = (name: string): string =>
         .join(" ");
 
 /** Text of a program: they run on Node 20 or newer, and nothing else. */
-export const pageProgram = (name: "monitors.mjs" | "tiles.mjs"): string => readFileSync(join(__dirname, name), "utf8");
+export const pageProgram = (name: "checks.mjs" | "monitors.mjs" | "tiles.mjs"): string =>
+    readFileSync(join(__dirname, name), "utf8");

@@ -46,7 +46,10 @@ exports.play = ([file, ...given], stdin) => {
         );
         say(JSON.stringify({ apiVersion: "v1", kind: "List", items }));
     } else if (verb === "apply") {
-        for (const item of JSON.parse(readFileSync(flag("filename"), "utf8")).items) {
+        const given = JSON.parse(flag("filename") === "-" ? stdin() : readFileSync(flag("filename"), "utf8"));
+        for (const item of given.items ?? [
+            { ...given, metadata: { namespace: flag("namespace"), ...given.metadata } },
+        ]) {
             const { name, namespace, uid, resourceVersion } = item.metadata;
             if (uid !== undefined || resourceVersion !== undefined) fail(`error: ${name}: Precondition failed`);
             const same = ({ metadata: one }) => one.name === name && one.namespace === namespace;

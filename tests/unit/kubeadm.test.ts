@@ -939,6 +939,43 @@ describe("with machines", () => {
             expect(() => snapshot("one", "d")).toThrow(/403/);
         });
 
+        test("each says in the cluster when the next is due, for who looks from inside", async () => {
+            await up(STORED, told);
+            const before = Date.now();
+            const name = snapshot("one", "a");
+            const leases = (api().objects ?? []).filter(({ kind }) => kind === "Lease");
+            expect(leases).toMatchObject([
+                {
+                    apiVersion: "coordination.k8s.io/v1",
+                    metadata: { name: "etcd-snapshot-one", namespace: "kube-system" },
+                    spec: { holderIdentity: name },
+                },
+            ]);
+            const { renewTime, leaseDurationSeconds } = leases[0]?.["spec"] as {
+                renewTime: string;
+                leaseDurationSeconds: number;
+            };
+            // Kubernetes takes it with six digits of a second alone.
+            expect(renewTime).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000000Z$/);
+            expect(Math.abs(Date.parse(renewTime) - before)).toBeLessThan(120_000);
+            // The next is in six hours, by the line in UTC; and an hour late it may be.
+            expect(Math.abs(leaseDurationSeconds - 7 * 3600)).toBeLessThan(120);
+        });
+
+        test("one that does not get to the bucket leaves the last one's word: nobody is told that all is well", async () => {
+            await up(STORED, told);
+            const good = snapshot("one", "a");
+            state
+                .machine("one")
+                .write(
+                    "etc/homelab-infrastructure/snapshot-store.curl",
+                    'user = "me:wrong"\naws-sigv4 = "aws:amz:us-east-1:s3"\n',
+                    0o600,
+                );
+            expect(() => snapshot("one", "b")).toThrow(/403/);
+            expect(api().objects).toMatchObject([{ kind: "Lease", spec: { holderIdentity: good } }]);
+        });
+
         test("the documented restore, in its order, and pulumi up finds the same cluster", async () => {
             await up();
             const before = await look();
@@ -1098,7 +1135,7 @@ describe("with machines", () => {
             await down(resources);
             expect(keptOn("three")).toEqual([]);
             await up();
-            expect(api().objects).toEqual([]);
+            expect(api().objects?.filter(({ kind }) => kind !== "Lease")).toEqual([]);
         });
 
         test("with nobody to ask it is said what is lost, or which copy there is", async () => {

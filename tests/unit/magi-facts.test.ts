@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { CRI_SOCKET } from "../../bootstrap/kubeadm/cluster-config";
 import { contains, textRange } from "../../components/network/addresses";
+import type { MonitorPlan } from "../../components/pages/plans";
 import { toBytes } from "../../config/quantities";
 import { openStack } from "../../stacks";
 import { readStackValue, ROOT } from "../../stacks/stack-file";
@@ -73,6 +74,12 @@ const BOOTSTRAP = readFileSync(join(ROOT, "docs", "cluster-bootstrap-runbook.md"
 const INGRESS = readFileSync(join(ROOT, "docs", "ingress-dns-troubleshooting-bundle.md"), "utf8");
 const SPLIT_DNS = readFileSync(join(ROOT, "docs", "opnsense-unbound-dns01-split-dns.md"), "utf8");
 const ORIGIN = readFileSync(join(ROOT, "docs", "cloudflare-origin-cert.md"), "utf8");
+/** What Uptime Kuma's job asks the cluster. */
+const askedOf = (of: Plan) => {
+    const { inputs } = lookInto(() => of).find(":ConfigMap", "uptime-kuma-monitors");
+    return (JSON.parse(dig(inputs, "data", "etc-homelab-plan.json") as string) as MonitorPlan).checks ?? [];
+};
+const asked = () => askedOf(plan);
 const command = (called: string) => find(":Command", called).inputs;
 const kubeadmFile = (machine: string) => JSON.stringify(command(`kubeadm-${machine}`));
 
@@ -487,11 +494,53 @@ describe("backups", () => {
         expect(backedUp).toEqual(expect.arrayContaining(["librechat", "mongodb"]));
     });
 
-    test("all of it ends on one machine, which is said, and a second target is one key (M-DR-03)", () => {
+    test("all of it ends on one machine, which is said, and a second target is one key (M-DR-03)", async () => {
         expect(doc("magi.md")).toContain("Everything that is backed up ends on that one machine");
         const offsite = { endpoint: "https://s3.example.net", bucket: "away" };
         const { backups } = value() as unknown as { backups: object };
-        expect(() => openStack("magi", { ...value(), backups: { ...backups, offsite } })).not.toThrow();
+        // Each with news of its own.
+        const away = await planStack("magi", { ...value(), backups: { ...backups, offsite } }, ROOT);
+        expect(
+            askedOf(away)
+                .map(({ key }) => key)
+                .filter((key) => key.includes("volumes")),
+        ).toEqual(["cluster/volumes-minio", "cluster/volumes-offsite"]);
+    });
+
+    test("whatever is saved, runs at a time or ends has a monitor that is told of it (M-MON-01)", async () => {
+        const questions = asked().map(({ key, name: _name, ...question }) => [
+            key,
+            question.kind === "postgres" ? { ...question, servers: [...question.servers].sort() } : question,
+        ]);
+        expect(Object.fromEntries(questions)).toEqual({
+            "cluster/etcd": {
+                kind: "etcd",
+                leases: {
+                    "balthasar-2": "etcd-snapshot-balthasar-2",
+                    "casper-3": "etcd-snapshot-casper-3",
+                    "melchior-1": "etcd-snapshot-melchior-1",
+                },
+            },
+            "cluster/vault": { kind: "jobs", only: ["vault"] },
+            "cluster/volumes-minio": { kind: "volumes", target: "minio" },
+            "cluster/postgres": {
+                kind: "postgres",
+                namespace: "database",
+                servers: all("postgresql.cnpg.io/v1:Cluster").map(name).sort(),
+            },
+            "cluster/redis": { kind: "redis", namespace: "redis-enterprise", server: "rec-platform" },
+            "cluster/ceph": { kind: "ceph", namespace: "rook-ceph", cluster: "rook-ceph" },
+            "cluster/descheduler": { kind: "jobs", only: ["scheduling"] },
+            "cluster/jobs": { kind: "jobs", except: ["scheduling", "vault"] },
+            "cluster/certificates": { kind: "certificates" },
+        });
+        // Every source is of a target that is asked about.
+        const sources = all(":ReplicationSource").map(({ inputs }) => String(dig(inputs, "metadata", "name")));
+        expect(sources.filter((one) => !one.endsWith("-minio"))).toEqual([]);
+        expect(plan.notes?.join()).not.toContain("nobody is told");
+        const { "uptime-kuma": _gone, ...apps } = value()["apps"] as Record<string, unknown>;
+        const without = await planStack("magi", { ...value(), apps }, ROOT);
+        expect(without.notes?.join()).toContain("nobody is told from inside the cluster when a backup");
     });
 
     test("what holds data can be held against a destroy (M-DR-01)", async () => {
@@ -628,7 +677,10 @@ describe("apps by domain", () => {
         expect(jobs).toHaveLength(1);
         const text = JSON.stringify(jobs[0]?.inputs);
         expect(text).toMatch(/failedJobsHistoryLimit/);
-        expect(doc("descheduler.md")).toMatch(/doctor/);
+        expect(asked().find(({ key }) => key === "cluster/descheduler")).toMatchObject({
+            kind: "jobs",
+            only: ["scheduling"],
+        });
         // It is built for the next Kubernetes, which nobody need find out from its errors.
         expect(plan.unsupported.map(({ release: one, kubernetes }) => [one, kubernetes])).toEqual([
             ["descheduler 0.36", "v1.35.1"],

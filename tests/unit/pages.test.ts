@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Exposure } from "../../components/edge/edge";
 import { Exposures } from "../../components/edge/exposures";
+import type { ClusterCheck } from "../../components/pages/check-account";
 import type { MonitorPlan, TilePlan } from "../../components/pages/plans";
 import { ROOT } from "../../stacks/stack-file";
 import { planComponent } from "./component-plan";
@@ -14,6 +15,9 @@ import { dig, lookInto } from "./planned";
 import { backupServers } from "../../lab/backup-servers";
 import type { Platform } from "../../components/platform";
 import { deploy, testPlatform } from "./test-platform";
+
+// Each run of a program is a process, and a busy machine starts some of them slowly.
+jest.setTimeout(60_000);
 
 const row = (workload: string, more: Partial<Exposure> = {}): Exposure => ({
     workload,
@@ -40,9 +44,10 @@ describe("what is watched and shown", () => {
         apps: Record<string, unknown>,
         exposed: readonly Exposure[] = EXPOSED,
         watched: Platform["watched"] = [],
+        checks: Platform["checks"] = [],
     ) {
         const resources = await planComponent(() =>
-            deploy({ ...testPlatform({ productivity: "baseline" }, exposed), watched }, apps),
+            deploy({ ...testPlatform({ productivity: "baseline" }, exposed), watched, checks }, apps),
         );
         const { find, all } = lookInto(() => ({ resources }));
         const told = (name: string) =>
@@ -54,7 +59,9 @@ describe("what is watched and shown", () => {
                 find(":CronJob", name).inputs,
                 ...["spec", "jobTemplate", "spec", "template", "metadata", "annotations", "homelab/files"],
             );
-        return { told, hash, all };
+        const pod = (name: string) =>
+            dig(find(":CronJob", name).inputs, ...["spec", "jobTemplate", "spec", "template", "spec"]);
+        return { told, hash, all, pod };
     }
 
     test("servers that backups go to are watched as well, each once, whoever saves to them (M-DR-03)", async () => {
@@ -100,6 +107,44 @@ describe("what is watched and shown", () => {
         expect(tiles.tiles.map(({ key }) => key)).toContain("uptime-kuma.example.net");
         expect(tiles.tiles.map(({ key }) => key)).not.toContain("homarr.example.net");
         expect(tiles.tiles[0]?.icon).toMatch(/\/hubble\.svg$/);
+    });
+
+    test("who asks the cluster reads what its questions are about, and no Secret; without questions it is nobody", async () => {
+        const checks: Platform["checks"] = [
+            { key: "cluster/jobs", name: "Jobs", kind: "jobs" },
+            { key: "cluster/one", name: "One", kind: "jobs", only: ["scheduling"] },
+            { key: "cluster/etcd", name: "etcd", kind: "etcd", leases: { two: "lease-two", one: "lease-one" } },
+        ];
+        const { told, all, pod } = await plans({ "uptime-kuma": {} }, EXPOSED, [], checks);
+        expect((told("uptime-kuma-monitors") as MonitorPlan).checks).toEqual(checks);
+        const [role] = all(":ClusterRole");
+        expect(dig(role?.inputs, "rules")).toEqual([
+            { apiGroups: ["batch"], resources: ["cronjobs", "jobs"], verbs: ["get", "list"] },
+            {
+                apiGroups: ["coordination.k8s.io"],
+                resources: ["leases"],
+                resourceNames: ["lease-one", "lease-two"],
+                verbs: ["get"],
+            },
+            { apiGroups: [""], resources: ["nodes"], resourceNames: ["one", "two"], verbs: ["get"] },
+        ]);
+        expect(
+            all(":ClusterRoleBinding").map(({ inputs }) => [dig(inputs, "roleRef"), dig(inputs, "subjects")]),
+        ).toEqual([
+            [
+                { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "uptime-kuma-monitors" },
+                [{ kind: "ServiceAccount", name: "uptime-kuma-monitors", namespace: "productivity" }],
+            ],
+        ]);
+        expect(pod("uptime-kuma-monitors")).toMatchObject({
+            serviceAccountName: "uptime-kuma-monitors",
+            automountServiceAccountToken: true,
+        });
+        expect(JSON.stringify(pod("uptime-kuma-monitors"))).toContain("NODE_EXTRA_CA_CERTS");
+        const without = await plans({ "uptime-kuma": {} });
+        expect(without.all(":ClusterRole")).toEqual([]);
+        expect(without.pod("uptime-kuma-monitors")).toMatchObject({ automountServiceAccountToken: false });
+        expect(without.told("uptime-kuma-monitors")).not.toHaveProperty("checks");
     });
 
     test("something new is watched by being declared: the job's pods change with it", async () => {
@@ -178,11 +223,23 @@ describe("monitors.mjs", () => {
         tags: { id: number; name: string; color: string }[] = [];
         monitors: Monitor[] = [];
         refuseTags = false;
+        beats: string[] = [];
         readonly sessions = new Map<string, { queue: string[]; wake: (() => void) | undefined; signedIn: boolean }>();
         #next = 1;
 
         heed(request: IncomingMessage, body: string, response: ServerResponse): void {
-            const { searchParams } = new URL(request.url ?? "", "http://kuma");
+            const { searchParams, pathname } = new URL(request.url ?? "", "http://kuma");
+            const [, pushed] = /^\/api\/push\/(.+)$/.exec(pathname) ?? [];
+            if (pushed !== undefined) {
+                const told = this.monitors.find(({ pushToken, active }) => pushToken === pushed && active !== false);
+                if (told === undefined) {
+                    response.writeHead(500).end('{"ok":false,"msg":"Monitor not found or not active."}');
+                    return;
+                }
+                this.beats.push(`${told.name}: ${searchParams.get("status")} ${searchParams.get("msg")}`);
+                response.end('{"ok":true}');
+                return;
+            }
             if (searchParams.get("EIO") !== "4" || searchParams.get("transport") !== "polling") {
                 response.writeHead(400).end();
                 return;
@@ -276,7 +333,8 @@ describe("monitors.mjs", () => {
                 const codes = monitor["accepted_statuscodes"] as unknown[];
                 if (!codes.every((code) => typeof code === "string"))
                     return { ok: false, msg: "Accepted status codes are not all strings" };
-                if ((monitor["interval"] as number) < 20) return { ok: false, msg: "Interval cannot be less" };
+                if ((monitor["interval"] as number) < 20 || (monitor["retryInterval"] as number) < 20)
+                    return { ok: false, msg: "Interval cannot be less" };
                 const id = this.#next++;
                 this.monitors.push({ ...monitor, id, tags: [] });
                 return { ok: true, monitorID: id };
@@ -304,7 +362,12 @@ describe("monitors.mjs", () => {
 
     const PASSWORD = "long-Secret-1";
     let kuma: Kuma;
-    const watch = async (names: readonly string[], more: Partial<MonitorPlan> = {}, password = PASSWORD) => {
+    const watch = async (
+        names: readonly string[],
+        more: Partial<MonitorPlan> = {},
+        password = PASSWORD,
+        environment: Record<string, string> = {},
+    ) => {
         const url = await serve((request, body, response) => kuma.heed(request, body, response));
         const monitors = names.map((name) => ({
             key: `${name}.example.net`,
@@ -312,7 +375,7 @@ describe("monitors.mjs", () => {
             url: `https://${name}.example.net`,
         }));
         const plan: MonitorPlan = { url, user: "admin", checkCertificates: true, monitors, ...more };
-        const result = await run("monitors.mjs", plan, { UPTIME_KUMA_PASSWORD: password });
+        const result = await run("monitors.mjs", plan, { UPTIME_KUMA_PASSWORD: password, ...environment });
         server?.closeAllConnections();
         await new Promise((resolve) => server?.close(resolve));
         server = undefined;
@@ -390,6 +453,105 @@ describe("monitors.mjs", () => {
         );
         expect(nobody.status).toBe(1);
         expect(nobody.lines[0]).toMatch(/FAILED: uptime-kuma does not answer at/);
+    });
+
+    describe("asks the cluster", () => {
+        const CHECKS: ClusterCheck[] = [
+            { key: "cluster/etcd", name: "Snapshots of etcd", kind: "etcd", leases: { one: "etcd-snapshot-one" } },
+            { key: "cluster/jobs", name: "Jobs", kind: "jobs" },
+        ];
+        let api: Server | undefined;
+        afterEach(() => new Promise((resolve) => (api === undefined ? resolve(undefined) : api.close(resolve))));
+        const ask = async (objects: Record<string, unknown>, more: Partial<MonitorPlan> = {}) => {
+            api = createServer((request, response) => {
+                const found =
+                    request.headers.authorization === "Bearer secret" ? objects[request.url ?? ""] : undefined;
+                response.writeHead(found === undefined ? 404 : 200).end(JSON.stringify(found ?? {}));
+            }).listen(0, "127.0.0.1");
+            await new Promise((resolve) => api?.once("listening", resolve));
+            writeFileSync(join(folder, "token"), "secret\n");
+            const result = await watch(["sonarr"], { checks: CHECKS, ...more }, PASSWORD, {
+                PAGES_API: `http://127.0.0.1:${(api.address() as AddressInfo).port}`,
+                PAGES_ACCOUNT: folder,
+            });
+            await new Promise((resolve) => api?.close(resolve));
+            api = undefined;
+            return result;
+        };
+        const EMPTY = { "/apis/batch/v1/cronjobs": { items: [] }, "/apis/batch/v1/jobs": { items: [] } };
+        const lease = (hours: number) => ({
+            "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases/etcd-snapshot-one": {
+                spec: {
+                    renewTime: new Date(Date.now() - hours * 3_600_000).toISOString(),
+                    leaseDurationSeconds: 7 * 3600,
+                },
+            },
+        });
+
+        test("each answer is told to a monitor that waits for it, and that says so when nobody comes", async () => {
+            const { status, lines } = await ask({ ...EMPTY, ...lease(1) });
+            expect([status, lines]).toEqual([
+                0,
+                [
+                    "sonarr.example.net: added",
+                    "cluster/etcd: added, up: 1 control planes",
+                    "cluster/jobs: added, up: 0 schedules, 0 jobs beside them",
+                    "uptime-kuma: 1 hosts looked at, 2 questions asked of the cluster",
+                ],
+            ]);
+            const [, etcd, jobs] = kuma.monitors;
+            expect(etcd).toMatchObject({
+                type: "push",
+                name: "Snapshots of etcd",
+                // One run in three may be lost.
+                interval: 2_700,
+                maxretries: 0,
+                notificationIDList: { "4": true },
+                tags: [{ name: "homelab", value: "cluster/etcd" }],
+            });
+            expect(etcd?.["pushToken"]).toMatch(/^[0-9a-f]{32}$/);
+            expect(etcd?.["pushToken"]).not.toBe(jobs?.["pushToken"]);
+            // A monitor of what is reached keeps its own patience.
+            expect(kuma.monitors[0]).toMatchObject({ type: "http", interval: 60, retryInterval: 60, maxretries: 2 });
+            expect(lines.join("\n")).not.toContain(etcd?.["pushToken"]);
+        });
+
+        test("a second run tells the same monitors, also that it is over", async () => {
+            await ask({ ...EMPTY, ...lease(8) });
+            const { status, lines } = await ask({ ...EMPTY, ...lease(1) });
+            expect([status, lines[1]]).toEqual([0, "cluster/etcd: unchanged, up: 1 control planes"]);
+            expect(kuma.monitors).toHaveLength(3);
+            expect(kuma.beats.map((beat) => beat.replace(/of \d.*/, "of then"))).toEqual([
+                "Snapshots of etcd: down the last of one is of then",
+                "Jobs: up 0 schedules, 0 jobs beside them",
+                "Snapshots of etcd: up 1 control planes",
+                "Jobs: up 0 schedules, 0 jobs beside them",
+            ]);
+        });
+
+        test("what cannot be asked is not well, and the job itself has done its work", async () => {
+            const { status } = await ask(lease(1));
+            expect(status).toBe(0);
+            expect(kuma.beats[1]).toMatch(
+                /^Jobs: down cannot be looked at: the API server answers 404 to \/apis\/batch/,
+            );
+        });
+
+        test("one that a person paused stays so; one whose question is asked no more goes", async () => {
+            await ask({ ...EMPTY, ...lease(1) });
+            Object.assign(kuma.monitors[1] as Monitor, { active: false, interval: 86_400 });
+            kuma.beats = [];
+            const { status, lines } = await ask({ ...EMPTY, ...lease(9) }, { checks: CHECKS.slice(0, 1) });
+            expect([status, lines.slice(1, 3)]).toEqual([
+                0,
+                [
+                    "cluster/etcd: unchanged, paused by a person",
+                    "cluster/jobs: removed: nothing is reached there any more",
+                ],
+            ]);
+            expect(kuma.beats).toEqual([]);
+            expect(kuma.monitors[1]).toMatchObject({ active: false, interval: 86_400 });
+        });
     });
 
     test("a monitor that cannot be marked as its own is taken back", async () => {

@@ -73,6 +73,11 @@ const KEPT: readonly { readonly what: string; readonly chain: RegExp; readonly w
         chain: /core\/v1:Secret$|kubernetes:external-secrets\.io/,
         why: "the stores themselves, and what opens them",
     },
+    {
+        what: "rights of apps",
+        chain: /homelab:pages:/,
+        why: "an app's project in Git makes nothing of the whole cluster",
+    },
     { what: "the rest of the platform", chain: /kubernetes:/, why: "settings of the above" },
 ];
 

@@ -26,7 +26,7 @@ export function kubectlOf(server: PlayedMachine, args: readonly string[], stdin?
 }
 
 /** `/usr/local/bin/kubectl --kubeconfig <file> [--server=<url>] …` on a machine. */
-export function kubectl(machine: PlayedMachine, words: readonly string[]): string {
+export function kubectl(machine: PlayedMachine, words: readonly string[], stdin: () => string): string {
     const at = words.indexOf("--kubeconfig");
     const file = words[at + 1] ?? "";
     if (at === -1 || !existsSync(file)) throw new Refused(`error: stat ${file}: no such file or directory`);
@@ -51,7 +51,7 @@ export function kubectl(machine: PlayedMachine, words: readonly string[]): strin
         saveCluster(machine.all, { ...cluster, certificateKey: undefined });
         return "";
     }
-    return kubectlOf(server, args);
+    return kubectlOf(server, args, args.includes("--filename=-") ? stdin() : undefined);
 }
 
 function mustAnswer(server: PlayedMachine): void {

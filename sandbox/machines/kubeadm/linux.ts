@@ -38,7 +38,17 @@ export function systemdAnalyze([verb, expression = ""]: readonly string[]): stri
     if (verb !== "calendar") throw new Refused(`systemd-analyze ${verb ?? ""} is not simulated`);
     if (!CALENDAR.test(expression))
         throw new Refused(`Failed to parse calendar specification '${expression}': Invalid argument`);
-    return expression;
+    // Not when that is: six hours from now, in a zone that is not UTC, as it says both there.
+    const next = new Date(Date.now() + 6 * 3_600_000);
+    const said = (ahead: number, zone: string) =>
+        `${new Date(next.getTime() + ahead).toUTCString().slice(0, 3)} ${new Date(next.getTime() + ahead).toISOString().slice(0, 19).replace("T", " ")} ${zone}`;
+    return [
+        `  Original form: ${expression}`,
+        `Normalized form: ${expression}`,
+        `    Next elapse: ${said(3_600_000, "CET")}`,
+        `       (in UTC): ${said(0, "UTC")}`,
+        "       From now: 5h 59min left",
+    ].join("\n");
 }
 
 export function ping(machine: PlayedMachine, args: readonly string[]): string {

@@ -27,7 +27,7 @@ export async function play(
         case "kubeadm":
             return await kubeadm(machine, args);
         case "kubectl":
-            return kubectl(machine, args.slice(1));
+            return kubectl(machine, args.slice(1), stdin);
         case "curl":
             return curl(machine, args);
         case "modprobe":
