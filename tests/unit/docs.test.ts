@@ -104,7 +104,6 @@ describe("a plan condensed to components", () => {
     test("homelab: the seed's order, and every resource is counted once", () => {
         expect(folded(homelab)).toEqual([
             ["sequence", ["node", "cilium", "lan", "sops-age-key", "argocd", "local-path", "namespaces"], []],
-            ["chain", ["tunnel", "dns", "homelab"], [0]],
             [
                 "leaves",
                 [
@@ -122,6 +121,7 @@ describe("a plan condensed to components", () => {
                 ],
                 [0],
             ],
+            ["chain", ["tunnel", "dns", "homelab"], [0]],
         ]);
         const counted = componentGraph(homelab).components.reduce((sum, { size }) => sum + size, 0);
         // But for what waits for everything, which would be an arrow from each.
