@@ -44,7 +44,7 @@ export function standInCrds(project: string): Crd[] {
 }
 
 /** The CRD files of a project, by file name. */
-export function standInCrdFiles(project: string): Map<string, string> {
+function standInCrdFiles(project: string): Map<string, string> {
     return new Map(standInCrds(project).map((crd) => [`${crd.metadata.name}.yaml`, stringify(crd)]));
 }
 

@@ -241,7 +241,7 @@ function misasked(service: Service): string[] {
 }
 
 /** What a service asks of MetalLB. https://metallb.io/usage/ */
-export function metalLbClaim(service: Service): Claim {
+function metalLbClaim(service: Service): Claim {
     const sharingKey = annotationOf(service, "metallb.io/allow-shared-ip", "metallb.universe.tf/allow-shared-ip");
     const pool = annotationOf(service, "metallb.io/address-pool", "metallb.universe.tf/address-pool");
     return {

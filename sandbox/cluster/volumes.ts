@@ -27,7 +27,7 @@ export interface Provisioner {
 }
 
 /** local-path-provisioner, whatever namespace it runs in. */
-export const localPath: Provisioner = {
+const localPath: Provisioner = {
     provisioner: "rancher.io/local-path",
     app: "local-path-provisioner",
     local: true,
@@ -35,7 +35,7 @@ export const localPath: Provisioner = {
 };
 
 /** OpenEBS' hostpath volumes: the class's annotation holds the directory. */
-export const openEbsHostpath: Provisioner = {
+const openEbsHostpath: Provisioner = {
     provisioner: "openebs.io/local",
     app: "localpv-provisioner",
     local: true,

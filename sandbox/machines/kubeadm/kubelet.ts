@@ -1,7 +1,5 @@
 /** systemd and the kubelet of the simulated machines. */
 import { basename } from "node:path";
-import { parse } from "yaml";
-import { READ_BY_KUBERNETES } from "../../../lib/yaml-text";
 import { nodeFor } from "../../cluster/nodes";
 import { Refused } from "../k3d/refused";
 import type { PlayedMachine } from "../k3s/state";
@@ -139,6 +137,3 @@ function register(machine: PlayedMachine, version: string): void {
         `--patch=${JSON.stringify(status)}`,
     ]);
 }
-
-export const readYaml = (text: string): Record<string, unknown> =>
-    parse(text, READ_BY_KUBERNETES) as Record<string, unknown>;

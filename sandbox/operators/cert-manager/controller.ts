@@ -130,7 +130,7 @@ function issuerActions(
         return [
             ...account,
             ...ready("True", "ACMEAccountRegistered", "The ACME account was registered with the ACME server", {
-                acme: { uri, ...(acme.email !== undefined && { lastRegisteredEmail: acme.email }) },
+                acme: { uri },
             }),
         ];
     }
@@ -224,7 +224,7 @@ function certificateActions(
             certificates,
             certificate,
             view.now,
-            issued ? {} : { notBefore: at(0), notAfter: at(90), renewalTime: at(60), revision: 1 },
+            issued ? {} : { notBefore: at(0), notAfter: at(90), revision: 1 },
             [
                 {
                     type: "Ready",

@@ -238,11 +238,7 @@ function clusterActions(view: View, cluster: Cluster, state: Archives): Action[]
                 instances: spec.instances,
                 readyInstances: spec.instances,
                 instanceNames,
-                instancesStatus: { healthy: instanceNames },
                 currentPrimary: instanceNames[0],
-                targetPrimary: instanceNames[0],
-                writeService: `${name}-rw`,
-                readService: `${name}-r`,
             },
             [{ type: "Ready", status: "True", reason: "ClusterIsReady", message: "Cluster is Ready" }, ...archiving],
         ),
@@ -402,10 +398,7 @@ function scheduleActions(view: View, one: ScheduledBackup): Action[] {
                 },
             },
         },
-        ...statusOf(scheduled, one, view.now, {
-            lastScheduleTime: timestamp(view.now),
-            lastCheckTime: timestamp(view.now),
-        }),
+        ...statusOf(scheduled, one, view.now, { lastScheduleTime: timestamp(view.now) }),
     ];
 }
 

@@ -95,7 +95,7 @@ function intervalMs(flags: Flags): number {
 }
 
 /** What the sources ask for, as far as a domain filter lets it. */
-export function endpointsOf(view: View, flags: Flags): Endpoint[] {
+function endpointsOf(view: View, flags: Flags): Endpoint[] {
     const sources = new Set(flags.get("source") ?? []);
     const domains = flags.get("domain-filter") ?? [];
     return [

@@ -15,7 +15,6 @@ import {
     running,
     secretReferences,
     statusOf,
-    timestamp,
 } from "../../controllers/custom-resources";
 import { keyOf, type KubeObject, type Secret } from "../../controllers/objects";
 import { deniedBy, vaultOf, type VaultReader } from "../vault/reader";
@@ -192,8 +191,6 @@ function secretActions(
             view.now,
             {
                 binding: { name: metadata.name },
-                syncedResourceVersion: String(one.metadata.generation ?? 1),
-                ...(changes.length > 0 && { refreshTime: timestamp(view.now) }),
             },
             [{ type: "Ready", status: "True", reason: "SecretSynced", message: "secret synced" }],
         ),

@@ -75,9 +75,9 @@ async function install(
     load: (set: string) => readonly Crd[],
 ): Promise<readonly Action[]> {
     const held = hold(instances, instance, FINALIZER);
-    const ready = (status: "True" | "False", reason: string, message: string, fields: object = {}) => [
+    const ready = (status: "True" | "False", reason: string, message: string) => [
         ...held,
-        ...statusOf(instances, instance, view.now, { ...fields }, [{ type: "Ready", status, reason, message }]),
+        ...statusOf(instances, instance, view.now, {}, [{ type: "Ready", status, reason, message }]),
     ];
     if (instance.metadata.name !== "flux") return ready("False", "BuildFailed", "the only accepted name is flux");
     const crds = await missingCrds(view, load("flux"));
@@ -103,15 +103,12 @@ async function install(
         const found = find(metadata.name);
         return found !== undefined && isRolledOut(found);
     });
-    const applied = {
-        lastAppliedRevision: `${instance.spec.distribution.version}@sandbox`,
-    };
     const verdict = () => {
         if (!up) return ready("False", "Progressing", "Reconciliation in progress");
         // The operator waits for all that it applied, which in `sync` is the repository, too.
         return instance.spec.sync !== undefined && instance.spec.wait === true
             ? ready("False", "ReconciliationFailed", `timeout waiting for: [GitRepository: ${NO_GIT}]`)
-            : ready("True", "ReconciliationSucceeded", "Reconciliation finished in 1s", applied);
+            : ready("True", "ReconciliationSucceeded", "Reconciliation finished in 1s");
     };
     return [
         ...wanted.flatMap((deployment) => {

@@ -96,11 +96,7 @@ function rulesOf(gateway: Gateway, listeners: readonly Listener[], host: string,
  * Hosts of a route at a listener. What another listener of the protocol says more exactly is that one's alone: on a listener
  * without a host, a route for a host that has a listener of its own is never asked.
  */
-export function hostsAt(
-    routeHosts: readonly string[],
-    { hostname }: Listener,
-    listeners: readonly Listener[],
-): string[] {
+function hostsAt(routeHosts: readonly string[], { hostname }: Listener, listeners: readonly Listener[]): string[] {
     if (routeHosts.length === 0) return [hostname ?? "*"];
     const others = listeners.flatMap((one) =>
         one.hostname === undefined || one.hostname === hostname ? [] : [one.hostname],

@@ -165,7 +165,7 @@ export function granted(
 }
 
 /** ResolvedRefs of a route: every Service and port it names is there. */
-export function resolvedRefs(route: HttpRoute, { services, grants }: Surroundings): ConditionNow {
+function resolvedRefs(route: HttpRoute, { services, grants }: Surroundings): ConditionNow {
     const { namespace = "" } = route.metadata;
     const refused = (reason: string, message: string): ConditionNow => ({
         type: "ResolvedRefs",

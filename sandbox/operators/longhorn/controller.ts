@@ -96,7 +96,7 @@ export type LonghornReplica = CustomResource<{
 }>;
 
 /** Value of a setting; upstream's default where nobody has set it. */
-export function settingOf(view: View, name: keyof typeof DEFAULTS): string {
+function settingOf(view: View, name: keyof typeof DEFAULTS): string {
     const found = view
         .list<KubeObject & { readonly value: string }>(longhornSettings)
         .find((one) => keyOf(one) === `${LONGHORN_NAMESPACE}/${name}`);
@@ -290,13 +290,10 @@ function nodeStatus(view: View, node: LonghornNode, machines: LonghornMachines, 
             disk,
             {
                 diskName: disk,
-                diskPath: path,
                 diskType: "filesystem",
                 diskUUID: known ?? uuid,
                 storageMaximum: bytes,
-                storageAvailable: bytes,
                 storageScheduled: ready ? scheduled.reduce((sum, [, size]) => sum + size, 0) : 0,
-                scheduledReplica: ready ? Object.fromEntries(scheduled) : null,
                 conditions: conditionsNow(
                     [...(before[disk]?.conditions ?? [])],
                     [

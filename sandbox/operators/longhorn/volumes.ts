@@ -308,8 +308,6 @@ function attached(view: View): Action[] {
             const node = where.get(volume.metadata.name);
             const status = {
                 state: node === undefined ? "detached" : "attached",
-                robustness: node === undefined ? "unknown" : "healthy",
-                currentNodeID: node ?? "",
             };
             return shows(volume.status, status)
                 ? []

@@ -127,7 +127,7 @@ function clusterActions(view: View, cluster: Cluster, all: readonly Database[]):
     }
     const unlicensed = licenseSecretName !== undefined && !licensed(view, cluster);
     if (nodes < 3 || nodes % 2 === 0 || unlicensed || toBytes(node?.requests?.["memory"] ?? "4Gi") < toBytes("4Gi")) {
-        return statusOf(clusters, cluster, view.now, { state: "Invalid", specStatus: "Invalid" });
+        return statusOf(clusters, cluster, view.now, { state: "Invalid" });
     }
     const labels = { app: "redis-enterprise", "redis.io/cluster": name, "redis.io/role": "node" };
     const set = view.list<StatefulSet>(sets).find((one) => keyOf(one) === `${namespace}/${name}`);
@@ -190,15 +190,9 @@ function clusterActions(view: View, cluster: Cluster, all: readonly Database[]):
         ...(set === undefined ? [{ verb: "create" as const, path: collectionIn(sets, namespace), body: wanted }] : []),
         ...statusOf(clusters, cluster, view.now, {
             state: ready ? "Running" : "Initializing",
-            specStatus: "Valid",
             licenseStatus: {
-                licenseState: "Valid",
-                activationDate: cluster.metadata.creationTimestamp ?? timestamp(view.now),
                 expirationDate: expires(cluster, view.now),
                 shardsLimit: limit,
-                shardsUsage: String(used(all.filter(isActive))),
-                features: [],
-                owner: "",
             },
         }),
     ];
@@ -231,8 +225,7 @@ function databaseActions(
             : [];
     }
     if (database.status?.["status"] === "creation-failed") return [];
-    const failed = (): Action[] =>
-        statusOf(databases, database, view.now, { status: "creation-failed", specStatus: "Invalid" });
+    const failed = (): Action[] => statusOf(databases, database, view.now, { status: "creation-failed" });
     const mine = cluster !== undefined && cluster.metadata.name === (redisEnterpriseCluster?.name ?? "");
     const unsaved = unsavable(view, database);
     if (isActive(database)) {
@@ -261,8 +254,6 @@ function databaseActions(
         ...service(view, database, databaseServicePort),
         ...statusOf(databases, database, view.now, {
             status: "active",
-            specStatus: "Valid",
-            redisEnterpriseCluster: cluster.metadata.name,
             databaseUID: String(others.length + 1),
         }),
     ];
@@ -283,7 +274,6 @@ const saved = (view: View, database: Database): Action[] =>
               ...database.status,
               backupInfo: {
                   backupInterval: database.spec.backup?.interval ?? 86_400,
-                  backupStatus: "succeeded",
                   lastBackupTime: timestamp(view.now),
               },
           })

@@ -27,7 +27,6 @@ import {
     release,
     running,
     statusOf,
-    timestamp,
 } from "../../controllers/custom-resources";
 import {
     type ConfigMap,
@@ -293,9 +292,8 @@ function clusterActions(view: View, cluster: CephCluster, machines: CephMachines
                 ceph: {
                     health: "HEALTH_OK",
                     fsid: identity.fsid,
-                    ...(cluster.status?.["ceph"] === undefined && { lastChecked: timestamp(view.now) }),
                 },
-                storage: { deviceClasses: [{ name: "ssd" }], osd: { storeType: { bluestore: osds } } },
+                storage: { osd: { storeType: { bluestore: osds } } },
                 version: { image: cluster.spec.cephVersion?.image ?? "" },
             },
             [

@@ -51,7 +51,7 @@ export const backups = resources("velero.io", "v1", "backups");
 export const restores = resources("velero.io", "v1", "restores");
 export const locations = resources("velero.io", "v1", "backupstoragelocations");
 export const schedules = resources("velero.io", "v1", "schedules");
-export const deletions = resources("velero.io", "v1", "deletebackuprequests");
+const deletions = resources("velero.io", "v1", "deletebackuprequests");
 const daemonSets = "/apis/apps/v1/daemonsets";
 
 /** On a volume: what stands for its files. */
@@ -288,15 +288,12 @@ class Turn {
             return found.flatMap((each) => (each.state === "working" ? each.actions : []));
         }
         const moved = found.filter((each) => each.state === "done").length;
-        const attempted = found.filter((each) => each.state !== "working" && each.begun).length;
         const errors = found.filter((each) => each.state === "failed").length;
         const ended = {
             phase: errors > 0 ? "PartiallyFailed" : "Completed",
             completionTimestamp: timestamp(this.view.now),
             ...(errors > 0 && { errors }),
-            ...(attempted > 0 && { backupItemOperationsAttempted: attempted }),
             ...(moved > 0 && { backupItemOperationsCompleted: moved }),
-            ...(attempted > moved && { backupItemOperationsFailed: attempted - moved }),
         };
         const refused = typeof bucket === "string" ? bucket : location && refusesUploads(location);
         if (typeof bucket === "string" || refused !== undefined) {
@@ -351,18 +348,18 @@ class Turn {
     private moved(backup: Backup, claim: PersistentVolumeClaim, password: string, age: number): Moved {
         const { namespace = "", name, labels = {}, annotations = {} } = claim.metadata;
         const text = { namespace, name, labels, annotations, spec: claim.spec as Record<string, unknown> };
-        const failed = (begun = false): Moved => ({ state: "failed", claim: text, begun });
-        if (backup.spec.snapshotVolumes === false) return { state: "text", claim: text, begun: false };
+        const failed: Moved = { state: "failed", claim: text };
+        if (backup.spec.snapshotVolumes === false) return { state: "text", claim: text };
         const volume = this.view
             .list<PersistentVolume>(collections.volumes)
             .find(({ metadata }) => metadata.name === claim.spec.volumeName);
-        if (volume === undefined || claim.status?.phase !== "Bound") return failed();
+        if (volume === undefined || claim.status?.phase !== "Bound") return failed;
         const driver = volume.spec.csi?.driver;
         if (driver === undefined || backup.spec.snapshotMoveData !== true) {
-            return { state: "text", claim: text, begun: false };
+            return { state: "text", claim: text };
         }
         const className = this.snapshotClass(backup, claim, driver);
-        if (className === undefined) return failed();
+        if (className === undefined) return failed;
         const wanted = `velero-${name}-${hashOf(`${backup.metadata.uid ?? ""}/${claim.metadata.uid ?? ""}`).slice(0, 5)}`;
         const snapshot = this.view
             .list<VolumeSnapshot>(snapshots)
@@ -377,18 +374,17 @@ class Turn {
             return { state: "working", actions: [{ verb: "create", path: collectionIn(snapshots, namespace), body }] };
         }
         if (snapshot.status?.["readyToUse"] !== true) {
-            return age > secondsOf(backup.spec.csiSnapshotTimeout, 600) ? failed() : { state: "working", actions: [] };
+            return age > secondsOf(backup.spec.csiSnapshotTimeout, 600) ? failed : { state: "working", actions: [] };
         }
         if (!this.agents().run) {
             return age > secondsOf(backup.spec.itemOperationTimeout, 4 * 3600)
-                ? failed(true)
+                ? failed
                 : { state: "working", actions: [] };
         }
         const contents = volume.metadata.annotations?.[CONTENTS];
         return {
             state: "done",
             claim: { ...text, moved: { ...(contents !== undefined && { contents }), password } },
-            begun: true,
         };
     }
 
@@ -462,7 +458,6 @@ class Turn {
                 ...this.ended(),
                 ...(failed > 0 && { errors: failed }),
                 ...(skipped > 0 && { warnings: skipped }),
-                ...(done + failed > 0 && { restoreItemOperationsAttempted: done + failed }),
                 ...(done > 0 && { restoreItemOperationsCompleted: done }),
             },
         });
@@ -578,8 +573,6 @@ type Moved =
     | {
           readonly state: "done" | "text" | "failed";
           readonly claim: StoredClaim;
-          /** Whether its files were to be moved at all. */
-          readonly begun: boolean;
       };
 
 const DEFAULT_CLASS = "snapshot.storage.kubernetes.io/is-default-class";
