@@ -6,6 +6,8 @@
 import { z } from "zod";
 import { AUTH, type Auth, type OidcClient } from "../components/identity/identity";
 import { bytes, delivery, groupName, interfaceAddress, ipv4, label, macAddress, spelled } from "../config/fields";
+import type { Fault } from "../config/parse";
+import type { Claim } from "../config/rules";
 import type { PodSecurity } from "../components/cluster/namespaces";
 import type { Database } from "../components/database/databases";
 import type { PostgresExtension } from "../components/database/extensions";
@@ -193,6 +195,13 @@ export interface Held {
     readonly args: WorkloadArgs;
 }
 
+/** What an app's own rules may ask of the cluster's configuration. */
+export interface ClusterFacts {
+    readonly domain: string;
+    /** Networks of the cluster and of the machines, with their places in the file. */
+    readonly networks: readonly Claim[];
+}
+
 export interface App<C extends AppConfig = AppConfig> {
     /** Key under `apps:`, and the name of its main workload. */
     readonly name: string;
@@ -270,6 +279,8 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly holds?: (config: C) => readonly string[];
     /** What it must hold to be of any use. */
     readonly mustHold?: string;
+    /** What its block says that this cluster cannot have it say; `path` of each is below `apps.<name>`, e.g. `vpn.address`. */
+    readonly faults?: (config: C, cluster: ClusterFacts) => readonly Fault[];
     /** Network interface of the VPN in its pod. */
     readonly tunnel?: string;
     /** How many main workloads a configuration makes; absent: one. */

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { WorkloadHost } from "./platform";
@@ -75,7 +76,10 @@ export class SharedPod extends pulumi.ComponentResource {
                 },
                 terminationGracePeriodSeconds: Math.max(...members.map((one) => one.args.terminationGracePeriod ?? 30)),
                 ...args.dns,
-                ...Object.assign({}, ...parts.map(({ placing }) => placing)),
+                ...placedTogether(
+                    name,
+                    parts.map(({ container, placing }) => [container.name, placing]),
+                ),
                 initContainers: [
                     // One that restarts by itself goes on beside what starts after it.
                     ...first.map(({ container }) => ({ ...container, restartPolicy: "Always" })),
@@ -141,6 +145,33 @@ function together(
             ? {}
             : { "homelab/files": createHash("sha256").update(JSON.stringify(checksums)).digest("hex") }),
     };
+}
+
+type Placing = ReturnType<typeof podPart>["placing"];
+
+/** A pod is in one place: of two parts that call for two, one would not get its own. */
+function placedTogether(
+    name: string,
+    parts: readonly (readonly [container: pulumi.Input<string>, Placing])[],
+): Placing {
+    const together: Placing = {};
+    const said = new Map<string, pulumi.Input<string>>();
+    for (const [container, placing] of parts) {
+        for (const key of ["nodeSelector", "affinity", "runtimeClassName"] as const) {
+            const value = placing[key];
+            if (value === undefined) continue;
+            const first = said.get(key);
+            if (first !== undefined && !isDeepStrictEqual(together[key], value)) {
+                throw new pulumi.RunError(
+                    `pod ${name}: ${String(first)} and ${String(container)} call for another ${key} each, and a pod is in one place; ` +
+                        "put both on the same machines, or one of them into a pod of its own",
+                );
+            }
+            said.set(key, first ?? container);
+            Object.assign(together, { [key]: value });
+        }
+    }
+    return together;
 }
 
 /** One network has each port once, and one pod each container. */

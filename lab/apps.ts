@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { catalogue } from "../apps";
 import { LIBRARY_FOLDERS } from "../apps/app";
-import type { AnyApp, App, AppConfig, Asks, Given, Held, Partner, Requests, Role } from "../apps/app";
+import type { AnyApp, App, AppConfig, Asks, ClusterFacts, Given, Held, Partner, Requests, Role } from "../apps/app";
 import type { PodSecurity } from "../components/cluster/namespaces";
 import type { Database } from "../components/database/databases";
 import type { PostgresExtension } from "../components/database/extensions";
@@ -25,10 +25,12 @@ import {
     gpuText,
     nodesMisplaced,
     placesOf,
+    podsTornApart,
     shareGpus,
     withGpu,
     type GpuOffers,
     type OfferedNode,
+    type Pod,
 } from "./placement";
 import { modelFaults } from "./language-models";
 import { authOf, clientOf, loginsImpossible, urlOf } from "./logins";
@@ -161,6 +163,13 @@ const heldNames = ({ app, config }: Declared): readonly string[] => app.holds?.(
 /** The app in whose pod another stands; undefined: in its own. */
 const holderOf = (name: string, declared: readonly Declared[]): Declared | undefined =>
     declared.find((one) => heldNames(one).includes(name));
+
+/** Pods with several apps in them. */
+const podsOf = (declared: readonly Declared[]): Pod[] =>
+    declared.flatMap((one): Pod[] => {
+        const held = declared.filter(({ app }) => heldNames(one).includes(app.name));
+        return held.length === 0 ? [] : [[one, ...held]];
+    });
 
 /** Values of the secret store that one app reads, its API key aside. */
 export function secretsOf({ app, config }: Declared): readonly SecretRef[] {
@@ -393,6 +402,7 @@ export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) 
         ({ apps }) => modelFaults(declaredApps(apps), partnersIn(declaredApps(apps))),
         (config) => needsMissing(declaredApps(config.apps), offers(config)),
         (config) => nodesMisplaced(declaredApps(config.apps), offers(config)),
+        (config) => podsTornApart(podsOf(declaredApps(config.apps)), declaredApps(config.apps), offers(config)),
         (config) => addressesMisplaced(declaredApps(config.apps), offers(config)),
         (config) => addressesNeeded(declaredApps(config.apps), offers(config)),
         (config) => certificatesImpossible(declaredApps(config.apps), offers(config)),
@@ -407,6 +417,15 @@ export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) 
         (config) => requestsExceeded(declaredApps(config.apps), offers(config)),
     ];
 }
+
+/** What the apps themselves refuse. */
+export const appFaults = (apps: Apps, cluster: ClusterFacts): Fault[] =>
+    declaredApps(apps).flatMap(({ app, config }) =>
+        (app.faults?.(config as never, cluster) ?? []).map((fault) => ({
+            ...fault,
+            path: `apps.${app.name}.${fault.path}`,
+        })),
+    );
 
 /** A missing partner is a silent dead end. */
 function partnersMissing(declared: readonly Declared[]): Fault[] {

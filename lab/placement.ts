@@ -168,6 +168,52 @@ export function nodesMisplaced(declared: readonly Declared[], { nodes }: Offers)
     });
 }
 
+/** Apps in one pod: the one that holds the others, first. */
+export type Pod = readonly [holder: Declared, ...held: Declared[]];
+
+/** A pod is on one machine and has one maker's GPUs: what stands in it may not call for two. */
+export function podsTornApart(pods: readonly Pod[], declared: readonly Declared[], offers: Offers): Fault[] {
+    const { given } = shareGpus(declared, offers);
+    const places = placesOf(declared, offers);
+    return pods.flatMap(([holder, ...held]): Fault[] => {
+        const all = [holder, ...held].map(({ app: { name } }) => ({
+            name,
+            maker: given.get(name),
+            here: places(name),
+        }));
+        const withGpus = all.filter(({ maker }) => maker !== undefined);
+        const [first] = withGpus;
+        const other = withGpus.find(({ maker }) => maker !== first?.maker);
+        if (first !== undefined && other !== undefined) {
+            return [
+                {
+                    rule: "pod-of-two-gpus",
+                    path: `apps.${other.name}.gpu`,
+                    got: `a GPU by ${other.maker}`,
+                    allowed: `one by ${first.maker}, which ${first.name} has in the same pod, that of ${holder.app.name}`,
+                    suggestion: `say gpu: ${first.maker} or none of ${other.name}, or leave it out of apps.${holder.app.name}.holds`,
+                },
+            ];
+        }
+        const bound = all.filter(({ here }) => here !== undefined);
+        const common = bound.reduce<readonly string[] | undefined>(
+            (machines, { here = [] }) => machines?.filter((name) => here.includes(name)) ?? here,
+            undefined,
+        );
+        return common === undefined || common.length > 0
+            ? []
+            : [
+                  {
+                      rule: "pod-torn-apart",
+                      path: `apps.${holder.app.name}`,
+                      got: bound.map(({ name, here = [] }) => `${name} on ${here.join(" or ")}`).join(", "),
+                      allowed: "one machine for all that stands in its pod",
+                      suggestion: `name other machines under apps.${holder.app.name}.nodes, or leave one of them out of its holds`,
+                  },
+              ];
+    });
+}
+
 export function gpuText(gpus: Offers["gpus"]): string {
     const some = Object.entries(gpus).filter(([, count]) => count > 0);
     return some.length === 0 ? "none" : some.map(([maker, count]) => `${count} by ${maker}`).join(", ");

@@ -9,7 +9,7 @@ import type { StackClaim } from "../config/claims";
 import { claimedTwice, sopsFileEncrypted, type Claim } from "../config/rules";
 import { ConfigError, didYouMean, parseConfig, show, type CrossRule } from "../config/parse";
 import { accountClaims, cloudAccounts } from "./accounts";
-import { appHosts, appRules, type Offers } from "./apps";
+import { appFaults, appHosts, appRules, type Offers } from "./apps";
 import { bridgedUrls, type BridgesConfig } from "./bridges";
 import type { AgeKeyPlace, CloudAccounts, SecretsFile, StackContext, StackSummary } from "./context";
 import { Lab, type LabConfig } from "./lab";
@@ -134,12 +134,21 @@ const everyHost = <C extends StackConfig>(parts: Parts<C>, config: C): Claim[] =
     ...appHosts(config.apps),
 ];
 
+const NETWORKS: readonly StackClaim["kind"][] = ["cluster-network", "lan"];
+
+const networksOf = <C extends StackConfig>(parts: Parts<C>, config: C): Claim[] =>
+    parts
+        .claims(config)
+        .filter(({ kind }) => NETWORKS.includes(kind))
+        .map(({ path, value }): Claim => [path, value]);
+
 /** What must hold of every stack. */
 const commonRules = <C extends StackConfig>(parts: Parts<C>, stack: string): CrossRule<C>[] => [
     (config) => claimedTwice("host-claimed-twice", everyHost(parts, config), "a host of its own"),
     // Two writers in one folder would prune each other's data.
     (config) => claimedTwice("bucket-claimed-twice", parts.buckets(config, stack), "a bucket or a folder of its own"),
     (config) => bridgedUrls(parts.servers(config), config.bridges ?? {}),
+    (config) => appFaults(config.apps, { domain: config.domain, networks: networksOf(parts, config) }),
     deliveryNeedsGit,
     ({ secrets }) => (secrets === undefined ? [] : sopsFileEncrypted("secrets.sopsFile", secrets.sopsFile)),
 ];

@@ -3,7 +3,7 @@ import { app, storage, webApp } from "../app";
 import { NO_MESH, TUN_DEVICE, TUNNEL, VPN_REQUESTS, vpnPod, vpnSecrets } from "../../components/media/gluetun";
 import { SharedPod } from "../../components/shared-pod";
 import { qbittorrentWorkload } from "./qbittorrent";
-import { vpn } from "./vpn";
+import { vpn, vpnFaults } from "./vpn";
 
 const longTerm = <const N extends string>(name: N) =>
     app({
@@ -18,6 +18,7 @@ const longTerm = <const N extends string>(name: N) =>
         tunnel: TUNNEL,
         traffic: "bulk-seed",
         mesh: NO_MESH,
+        faults: vpnFaults,
         secrets: (config) => [`${name}.password`, ...Object.values(vpnSecrets(name, config.vpn))],
         libraries: ["downloads"],
         devices: () => [TUN_DEVICE],

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { app, block } from "../app";
 import { NO_MESH, TUN_DEVICE, TUNNEL, VPN_REQUESTS, vpnPod, vpnSecrets } from "../../components/media/gluetun";
 import { SharedPod } from "../../components/shared-pod";
-import { vpn } from "./vpn";
+import { vpn, vpnFaults } from "./vpn";
 
 /** What it can hold; each is an app of its own, too, and keeps its block, its volume, its Service and its host. */
 const HOLDS = [
@@ -35,6 +35,7 @@ export const arrStack = app({
     tunnel: TUNNEL,
     traffic: "bulk-seed",
     mesh: NO_MESH,
+    faults: vpnFaults,
     secrets: (config) => Object.values(vpnSecrets("arr-stack", config.vpn)),
     devices: () => [TUN_DEVICE],
     requests: VPN_REQUESTS.gluetun,

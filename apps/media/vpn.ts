@@ -1,6 +1,10 @@
 /** The part of a block that says which VPN an app's pod leaves by. */
 import { z } from "zod";
+import { tunnelNetwork } from "../../components/media/gluetun";
+import { cidrRange, overlaps } from "../../components/network/addresses";
 import { isCidr } from "../../config/fields";
+import { show, type Fault } from "../../config/parse";
+import type { ClusterFacts } from "../app";
 
 /** Providers whose servers gluetun knows, as it calls them: https://github.com/qdm12/gluetun-wiki/tree/main/setup/providers */
 const PROVIDERS = [
@@ -99,6 +103,20 @@ export const vpn = z
         type: typeOf(rest.provider, type),
         portForwarding: portForwarding ?? FORWARDING.includes(rest.provider),
     }));
+
+/** The tunnel's network is none of the cluster's and none of the household's: the forwarded port would be asked for past the tunnel. */
+export function vpnFaults({ vpn: said }: { readonly vpn: z.output<typeof vpn> }, { networks }: ClusterFacts): Fault[] {
+    const tunnel = tunnelNetwork(said);
+    if (tunnel === undefined) return [];
+    return networks
+        .filter(([, network]) => overlaps(cidrRange(network), cidrRange(tunnel)))
+        .map(([path, network]) => ({
+            rule: "vpn-in-cluster-network",
+            path: said.address === undefined ? "vpn.provider" : "vpn.address",
+            got: `${show(said.provider)}, whose tunnel has ${tunnel}`,
+            allowed: `a tunnel outside ${path} (${network}): another provider here, or another network there`,
+        }));
+}
 
 const typeOf = (provider: Provider, type: "wireguard" | "openvpn" | undefined): "wireguard" | "openvpn" =>
     type ?? (WIREGUARD.includes(provider) ? "wireguard" : "openvpn");

@@ -1,11 +1,13 @@
-import * as pulumi from "@pulumi/pulumi";
 import { access, app, storage, webApp } from "../app";
 import { images } from "../../components/images";
 import { data, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
 import { domain } from "../../config/fields";
+import { show } from "../../config/parse";
 
 const HOME = "/var/lib/headscale";
+
+const tailnetOf = (household: string): string => `tailnet.${household}`;
 
 /**
  * Control server of a tailnet of the household's own. https://headscale.net/stable/ref/configuration/
@@ -35,16 +37,24 @@ export const headscale = app({
     keeps: ["headscale"],
     requests: { cpu: "10m", memory: "64Mi" },
     podSecurity: "restricted",
+    // Devices would look for their control server in the tailnet itself.
+    faults: ({ host, baseDomain }, cluster) => {
+        const own = `${host}.${cluster.domain}`;
+        const names = baseDomain ?? tailnetOf(cluster.domain);
+        if (own !== names && !own.endsWith(`.${names}`)) return [];
+        const fault = { rule: "headscale-in-its-tailnet", path: "baseDomain", got: show(baseDomain) };
+        return [
+            baseDomain === undefined
+                ? { ...fault, path: "host", got: show(host), allowed: `another label: devices have names in ${names}` }
+                : {
+                      ...fault,
+                      allowed: `a domain that headscale's host ${own} is not in, such as ${tailnetOf(cluster.domain)}`,
+                  },
+        ];
+    },
     build: (platform, config, { main }) => {
         const serverUrl = platform.edge.url(config.host);
-        const baseDomain = config.baseDomain ?? `tailnet.${platform.edge.domain}`;
-        const { hostname } = new URL(serverUrl);
-        if (hostname === baseDomain || hostname.endsWith(`.${baseDomain}`)) {
-            throw new pulumi.RunError(
-                `apps.headscale.baseDomain: got "${baseDomain}", which ${hostname} is in; devices would look for their control server ` +
-                    `in the tailnet itself. Allowed: a domain beside it, such as tailnet.${platform.edge.domain}`,
-            );
-        }
+        const baseDomain = config.baseDomain ?? tailnetOf(platform.edge.domain);
         return new Workload(
             "headscale",
             {

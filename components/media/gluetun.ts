@@ -173,12 +173,16 @@ const PORT_SYNC = "/etc/homelab/port-sync.mjs";
 const TUNNEL_NETWORKS: Readonly<Record<string, string>> = { protonvpn: "10.2.0.0/24", nordvpn: "10.5.0.0/24" };
 
 /** What is meant for the provider's side of the tunnel (its port forwarding) would leave past it. */
-function tunnelApart(name: string, { provider, type, address }: VpnArgs, outside: readonly string[]): void {
-    const tunnel = address ?? (type === "wireguard" ? TUNNEL_NETWORKS[provider] : undefined);
+function tunnelApart(name: string, vpn: VpnArgs, outside: readonly string[]): void {
+    const tunnel = tunnelNetwork(vpn);
     const met = outside.find((network) => tunnel !== undefined && overlaps(cidrRange(network), cidrRange(tunnel)));
     if (met === undefined) return;
     throw new pulumi.RunError(
-        `${name}: the tunnel of ${provider} has ${tunnel}, which is in ${met}, a network of this cluster or of the household; ` +
+        `${name}: the tunnel of ${vpn.provider} has ${tunnel}, which is in ${met}, a network of this cluster or of the household; ` +
             "allowed: networks that do not meet. Give the cluster or the household another network, or take another provider",
     );
 }
+
+/** Network in the tunnel; undefined: nobody knows before it is up. */
+export const tunnelNetwork = ({ provider, type, address }: Pick<VpnArgs, "provider" | "type" | "address">) =>
+    address ?? (type === "wireguard" ? TUNNEL_NETWORKS[provider] : undefined);

@@ -425,6 +425,20 @@ describe("a pod that workloads share", () => {
         );
     });
 
+    test("two on different machines: the last one's would hold for both", async () => {
+        await expect(shared({ nodes: ["one"] }, {}, { nodes: ["two"] })).rejects.toThrow(
+            "pod both: member0 and member2 call for another affinity each, and a pod is in one place",
+        );
+        const together = await shared({ nodes: ["one"] }, { nodes: ["one"] }, {});
+        expect(dig(together, "spec", "template", "spec", "affinity", "nodeAffinity")).toEqual({
+            requiredDuringSchedulingIgnoredDuringExecution: {
+                nodeSelectorTerms: [
+                    { matchExpressions: [{ key: "kubernetes.io/hostname", operator: "In", values: ["one"] }] },
+                ],
+            },
+        });
+    });
+
     test("rolls, unless one of them has a GPU or a volume, which the old pod must give up first", async () => {
         expect(dig(await shared({}, {}), "spec", "strategy")).toEqual({ type: "RollingUpdate" });
         expect(dig(await shared({}, { gpu: "nvidia" }), "spec", "strategy")).toEqual({ type: "Recreate" });

@@ -1,6 +1,7 @@
 /** Apps on machines by name and by GPU: what is refused before `up`, and what the pods say. */
 import { catalogue } from "../../apps";
-import { appRules, appsSchema, type Offers } from "../../lab/apps";
+import { appRules, appsSchema, declaredApps, type Offers } from "../../lab/apps";
+import { podsTornApart } from "../../lab/placement";
 import { planComponent } from "./component-plan";
 import { dig, lookInto } from "./planned";
 import { deploy, testPlatform } from "./test-platform";
@@ -32,6 +33,33 @@ const faults = (apps: Record<string, unknown>, offers: Offers = HOME) =>
 test("sabnzbd on k3s1 or k3s2, jellyfin and ollama where the T4 is (K-APP-03, K-APP-11)", () => {
     const apps = { sabnzbd: { nodes: ["k3s1", "k3s2"] }, jellyfin: { gpu: "nvidia" }, ollama: { gpu: "nvidia" } };
     expect(faults(apps)).toEqual([]);
+});
+
+describe("a pod with several apps in it", () => {
+    const torn = (blocks: Record<string, unknown>, offers: Offers = HOME) => {
+        const declared = declaredApps(appsSchema.parse(blocks));
+        const [first, ...rest] = declared;
+        if (first === undefined) throw new Error("no app");
+        return podsTornApart([[first, ...rest]], declared, offers).map(({ rule, path, got }) => [rule, path, got]);
+    };
+
+    test("may be where all of them may", () => {
+        expect(torn({ sonarr: { nodes: ["k3s1", "k3s2"] }, radarr: { nodes: ["k3s2"] }, prowlarr: {} })).toEqual([]);
+        expect(torn({ sonarr: {}, radarr: {} })).toEqual([]);
+        expect(torn({ jellyfin: { gpu: "nvidia" }, sonarr: { nodes: ["k3s3"] } })).toEqual([]);
+    });
+
+    test("on machines of which none is for all", () => {
+        expect(torn({ jellyfin: { gpu: "nvidia" }, sonarr: { nodes: ["k3s1"] } })).toEqual([
+            ["pod-torn-apart", expect.stringMatching(/^apps\./), expect.stringContaining("sonarr on k3s1")],
+        ]);
+    });
+
+    test("with GPUs of two makers", () => {
+        expect(torn({ jellyfin: { gpu: "intel" }, ollama: { gpu: "nvidia" } })).toEqual([
+            ["pod-of-two-gpus", expect.stringMatching(/^apps\..*\.gpu$/), expect.stringMatching(/^a GPU by /)],
+        ]);
+    });
 });
 
 describe("refused", () => {
