@@ -124,6 +124,20 @@ const servers = joinParts<MagiConfig>(
     redisPart<MagiConfig>((config) => working(config).map(({ capacity }) => capacity)),
 );
 
+/** What an app of Git's gets of secrets stands there by name: with a store in the cluster that knows the values. */
+const gitNeedsVault: CrossRule<MagiConfig> = ({ gitops, secrets }) =>
+    gitops === undefined || secrets.vault !== undefined
+        ? []
+        : [
+              {
+                  rule: "gitops-without-vault",
+                  path: "gitops",
+                  got: "a repository",
+                  allowed: "only with secrets.vault: in Git a secret is the name of a value in a store",
+                  suggestion: "set secrets.vault, or take gitops out",
+              },
+          ];
+
 export const magiParts = joinParts<MagiConfig>(
     kubeadmPart,
     kubeadmPoolPart,
@@ -139,22 +153,9 @@ export const magiParts = joinParts<MagiConfig>(
     // Charts make monitors, whether or not somebody reads them.
     { definitions: () => [crds.prometheus] },
     argoAppsPart,
+    { rules: [gitNeedsVault] },
     tailnetPart,
     systemPart,
     // The libraries are host paths.
     appsPart("privileged"),
 );
-
-/** What an app of Git's gets of secrets stands there by name: with a store in the cluster that knows the values. */
-export const gitNeedsVault: CrossRule<MagiConfig> = ({ gitops, secrets }) =>
-    gitops === undefined || secrets.vault !== undefined
-        ? []
-        : [
-              {
-                  rule: "gitops-without-vault",
-                  path: "gitops",
-                  got: "a repository",
-                  allowed: "only with secrets.vault: in Git a secret is the name of a value in a store",
-                  suggestion: "set secrets.vault, or take gitops out",
-              },
-          ];

@@ -43,15 +43,7 @@ import { redisServers } from "../lab/redis";
 import { vaultAccount, vaultSecrets, vaultStore } from "../lab/vault";
 import { workloadHost } from "../lab/workload-host";
 import { present } from "../lib/present";
-import {
-    gitNeedsVault,
-    machinesOf,
-    magiDefaults,
-    magiOffers,
-    magiParts,
-    magiSchema,
-    type MagiConfig,
-} from "./magi.schema";
+import { machinesOf, magiDefaults, magiOffers, magiParts, magiSchema, type MagiConfig } from "./magi.schema";
 
 /** How Git has it (seed 004, GitOps Flow). */
 const ORDER: ArgoAppsOrder = { domains: ["ai", "media", "productivity", "web", "other"], parts: USUAL_PARTS };
@@ -72,7 +64,6 @@ export const magi = defineStack<MagiConfig>({
     schema: magiSchema,
     defaults: magiDefaults,
     parts: magiParts,
-    rules: [gitNeedsVault],
     offers: magiOffers,
     secrets: (config) => [
         {
