@@ -162,12 +162,14 @@ function deferUnused() {
         const all = () => load.call(this, request, parent, isMain);
         const [, asking] = /.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(parent?.filename ?? "") ?? [];
         if (asking === undefined) return all();
-        if (asking === "@pulumi/pulumi" && request.endsWith("/debuggable")) return withoutStacks(all());
+        if (asking === "@pulumi/pulumi" && request.endsWith("/debuggable")) {
+            return withoutStacks(all(), nodeModule._resolveFilename(request, parent));
+        }
         return UNUSED[asking]?.includes(request) ? deferred(all) : all();
     };
     // The engine's own start has loaded the SDK before this.
     for (const [path, loaded] of Object.entries(require.cache)) {
-        if (path.endsWith(join("@pulumi", "pulumi", "runtime", "debuggable.js"))) withoutStacks(loaded.exports);
+        if (path.endsWith(join("@pulumi", "pulumi", "runtime", "debuggable.js"))) withoutStacks(loaded.exports, path);
     }
 }
 
@@ -189,21 +191,41 @@ function deferred(load) {
 }
 
 /**
- * The SDK has the stack written out for each of its promises, four for each input of each resource, for the message of
- * PULUMI_DEBUG_PROMISE_LEAKS. Where nobody asks for that they are left out. Errors keep theirs.
+ * The SDK has the stack written out for each of its promises, four for each input of each resource, and keeps it and two more
+ * properties with the promise, for the message of PULUMI_DEBUG_PROMISE_LEAKS: a seventh of what a plan holds while it runs. Where
+ * nobody asks for that they are left out. That promises which never end make a run fail is as before.
  */
-function withoutStacks(debuggable) {
+function withoutStacks(debuggable, path) {
     if (changed.has(debuggable) || debuggable.debugPromiseLeaks) return debuggable;
     changed.add(debuggable);
     const { debuggablePromise } = debuggable;
+    const { getStore } = require(join(dirname(path), "state.js"));
+    let watching = false;
     debuggable.debuggablePromise = (promise, context) => {
-        const limit = Error.stackTraceLimit;
-        Error.stackTraceLimit = 0;
-        try {
-            return debuggablePromise(promise, context);
-        } finally {
-            Error.stackTraceLimit = limit;
+        if (!watching) {
+            // The SDK's own first looks for such promises when the process ends.
+            watching = true;
+            const limit = Error.stackTraceLimit;
+            Error.stackTraceLimit = 0;
+            try {
+                return debuggablePromise(promise, context);
+            } finally {
+                Error.stackTraceLimit = limit;
+            }
         }
+        const store = getStore();
+        store.leakCandidates.add(promise);
+        // As many steps as the SDK takes: by them the order follows in which resources are registered.
+        return promise
+            .then((value) => {
+                store.leakCandidates.delete(promise);
+                return value;
+            })
+            .catch((error) => {
+                store.leakCandidates.delete(promise);
+                error.promise = promise;
+                throw error;
+            });
     };
     return debuggable;
 }

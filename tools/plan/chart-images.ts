@@ -98,7 +98,7 @@ export function imagesOf(objects: readonly RenderedObject[]): ChartImage[] {
     };
     const read = (text: string, called: string): void => {
         // Dashboards are most of the text there is, and name none.
-        if (text.includes("\n")) return /image/i.test(text) ? walk(parsed(text), called) : undefined;
+        if (text.includes("\n")) return NAMES_IMAGES.test(text) ? walk(parsed(text), called) : undefined;
         const reference = text.replace(/^--[\w.-]+=/, "");
         const said = /image(_name)?$/i.test(called) ? REFERENCE : WITH_REGISTRY;
         if (said.test(reference) && !TAINT.test(reference)) images.add(reference);
@@ -108,6 +108,8 @@ export function imagesOf(objects: readonly RenderedObject[]): ChartImage[] {
     return [...images].sort().map((image) => ({ image, pinned: image.includes("@sha256:") }));
 }
 
+/** What a text that names an image has at least: the word, and a tag or digest. It is parsed only then, since most are long. */
+const NAMES_IMAGES = /^(?=[^]*image)[^]*[a-z0-9][:@]\w/i;
 const NAME = "[a-z0-9]+(?:[._/-]+[a-z0-9]+)*";
 const VERSION = "(?::[\\w][\\w.-]*)?(?:@sha256:[0-9a-f]{64})?";
 const REFERENCE = new RegExp(`^(?=.*[:@])(?:[a-z0-9.-]+(?::\\d+)?/)?${NAME}${VERSION}$`);

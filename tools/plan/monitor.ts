@@ -93,6 +93,8 @@ export class PlanMonitor {
             true,
         );
         setMockOptions(this, this.project, this.stack, true);
+        // Where the program registers each resource: only an engine asks, and each is a whole stack, written out and read again.
+        Object.assign(pulumi.Resource, { callsites: () => [] });
     }
 
     supportsFeature(request: { getId(): string }, callback: Callback<{ getHassupport(): boolean }>): void {
