@@ -5,6 +5,7 @@ const { createHash } = require("node:crypto");
 const { mkdirSync, readFileSync, renameSync, writeFileSync } = require("node:fs");
 const nodeModule = require("node:module");
 const { basename, dirname, join } = require("node:path");
+const { deferred, withoutStacks } = require("./spared.cjs");
 
 const cache = join(__dirname, "..", "node_modules", ".cache", "typescript");
 
@@ -12,9 +13,6 @@ const cache = join(__dirname, "..", "node_modules", ".cache", "typescript");
 const codes = new Map();
 const maps = new Map();
 const places = new Map();
-
-/** Modules of the SDK that were changed already. */
-const changed = new WeakSet();
 
 nodeModule.enableCompileCache?.();
 if (process.features.require_module) {
@@ -162,70 +160,11 @@ function deferUnused() {
         const all = () => load.call(this, request, parent, isMain);
         const [, asking] = /.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(parent?.filename ?? "") ?? [];
         if (asking === undefined) return all();
-        if (asking === "@pulumi/pulumi" && request.endsWith("/debuggable")) {
-            return withoutStacks(all(), nodeModule._resolveFilename(request, parent));
-        }
+        if (asking === "@pulumi/pulumi" && request.endsWith("/debuggable")) return withoutStacks(all());
         return UNUSED[asking]?.includes(request) ? deferred(all) : all();
     };
     // The engine's own start has loaded the SDK before this.
     for (const [path, loaded] of Object.entries(require.cache)) {
-        if (path.endsWith(join("@pulumi", "pulumi", "runtime", "debuggable.js"))) withoutStacks(loaded.exports, path);
+        if (path.endsWith(join("@pulumi", "pulumi", "runtime", "debuggable.js"))) withoutStacks(loaded.exports);
     }
-}
-
-/** A module that is loaded when something of it is asked for. */
-function deferred(load) {
-    return new Proxy(
-        {},
-        {
-            // As the module that TypeScript's __importStar makes of it, which it then leaves as it is.
-            get: (_, name) => (name === "__esModule" ? true : name === "default" ? load() : load()[name]),
-            has: (_, name) => name in load(),
-            ownKeys: () => Reflect.ownKeys(load()),
-            getOwnPropertyDescriptor: (_, name) =>
-                Object.hasOwn(load(), name)
-                    ? { value: load()[name], configurable: true, enumerable: true, writable: false }
-                    : undefined,
-        },
-    );
-}
-
-/**
- * The SDK has the stack written out for each of its promises, four for each input of each resource, and keeps it and two more
- * properties with the promise, for the message of PULUMI_DEBUG_PROMISE_LEAKS: a seventh of what a plan holds while it runs. Where
- * nobody asks for that they are left out. That promises which never end make a run fail is as before.
- */
-function withoutStacks(debuggable, path) {
-    if (changed.has(debuggable) || debuggable.debugPromiseLeaks) return debuggable;
-    changed.add(debuggable);
-    const { debuggablePromise } = debuggable;
-    const { getStore } = require(join(dirname(path), "state.js"));
-    let watching = false;
-    debuggable.debuggablePromise = (promise, context) => {
-        if (!watching) {
-            // The SDK's own first looks for such promises when the process ends.
-            watching = true;
-            const limit = Error.stackTraceLimit;
-            Error.stackTraceLimit = 0;
-            try {
-                return debuggablePromise(promise, context);
-            } finally {
-                Error.stackTraceLimit = limit;
-            }
-        }
-        const store = getStore();
-        store.leakCandidates.add(promise);
-        // As many steps as the SDK takes: by them the order follows in which resources are registered.
-        return promise
-            .then((value) => {
-                store.leakCandidates.delete(promise);
-                return value;
-            })
-            .catch((error) => {
-                store.leakCandidates.delete(promise);
-                error.promise = promise;
-                throw error;
-            });
-    };
-    return debuggable;
 }

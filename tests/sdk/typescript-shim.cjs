@@ -1,2 +1,4 @@
 "use strict";
-module.exports = require("./later.cjs")(() => require("../../node_modules/@pulumi/pulumi/typescript-shim.js"));
+const { deferred } = require("../../lib/spared.cjs");
+
+module.exports = deferred(() => require("../../node_modules/@pulumi/pulumi/typescript-shim.js"));

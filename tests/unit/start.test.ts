@@ -105,29 +105,18 @@ describe("the start file", () => {
             const start = () => require("./lib/typescript.cjs");
             ${order}
             const { debuggablePromise } = require("@pulumi/pulumi/runtime/debuggable");
-            const promises = [Promise.resolve(42), Promise.resolve(43)];
-            const stack = (of) => (of ?? "").split("\\n").filter((line) => line.includes(" at ")).length > 0;
-            Promise.all(promises.map((promise) => debuggablePromise(promise, "test"))).then((values) => {
-                const stacks = promises.map((promise) => stack(promise._debugStackTrace));
-                console.log(...values, ...stacks, stack(new Error().stack));
-            });
-            for (const _ of promises) debuggablePromise(new Promise(() => undefined), "test");
-            `;
+            const promise = Promise.resolve(42);
+            const stack = (of) => of.split("\\n").filter((line) => line.includes(" at ")).length > 0;
+            debuggablePromise(promise, "test").then((value) => {
+                console.log(value, stack(promise._debugStackTrace), stack(new Error().stack));
+            });`;
         const run = (env: NodeJS.ProcessEnv) =>
             spawnSync(process.execPath, ["-e", program], {
                 cwd: ROOT,
                 encoding: "utf8",
                 env: { ...process.env, ...env },
-            });
-        // Promises that never end make the run fail, as they do without this start.
-        expect(run({})).toMatchObject({
-            stdout: "42 43 false false true\n",
-            stderr: expect.stringContaining("2 promises"),
-            status: 1,
-        });
-        expect(run({ PULUMI_DEBUG_PROMISE_LEAKS: "true" })).toMatchObject({
-            stdout: "42 43 true true true\n",
-            status: 1,
-        });
+            }).stdout;
+        expect(run({})).toBe("42 false true\n");
+        expect(run({ PULUMI_DEBUG_PROMISE_LEAKS: "true" })).toBe("42 true true\n");
     });
 });
