@@ -5,7 +5,17 @@
  */
 import { z } from "zod";
 import { AUTH, type Auth, type OidcClient } from "../components/identity/identity";
-import { bytes, delivery, groupName, interfaceAddress, ipv4, label, macAddress, spelled } from "../config/fields";
+import {
+    bytes,
+    delivery,
+    groupName,
+    interfaceAddress,
+    ipv4,
+    label,
+    macAddress,
+    spelled,
+    volumeSize,
+} from "../config/fields";
 import type { Fault } from "../config/parse";
 import type { Claim } from "../config/rules";
 import type { PodSecurity } from "../components/cluster/namespaces";
@@ -359,7 +369,7 @@ export const issuer = z.enum(["production", "staging"], { error: "production or 
 export const database = z.enum(["postgres", "sqlite"], { error: "postgres or sqlite" }).default("sqlite");
 
 /** Size of the data volume. */
-export const storage = (size: string) => bytes.default(size);
+export const storage = (size: string) => volumeSize.default(size);
 
 /** Address of its own from the cluster's pool; a rule says where it must stand. */
 export const address = ipv4.optional();

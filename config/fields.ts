@@ -152,6 +152,11 @@ export const domain = pattern(
     "a lower-case domain name such as peterstorm.io, at most 189 characters, so that a host fits before it",
 );
 
+/** A file server of the household, by name or address. */
+export const fileServer = z.union([hostAddress, domain], {
+    error: "a name such as nas.example.net, or an IPv4 address that a machine can have",
+});
+
 /** Name of an S3 bucket. https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
 export const bucketName = pattern(
     /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/,
@@ -165,6 +170,14 @@ export const bytes = text(SIZE).refine(
     (size) => /^[1-9][0-9]{0,14}(Ki|Mi|Gi|Ti)$/.test(size) && toBytes(size) >= 2 ** 20 && toBytes(size) <= 2 ** 50,
     { error: SIZE },
 );
+
+const VOLUME =
+    "a size with a binary unit such as 512Mi or 20Gi, from 64Mi: in less there is hardly room for a file system";
+
+/** Size of a volume. One of 1Mi is a slip of the unit: its file system is not made, or full with the first file. */
+export const volumeSize = bytes.refine((size) => !/^[0-9]+(Ki|Mi)$/.test(size) || toBytes(size) >= 2 ** 26, {
+    error: VOLUME,
+});
 
 const CORES = 'cores such as "8" or "500m", as text, at most 1024';
 

@@ -51,14 +51,29 @@ export function parseConfig<S extends z.ZodType>(
     const parsed = schema.safeParse(value, ONCE);
     if (parsed.success) {
         const faults = rules.flatMap((rule) => rule(parsed.data));
-        if (faults.length > 0) throw new ConfigError(stack, faults);
+        if (faults.length > 0) throw new ConfigError(stack, once(faults));
         return parsed.data;
     }
     const faults = parsed.error.issues.flatMap((issue) => schemaFaults(issue, schema, value));
     const covered = (path: string) => faults.some((fault) => path === fault.path || path.startsWith(`${fault.path}.`));
-    const crossFaults = rules.flatMap((rule) => tryRule(rule, partlyParsed(schema, value)));
-    throw new ConfigError(stack, [...faults, ...crossFaults.filter(({ path }) => !covered(path))]);
+    const parts = withoutSpoilt(partlyParsed(schema, value), parsed.error.issues, value);
+    const crossFaults = rules.flatMap((rule) => tryRule(rule, parts));
+    throw new ConfigError(stack, once([...faults, ...crossFaults.filter(({ path }) => !covered(path))]));
 }
+
+/** The first of several of one rule at one place: of a field with several checks, of an app that says one thing to several Services. */
+const once = (faults: readonly Fault[]): Fault[] =>
+    faults.filter(
+        ({ rule, path, allowed }, index) =>
+            !faults
+                .slice(0, index)
+                .some(
+                    (earlier) =>
+                        earlier.rule === rule &&
+                        earlier.path === path &&
+                        (rule === "value" || earlier.allowed === allowed),
+                ),
+    );
 
 /** What can be parsed of a faulty value, part by part: defaults filled in, unknown keys left out, faulty leaves as they stand. */
 function partlyParsed<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
@@ -91,6 +106,28 @@ function partlyParsed<S extends z.ZodType>(schema: S, value: unknown): z.output<
         ([key, part]) => [key, partlyParsed(part, at(value, [key]))] as const,
     );
     return Object.fromEntries(parts) as z.output<S>;
+}
+
+/**
+ * Where a number or a block should be and is none, whoever reads it throws, and `tryRule` lets it be silent: what follows from
+ * such a value (no GPU for an app, no library) is not a mistake of its own. A faulty text is still compared with others.
+ */
+function withoutSpoilt<T>(parts: T, issues: readonly Issue[], value: unknown): T {
+    const copy = structuredClone(parts);
+    for (const { code, path } of issues) {
+        const found = at(value, path);
+        if (code === "unrecognized_keys" || found === undefined) continue;
+        if (typeof found === "string" && code !== "invalid_type") continue;
+        const [holder, key] = [at(copy, path.slice(0, -1)), path.at(-1)];
+        if (key === undefined || typeof holder !== "object" || holder === null) continue;
+        Object.defineProperty(holder, key, {
+            enumerable: true,
+            get: () => {
+                throw new TypeError(`${pathText(path)} is faulty`);
+            },
+        });
+    }
+    return copy;
 }
 
 /** A rule over a faulty configuration says what it can; where it meets a part that is no such thing it says nothing. */

@@ -1,6 +1,6 @@
 /** A pool of addresses for Services, a CIDR that Cilium announces: its part of the schema, rules and claims. */
 import { z } from "zod";
-import { cidrRange, contains } from "../components/network/addresses";
+import { cidrRange, contains, isIpv4 } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
 import { cidr, hostAddress, isCidr, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
@@ -35,9 +35,19 @@ export interface AnnouncedPool extends z.output<z.ZodObject<typeof announcedPool
     readonly near: readonly Claim[];
     /** Addresses that Services pin. */
     readonly pinned: readonly Claim[];
+    /** The household's file server, with its place. */
+    readonly server?: Claim | undefined;
     /** Whether the pool's first and last address can be had; default: Cilium keeps them back. */
     readonly firstAndLast?: boolean;
 }
+
+/** What of a configuration says where the household's files are. */
+export interface FileServer {
+    readonly storage: { readonly nfs?: { readonly server: string } | undefined };
+}
+
+export const fileServerOf = ({ storage: { nfs } }: FileServer): Claim | undefined =>
+    nfs && ["storage.nfs.server", nfs.server];
 
 type PoolRule = CrossRule<AnnouncedPool>;
 
@@ -62,6 +72,20 @@ const machinesOutsidePool: PoolRule = ({ pool, near, bgp }) =>
             got: show(address),
             allowed: `an address outside network.pool (${pool}), or Cilium hands it to a Service`,
         }));
+
+/** The cluster would take what it sends there for its own. */
+const serverOutside: PoolRule = ({ server, networks, pool }) => {
+    if (server === undefined || !isIpv4(server[1])) return [];
+    const [path, address] = server;
+    return [...networks, ["network.pool", pool] as const]
+        .filter(([, network]) => contains(cidrRange(network), address))
+        .map(([where, network]) => ({
+            rule: "file-server-in-cluster",
+            path,
+            got: show(address),
+            allowed: `the address of a machine outside the cluster, so not in ${where} (${network})`,
+        }));
+};
 
 /** A node that peers with itself, or with another node, announces to nobody. */
 const peerIsNoMachine: PoolRule = ({ near, bgp }) =>
@@ -137,6 +161,7 @@ const isWithin = (pool: string, network: string): boolean => {
 const RULES = [
     separateNetworks,
     machinesOutsidePool,
+    serverOutside,
     peerIsNoMachine,
     pinnedOnce,
     pinnedInPool,

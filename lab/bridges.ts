@@ -69,15 +69,21 @@ interface BridgedCluster {
     readonly bridges: BridgesConfig;
     readonly network: ClusterNetworks & { readonly pool: string };
     readonly apps: Apps;
+    readonly nodes: readonly { readonly address: string }[];
+    readonly kubeadm: { readonly virtualAddress?: string | undefined };
 }
 
 /** The bridges as a part of the platform. */
 export const bridgesPart: Part<BridgedCluster> = {
     rules: [
-        ({ bridges, network, apps }) =>
+        ({ bridges, network, apps, nodes, kubeadm: { virtualAddress } }) =>
             bridgeFaults(bridges, {
                 networks: clusterNetworks(network),
                 pool: { path: "network.pool", range: textRange(network.pool) },
+                machines: [
+                    ...nodes.map(({ address }, index): Claim => [`nodes.${index}.address`, address]),
+                    ...(virtualAddress === undefined ? [] : [["kubeadm.virtualAddress", virtualAddress] as const]),
+                ],
                 services: appServices(apps),
             }),
     ],
@@ -95,11 +101,16 @@ export interface BridgeSurroundings {
     readonly networks: readonly Claim[];
     /** Addresses of the load balancer. */
     readonly pool: { readonly path: string; readonly range: AddressRange };
+    /** Addresses of the cluster's own machines. */
+    readonly machines: readonly Claim[];
     /** Services that apps make, `namespace/name`, with their places. */
     readonly services: readonly Claim[];
 }
 
-export function bridgeFaults(bridges: BridgesConfig, { networks, pool, services }: BridgeSurroundings): Fault[] {
+export function bridgeFaults(
+    bridges: BridgesConfig,
+    { networks, pool, machines, services }: BridgeSurroundings,
+): Fault[] {
     return Object.entries(bridges).flatMap(([name, { address, namespace, scheme, serverName }]): Fault[] => {
         const path = `bridges.${name}`;
         const fault = (key: string, rule: string, got: string, allowed: string): Fault => ({
@@ -112,6 +123,7 @@ export function bridgeFaults(bridges: BridgesConfig, { networks, pool, services 
             ...networks.filter(([, network]) => contains(cidrRange(network), address)),
             ...(contains(pool.range, address) ? [[pool.path, `${pool.range.first}-${pool.range.last}`] as const] : []),
         ];
+        const own = machines.find(([, machine]) => machine === address);
         const unreachable = NO_ENDPOINTS.find((network) => contains(cidrRange(network), address));
         const rival = services.find(([, service]) => service === `${namespace}/${name}`);
         return [
@@ -123,6 +135,16 @@ export function bridgeFaults(bridges: BridgesConfig, { networks, pool, services 
                     `a machine outside the cluster, so not in ${where} (${network})`,
                 ),
             ),
+            ...(own === undefined
+                ? []
+                : [
+                      fault(
+                          "address",
+                          "bridge-to-own-machine",
+                          address,
+                          `a machine outside the cluster; ${own[0]} has this address`,
+                      ),
+                  ]),
             ...(unreachable === undefined
                 ? []
                 : [

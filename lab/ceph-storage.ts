@@ -29,6 +29,7 @@ import {
     ownNamespace,
     relativePath,
     s3,
+    volumeSize,
     whole,
 } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
@@ -61,7 +62,7 @@ export const cephKeys = (defaults: { readonly filesystem: boolean; readonly snap
         .prefault({});
 
 /** `storage.models` of a schema: a cache of language models for all apps of one namespace. Needs the file system of Ceph. */
-export const modelKeys = z.strictObject({ namespace: ownNamespace.default("ai"), size: bytes.default("500Gi") });
+export const modelKeys = z.strictObject({ namespace: ownNamespace.default("ai"), size: volumeSize.default("500Gi") });
 
 /** `storage` of a schema, where the machines' system says nothing of its own. */
 export const cephStorageKeys = z.strictObject({

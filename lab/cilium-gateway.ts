@@ -24,7 +24,14 @@ import { ipv4, isCidr } from "../config/fields";
 import { show, type Fault } from "../config/parse";
 import type { Claim } from "../config/rules";
 import type { Accounts } from "./accounts";
-import { announcedPoolClaims, announcedPoolFaults, announcedPoolKeys, isNear } from "./announced-pool";
+import {
+    announcedPoolClaims,
+    announcedPoolFaults,
+    type FileServer,
+    fileServerOf,
+    announcedPoolKeys,
+    isNear,
+} from "./announced-pool";
 import { appAddresses, type Apps } from "./apps";
 import { certificateKeys, certificateServer, domainCertificate, type CertificateConfig } from "./certificates";
 import { cloudflareRecords, cloudflareTunnel } from "./cloudflare";
@@ -130,7 +137,7 @@ export const gatewaySecrets = (config: CiliumGatewayConfig): string[] =>
 
 /** The ways in as a part of the platform. */
 export const ciliumGatewayPart = <
-    C extends CiliumGatewayConfig & { readonly apps: Apps; readonly network: { readonly lan: string } },
+    C extends CiliumGatewayConfig & FileServer & { readonly apps: Apps; readonly network: { readonly lan: string } },
 >({
     machines,
     hosts,
@@ -147,6 +154,7 @@ export const ciliumGatewayPart = <
                 machines: ["network.lan", config.network.lan],
                 networks: clusterNetworks(config.network),
                 near: machines(config),
+                server: fileServerOf(config),
                 pinned: [gatewayAddress(config.network), ...appAddresses(config.apps)],
                 firstAndLast: true,
             }),

@@ -17,6 +17,8 @@ import type { Accounts } from "./accounts";
 import {
     announcedPoolClaims,
     announcedPoolFaults,
+    type FileServer,
+    fileServerOf,
     isNear,
     type AnnouncedPool,
     type Surroundings,
@@ -67,7 +69,7 @@ export interface WaysConfig extends Accounts, CertificateConfig {
 }
 
 /** The ways in as a part of the platform. */
-export const envoyPart = <C extends WaysConfig & EnvoyPool>(machines: Surroundings<C>): Part<C> => ({
+export const envoyPart = <C extends WaysConfig & EnvoyPool & FileServer>(machines: Surroundings<C>): Part<C> => ({
     rules: [
         (config) =>
             announcedPoolFaults({
@@ -75,6 +77,7 @@ export const envoyPart = <C extends WaysConfig & EnvoyPool>(machines: Surroundin
                 machines: machines.network(config),
                 networks: clusterNetworks(config.network),
                 near: machines.addresses(config),
+                server: fileServerOf(config),
                 pinned: [...gatewayClaims(config.network), ...appAddresses(config.apps)],
             }),
     ],

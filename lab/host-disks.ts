@@ -12,9 +12,9 @@ import type * as pulumi from "@pulumi/pulumi";
 /** `storage` of a schema. None of the directories is made by the program: a missing one is a pool that is not mounted. */
 export const hostDiskKeys = z.strictObject({
     /** Where the class local-fast, the default, has its volumes: `<fast>/<namespace>/<claim>`. */
-    fast: absolutePath.default("/mnt/spool/appdata"),
+    fast: absolutePath,
     /** Where the class local-bulk has its volumes; also the library: tv/ and movies/ below it. */
-    bulk: absolutePath.default("/mnt/dpool/media"),
+    bulk: absolutePath,
     /** Downloads: complete/ and incomplete/ below it. A directory of `bulk`. */
     downloads: relativePath.default("downloads"),
     /** Where a scanner puts documents. A directory of `bulk`; absent: there is no inbox. */
@@ -26,8 +26,8 @@ const kept = (count: number) => z.int({ error: "a whole number from 0 to 100" })
 
 /** `backups` of a schema. */
 export const hostBackupKeys = z.strictObject({
-    /** Directory of the machine that is Kopia's repository. */
-    repository: absolutePath.default("/mnt/dpool/kopia-repo"),
+    /** Directory of the machine that is Kopia's repository; default: `kopia-repo` beside `storage.bulk`. */
+    repository: absolutePath.optional(),
     /** When snapshots are taken, in the household's time zone. */
     schedule: cron.default("30 3 * * *"),
     /** How many snapshots of each volume stay. */
@@ -40,13 +40,17 @@ export interface HostDisksConfig {
     readonly backups: z.output<typeof hostBackupKeys>;
 }
 
+/** Where backups are: on the disks that are not those of most volumes. */
+const repositoryOf = ({ storage, backups }: HostDisksConfig): string =>
+    backups.repository ?? storage.bulk.replace(/[^/]*$/, "kopia-repo");
+
 /** Volumes of one disk inside the other's would be found by both classes, and a backup inside what it keeps grows without end. */
-const ownDirectories: CrossRule<HostDisksConfig> = ({ storage: s, backups: b }) => [
+const ownDirectories: CrossRule<HostDisksConfig> = ({ storage: s, backups }) => [
     ...[directoriesApart, machineDirectories].flatMap((rule) =>
         rule([
             ["storage.fast", s.fast],
             ["storage.bulk", s.bulk],
-            ["backups.repository", b.repository],
+            ["backups.repository", repositoryOf({ storage: s, backups })],
         ]),
     ),
     ...(s.inbox === undefined
@@ -60,10 +64,10 @@ const ownDirectories: CrossRule<HostDisksConfig> = ({ storage: s, backups: b }) 
 export const hostDiskRules: readonly CrossRule<HostDisksConfig>[] = [ownDirectories];
 
 /** Directories that the nodes get from the machine. */
-export const hostMounts = ({ storage, backups }: HostDisksConfig): string[] => [
-    storage.fast,
-    storage.bulk,
-    backups.repository,
+export const hostMounts = (config: HostDisksConfig): string[] => [
+    config.storage.fast,
+    config.storage.bulk,
+    repositoryOf(config),
 ];
 
 /** Names of the classes. */
@@ -106,16 +110,18 @@ export const hostVolumes = (
 
 /** Snapshots of every volume that a declaration calls data. Declare all volumes first. */
 export function hostBackups(
-    { storage: { fast }, backups }: HostDisksConfig,
+    config: HostDisksConfig,
     { cluster, secrets, volumes }: Pick<WorkloadHost, "cluster" | "secrets"> & { readonly volumes: ClassDirectories },
     opts: pulumi.ComponentResourceOptions,
 ): Kopia {
+    const { fast } = config.storage;
     const data = volumes.rows.filter(({ kind }) => kind === "data");
     return new Kopia(
         "kopia",
         {
             cluster,
-            ...backups,
+            ...config.backups,
+            repository: repositoryOf(config),
             data: fast,
             sources: data.map(({ source }) => source.slice(fast.length + 1)),
             nodeSelector: volumes.nodeSelector,

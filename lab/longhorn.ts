@@ -29,7 +29,7 @@ import {
 } from "../components/storage/longhorn-tiers";
 import { SnapshotController } from "../components/storage/snapshot-controller";
 import type { SharedLibrary } from "../components/storage/volumes";
-import { absolutePath, bytes, deviceFile, domain, ipv4, label, owner, whole } from "../config/fields";
+import { absolutePath, bytes, deviceFile, fileServer, label, owner, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { toBytes } from "../config/quantities";
 import { claimedTwice, directoriesApart, machineDirectories, type Claim } from "../config/rules";
@@ -89,7 +89,7 @@ export const longhornKeys = z.strictObject({
     /** The household's file server; absent: there are no libraries. */
     nfs: z
         .strictObject({
-            server: z.union([ipv4, domain], { error: "a name such as nas.example.net, or an IPv4 address" }),
+            server: fileServer,
             /** Exports on the server; a library without one is not there. */
             media: absolutePath.optional(),
             downloads: absolutePath.optional(),

@@ -15,7 +15,7 @@ import { MONITORING_S3 } from "../components/monitoring/s3";
 import { Thanos } from "../components/monitoring/thanos";
 import { clusterDnsAddress } from "../components/network/coredns";
 import type { Platform } from "../components/platform";
-import { bytes, duration, hostPort, label, probeUrl, s3 } from "../config/fields";
+import { duration, hostPort, label, probeUrl, s3, volumeSize } from "../config/fields";
 import { receivers } from "../config/receivers";
 import { bucketClaims, type Claim } from "../config/rules";
 import { operatorPage, type AuthentikParts } from "./authentik";
@@ -28,19 +28,19 @@ export const OBSERVABILITY = "observability";
 
 export const observability = z.strictObject({
     retention: duration.default("14d"),
-    storage: bytes.default("55Gi"),
+    storage: volumeSize.default("55Gi"),
     /** Whom Alertmanager tells; docs/alerts.md */
     receivers: receivers.default([]),
     /** Bucket for Thanos; absent: metrics are kept for `retention`. */
     thanos: s3.optional(),
     /** Where Loki keeps logs: a bucket, or a volume of that size; absent: logs are not collected. */
     loki: z
-        .union([s3, z.strictObject({ storage: bytes })], {
+        .union([s3, z.strictObject({ storage: volumeSize })], {
             error: "endpoint and bucket of an S3 server, or storage, the size of a volume such as 50Gi",
         })
         .optional(),
     /** Size of a volume for what people make in Grafana; absent: nothing of it is kept. */
-    grafanaStorage: bytes.optional(),
+    grafanaStorage: volumeSize.optional(),
     /** True: every node's network is looked at from every other one. docs/node-network.md */
     nodeProbe: z.boolean({ error: "true or false" }).default(false),
     grafanaHost: label.default("grafana"),

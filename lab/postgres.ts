@@ -12,7 +12,7 @@ import {
 } from "../components/database/postgres-cluster";
 import { databaseSecret } from "../components/database/postgres-database";
 import type { WorkloadHost } from "../components/platform";
-import { bridgedS3, bytes, label, relativePath, spelled, whole } from "../config/fields";
+import { bridgedS3, bytes, label, relativePath, spelled, volumeSize, whole } from "../config/fields";
 import { didYouMean, show, type CrossRule, type Fault } from "../config/parse";
 import { bucketClaims, claimedTwice, type Claim } from "../config/rules";
 import { appDatabases, type Apps, type Reserved } from "./apps";
@@ -32,8 +32,8 @@ const archives = z.array(spelled("the name of an archive such as postgres-v2 or 
 /** What a server may have of its own; the rest is as `postgres` says for all. */
 const server = z.strictObject({
     instances: whole(1, 9).optional(),
-    storage: bytes.optional(),
-    walStorage: bytes.optional(),
+    storage: volumeSize.optional(),
+    walStorage: volumeSize.optional(),
     memory: bytes.optional(),
     /** Namespaces whose apps have their databases there; default: that of its name. */
     namespaces: z.array(label).min(1, { error: "at least one namespace; without the key that of its name" }).optional(),
@@ -46,9 +46,9 @@ const server = z.strictObject({
 export const postgresKeys = z.strictObject({
     /** Of each server, each on a machine of its own; default: 3, or as many as there are machines. */
     instances: whole(1, 9).optional(),
-    storage: bytes.default("20Gi"),
+    storage: volumeSize.default("20Gi"),
     /** A volume of its own for the WAL; absent: it is on the same. */
-    walStorage: bytes.optional(),
+    walStorage: volumeSize.optional(),
     /** Limit of each instance. */
     memory: bytes.default("2Gi"),
     /** Bucket for base backups and WAL. `folder`: in it; several servers have one each below. */

@@ -14,7 +14,7 @@ import {
 } from "../components/database/redis-enterprise";
 import { OPERATOR_REQUESTS } from "../components/database/redis-enterprise-operator";
 import type { WorkloadHost } from "../components/platform";
-import { bridgedS3, bytes, cpu, region, spelled, whole } from "../config/fields";
+import { bridgedS3, bytes, cpu, region, spelled, volumeSize, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { bucketClaims, type Claim } from "../config/rules";
 import { toBytes, total } from "../config/quantities";
@@ -48,7 +48,7 @@ export const redisKeys = z.strictObject({
     cpu: cpu.default("2"),
     memory: bytes.default("4Gi"),
     /** Of each node's volume. */
-    storage: bytes.default("20Gi"),
+    storage: volumeSize.default("20Gi"),
     /** `secret`: the secret store has a licence. `trial`: four shards, and after 30 days nothing can be changed any more. */
     licence: z.enum(["trial", "secret"], { error: "trial or secret" }).default("trial"),
     databases: z.strictObject({ cache: database, queue: database }).prefault({}),

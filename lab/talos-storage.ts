@@ -4,7 +4,7 @@ import { z } from "zod";
 import { nfsLibraries } from "../components/storage/class-storage";
 import { CEPH_BLOCK_CLASS } from "../components/storage/ceph-cluster";
 import type { SharedLibrary } from "../components/storage/volumes";
-import { absolutePath, domain, owner, s3, talosDirectory, whole } from "../config/fields";
+import { absolutePath, fileServer, owner, s3, talosDirectory, whole } from "../config/fields";
 import {
     cephKeys,
     cephStorage,
@@ -22,7 +22,7 @@ export const talosStorageKeys = z.strictObject({
     /** The household's file server; absent: there are no libraries. */
     nfs: z
         .strictObject({
-            server: domain,
+            server: fileServer,
             /** Exports on the server; a library without one is not there. */
             media: absolutePath.optional(),
             downloads: absolutePath.optional(),

@@ -10,7 +10,7 @@ import type { SecretRef } from "../components/secrets/secret-store";
 import { vaultPaths } from "../components/secrets/vault/names";
 import { Vault, VAULT_S3 } from "../components/secrets/vault/vault";
 import { VaultStores } from "../components/secrets/vault/vault-stores";
-import { bucketName, bytes, cron, label, region, spelled, whole } from "../config/fields";
+import { bucketName, cron, label, region, spelled, volumeSize, whole } from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
 import { bucketClaims, type Claim } from "../config/rules";
 import type { CloudAccounts } from "./context";
@@ -27,7 +27,7 @@ export const vaultKeys = z.strictObject({
     storage: z
         .strictObject({
             /** Of each server's volume. */
-            size: bytes.default("10Gi"),
+            size: volumeSize.default("10Gi"),
             /** Storage class of the volumes; default: the cluster's own for data. */
             class: label.optional(),
         })

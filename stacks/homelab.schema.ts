@@ -1,6 +1,6 @@
 /** Schema and parts of the recipe homelab. */
 import { z } from "zod";
-import { bytes, duration, hostAddress, label, port } from "../config/fields";
+import { duration, hostAddress, label, port, volumeSize } from "../config/fields";
 import { receivers } from "../config/receivers";
 import { appsPart, type Offers } from "../lab/apps";
 import { ageKeyPlace, argoCdKeys, argoCdPageKeys, argoCdPart } from "../lab/argocd";
@@ -31,7 +31,7 @@ const secrets = (stack: string) =>
 const monitoring = z.strictObject({
     host: label.default("grafana"),
     retention: duration.default("15d"),
-    storage: bytes.default("20Gi"),
+    storage: volumeSize.default("20Gi"),
     /** Whom Alertmanager tells; docs/alerts.md */
     receivers: receivers.default([]),
 });

@@ -26,7 +26,7 @@ export const truenasSchema = (stack: string) =>
             lan: cidr,
             ...clusterNetworkKeys("10.42.0.0/16", "10.43.0.0/16"),
         }),
-        storage: hostDiskKeys.prefault({}),
+        storage: hostDiskKeys,
         backups: hostBackupKeys.prefault({}),
         networks: networkKeys,
         secrets: z.strictObject({

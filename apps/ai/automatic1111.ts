@@ -3,7 +3,7 @@ import { app, gpuOf, storage, webApp } from "../app";
 import { images } from "../../components/images";
 import { cache, data, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
-import { bytes } from "../../config/fields";
+import { volumeSize } from "../../config/fields";
 
 /** Its image is built for CUDA. */
 const MAKERS = ["nvidia"] as const;
@@ -23,7 +23,7 @@ export const automatic1111 = app({
             /** Size of the volume of the pictures made. */
             storage: storage("20Gi"),
             /** Size of the volume of models and of the Python packages that it fetches at its first start. */
-            models: bytes.default("60Gi"),
+            models: volumeSize.default("60Gi"),
             /** True: parts of a model leave the GPU's memory when they are not at work, which others then have; slower. */
             lowMemory: z.boolean({ error: "true or false" }).default(true),
             gpu: gpuOf(MAKERS),

@@ -2,7 +2,7 @@ import { app, block } from "../app";
 import { images } from "../../components/images";
 import { cache, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
-import { bytes } from "../../config/fields";
+import { volumeSize } from "../../config/fields";
 
 const MASTER_KEY = "meilisearch.masterKey";
 
@@ -17,7 +17,7 @@ export const meilisearch = app({
     group: "apps",
     config: block("4Gi", {
         /** Size of the volume of the index. */
-        index: bytes.default("10Gi"),
+        index: volumeSize.default("10Gi"),
     }),
     ports: { http: 7700 },
     provides: "search",

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { app, gpuOf, webApp, type Given } from "../app";
-import { bytes, spelled, whole } from "../../config/fields";
+import { spelled, volumeSize, whole } from "../../config/fields";
 import { images } from "../../components/images";
 import type { Platform } from "../../components/platform";
 import { ScheduledWorkload } from "../../components/scheduled-workload";
@@ -25,7 +25,7 @@ export const ollama = app({
         { host: "ollama", memory: "24Gi" },
         {
             /** Size of the volume of models, which are fetched again where they are lost. */
-            models: bytes.default("100Gi"),
+            models: volumeSize.default("100Gi"),
             /** Models that are there without anybody asking for them, such as llama3.2:3b. https://ollama.com/library */
             pull: z.array(modelName).default([]),
             /** How many models the GPU's memory holds at once; absent: as many as fit. */

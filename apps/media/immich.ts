@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { address, app, gpu, storage, webApp } from "../app";
-import { bytes } from "../../config/fields";
+import { volumeSize } from "../../config/fields";
 import { redisEnvironment } from "../../components/database/redis";
 import { images } from "../../components/images";
 import { cache, data, scratch } from "../../components/storage/volumes";
@@ -25,7 +25,7 @@ export const immich = app({
             /** Of the photos themselves. */
             storage: storage("500Gi"),
             /** Of the models that recognise faces and things, which are fetched again where they are lost. */
-            models: bytes.default("10Gi"),
+            models: volumeSize.default("10Gi"),
             /** Whether a GPU makes films small enough for telephones; it is the processor's work otherwise. */
             gpu: gpu.default("none"),
         },

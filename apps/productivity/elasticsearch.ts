@@ -2,7 +2,7 @@ import { app, block } from "../app";
 import { images } from "../../components/images";
 import { cache, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
-import { bytes } from "../../config/fields";
+import { volumeSize } from "../../config/fields";
 
 const PASSWORD = "elasticsearch.password";
 
@@ -17,7 +17,7 @@ export const elasticsearch = app({
     group: "apps",
     config: block("2Gi", {
         /** Of the index: made anew from Nextcloud's files where it is lost, and so never backed up. */
-        index: bytes.default("20Gi"),
+        index: volumeSize.default("20Gi"),
     }),
     ports: { http: 9200 },
     provides: "file-search",

@@ -5,6 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { K3dClusterArgs } from "../../bootstrap/k3d/cluster-config";
 import { isIpv4 } from "../../components/network/addresses";
 import { DockerHostState, type PlayedHost } from "./k3d/state";
 import type { PlayedMachines } from "./machines";
@@ -15,25 +16,41 @@ const SOME_ADDRESS = "192.0.2.10";
 export const k3dMachines: PlayedMachines = {
     // bootstrap/k3d leaves it on.
     serviceLb: true,
-    install(bin, { node, kubeconfig, kwok, stack }, nodes) {
+    install(bin, { node, kubeconfig, kwok, stack }, nodes, machines) {
         const named = nodes[0]?.address ?? "";
-        installDockerHost(bin, {
-            root: node,
-            kubeconfig,
-            address: isIpv4(named) ? named : SOME_ADDRESS,
-            controlPlane: join(kwok, "clusters", stack),
-        });
+        installDockerHost(
+            bin,
+            {
+                root: node,
+                kubeconfig,
+                address: isIpv4(named) ? named : SOME_ADDRESS,
+                controlPlane: join(kwok, "clusters", stack),
+            },
+            machines.kind === "k3d" ? machines.args : undefined,
+        );
     },
 };
 
-/** Directories that the seed's host has, and its coordinator. */
-const DIRECTORIES = ["mnt/spool/appdata", "mnt/dpool/media", "mnt/dpool/kopia-repo"];
-const DEVICES = ["dev/ttyUSB0"];
+/** What the seed's host has: directories, its card, its coordinator. */
+const SEEDS = { mounts: ["/mnt/spool/appdata", "/mnt/dpool/media", "/mnt/dpool/kopia-repo"], card: "enp3s0" };
+const COORDINATOR = "/dev/ttyUSB0";
 
-/** Writes `ssh`, `docker` and `k3d` into `bin`, and makes the host where there is none yet. */
-export function installDockerHost(bin: string, host: PlayedHost): void {
+/**
+ * Writes `ssh`, `docker` and `k3d` into `bin`, and makes the host where there is none yet: with the pools, card and devices of
+ * the household whose `args` these are, as its machine has them; none: with those of the seed.
+ */
+export function installDockerHost(
+    bin: string,
+    host: PlayedHost,
+    args?: Pick<K3dClusterArgs, "mounts" | "devices" | "lan">,
+): void {
     mkdirSync(host.root, { recursive: true });
-    new DockerHostState(host.root).install(host, DIRECTORIES, DEVICES);
+    const devices = args === undefined ? [] : args.devices.map(({ path }) => path);
+    new DockerHostState(host.root).install(host, {
+        directories: args?.mounts ?? SEEDS.mounts,
+        cards: ["lo", args?.lan?.interface ?? SEEDS.card],
+        devices: [...new Set([COORDINATOR, ...devices])],
+    });
     // Bundled once: a cluster's bring-up is many calls, and a TypeScript loader takes half a second for each.
     const program = join(host.root, "docker-host.cjs");
     execFileSync(require.resolve("esbuild/bin/esbuild"), [

@@ -22,7 +22,7 @@ afterAll(async () => {
 
 const host = () => new DockerHostState(sandbox.node(""));
 const uid = () => sandbox.kubectl("get", "namespace", "kube-system", "--output=jsonpath={.metadata.uid}");
-const FILE = "/mnt/spool/appdata/media/sonarr/sonarr.db";
+const FILE = "/mnt/tank/apps/media/sonarr/sonarr.db";
 const onHost = (path: string) => sandbox.node(join("host", path));
 const token = () => host().docker.containers[0]?.labels["k3d.cluster.token"];
 

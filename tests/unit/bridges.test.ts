@@ -15,6 +15,7 @@ const around: BridgeSurroundings = {
         ["network.podCidr", "10.244.0.0/16"],
         ["network.serviceCidr", "10.96.0.0/12"],
     ],
+    machines: [],
     pool: { path: "network.pool", range: textRange("192.168.1.230-192.168.1.250") },
     services: [["apps.headscale", "other/headscale"]],
 };

@@ -123,6 +123,23 @@ test("faults across fields come together with those of single fields", () => {
     ]);
 });
 
+test.each([
+    ["gpus", "none", "gpus"],
+    ["gpus.nvidia.shares", 0, "gpus.nvidia.shares"],
+    ["nodes.3.gpus", 1, "nodes.3.gpus"],
+    ["nodes.3.gpus.nvidia", "one", "nodes.3.gpus.nvidia"],
+    ["storage", null, "storage"],
+    ["storage.nfs", [], "storage.nfs"],
+])("%s that is %j is one fault, without what would follow from it", (place, wrong, path) => {
+    const value = structuredClone(readStackValue(ROOT, "k3s-home")) as Record<string, unknown>;
+    const keys = place.split(".");
+    const holder = keys.slice(0, -1).reduce((node, key) => node[key] as Record<string, unknown>, value);
+    holder[keys.at(-1) ?? ""] = wrong;
+    const before = structuredClone(value);
+    expect(faultsOf("k3s-home", value).map((fault) => fault.path)).toEqual([path]);
+    expect(value).toEqual(before);
+});
+
 test("the message is readable and the error carries no stack for the engine to print", () => {
     const error = (() => {
         try {

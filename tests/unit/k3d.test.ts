@@ -77,6 +77,24 @@ function args(changes: Partial<K3dClusterArgs> = {}): K3dClusterArgs {
     };
 }
 
+test("the host that is played has its household's own pools, card and devices", () => {
+    const root = mkdtempSync(join(tmpdir(), "k3d-played-"));
+    const state = new DockerHostState(join(root, "host"));
+    installDockerHost(
+        join(root, "bin"),
+        { root: state.root, kubeconfig: join(root, "kubeconfig"), address: "10.3.0.20" },
+        args({
+            mounts: ["/mnt/tank/apps"],
+            devices: [{ path: "/dev/ttyACM0", askedBy: ["zigbee2mqtt"] }],
+            lan: { interface: "eno1", address: "10.3.0.9", subnet: "10.3.0.0/24" },
+        }),
+    );
+    const there = (...paths: string[]) => paths.map((path) => existsSync(state.onHost(path)));
+    expect(there("/mnt/tank/apps", "/dev/ttyACM0", "/sys/class/net/eno1")).toEqual([true, true, true]);
+    expect(there("/mnt/spool/appdata", "/sys/class/net/enp3s0")).toEqual([false, false]);
+    rmSync(root, { recursive: true });
+});
+
 describe("what is configured", () => {
     test.each([
         ["user@host.local", { user: "user", address: "host.local" }],

@@ -226,3 +226,33 @@ describe("each declaration says what is built", () => {
         },
     );
 });
+
+describe("a stranger's NAS", () => {
+    const nas = async (stack: string, changes: object = {}) =>
+        JSON.stringify((await planStack(stack, { ...fixture("truenas", "smallest"), ...changes }, ROOT)).resources);
+
+    test("has its own pools, and backups beside what is big", async () => {
+        const plan = await nas("cabin");
+        expect(plan).not.toMatch(/spool|dpool/);
+        expect(plan).toContain("/mnt/tank/kopia-repo");
+        expect(await nas("cabin", { backups: { repository: "/mnt/usb/kopia" } })).not.toContain("kopia-repo");
+    });
+
+    test("says which pools it has: those of another would not be there", () => {
+        const faults = (storage: object) => {
+            try {
+                openStack("cabin", { ...fixture("truenas", "smallest"), storage });
+            } catch (error) {
+                if (error instanceof ConfigError) return error.faults.map(({ rule, path }) => [rule, path]);
+                throw error;
+            }
+            return [];
+        };
+        expect(faults({ fast: "/mnt/tank/apps" })).toEqual([["required", "storage.bulk"]]);
+        expect(faults({ bulk: "/mnt/tank/media" })).toEqual([["required", "storage.fast"]]);
+        expect(faults({ fast: "/mnt/tank/apps", bulk: "tank" })).toEqual([["value", "storage.bulk"]]);
+        expect(faults({ fast: "/mnt/tank/kopia-repo/x", bulk: "/mnt/tank/media" })).toEqual([
+            ["directories-nested", "backups.repository"],
+        ]);
+    });
+});

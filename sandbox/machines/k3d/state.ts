@@ -58,17 +58,23 @@ export interface Troubles {
     readonly noImage?: boolean;
 }
 
-const INTERFACES = ["sys/class/net/lo", "sys/class/net/enp3s0"];
+/** What a host has beside Docker; paths as on the host. */
+export interface HostHas {
+    readonly directories: readonly string[];
+    /** Network interfaces. */
+    readonly cards: readonly string[];
+    readonly devices: readonly string[];
+}
 
 export class DockerHostState {
     constructor(readonly root: string) {}
 
-    install(host: PlayedHost, directories: readonly string[], devices: readonly string[]): void {
+    install(host: PlayedHost, { directories, cards, devices }: HostHas): void {
         const fresh = !existsSync(this.file("played.json"));
         this.write("played.json", host);
         if (!fresh) return;
         for (const path of directories) mkdirSync(this.onHost(path), { recursive: true });
-        for (const path of INTERFACES) mkdirSync(this.onHost(path), { recursive: true });
+        for (const card of cards) mkdirSync(this.onHost(`sys/class/net/${card}`), { recursive: true });
         for (const path of devices) {
             mkdirSync(dirname(this.onHost(path)), { recursive: true });
             // A character device that every user may have.
