@@ -6,6 +6,16 @@ import type { Finding } from "../lib/finding";
 import type { Run } from "../lib/run-program";
 import type { Told } from "../lib/told";
 
+/** Port of the Kubernetes API, on every kind of machine. */
+export const API_PORT = 6443;
+
+/** Kubeconfig of an admin as k3s writes it, which says the loopback address: seen from elsewhere that is the server. */
+export const withServerAddress = (kubeconfig: string, address: string): string =>
+    kubeconfig.replace(
+        new RegExp(`server: https://(127\\.0\\.0\\.1|\\[::1\\]):${API_PORT}`),
+        `server: https://${address}:${API_PORT}`,
+    );
+
 /** GPUs in a machine, by maker. */
 export interface GpuCounts {
     readonly nvidia: number;

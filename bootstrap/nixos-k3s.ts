@@ -10,6 +10,7 @@ import {
     RECOMMENDED_FLAGS,
     REQUIRED_FLAGS,
 } from "./k3s-flags";
+import { withServerAddress } from "./machines";
 import { KUBECONFIG_PATH, NO_FACTS, parseFacts, probeScript, type NodeFacts } from "./node-facts";
 import { REMOTE_PRELUDE, sshCommand, sshShell, type SshTarget } from "./ssh";
 
@@ -233,9 +234,4 @@ export function readKubeconfigCommand({ ssh }: NixosK3sArgs["node"]): string {
 /** Bash: prints what a command prints once it has ended well. The output of one that fails is shown to the person. */
 export function printWhole(line: string): string {
     return `printed=$(${line})\nprintf '%s\\n' "$printed"`;
-}
-
-/** k3s writes 127.0.0.1:6443; seen from this computer that is the node. Any other server is somebody's choice. */
-export function withServerAddress(kubeconfig: string, address: string): string {
-    return kubeconfig.replace(/server: https:\/\/(127\.0\.0\.1|\[::1\]):6443/, `server: https://${address}:6443`);
 }

@@ -1,6 +1,7 @@
 /** A Docker host with a k3d cluster in it: their part of the schema, rules, claims, and what is asked of the host. */
 import { z } from "zod";
-import { API_PORT, LAN_CARD, type K3dClusterArgs } from "../bootstrap/k3d/cluster-config";
+import { LAN_CARD, type K3dClusterArgs } from "../bootstrap/k3d/cluster-config";
+import { API_PORT } from "../bootstrap/machines";
 import { cidrRange, isIpv4 } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
 import { ipv4, isCidr, k3dClusterName, k3sRelease, networkInterface, port, sshTarget } from "../config/fields";

@@ -1,9 +1,9 @@
 /** Ubuntu machines with k3s: their part of the schema, rules and claims, and what is asked of them. */
 import { z } from "zod";
-import { API_PORT, type K3sClusterArgs } from "../bootstrap/k3s/cluster-config";
+import { type K3sClusterArgs } from "../bootstrap/k3s/cluster-config";
 import type { K3sSecretInputs } from "../bootstrap/k3s/k3s-cluster";
 import { K3sMachines } from "../bootstrap/k3s/machines";
-import type { Capacity } from "../bootstrap/machines";
+import { API_PORT, type Capacity } from "../bootstrap/machines";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SopsSecretStore } from "../components/secrets/sops";
 import type { StackClaim } from "../config/claims";

@@ -1,6 +1,7 @@
 /** Linux machines with Kubernetes by kubeadm: their part of the schema, rules and claims, and what is asked of them. */
 import { z } from "zod";
-import { API_PORT, apiHost, type KubeadmClusterArgs } from "../bootstrap/kubeadm/cluster-config";
+import { apiHost, type KubeadmClusterArgs } from "../bootstrap/kubeadm/cluster-config";
+import { API_PORT } from "../bootstrap/machines";
 import type { KubeadmSecretInputs } from "../bootstrap/kubeadm/kubeadm-cluster";
 import { KubeadmMachines } from "../bootstrap/kubeadm/machines";
 import { snapshotLease } from "../bootstrap/kubeadm/snapshots";

@@ -1,5 +1,6 @@
 /** Machines with Talos: their part of the schema, rules and claims, and what is asked of them. */
 import { z } from "zod";
+import { API_PORT } from "../bootstrap/machines";
 import { TalosMachines } from "../bootstrap/talos/machines";
 import type { TalosClusterArgs } from "../bootstrap/talos/talos-cluster";
 import { kubernetesOfTalos, TALOS_RELEASES } from "../bootstrap/talos/versions";
@@ -237,6 +238,6 @@ export const talosMachines = (config: TalosMachinesConfig, stack: string): Talos
 
 /** What continuous integration speaks to: each machine's Talos and API server, and the address they share. */
 export function ciMachines({ nodes, talos }: TalosMachinesConfig) {
-    const machines = nodes.map(({ address }) => ({ address, ports: [6443, 50000] }));
-    return [...machines, { address: talos.vip, ports: [6443] }];
+    const machines = nodes.map(({ address }) => ({ address, ports: [API_PORT, 50000] }));
+    return [...machines, { address: talos.vip, ports: [API_PORT] }];
 }

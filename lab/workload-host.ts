@@ -20,7 +20,11 @@ export function workloadHost<H extends Pick<WorkloadHost, "cluster" | "namespace
 ): H & Pick<WorkloadHost, "opts" | "reloadAnnotations"> {
     new Reloader(
         "reloader",
-        { namespace: on.namespaces.name(system), delivery: lab.part("reloader", opts), ...more },
+        {
+            namespace: { name: system, made: on.namespaces.name(system) },
+            delivery: lab.part("reloader", opts),
+            ...more,
+        },
         opts,
     );
     return { ...on, opts, reloadAnnotations: RELOAD_ANNOTATIONS };

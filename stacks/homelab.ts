@@ -1,4 +1,5 @@
 /** One NixOS machine with k3s, top to bottom in bootstrap order (seed 001). */
+import { API_PORT } from "../bootstrap/machines";
 import { NixosMachines } from "../bootstrap/nixos/machines";
 import { lookAtNode, NixosK3s, type NixosK3sArgs } from "../bootstrap/nixos-k3s";
 import { Namespaces } from "../components/cluster/namespaces";
@@ -16,7 +17,7 @@ import { LocalPathStorage } from "../components/storage/local-path";
 import { accountSecrets } from "../lab/accounts";
 import { ageKeyHash, readAgeKey } from "../lab/age-key";
 import { appDevices, appSecrets, appTrees } from "../lab/apps";
-import { afterGitApps, argoCdRelease } from "../lab/argocd";
+import { afterGitApps, ARGOCD_NAMESPACE, argoCdRelease } from "../lab/argocd";
 import { cloudflareTunnel } from "../lab/cloudflare";
 import type { StackSummary } from "../lab/context";
 import type { Lab } from "../lab/lab";
@@ -71,7 +72,7 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
             "cilium",
             {
                 cluster,
-                apiServer: { host: machine.address, port: 6443 },
+                apiServer: { host: machine.address, port: API_PORT },
                 ingressAddress: network.ingressAddress,
                 nodeCount: 1,
             },
@@ -102,7 +103,12 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
                   "3 age key",
                   new SopsAgeKey(
                       "sops-age-key",
-                      { cluster, hash: keyHash, read: readAgeKey(config.secrets.ageKey, node.ssh) },
+                      {
+                          cluster,
+                          namespace: ARGOCD_NAMESPACE,
+                          hash: keyHash,
+                          read: readAgeKey(config.secrets.ageKey, node.ssh),
+                      },
                       lab.after(lan),
                   ),
               );
@@ -158,7 +164,7 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
         ),
     );
     lab.deploy(platform);
-    const machines = [{ address: machine.address, ports: [machine.ssh.port, 6443] }];
+    const machines = [{ address: machine.address, ports: [machine.ssh.port, API_PORT] }];
     const tailnet = { cluster, namespaces, pool, machines };
     const dns = reach(lab, config, { tailnet, tunnel, records: "6 Cloudflare DNS" }, lab.after(base));
     // Git takes over what is not declared here.

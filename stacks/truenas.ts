@@ -2,6 +2,7 @@
 import { K3dCluster, lookAtDockerHost } from "../bootstrap/k3d/k3d-cluster";
 import type { K3dClusterArgs } from "../bootstrap/k3d/cluster-config";
 import { K3dMachines } from "../bootstrap/k3d/machines";
+import { API_PORT } from "../bootstrap/machines";
 import { KOPIA_PASSWORD } from "../components/backup/kopia";
 import { CustomResourceDefinitions } from "../components/cluster/custom-resource-definitions";
 import { Namespaces } from "../components/cluster/namespaces";
@@ -136,7 +137,7 @@ async function program(config: TruenasConfig, lab: Lab): Promise<StackSummary> {
         lab.after(...core, gateway),
     );
     const pool = { first: k3d.address, last: k3d.address };
-    const tailnet = { cluster, namespaces, pool, machines: [{ address: k3d.address, ports: [6443] }] };
+    const tailnet = { cluster, namespaces, pool, machines: [{ address: k3d.address, ports: [API_PORT] }] };
     const dns = reach(lab, config, { tailnet, tunnel, records: "Cloudflare DNS" }, afterCore);
     if (gitops !== undefined && argocd !== undefined) {
         const { gitApps } = lab.deliveries;

@@ -1,7 +1,7 @@
 /** What k3d is told of a cluster: its configuration file, and the names that follow from it. */
 import { createHash } from "node:crypto";
 import { yamlText } from "../../lib/yaml-text";
-import { SERVER_TAINT } from "../machines";
+import { API_PORT, SERVER_TAINT } from "../machines";
 import { parseSshTarget } from "./ssh-target";
 
 /** A device file of the Docker host. */
@@ -53,9 +53,6 @@ export interface K3dHostFacts {
     /** Devices that the agent gets. */
     readonly devices: readonly string[];
 }
-
-/** Port of the Kubernetes API on the Docker host. */
-export const API_PORT = 6443;
 
 /** Keys of the marks on k3d's containers. k3d keeps `app`, `k3d.` and `k3s.` for itself. */
 export const STACK_MARK = "homelab-infrastructure.stack";

@@ -1,8 +1,8 @@
 /** Looks at this computer's tools and the Docker host, and judges what it finds. Changes nothing. */
 import { CLUSTER_UID, NO_CLUSTER, UNKNOWN_CLUSTER } from "../../components/cluster/cluster-uid";
 import { shellQuote } from "../../components/cluster/shell";
+import { API_PORT } from "../machines";
 import {
-    API_PORT,
     configHash,
     dockerContextName,
     fixedConfig,

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { yamlText } from "../../lib/yaml-text";
 import { taintText } from "../linux/cluster-node";
 import type { SnapshotStore, SnapshotStoreKeys } from "../linux/snapshot-store";
-import { SERVER_TAINT, type GpuCounts, type Taint } from "../machines";
+import { API_PORT, SERVER_TAINT, type GpuCounts, type Taint } from "../machines";
 import type { SshTarget } from "../ssh";
 import type { Role } from "./versions";
 
@@ -59,9 +59,6 @@ export interface K3sSecrets {
     readonly token: string;
     readonly snapshotStore?: SnapshotStoreKeys;
 }
-
-/** Port of the API and of joining, on every server. */
-export const API_PORT = 6443;
 
 /**
  * Where every node, server or agent, finds the API server on itself: a server's own, and on an agent k3s' load balancer

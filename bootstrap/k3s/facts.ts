@@ -3,7 +3,8 @@ import { CLUSTER_UID } from "../../components/cluster/cluster-uid";
 import { shellQuote } from "../../components/cluster/shell";
 import type { LinuxMachine } from "../linux/machine";
 import { Facts, FACTS_PRELUDE, linuxQuestions, readLinuxFacts, type LinuxFacts } from "../linux/probe";
-import { API_PORT, PATHS, unitName } from "./cluster-config";
+import { API_PORT } from "../machines";
+import { PATHS, unitName } from "./cluster-config";
 import type { Role } from "./versions";
 
 /** k3s on a machine, whoever put it there. */

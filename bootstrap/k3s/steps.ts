@@ -17,8 +17,8 @@ import { DOWNLOAD_MINUTES, downloadScript, REMOVE_NETWORK, timeStamp, unitRuns }
 import type { SnapshotStore } from "../linux/snapshot-store";
 import { REMOTE_PRELUDE } from "../ssh";
 import { NotYet, waitFor } from "../wait";
+import { API_PORT, withServerAddress } from "../machines";
 import {
-    API_PORT,
     appliedHash,
     joinYaml,
     PATHS,
@@ -441,13 +441,8 @@ export async function kubeconfig(around: Surroundings, spec: ServersSpec, first 
         const text = await machineOf(around, spec, server).shell(
             `${REMOTE_PRELUDE}exec $SUDO cat ${PATHS.kubeconfig}\n`,
         );
-        return withServer(text, spec.API_ADDRESS === "" ? server.address : spec.API_ADDRESS);
+        return withServerAddress(text, spec.API_ADDRESS === "" ? server.address : spec.API_ADDRESS);
     });
-}
-
-/** k3s writes the loopback address; seen from elsewhere that is the server. */
-function withServer(text: string, address: string): string {
-    return text.replace(/server: https:\/\/(127\.0\.0\.1|\[::1\]):6443/, `server: https://${address}:${API_PORT}`);
 }
 
 /** The same for who looks without building. */

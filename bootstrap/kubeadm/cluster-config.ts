@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { yamlText } from "../../lib/yaml-text";
 import { images } from "../../components/images";
 import type { SnapshotStore, SnapshotStoreKeys } from "../linux/snapshot-store";
-import type { Taint } from "../machines";
+import { API_PORT, type Taint } from "../machines";
 import type { SshTarget } from "../ssh";
 import type { Role } from "./versions";
 
@@ -70,7 +70,6 @@ export interface KubeadmSecrets {
     readonly snapshotStore?: SnapshotStoreKeys;
 }
 
-export const API_PORT = 6443;
 export const CRI_SOCKET = "unix:///run/containerd/containerd.sock";
 
 /** Files on a machine. */

@@ -4,7 +4,8 @@ import { CLUSTER_UID } from "../../components/cluster/cluster-uid";
 import { shellQuote } from "../../components/cluster/shell";
 import type { LinuxMachine } from "../linux/machine";
 import { Facts, FACTS_PRELUDE, linuxQuestions, readLinuxFacts, type LinuxFacts } from "../linux/probe";
-import { API_PORT, BASE_MODULES, PATHS, PROGRAMS, SNAPSHOT_UNIT, type Sums } from "./cluster-config";
+import { API_PORT } from "../machines";
+import { BASE_MODULES, PATHS, PROGRAMS, SNAPSHOT_UNIT, type Sums } from "./cluster-config";
 
 /** Kubernetes on a machine, whoever put it there. */
 export interface FoundKubernetes {

@@ -18,14 +18,8 @@ import {
     type Seen as SeenMachine,
 } from "../linux/look";
 import { SshFault, type Surroundings } from "../linux/machine";
-import {
-    API_PORT,
-    CRI_SOCKET,
-    foundedText,
-    nodePlan,
-    type KubeadmClusterArgs,
-    type KubeadmNode,
-} from "./cluster-config";
+import { API_PORT } from "../machines";
+import { CRI_SOCKET, foundedText, nodePlan, type KubeadmClusterArgs, type KubeadmNode } from "./cluster-config";
 import { factsOf, NEEDED_NAMES, type MachineFacts, type Wishes } from "./facts";
 import { compareReleases, upgradeFault } from "./versions";
 

@@ -1,6 +1,7 @@
 /** Snapshots of etcd: what a control plane runs by a timer, and before an upgrade. */
 import { shellQuote } from "../../components/cluster/shell";
-import { API_PORT, PATHS, SNAPSHOT_UNIT, type KubeadmNode, type KubeadmSnapshots } from "./cluster-config";
+import { API_PORT } from "../machines";
+import { PATHS, SNAPSHOT_UNIT, type KubeadmNode, type KubeadmSnapshots } from "./cluster-config";
 import { KUBECTL } from "./facts";
 
 /**

@@ -10,8 +10,8 @@ import { machineOf, machinesIn, type NamedAddress } from "../linux/machine-spec"
 import { DOWNLOAD_MINUTES, downloadScript, REMOVE_NETWORK, timeStamp, unitRuns } from "../linux/scripts";
 import { REMOTE_PRELUDE } from "../ssh";
 import { NotYet, waitFor } from "../wait";
+import { API_PORT } from "../machines";
 import {
-    API_PORT,
     appliedHash,
     documents,
     encryptionYaml,

@@ -11,8 +11,9 @@ import {
     type NodeInfo,
     type NodePaths,
     type ToolWish,
+    withServerAddress,
 } from "../machines";
-import { lookScript, readKubeconfigCommand, withServerAddress, type NixosK3sArgs } from "../nixos-k3s";
+import { lookScript, readKubeconfigCommand, type NixosK3sArgs } from "../nixos-k3s";
 import type { NodeFacts } from "../node-facts";
 import { overSsh } from "../ssh";
 import { judgeNixos, lookAtNixos } from "./judge";

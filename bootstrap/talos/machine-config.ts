@@ -4,7 +4,7 @@
  * Reference: https://www.talos.dev/v1.10/reference/configuration/v1alpha1/config/
  */
 import { yamlText } from "../../lib/yaml-text";
-import type { GpuCounts } from "../machines";
+import { API_PORT, type GpuCounts } from "../machines";
 import { extensionsFor, installerImage, schematic } from "./schematic";
 
 export interface TalosNode {
@@ -112,7 +112,7 @@ export const KUBE_PRISM = { host: "localhost", port: 7445 } as const;
 
 /** URL of the Kubernetes API. */
 export function controlPlaneEndpoint(vip: string): string {
-    return `https://${vip}:6443`;
+    return `https://${vip}:${API_PORT}`;
 }
 
 /** By which the device plugin knows the machines with a GPU. */

@@ -5,15 +5,13 @@ import type { AppDelivery } from "../gitops/delivery";
 import { deliveredChart } from "./delivered-chart";
 
 export interface ReloaderArgs {
-    namespace: pulumi.Input<string>;
+    /** Where it runs; `made`: its name once it is there. */
+    namespace: { readonly name: string; readonly made: pulumi.Input<string> };
     /** Whether the kind PodMonitor is there before Reloader is. Default true. */
     podMonitor?: boolean;
     /** Absent: Pulumi delivers it. */
     delivery?: AppDelivery | undefined;
 }
-
-/** Where it runs when Git has it. */
-const NAMESPACE = "system";
 
 /** Asks Reloader to restart a controller when a Secret or ConfigMap that its pods read has changed. */
 export const RELOAD_ANNOTATIONS = { "reloader.stakater.com/auto": "true" } as const;
@@ -24,7 +22,7 @@ export class Reloader extends pulumi.ComponentResource {
         super("homelab:cluster:Reloader", name, {}, opts);
         deliveredChart(this, name, charts.reloader, {
             release: "reloader",
-            namespace: { name: NAMESPACE, made: args.namespace },
+            namespace: args.namespace,
             values: reloaderValues(args.podMonitor),
             delivery: args.delivery,
         });

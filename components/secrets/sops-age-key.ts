@@ -7,6 +7,8 @@ import type { Cluster } from "../platform";
 
 export interface SopsAgeKeyArgs {
     cluster: Pick<Cluster, "kubeconfig">;
+    /** Namespace of whoever decrypts with it. */
+    namespace: string;
     /** Bash that prints the key file, e.g. `ssh root@node cat ...` or `cat ...`. Runs at `up` only. */
     read: string;
     /** SHA-256 of the file; a new key has a new hash, which delivers it again. */
@@ -14,10 +16,10 @@ export interface SopsAgeKeyArgs {
 }
 
 /** Names the chart's repo-server is patched with: seed 001, Secrets and Finding 3. */
-export const SOPS_AGE_KEY = { namespace: "argocd", secret: "sops-age-key", key: "keys.txt" } as const;
+export const SOPS_AGE_KEY = { secret: "sops-age-key", key: "keys.txt" } as const;
 
 /**
- * Namespace `argocd` and the age private key in it. The key goes from the file through a pipe to the API server: it
+ * A namespace and the age private key in it. The key goes from the file through a pipe to the API server: it
  * is never an input or output of a resource, so it is in no state, plan, log, argument list or environment.
  */
 export class SopsAgeKey extends pulumi.ComponentResource {
@@ -25,7 +27,8 @@ export class SopsAgeKey extends pulumi.ComponentResource {
 
     constructor(name: string, args: SopsAgeKeyArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:secrets:SopsAgeKey", name, {}, opts);
-        const { namespace, secret, key } = SOPS_AGE_KEY;
+        const { secret, key } = SOPS_AGE_KEY;
+        const { namespace } = args;
         this.namespace = podSecurityNamespace(namespace, "baseline", { parent: this });
         clusterCommand(
             name,

@@ -357,7 +357,7 @@ describe("Intel", () => {
 
 test("Reloader restarts what carries the annotation, without a change that Pulumi would undo (C-OPS-48)", async () => {
     const resources = await planComponent(() => {
-        new Reloader("reloader", { namespace: "system" }, {});
+        new Reloader("reloader", { namespace: { name: "system", made: "system" } }, {});
     });
     expect(lookInto(() => ({ resources })).find(":Release", "reloader").inputs).toMatchObject({
         chart: "reloader",

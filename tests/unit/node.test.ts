@@ -12,7 +12,8 @@ import {
     RECOMMENDED_FLAGS,
     REQUIRED_FLAGS,
 } from "../../bootstrap/k3s-flags";
-import { directoriesScript, lookAtNode, nodeFaults, printWhole, withServerAddress } from "../../bootstrap/nixos-k3s";
+import { directoriesScript, lookAtNode, nodeFaults, printWhole } from "../../bootstrap/nixos-k3s";
+import { withServerAddress } from "../../bootstrap/machines";
 import { NO_FACTS, parseFacts, probeScript, type NodeFacts } from "../../bootstrap/node-facts";
 import { sshCommand, sshShell } from "../../bootstrap/ssh";
 import { BASH, runCommand, whatItSaid } from "../../components/cluster/cluster-command";
@@ -301,6 +302,7 @@ describe("commands on this computer", () => {
                         "sops-age-key",
                         {
                             cluster: { kubeconfig: pulumi.secret("kubeconfig") },
+                            namespace: "argocd",
                             hash: "x",
                             read: `cat ${shellQuote(path)}`,
                         },

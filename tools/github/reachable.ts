@@ -1,11 +1,9 @@
 /** Whether a stack's machines can be reached from here, before anything waits minutes for them. */
 import { request } from "node:https";
 import { setTimeout as delay } from "node:timers/promises";
+import { API_PORT } from "../../bootstrap/machines";
 import { openStack } from "../../stacks";
 import { readStackValue } from "../../stacks/stack-file";
-
-/** Port of the API server on every cluster. */
-const API_PORT = 6443;
 
 /** HTTP status of an API server that is asked for its health without credentials: healthy, or a refusal to say. */
 const API_SERVER = new Set([200, 401, 403]);
