@@ -49,7 +49,10 @@ export const vaultKeys = z.strictObject({
         region: region.default("us-east-1"),
         bucket: bucketName,
         /** Folder in the bucket; default: `vault/` and the stack's name. */
-        prefix: spelled("a folder such as vault/magi", /^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/).optional(),
+        prefix: spelled(
+            "a folder such as vault/magi, without . or ..",
+            /^(?!\.{1,2}(\/|$))[A-Za-z0-9._-]+(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._-]+)*$/,
+        ).optional(),
         schedule: cron.default("30 2 * * *"),
         /** How many stay. */
         keep: whole(1, 365, "a number of snapshots from 1 to 365").default(30),
