@@ -20,6 +20,7 @@ import { TOOLS } from "../../lib/toolchain";
 import { crdFaults, haveCrds } from "./crd-schema";
 import { builtInFaults, haveOpenApi } from "./kubernetes-schema";
 import { dig, lookInto } from "./planned";
+import { BY_CHART } from "./references";
 import { cannotRender, renderReleases, type RenderedRelease } from "./rendered-charts";
 
 jest.setTimeout(300_000);
@@ -249,6 +250,26 @@ describe.each(stackNames(ROOT))("%s", (stack) => {
         }
         expect(stack !== "chongus" || bringers.length === 1).toBe(true);
     });
+});
+
+test("what references.ts says that charts make, they make, and others make what it says of others", () => {
+    if (missing !== undefined) return;
+    const made = new Map<string, Set<string>>();
+    for (const release of [...rendered.values()].flat()) {
+        const chart = String(dig(release.release.inputs, "chart")).split("/").at(-1) ?? "";
+        const objects = made.get(chart) ?? new Set();
+        for (const object of release.objects.filter(isMade)) objects.add(titleOf(object));
+        made.set(chart, objects);
+    }
+    const wrong = Object.entries(BY_CHART).flatMap(([chart, said]) =>
+        said
+            .filter(([kind, name, by]) => (made.get(chart)?.has(`${kind} ${name}`) ?? false) === (by !== undefined))
+            .map(
+                ([kind, name, by]) =>
+                    `${chart}: ${kind} ${name} ${by === undefined ? "is not made" : `is not by ${by}`}`,
+            ),
+    );
+    expect(wrong).toEqual([]);
 });
 
 test("the check sees what is wrong with an object of Kubernetes itself", () => {
