@@ -38,6 +38,7 @@ export interface EngineEvent {
     readonly timestamp: number;
     readonly resourcePreEvent?: { readonly metadata: StepMetadata };
     readonly resOutputsEvent?: { readonly metadata: StepMetadata };
+    readonly diagnosticEvent?: { readonly severity: string; readonly message: string };
 }
 
 export interface EngineResult {

@@ -168,13 +168,18 @@ afterAll(async () => {
     rmSync(base, { recursive: true, force: true });
 });
 
-const operate = async (operation: Operation, ...flags: string[]) =>
-    (await engine.operate(operation, flags, substitutes)).code;
+/** Its exit code, and what it complained of. */
+const operate = async (operation: Operation, ...flags: string[]) => {
+    const { code, events } = await engine.operate(operation, flags, substitutes);
+    const errors = events.flatMap(({ diagnosticEvent: said }) => (said?.severity === "error" ? [said.message] : []));
+    return { code, errors };
+};
+const WELL = { code: 0, errors: [] };
 const ask = async (...args: string[]) => (await controlPlane.kubectl(args)).stdout.trim();
 const IP = "jsonpath={.status.loadBalancer.ingress[0].ip}";
 
 test("addresses come after the webhook, a route shows where it is served, and nothing is left behind", async () => {
-    expect(await operate("up")).toBe(0);
+    expect(await operate("up")).toEqual(WELL);
     expect(await ask("get", "service", "haproxy-ingress", "-n", "ingress-haproxy", "-o", IP)).toBe("192.168.1.230");
     for (const half of ["unifi-tcp", "unifi-udp"]) {
         expect(await ask("get", "service", half, "-n", "other", "-o", IP)).toBe("192.168.1.235");
@@ -194,14 +199,14 @@ test("addresses come after the webhook, a route shows where it is served, and no
     ).toBe("192.168.1.10");
     // The webhook has its certificate, and refuses no more.
     expect(await ask("get", "validatingadmissionpolicies", "-o", "name")).toBe("");
-    expect(await operate("up", "--expect-no-changes")).toBe(0);
+    expect(await operate("up", "--expect-no-changes")).toEqual(WELL);
 
     // Somebody else's Service goes with a delay, and is waited for.
     await ask("create", "service", "loadbalancer", "stranger", "--tcp=99", "-n", "default");
     const gone = new Promise((done) => setTimeout(done, 20_000)).then(() =>
         ask("delete", "service", "stranger", "-n", "default"),
     );
-    expect(await operate("destroy")).toBe(0);
+    expect(await operate("destroy")).toEqual(WELL);
     await gone;
     for (const kind of ["ingressclasses", "crd", "validatingwebhookconfigurations", "validatingadmissionpolicies"]) {
         expect([

@@ -291,6 +291,16 @@ describe("in the sandbox", () => {
             ]);
         });
 
+        test("refuses before the release brings its configuration: a policy is read later than it is made", async () => {
+            const namespace = (leaving: object) => ({
+                ...lists(0, false, []),
+                [collections.namespaces]: [{ metadata: { name: "metallb-system", ...leaving } }],
+            });
+            expect(await told(metalLbWebhook().reconcile(viewOf(namespace({}), 0)))).toHaveLength(2);
+            const leaving = namespace({ deletionTimestamp: "2026-01-01T00:00:00Z" });
+            expect(await told(metalLbWebhook().reconcile(viewOf(leaving, 0)))).toEqual([]);
+        });
+
         test("leaves nothing behind when the release is gone", async () => {
             expect(await told(metalLbWebhook().reconcile(viewOf(lists(0, true, []), 0)))).toEqual([
                 "delete validatingadmissionpolicybindings/sandbox-metallb-webhook",

@@ -1,5 +1,6 @@
+import { METALLB_NAMESPACE } from "../../../components/network/metallb";
 import { type Action, collections, type Controller, resources } from "../../controllers/controller";
-import { running } from "../../controllers/custom-resources";
+import { isLeaving, running } from "../../controllers/custom-resources";
 import type { Deployment, KubeObject } from "../../controllers/objects";
 
 const GROUP = "admissionregistration.k8s.io";
@@ -25,22 +26,28 @@ export function isMetalLbController({ metadata, spec }: Deployment): boolean {
     );
 }
 
-/** Refuses MetalLB's objects until its controller has had the time to make its webhook's certificate. */
+/**
+ * Refuses MetalLB's objects until its controller has had the time to make its webhook's certificate. From its namespace on,
+ * which is there some time before: the real configuration refuses from its first moment, a policy once the API server has read it.
+ */
 export function metalLbWebhook(): Controller {
     let readySince: number | undefined;
     return {
         name: "metallb-webhook",
-        lists: [collections.deployments, webhooks, policies, bindings],
+        lists: [collections.deployments, collections.namespaces, webhooks, policies, bindings],
         reconcile(view): Action[] {
             const configuration = view
                 .list<Webhooks>(webhooks)
-                .find(({ metadata }) => metadata.name === CONFIGURATION && metadata.deletionTimestamp === undefined);
+                .find((one) => one.metadata.name === CONFIGURATION && !isLeaving(one));
+            const expected = view
+                .list<KubeObject>(collections.namespaces)
+                .some((one) => one.metadata.name === METALLB_NAMESPACE && !isLeaving(one));
             const ready = running(view, isMetalLbController) !== undefined;
             readySince = ready ? (readySince ?? view.now) : undefined;
             const serves = readySince !== undefined && view.now - readySince >= DELAY_MS;
             const present = (collection: string) =>
                 view.list<KubeObject>(collection).some(({ metadata }) => metadata.name === REFUSAL);
-            if (configuration === undefined || serves) {
+            if (serves || (configuration === undefined && !expected)) {
                 return [
                     ...[bindings, policies]
                         .filter(present)
