@@ -1,13 +1,12 @@
 /** The simulated k3s: founds a cluster or joins it, makes its node, and refuses what k3s refuses. */
-import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { parse } from "yaml";
 import { compareReleases } from "../../../bootstrap/k3s/versions";
 import { emptyControlPlane } from "../k3d/control-plane";
 import { Refused } from "../k3d/refused";
-import { nodeFor } from "../../cluster/nodes";
+import type { nodeFor } from "../../cluster/nodes";
+import { ownKubectl, registerNode } from "../linux/kubectl";
 import { releaseOf } from "./linux";
 import { sha256, type PlayedCluster, type PlayedMachine } from "./state";
 
@@ -104,20 +103,13 @@ function mustCluster(machine: PlayedMachine): PlayedCluster {
 
 /** Runs the sandbox's own kubectl; a server whose node goes leaves etcd. */
 function kubectl(machine: PlayedMachine, args: readonly string[], stdin?: string): string {
-    const { bin, kubeconfig } = machine.all.site;
-    const ran = spawnSync(join(bin, "kubectl"), ["--kubeconfig", kubeconfig, ...args], {
-        encoding: "utf8",
-        ...(stdin === undefined ? {} : { input: stdin }),
-        env: { ...process.env, KUBECONFIG: kubeconfig },
-        maxBuffer: 2 ** 26,
-    });
-    if (ran.status !== 0) throw new Refused((ran.stderr || ran.error?.message || "").trim(), ran.status ?? 1);
+    const said = ownKubectl(machine, args, stdin);
     const [verb, kind, name = ""] = args;
     const { cluster } = machine.all;
     if (verb === "delete" && kind === "node" && cluster !== undefined) {
         machine.all.cluster = { ...cluster, members: cluster.members.filter((one) => one !== name) };
     }
-    return ran.stdout.trimEnd();
+    return said;
 }
 
 /** systemd starts the unit as it knows it. */
@@ -144,7 +136,7 @@ export async function startK3s(machine: PlayedMachine, unit: string, file: strin
             startAgent(machine, config, token);
             end("active", "k3s agent is up and running");
         }
-        registerNode(machine, config, version, role);
+        register(machine, config, version, role);
     } catch (error) {
         if (!(error instanceof Refused)) throw error;
         // An agent goes on trying; a server ends, and systemd starts it again.
@@ -271,7 +263,7 @@ function startAgent(machine: PlayedMachine, config: Config, token: string): void
 }
 
 /** The kubelet makes its node, by labels and taints only where it is new, and reports its release. */
-function registerNode(machine: PlayedMachine, config: Config, version: string, role: string): void {
+function register(machine: PlayedMachine, config: Config, version: string, role: string): void {
     const name = value(config, "node-name");
     const { record } = machine;
     if (value(config, "node-ip") !== record.address)
@@ -279,36 +271,25 @@ function registerNode(machine: PlayedMachine, config: Config, version: string, r
     const server = role === "server" ? machine : joined(machine, config);
     if (!apiAnswers(server)) throw new Refused('level=error msg="the API server does not answer"');
     password(machine, server, name);
-    const there = kubectl(server, ["get", "node", name, "--ignore-not-found", "--output=name"]);
-    if (there === "") {
-        const labels = Object.fromEntries(lists(config["node-label"]).map((one) => pair(one)));
-        const roles = role === "server" ? ["control-plane", "etcd", "master"] : [];
-        const taints = lists(config["node-taint"]).map((one) => {
-            const [, key = "", given = "", effect = ""] = /^([^=:]+)(?:=([^:]*))?:(.+)$/.exec(one) ?? [];
-            return { key, value: given, effect };
-        });
-        const node = nodeFor({
-            name,
-            address: record.address,
-            labels: { "node.kubernetes.io/instance-type": "k3s", ...labels },
-            capacity: record.capacity,
-            roles,
-            taints: taints as NonNullable<Parameters<typeof nodeFor>[0]["taints"]>,
-            kubeletVersion: version,
-            osImage: "Ubuntu 22.04.5 LTS",
-        });
-        kubectl(server, ["create", "--filename=-"], JSON.stringify(node));
-        return;
-    }
-    const status = { status: { nodeInfo: { kubeletVersion: version, kubeProxyVersion: version } } };
-    kubectl(server, [
-        "patch",
-        "node",
-        name,
-        "--subresource=status",
-        "--type=merge",
-        `--patch=${JSON.stringify(status)}`,
-    ]);
+    registerNode(
+        (args, stdin) => kubectl(server, args, stdin),
+        { name, version },
+        () => {
+            const labels = Object.fromEntries(lists(config["node-label"]).map((one) => pair(one)));
+            const taints = lists(config["node-taint"]).map((one) => {
+                const [, key = "", given = "", effect = ""] = /^([^=:]+)(?:=([^:]*))?:(.+)$/.exec(one) ?? [];
+                return { key, value: given, effect };
+            });
+            return {
+                address: record.address,
+                labels: { "node.kubernetes.io/instance-type": "k3s", ...labels },
+                capacity: record.capacity,
+                roles: role === "server" ? ["control-plane", "etcd", "master"] : [],
+                taints: taints as NonNullable<Parameters<typeof nodeFor>[0]["taints"]>,
+                osImage: "Ubuntu 22.04.5 LTS",
+            };
+        },
+    );
 }
 
 const lists = (found: unknown): string[] => (Array.isArray(found) ? found.map(String) : []);

@@ -1,10 +1,9 @@
 /** kubectl on the simulated machines: the sandbox's own, but for what only kubeadm's control plane has. */
-import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { stringify } from "yaml";
 import { Refused } from "../k3d/refused";
 import type { PlayedMachine } from "../k3s/state";
+import { ownKubectl } from "../linux/kubectl";
 import { apiAnswers, apiAt, clusterOf, hasMajority, saveCluster } from "./cluster";
 
 /** By the API server of a machine, whatever the caller's kubeconfig is. */
@@ -14,15 +13,7 @@ export function kubectlOf(server: PlayedMachine, args: readonly string[], stdin?
             `The connection to the server ${server.record.address}:6443 was refused - did you specify the right host or port?`,
         );
     }
-    const { bin, kubeconfig } = server.all.site;
-    const ran = spawnSync(join(bin, "kubectl"), ["--kubeconfig", kubeconfig, ...args], {
-        encoding: "utf8",
-        ...(stdin === undefined ? {} : { input: stdin }),
-        env: { ...process.env, KUBECONFIG: kubeconfig },
-        maxBuffer: 2 ** 26,
-    });
-    if (ran.status !== 0) throw new Refused((ran.stderr || ran.error?.message || "").trim(), ran.status ?? 1);
-    return ran.stdout.trimEnd();
+    return ownKubectl(server, args, stdin);
 }
 
 /** `/usr/local/bin/kubectl --kubeconfig <file> [--server=<url>] …` on a machine. */

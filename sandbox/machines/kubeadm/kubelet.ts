@@ -1,8 +1,8 @@
 /** systemd and the kubelet of the simulated machines. */
 import { basename } from "node:path";
-import { nodeFor } from "../../cluster/nodes";
 import { Refused } from "../k3d/refused";
 import type { PlayedMachine } from "../k3s/state";
+import { registerNode } from "../linux/kubectl";
 import { API_MANIFEST, apiAnswers, clusterOf, versionOf } from "./cluster";
 import { kubectlOf } from "./kubectl";
 import { minorOf, releaseOf } from "./release";
@@ -110,10 +110,10 @@ function register(machine: PlayedMachine, version: string): void {
         labels?: Record<string, string>;
         controlPlane?: boolean;
     };
-    const there = kubectlOf(server, ["get", "node", name, "--ignore-not-found", "--output=name"]);
-    if (there === "") {
-        const node = nodeFor({
-            name,
+    registerNode(
+        (args, stdin) => kubectlOf(server, args, stdin),
+        { name, version },
+        () => ({
             address: record.address,
             labels: {
                 ...(said.controlPlane === true ? { "node-role.kubernetes.io/control-plane": "" } : {}),
@@ -121,19 +121,7 @@ function register(machine: PlayedMachine, version: string): void {
             },
             capacity: record.capacity,
             taints: (said.taints ?? []).map(({ key, value = "", effect }) => ({ key, value, effect })),
-            kubeletVersion: version,
             osImage: "Arch Linux",
-        });
-        kubectlOf(server, ["create", "--filename=-"], JSON.stringify(node));
-        return;
-    }
-    const status = { status: { nodeInfo: { kubeletVersion: version, kubeProxyVersion: version } } };
-    kubectlOf(server, [
-        "patch",
-        "node",
-        name,
-        "--subresource=status",
-        "--type=merge",
-        `--patch=${JSON.stringify(status)}`,
-    ]);
+        }),
+    );
 }
