@@ -36,14 +36,24 @@ export type InstalledMachine = Pick<NodeInfo, "name" | "address" | "optional"> &
 /** Programs of a machine that the simulation answers; the rest is this computer's. */
 const PLAYED_PROGRAMS = ["journalctl", "curl", "umount", "ip", "iptables-save", "ip6tables-save"];
 
-/** Those that need no thought. The user is not root: what needs to be is asked of sudo. */
+/** Those that need no thought on any Linux. The user is not root: what needs to be is asked of sudo. */
+export const linuxPrograms = ({ name, folder }: PlayedMachine): Readonly<Record<string, string>> => ({
+    getent: `[ "$1" = hosts ] && [ ! -e '${folder}/no-dns' ] || exit 2\necho "192.0.2.1       $2"`,
+    modinfo: `[ -e '${folder}/missing-modules' ] || exit 0\nif grep -qsx "$1" '${folder}/missing-modules'; then echo "modinfo: ERROR: Module $1 not found." >&2; exit 1; fi`,
+    lsblk: `case "$*" in "--json --bytes --paths "*) exec cat '${folder}/lsblk.json' ;; *) exit 1 ;; esac`,
+    id: "echo 1000",
+    sudo: '[ "$1" = -n ] || { echo "sudo: a terminal is required to read the password" >&2; exit 1; }\nshift\nexec "$@"',
+    hostname: `echo ${name}`,
+    df: "printf 'Filesystem 1-blocks Used Available Capacity Mounted\\n/dev/sda2 250000000000 50000000000 200000000000 20%% /\\n'",
+    // Nothing runs here but what systemd has.
+    ps: "exit 0",
+});
+
+/** Those that need no thought. */
 const SIMPLE_PROGRAMS = (
     { name, folder, all }: PlayedMachine,
     { quick }: PlayedBy,
 ): Readonly<Record<string, string>> => ({
-    getent: `[ "$1" = hosts ] && [ ! -e '${folder}/no-dns' ] || exit 2\necho "192.0.2.1       $2"`,
-    modinfo: `[ -e '${folder}/missing-modules' ] || exit 0\nif grep -qsx "$1" '${folder}/missing-modules'; then echo "modinfo: ERROR: Module $1 not found." >&2; exit 1; fi`,
-    lsblk: `case "$*" in "--json --bytes --paths "*) exec cat '${folder}/lsblk.json' ;; *) exit 1 ;; esac`,
     // A played release says its own hash: docs of releaseFile().
     sha256sum: `case "$1" in
   */usr/local/bin/k3s | */usr/local/bin/k3s.next) hash=$(sed -n 's/^# sha256 //p' "$1"); [ -z "$hash" ] || { echo "$hash  $1"; exit 0; } ;;
@@ -61,13 +71,7 @@ esac
 exec ${quick} '${all.root}' ${name} systemctl "$@"`,
     iscsiadm: "exit 0",
     "mount.nfs": "exit 0",
-    id: "echo 1000",
-    sudo: '[ "$1" = -n ] || { echo "sudo: a terminal is required to read the password" >&2; exit 1; }\nshift\nexec "$@"',
-    hostname: `echo ${name}`,
     uname: 'case "$1" in -m) echo x86_64 ;; *) echo 5.15.0-119-generic ;; esac',
-    df: "printf 'Filesystem 1-blocks Used Available Capacity Mounted\\n/dev/sda2 250000000000 50000000000 200000000000 20%% /\\n'",
-    // Nothing runs here but what systemd has.
-    ps: "exit 0",
 });
 
 /** Bundled once: a cluster's bring-up is hundreds of calls, and a TypeScript loader takes half a second for each. */
@@ -117,7 +121,7 @@ export function installK3sMachines(
             disks,
         });
         playPrograms(machine, by, PLAYED_PROGRAMS);
-        for (const [played, body] of Object.entries(SIMPLE_PROGRAMS(machine, by)))
+        for (const [played, body] of Object.entries({ ...linuxPrograms(machine), ...SIMPLE_PROGRAMS(machine, by) }))
             script(machine.path("bin", played), body);
     }
     script(join(bin, "ssh"), `exec ${by.own} '${site.root}' - ssh "$@"`);

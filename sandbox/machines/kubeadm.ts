@@ -7,7 +7,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { PROGRAMS } from "../../bootstrap/kubeadm/cluster-config";
 import type { NodeInfo } from "../../bootstrap/machines";
-import { bundleProgram, playedBy, playPrograms, script, type PlayedBy } from "./k3s";
+import { bundleProgram, linuxPrograms, playedBy, playPrograms, script, type PlayedBy } from "./k3s";
 import { PlayedMachinesState, type PlayedMachine, type PlayedSite } from "./k3s/state";
 import type { PlayedMachines } from "./machines";
 
@@ -43,13 +43,10 @@ const PLAYED_PROGRAMS = [
     ...["iptables-save", "ip6tables-save"],
 ];
 
-/** Those that need no thought. The user is not root: what needs to be is asked of sudo. */
+/** Those that need no thought. */
 const SIMPLE_PROGRAMS = ({ name, folder, all }: PlayedMachine, by: PlayedBy): Readonly<Record<string, string>> => {
     const played = `exec ${by.quick} '${all.root}' ${name}`;
     return {
-        getent: `[ "$1" = hosts ] && [ ! -e '${folder}/no-dns' ] || exit 2\necho "192.0.2.1       $2"`,
-        modinfo: `[ -e '${folder}/missing-modules' ] || exit 0\nif grep -qsx "$1" '${folder}/missing-modules'; then echo "modinfo: ERROR: Module $1 not found." >&2; exit 1; fi`,
-        lsblk: `case "$*" in "--json --bytes --paths "*) exec cat '${folder}/lsblk.json' ;; *) exit 1 ;; esac`,
         // A played release says its own hash.
         sha256sum: `case "$1" in
   */usr/local/bin/*) hash=$(sed -n 's/^# sha256 //p' "$1"); [ -z "$hash" ] || { echo "$hash  $1"; exit 0; } ;;
@@ -75,12 +72,7 @@ ${played} curl "$@"`,
         ping: `[ -e '${all.root}/kubeadm.json' ] || grep -q strangers '${all.root}/site.json' || exit 1\n${played} ping "$@"`,
         conntrack: "exit 0",
         losetup: "exit 0",
-        id: "echo 1000",
-        sudo: '[ "$1" = -n ] || { echo "sudo: a terminal is required to read the password" >&2; exit 1; }\nshift\nexec "$@"',
-        hostname: `echo ${name}`,
         uname: 'case "$1" in -m) echo x86_64 ;; *) echo 6.12.1-arch1-1 ;; esac',
-        df: "printf 'Filesystem 1-blocks Used Available Capacity Mounted\\n/dev/sda2 250000000000 50000000000 200000000000 20%% /\\n'",
-        ps: "exit 0",
     };
 };
 
@@ -117,7 +109,7 @@ export function installKubeadmMachines(
             mkdirSync(machine.path("usr/bin"), { recursive: true });
         }
         playPrograms(machine, by, PLAYED_PROGRAMS);
-        for (const [played, body] of Object.entries(SIMPLE_PROGRAMS(machine, by)))
+        for (const [played, body] of Object.entries({ ...linuxPrograms(machine), ...SIMPLE_PROGRAMS(machine, by) }))
             script(machine.path("bin", played), body);
     }
     script(join(bin, "ssh"), `exec ${by.own} '${site.root}' - ssh "$@"`);
