@@ -1,4 +1,5 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess, type ChildProcessByStdio } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
 
 /** What to run and how. */
 export interface RunOptions {
@@ -42,7 +43,14 @@ export class Processes {
             }
             // A group of its own: a shell's children die with it.
             const detached = options.oneProcess !== true;
-            const child = spawn(program, args, { env: options.env, cwd: options.cwd, detached });
+            // Without input it has /dev/null, as with Go: bash takes Node's pipe for a remote login and reads its start-up files.
+            const input = options.stdin === undefined ? "ignore" : "pipe";
+            const child = spawn(program, args, {
+                env: options.env,
+                cwd: options.cwd,
+                detached,
+                stdio: [input, "pipe", "pipe"],
+            }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
             const end = (signal: NodeJS.Signals) => (detached ? killGroup(child, signal) : child.kill(signal));
             this.running.set(child, end);
             const abort = () => child.kill(options.abortWith ?? "SIGKILL");
@@ -67,8 +75,8 @@ export class Processes {
                 finish(code === 0 ? undefined : signal === null ? `exit status ${code}` : `signal: ${goName(signal)}`),
             );
             // A program that does not read its input closes the pipe; that is no failure.
-            child.stdin.on("error", () => undefined);
-            child.stdin.end(options.stdin ?? "");
+            child.stdin?.on("error", () => undefined);
+            child.stdin?.end(options.stdin);
         });
     }
 

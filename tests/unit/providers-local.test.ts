@@ -33,6 +33,12 @@ describe("local.Command", () => {
         expect(outputs).toMatchObject({ stdout: "sandbox yes", stderr: "err" });
     });
 
+    test("reads what it is given, and else what Go gives a program: nothing, by no socket", async () => {
+        const reads = "if [ -c /dev/stdin ]; then echo device; else cat; fi";
+        expect((await create({ create: reads })).outputs["stdout"]).toBe("device");
+        expect((await create({ create: reads, stdin: "given" })).outputs["stdout"]).toBe("given");
+    });
+
     test("sees nothing of this process's own environment", async () => {
         const { outputs } = await create({ create: "echo ${HOME:-none}" });
         expect(outputs["stdout"]).toBe("none");
