@@ -22,6 +22,7 @@ import {
     type ParentReference,
     type ReferenceGrant,
 } from "../gateway-api/routes";
+import { GATEWAY_API, gatewayList, grantsOf, httpRoutes } from "../gateway-api/gateways";
 import { type Answer, answerOf } from "../gateway-api/http-routing";
 import { keyOf, type KubeObject, type Secret, type Service } from "../../controllers/objects";
 
@@ -43,12 +44,9 @@ export type Challenge = CustomResource<{
 }>;
 
 export const challenges = resources("acme.cert-manager.io", "v1", "challenges");
-const GATEWAY_API = "gateway.networking.k8s.io";
-const gateways = resources(GATEWAY_API, "v1", "gateways");
-const routes = resources(GATEWAY_API, "v1", "httproutes");
-const grants = resources(GATEWAY_API, "v1", "referencegrants");
+const grants = grantsOf("v1");
 
-export const http01Lists = [challenges, gateways, routes, grants, collections.services, collections.namespaces];
+export const http01Lists = [challenges, gatewayList, httpRoutes, grants, collections.services, collections.namespaces];
 
 const FINALIZER = "acme.cert-manager.io/finalizer";
 const SOLVER_PORT = 8089;
@@ -147,14 +145,14 @@ export function challengeActions(view: View, challenge: Challenge, gatewayApi: b
     const made = { service: solverService(challenge), route: solverRoute(challenge, parentRefs) };
     const there = {
         service: view.list<Service>(collections.services).find((one) => keyOf(one) === keyOf(made.service)),
-        route: view.list<HttpRoute>(routes).find((one) => keyOf(one) === keyOf(made.route)),
+        route: view.list<HttpRoute>(httpRoutes).find((one) => keyOf(one) === keyOf(made.route)),
     };
     const missing: Action[] = [
         ...(there.service === undefined ? [made.service] : []),
         ...(there.route === undefined ? [made.route] : []),
     ].map((body) => ({
         verb: "create",
-        path: collectionIn(body.kind === "Service" ? collections.services : routes, namespace),
+        path: collectionIn(body.kind === "Service" ? collections.services : httpRoutes, namespace),
         body,
     }));
     const failure = missing.length > 0 ? "it is not presented yet" : selfCheck(view, challenge, parentRefs);
@@ -219,12 +217,14 @@ function selfCheck(view: View, challenge: Challenge, parentRefs: readonly Parent
     const { namespace = "" } = challenge.metadata;
     const { dnsName: host } = challenge.spec;
     const around = {
-        routes: view.list<HttpRoute>(routes),
+        routes: view.list<HttpRoute>(httpRoutes),
         namespaces: view.list<KubeObject>(collections.namespaces),
         secrets: view.list<Secret>(collections.secrets),
         grants: view.list<ReferenceGrant>(grants),
     };
-    const [gateway] = parentRefs.flatMap((parent) => gatewayOf(parent, namespace, view.list<Gateway>(gateways)) ?? []);
+    const [gateway] = parentRefs.flatMap(
+        (parent) => gatewayOf(parent, namespace, view.list<Gateway>(gatewayList)) ?? [],
+    );
     const url = `http://${host}${pathOf(challenge)}`;
     const failed = (why: string) => `failed to perform self check GET request '${url}': ${why}`;
     if (gateway === undefined || !isTrue(gateway, "Programmed")) return failed("no route to host");

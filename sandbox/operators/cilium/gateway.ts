@@ -2,50 +2,36 @@
  * Gateways that Cilium serves: the class, a Service for each Gateway, what its operator says of Gateways, listeners and routes.
  * By operator/pkg/gateway-api of Cilium 1.20. Envoy's own configuration is not made; `answerOf` says what it would do.
  */
-import { type Action, collections, type Controller, resources, type View } from "../../controllers/controller";
-import {
-    type ConditionNow,
-    conditionsNow,
-    type CustomResource,
-    ensure,
-    isLeaving,
-    ownedBy,
-    running,
-    statusOf,
-} from "../../controllers/custom-resources";
+import { type Action, collections, type Controller, type View } from "../../controllers/controller";
+import { type ConditionNow, ensure, isLeaving, ownedBy, running, statusOf } from "../../controllers/custom-resources";
 import {
     type attachment,
-    attachedRoutes,
     certificateProblem,
     type Gateway,
     type HttpRoute,
     type Listener,
     type ParentReference,
-    type ReferenceGrant,
     routeActions,
     type Surroundings,
 } from "../gateway-api/routes";
 import {
-    type Condition,
-    type ConfigMap,
-    keyOf,
-    type KubeObject,
-    type Secret,
-    type Service,
-} from "../../controllers/objects";
+    aroundGateways,
+    GATEWAY_API,
+    type GatewayClass,
+    gatewayClasses,
+    gatewayList,
+    grantsOf,
+    httpRoutes,
+    listenerStatus,
+} from "../gateway-api/gateways";
+import { type ConfigMap, keyOf, type Secret, type Service } from "../../controllers/objects";
 import { parseAddress } from "../../cluster/ranges";
 
 const CONTROLLER = "io.cilium/gateway-controller";
 const OPERATOR = "kube-system/cilium-operator";
 const CONFIGURATION = "kube-system/cilium-config";
 
-type GatewayClass = CustomResource<{ readonly controllerName: string }>;
-
-const GATEWAY_API = "gateway.networking.k8s.io";
-const classes = resources(GATEWAY_API, "v1", "gatewayclasses");
-const gatewayList = resources(GATEWAY_API, "v1", "gateways");
-const routes = resources(GATEWAY_API, "v1", "httproutes");
-const grantList = resources(GATEWAY_API, "v1", "referencegrants");
+const grants = grantsOf("v1");
 
 /** Kinds of `gateway.networking.k8s.io/v1` without one of which it serves none. */
 const REQUIRED = [
@@ -69,7 +55,7 @@ export function ciliumGateway(): Controller {
             collections.secrets,
             collections.namespaces,
             collections.configMaps,
-            ...[classes, gatewayList, routes, grantList],
+            ...[gatewayClasses, gatewayList, httpRoutes, grants],
         ],
         async reconcile(view) {
             const operator = running(view, (one) => keyOf(one) === OPERATOR);
@@ -95,28 +81,20 @@ async function hasKinds(view: View): Promise<boolean> {
 
 function actions(view: View): Action[] {
     const ours = view
-        .list<GatewayClass>(classes)
+        .list<GatewayClass>(gatewayClasses)
         .filter((one) => one.spec.controllerName === CONTROLLER && !isLeaving(one));
     const names = new Set(ours.map(({ metadata }) => metadata.name));
-    const gateways = view
-        .list<Gateway>(gatewayList)
-        .filter((gateway) => names.has(gateway.spec.gatewayClassName) && !isLeaving(gateway));
-    const around: Surroundings = {
-        gateways,
-        services: view.list<Service>(collections.services),
-        namespaces: view.list<KubeObject>(collections.namespaces),
-        grants: view.list<ReferenceGrant>(grantList),
-    };
+    const around = aroundGateways(view, names, grants);
     return [
         ...ours.flatMap((one) =>
-            statusOf(classes, one, view.now, {}, [
+            statusOf(gatewayClasses, one, view.now, {}, [
                 { type: "Accepted", status: "True", reason: "Accepted", message: "Valid GatewayClass" },
             ]),
         ),
-        ...gateways.flatMap((gateway) => gatewayActions(view, gateway, around)),
+        ...around.gateways.flatMap((gateway) => gatewayActions(view, gateway, around)),
         ...view
-            .list<HttpRoute>(routes)
-            .flatMap((route) => routeActions(routes, route, CONTROLLER, around, view.now, acceptance)),
+            .list<HttpRoute>(httpRoutes)
+            .flatMap((route) => routeActions(httpRoutes, route, CONTROLLER, around, view.now, acceptance)),
     ];
 }
 
@@ -161,7 +139,7 @@ function gatewayActions(view: View, gateway: Gateway, around: Surroundings): Act
         return [
             ...statusOf(gatewayList, gateway, view.now, {
                 listeners: judged.map(({ listener, faults }) =>
-                    listenerStatus(view, gateway, listener, faults, false, around),
+                    listenerStatus(view, gateway, listener, around, conditionsOf(faults, false)),
                 ),
             }),
             ...refused(
@@ -200,7 +178,7 @@ function gatewayActions(view: View, gateway: Gateway, around: Surroundings): Act
             {
                 addresses: assigned.map((value) => ({ type: "IPAddress", value })),
                 listeners: judged.map(({ listener, faults }) =>
-                    listenerStatus(view, gateway, listener, faults, assigned.length > 0, around),
+                    listenerStatus(view, gateway, listener, around, conditionsOf(faults, assigned.length > 0)),
                 ),
             },
             [
@@ -291,15 +269,7 @@ function listenerFaults(view: View, gateway: Gateway, listener: Listener, around
     ];
 }
 
-function listenerStatus(
-    view: View,
-    gateway: Gateway,
-    listener: Listener,
-    faults: readonly ListenerFault[],
-    addressed: boolean,
-    around: Surroundings,
-): object {
-    const seen = (gateway.status?.["listeners"] ?? []) as readonly { name: string; conditions?: Condition[] }[];
+function conditionsOf(faults: readonly ListenerFault[], addressed: boolean): ConditionNow[] {
     const said = faults.flatMap(({ condition }) => condition ?? []);
     const valid = faults.length === 0;
     const resolved: ConditionNow = {
@@ -308,29 +278,19 @@ function listenerStatus(
         reason: "ResolvedRefs",
         message: "Resolved Refs",
     };
-    return {
-        name: listener.name,
-        attachedRoutes: attachedRoutes(gateway, listener, view.list<HttpRoute>(routes), around.namespaces),
-        supportedKinds: ["HTTPRoute", "GRPCRoute"].map((kind) => ({ group: GATEWAY_API, kind })),
-        conditions: conditionsNow(
-            seen.find(({ name }) => name === listener.name)?.conditions ?? [],
-            [
-                ...said,
-                ...(said.some(({ type }) => type === "ResolvedRefs") ? [] : valid ? [resolved] : []),
-                valid
-                    ? { type: "Accepted", status: "True", reason: "Accepted", message: "Listener Accepted" }
-                    : {
-                          type: "Accepted",
-                          status: "False",
-                          reason: "Invalid",
-                          message: `Listener not valid. ${faults.map(({ message }) => message).join(" ")}`,
-                      },
-                valid && addressed
-                    ? { type: "Programmed", status: "True", reason: "Programmed", message: "Listener Programmed" }
-                    : { type: "Programmed", status: "False", reason: "Pending", message: "Address not ready yet" },
-            ],
-            gateway.metadata.generation,
-            view.now,
-        ),
-    };
+    return [
+        ...said,
+        ...(said.some(({ type }) => type === "ResolvedRefs") ? [] : valid ? [resolved] : []),
+        valid
+            ? { type: "Accepted", status: "True", reason: "Accepted", message: "Listener Accepted" }
+            : {
+                  type: "Accepted",
+                  status: "False",
+                  reason: "Invalid",
+                  message: `Listener not valid. ${faults.map(({ message }) => message).join(" ")}`,
+              },
+        valid && addressed
+            ? { type: "Programmed", status: "True", reason: "Programmed", message: "Listener Programmed" }
+            : { type: "Programmed", status: "False", reason: "Pending", message: "Address not ready yet" },
+    ];
 }

@@ -9,29 +9,33 @@ import {
     type View,
 } from "../../controllers/controller";
 import {
-    conditionsNow,
+    type ConditionNow,
     type CustomResource,
     ensure,
     hold,
-    isLeaving,
     isTrue,
     release,
     running,
     statusOf,
 } from "../../controllers/custom-resources";
 import {
-    attachedRoutes,
     certificateProblem,
     type Gateway,
     type HttpRoute,
     type Listener,
-    type ParametersReference,
-    type ReferenceGrant,
     routeActions,
     type Surroundings,
 } from "../gateway-api/routes";
 import {
-    type Condition,
+    aroundGateways,
+    type GatewayClass,
+    gatewayClasses,
+    gatewayList,
+    grantsOf,
+    httpRoutes,
+    listenerStatus,
+} from "../gateway-api/gateways";
+import {
     type Deployment,
     isRolledOut,
     keyOf,
@@ -42,11 +46,6 @@ import {
 
 const CONTROLLER = "gateway.envoyproxy.io/gatewayclass-controller";
 const FINALIZER = "gateway-exists-finalizer.gateway.networking.k8s.io";
-
-type GatewayClass = CustomResource<{
-    readonly controllerName: string;
-    readonly parametersRef?: ParametersReference;
-}>;
 
 type EnvoyProxy = CustomResource<{
     readonly provider?: {
@@ -65,11 +64,7 @@ type EnvoyProxy = CustomResource<{
     };
 }>;
 
-const GATEWAY_API = "gateway.networking.k8s.io";
-const classes = resources(GATEWAY_API, "v1", "gatewayclasses");
-const gatewayList = resources(GATEWAY_API, "v1", "gateways");
-const routes = resources(GATEWAY_API, "v1", "httproutes");
-const grantList = resources(GATEWAY_API, "v1beta1", "referencegrants");
+const grants = grantsOf("v1beta1");
 const proxies = resources("gateway.envoyproxy.io", "v1alpha1", "envoyproxies");
 
 export const envoyGateway: Controller = {
@@ -79,30 +74,23 @@ export const envoyGateway: Controller = {
         collections.services,
         collections.secrets,
         collections.namespaces,
-        ...[classes, gatewayList, routes, grantList, proxies],
+        ...[gatewayClasses, gatewayList, httpRoutes, grants, proxies],
     ],
     reconcile(view) {
         const operator = running(view, ({ metadata }) => metadata.name === "envoy-gateway");
         if (operator === undefined) return [];
-        const ours = view.list<GatewayClass>(classes).filter(({ spec }) => spec.controllerName === CONTROLLER);
+        const ours = view.list<GatewayClass>(gatewayClasses).filter(({ spec }) => spec.controllerName === CONTROLLER);
         const classNames = new Set(ours.filter((one) => isTrue(one, "Accepted")).map(({ metadata }) => metadata.name));
-        const gateways = view
-            .list<Gateway>(gatewayList)
-            .filter((gateway) => classNames.has(gateway.spec.gatewayClassName) && !isLeaving(gateway));
-        const surroundings: Surroundings = {
-            gateways,
-            services: view.list<Service>(collections.services),
-            namespaces: view.list<KubeObject>(collections.namespaces),
-            grants: view.list<ReferenceGrant>(grantList),
-        };
+        const surroundings = aroundGateways(view, classNames, grants);
+        const { gateways } = surroundings;
         const home = operator.metadata.namespace ?? "";
         return [
             ...ours.flatMap((one) => classActions(view, one)),
             ...gateways.flatMap((gateway) => gatewayActions(view, gateway, home, ours, surroundings)),
             ...orphans(view, gateways),
             ...view
-                .list<HttpRoute>(routes)
-                .flatMap((route) => routeActions(routes, route, CONTROLLER, surroundings, view.now)),
+                .list<HttpRoute>(httpRoutes)
+                .flatMap((route) => routeActions(httpRoutes, route, CONTROLLER, surroundings, view.now)),
         ];
     },
 };
@@ -111,8 +99,8 @@ function classActions(view: View, one: GatewayClass): Action[] {
     const used = view.list<Gateway>(gatewayList).some(({ spec }) => spec.gatewayClassName === one.metadata.name);
     return [
         // So that the class does not go while gateways of it are there.
-        ...(used ? hold(classes, one, FINALIZER) : release(classes, one, FINALIZER)),
-        ...statusOf(classes, one, view.now, {}, [
+        ...(used ? hold(gatewayClasses, one, FINALIZER) : release(gatewayClasses, one, FINALIZER)),
+        ...statusOf(gatewayClasses, one, view.now, {}, [
             { type: "Accepted", status: "True", reason: "Accepted", message: "Valid GatewayClass" },
         ]),
     ];
@@ -208,7 +196,15 @@ function gatewayActions(
             view.now,
             {
                 addresses: addresses.map((value) => ({ type: "IPAddress", value })),
-                listeners: listeners.map((listener) => listenerStatus(view, gateway, listener, surroundings)),
+                listeners: listeners.map((listener) =>
+                    listenerStatus(
+                        view,
+                        gateway,
+                        listener,
+                        surroundings,
+                        conditionsOf(view, gateway, listener, surroundings),
+                    ),
+                ),
             },
             [
                 {
@@ -286,40 +282,29 @@ function proxyDeployment(
     };
 }
 
-function listenerStatus(view: View, gateway: Gateway, listener: Listener, around: Surroundings): object {
+function conditionsOf(view: View, gateway: Gateway, listener: Listener, around: Surroundings): ConditionNow[] {
     const problem = certificateProblem(gateway, listener, view.list<Secret>(collections.secrets), around.grants);
-    const seen = (gateway.status?.["listeners"] ?? []) as readonly { name: string; conditions?: Condition[] }[];
     const ok = problem === undefined;
-    return {
-        name: listener.name,
-        attachedRoutes: attachedRoutes(gateway, listener, view.list<HttpRoute>(routes), around.namespaces),
-        supportedKinds: ["HTTPRoute", "GRPCRoute"].map((kind) => ({ group: GATEWAY_API, kind })),
-        conditions: conditionsNow(
-            seen.find(({ name }) => name === listener.name)?.conditions ?? [],
-            [
-                {
-                    type: "Programmed",
-                    status: ok ? "True" : "False",
-                    reason: ok ? "Programmed" : "Invalid",
-                    message: ok ? "Sending translated listener configuration to the data plane" : problem.message,
-                },
-                {
-                    type: "Accepted",
-                    status: "True",
-                    reason: "Accepted",
-                    message: "Listener has been successfully translated",
-                },
-                {
-                    type: "ResolvedRefs",
-                    status: ok ? "True" : "False",
-                    reason: ok ? "ResolvedRefs" : problem.reason,
-                    message: ok ? "Listener references have been resolved" : problem.message,
-                },
-            ],
-            gateway.metadata.generation,
-            view.now,
-        ),
-    };
+    return [
+        {
+            type: "Programmed",
+            status: ok ? "True" : "False",
+            reason: ok ? "Programmed" : "Invalid",
+            message: ok ? "Sending translated listener configuration to the data plane" : problem.message,
+        },
+        {
+            type: "Accepted",
+            status: "True",
+            reason: "Accepted",
+            message: "Listener has been successfully translated",
+        },
+        {
+            type: "ResolvedRefs",
+            status: ok ? "True" : "False",
+            reason: ok ? "ResolvedRefs" : problem.reason,
+            message: ok ? "Listener references have been resolved" : problem.message,
+        },
+    ];
 }
 
 /** Proxies whose gateway is gone. */

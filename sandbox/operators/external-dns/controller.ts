@@ -7,6 +7,7 @@ import type { LoopbackCloudflare } from "../../clouds";
 import type { DnsRecord } from "../../clouds/cloudflare";
 import { collections, type Controller, resources, type View } from "../../controllers/controller";
 import { type CustomResource, labelled, running, statusOf } from "../../controllers/custom-resources";
+import { gatewayList, httpRoutes } from "../gateway-api/gateways";
 import { type Gateway, gatewayOf, hostsMeet, type HttpRoute } from "../gateway-api/routes";
 import { type Condition, type Deployment, keyOf, type KubeObject, type Service } from "../../controllers/objects";
 import { parseAddress } from "../../cluster/ranges";
@@ -15,8 +16,6 @@ const ANNOTATION = "external-dns.alpha.kubernetes.io/";
 const EVENT_INTERVAL_MS = 5000;
 const LABEL = { "app.kubernetes.io/name": "external-dns" };
 
-const gatewayList = resources("gateway.networking.k8s.io", "v1", "gateways");
-const routes = resources("gateway.networking.k8s.io", "v1", "httproutes");
 const endpointList = resources("externaldns.k8s.io", "v1alpha1", "dnsendpoints");
 
 type DnsEndpoint = CustomResource<{
@@ -48,7 +47,7 @@ export function externalDns(
     const told = new Set<string>();
     return {
         name: "external-dns",
-        lists: [collections.deployments, collections.services, gatewayList, routes, endpointList],
+        lists: [collections.deployments, collections.services, gatewayList, httpRoutes, endpointList],
         reconcile(view) {
             const deployment = running(view, labelled(LABEL));
             if (deployment === undefined) {
@@ -101,7 +100,9 @@ function endpointsOf(view: View, flags: Flags): Endpoint[] {
     return [
         ...(sources.has("service") ? view.list<Service>(collections.services).flatMap(ofService) : []),
         ...(sources.has("gateway-httproute")
-            ? view.list<HttpRoute>(routes).flatMap((route) => ofRoute(route, view.list<Gateway>(gatewayList), flags))
+            ? view
+                  .list<HttpRoute>(httpRoutes)
+                  .flatMap((route) => ofRoute(route, view.list<Gateway>(gatewayList), flags))
             : []),
         ...(sources.has("crd") ? view.list<DnsEndpoint>(endpointList).flatMap((one) => ofDnsEndpoint(one)) : []),
     ].filter(

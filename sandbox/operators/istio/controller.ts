@@ -1,32 +1,25 @@
 /** Istio's control plane: the class of its gateways, what becomes of a Gateway that is bound to a Service, routes, its root certificate. */
+import { type Action, collectionIn, collections, type Controller, type View } from "../../controllers/controller";
+import { type ConditionNow, isLeaving, running, statusOf } from "../../controllers/custom-resources";
 import {
-    type Action,
-    collectionIn,
-    collections,
-    type Controller,
-    resources,
-    type View,
-} from "../../controllers/controller";
-import {
-    type ConditionNow,
-    conditionsNow,
-    type CustomResource,
-    isLeaving,
-    running,
-    statusOf,
-} from "../../controllers/custom-resources";
-import {
-    attachedRoutes,
     certificateProblem,
     type Gateway,
     type HttpRoute,
     type Listener,
-    type ReferenceGrant,
     routeActions,
     type Surroundings,
 } from "../gateway-api/routes";
 import {
-    type Condition,
+    aroundGateways,
+    GATEWAY_API,
+    type GatewayClass,
+    gatewayClasses,
+    gatewayList,
+    grantsOf,
+    httpRoutes,
+    listenerStatus,
+} from "../gateway-api/gateways";
+import {
     type ConfigMap,
     type Deployment,
     isRolledOut,
@@ -39,13 +32,7 @@ import {
 const CONTROLLER = "istio.io/gateway-controller";
 const ROOT_CERTIFICATE = "istio-ca-root-cert";
 
-type GatewayClass = CustomResource<{ readonly controllerName: string }>;
-
-const GATEWAY_API = "gateway.networking.k8s.io";
-const classes = resources(GATEWAY_API, "v1", "gatewayclasses");
-const gatewayList = resources(GATEWAY_API, "v1", "gateways");
-const routes = resources(GATEWAY_API, "v1", "httproutes");
-const grantList = resources(GATEWAY_API, "v1beta1", "referencegrants");
+const grants = grantsOf("v1beta1");
 
 export const istio: Controller = {
     name: "istio",
@@ -55,37 +42,27 @@ export const istio: Controller = {
         collections.secrets,
         collections.namespaces,
         collections.configMaps,
-        ...[classes, gatewayList, routes, grantList],
+        ...[gatewayClasses, gatewayList, httpRoutes, grants],
     ],
     reconcile(view) {
         const istiod = running(view, isIstiod);
         if (istiod === undefined) return [];
         const ours = view
-            .list<GatewayClass>(classes)
-            .filter(
-                ({ spec, metadata }) => spec.controllerName === CONTROLLER && metadata.deletionTimestamp === undefined,
-            );
+            .list<GatewayClass>(gatewayClasses)
+            .filter((one) => one.spec.controllerName === CONTROLLER && !isLeaving(one));
         const names = new Set(ours.map(({ metadata }) => metadata.name));
-        const gateways = view
-            .list<Gateway>(gatewayList)
-            .filter((gateway) => names.has(gateway.spec.gatewayClassName) && !isLeaving(gateway));
-        const around: Surroundings = {
-            gateways,
-            services: view.list<Service>(collections.services),
-            namespaces: view.list<KubeObject>(collections.namespaces),
-            grants: view.list<ReferenceGrant>(grantList),
-        };
+        const around = aroundGateways(view, names, grants);
         return [
             ...ownClass(istiod, names),
             ...ours.flatMap((one) =>
-                statusOf(classes, one, view.now, {}, [
+                statusOf(gatewayClasses, one, view.now, {}, [
                     { type: "Accepted", status: "True", reason: "Accepted", message: "Handled by Istio controller" },
                 ]),
             ),
-            ...gateways.flatMap((gateway) => gatewayActions(view, gateway, istiod, around)),
+            ...around.gateways.flatMap((gateway) => gatewayActions(view, gateway, istiod, around)),
             ...view
-                .list<HttpRoute>(routes)
-                .flatMap((route) => routeActions(routes, route, CONTROLLER, around, view.now)),
+                .list<HttpRoute>(httpRoutes)
+                .flatMap((route) => routeActions(httpRoutes, route, CONTROLLER, around, view.now)),
             ...rootCertificates(view, around.namespaces),
         ];
     },
@@ -106,7 +83,7 @@ function ownClass(istiod: Deployment, names: ReadonlySet<string>): Action[] {
         metadata: { name: "istio" },
         spec: { controllerName: CONTROLLER, description: "The default Istio GatewayClass" },
     };
-    return [{ verb: "create", path: classes, body }];
+    return [{ verb: "create", path: gatewayClasses, body }];
 }
 
 /** Its root certificate, in every namespace. */
@@ -151,7 +128,9 @@ function gatewayActions(view: View, gateway: Gateway, istiod: Deployment, around
         {
             // Once told, an address stays.
             ...(external.length > 0 && { addresses: external.map((value) => ({ type: "IPAddress", value })) }),
-            listeners: listeners.map((listener) => listenerStatus(view, gateway, listener, around)),
+            listeners: listeners.map((listener) =>
+                listenerStatus(view, gateway, listener, around, conditionsOf(view, gateway, listener, around)),
+            ),
         },
         [{ type: "Accepted", status: "True", reason: "Accepted", message: "Resource accepted" }, programmed],
     );
@@ -216,33 +195,22 @@ function hasProxy(view: View, { metadata, spec }: Service, istiod: Deployment): 
         );
 }
 
-function listenerStatus(view: View, gateway: Gateway, listener: Listener, around: Surroundings): object {
+function conditionsOf(view: View, gateway: Gateway, listener: Listener, around: Surroundings): ConditionNow[] {
     const problem = certificateProblem(gateway, listener, view.list<Secret>(collections.secrets), around.grants);
-    const seen = (gateway.status?.["listeners"] ?? []) as readonly { name: string; conditions?: Condition[] }[];
     const fine = (type: string, reason: string): ConditionNow => ({
         type,
         status: type === "Conflicted" ? "False" : "True",
         reason,
         message: "No errors found",
     });
-    return {
-        name: listener.name,
-        attachedRoutes: attachedRoutes(gateway, listener, view.list<HttpRoute>(routes), around.namespaces),
-        supportedKinds: ["HTTPRoute", "GRPCRoute"].map((kind) => ({ group: GATEWAY_API, kind })),
-        conditions: conditionsNow(
-            seen.find(({ name }) => name === listener.name)?.conditions ?? [],
-            [
-                fine("Accepted", "Accepted"),
-                fine("Conflicted", "NoConflicts"),
-                ...(problem === undefined
-                    ? [fine("Programmed", "Programmed"), fine("ResolvedRefs", "ResolvedRefs")]
-                    : [
-                          { type: "Programmed", status: "False", reason: "Invalid", message: "Bad TLS configuration" },
-                          { type: "ResolvedRefs", status: "False", ...problem },
-                      ]),
-            ],
-            gateway.metadata.generation,
-            view.now,
-        ),
-    };
+    return [
+        fine("Accepted", "Accepted"),
+        fine("Conflicted", "NoConflicts"),
+        ...(problem === undefined
+            ? [fine("Programmed", "Programmed"), fine("ResolvedRefs", "ResolvedRefs")]
+            : [
+                  { type: "Programmed", status: "False", reason: "Invalid", message: "Bad TLS configuration" },
+                  { type: "ResolvedRefs", status: "False", ...problem },
+              ]),
+    ];
 }
