@@ -7,6 +7,7 @@ import {
     metalLbPools,
 } from "./address-pools";
 import { type Action, collections, type Controller, corePath, type View, warning } from "../controllers/controller";
+import { timestamp } from "../controllers/custom-resources";
 import { allocate, type Allocation, type Claim } from "./ipam";
 import { type Deployment, isRolledOut, keyOf, type Service, withCondition } from "../controllers/objects";
 import { isMetalLbController } from "../operators/metallb/controller";
@@ -191,21 +192,21 @@ function statusPatch(service: Service, allocation: Allocation, extra: object): A
     if (same && Object.keys(extra).length === 0) {
         return [];
     }
+    return [showAddresses(service, allocation.addresses, extra)];
+}
+
+/** The status of a Service that has these addresses. */
+export function showAddresses(service: Service, addresses: readonly string[], extra: object = {}): Action {
     const { namespace = "", name, resourceVersion } = service.metadata;
-    return [
-        {
-            verb: "patch",
-            path: `${corePath("services", namespace, name)}/status`,
-            body: {
-                // Written only over what was seen: a status from an old list must not bring a freed address back.
-                metadata: { resourceVersion },
-                status: {
-                    loadBalancer: { ingress: allocation.addresses.map((ip) => ({ ip, ipMode: "VIP" })) },
-                    ...extra,
-                },
-            },
+    return {
+        verb: "patch",
+        path: `${corePath("services", namespace, name)}/status`,
+        body: {
+            // Written only over what was seen: a status from an old list must not bring a freed address back.
+            metadata: { resourceVersion },
+            status: { loadBalancer: { ingress: addresses.map((ip) => ({ ip, ipMode: "VIP" })) }, ...extra },
         },
-    ];
+    };
 }
 
 /** What a service asks of Cilium. https://docs.cilium.io/en/stable/network/lb-ipam/ */
@@ -271,8 +272,4 @@ function split(text: string | undefined): string[] {
         .split(",")
         .map((part) => part.trim())
         .filter((part) => part !== "");
-}
-
-function timestamp(now: number): string {
-    return new Date(now).toISOString().replace(/\.\d+Z$/, "Z");
 }

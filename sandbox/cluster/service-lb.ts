@@ -2,8 +2,9 @@
  * k3s' servicelb: each port of a LoadBalancer Service is a port of every node on which a pod of its own may run, and the Service
  * has those nodes' addresses. pkg/cloudprovider/servicelb.go of k3s
  */
-import { type Action, collections, type Controller, corePath } from "../controllers/controller";
+import { type Action, collections, type Controller } from "../controllers/controller";
 import { keyOf, type Node, type Service, type Taint } from "../controllers/objects";
+import { showAddresses } from "./load-balancer";
 
 /** Taints that its pods tolerate. */
 const TOLERATED = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master", "CriticalAddonsOnly"];
@@ -48,16 +49,5 @@ const internal = ({ status }: Node) =>
 
 function show(service: Service, addresses: readonly string[]): Action[] {
     const seen = (service.status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? []);
-    if (seen.join() === addresses.join()) return [];
-    const { namespace = "", name, resourceVersion } = service.metadata;
-    return [
-        {
-            verb: "patch",
-            path: `${corePath("services", namespace, name)}/status`,
-            body: {
-                metadata: { resourceVersion },
-                status: { loadBalancer: { ingress: addresses.map((ip) => ({ ip, ipMode: "VIP" })) } },
-            },
-        },
-    ];
+    return seen.join() === addresses.join() ? [] : [showAddresses(service, addresses)];
 }

@@ -147,19 +147,15 @@ export function volumeFor(
     node: string | undefined,
     path: string,
 ): object {
-    const { namespace = "", name, uid = "", resourceVersion } = claim.metadata;
-    const volume = `pvc-${uid}`;
     return {
         apiVersion: "v1",
         kind: "PersistentVolume",
-        metadata: { name: volume, annotations: { [PROVISIONED_BY]: storageClass.provisioner } },
+        metadata: {
+            name: `pvc-${claim.metadata.uid ?? ""}`,
+            annotations: { [PROVISIONED_BY]: storageClass.provisioner },
+        },
         spec: {
-            capacity: { storage: claim.spec.resources?.requests?.storage ?? "1Gi" },
-            accessModes: claim.spec.accessModes,
-            volumeMode: claim.spec.volumeMode ?? "Filesystem",
-            storageClassName: storageClass.metadata.name,
-            persistentVolumeReclaimPolicy: storageClass.reclaimPolicy ?? "Delete",
-            claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name, uid, resourceVersion },
+            ...askedBy(claim, storageClass),
             ...source(claim, storageClass, path),
             ...(node !== undefined && {
                 nodeAffinity: {
@@ -171,6 +167,19 @@ export function volumeFor(
                 },
             }),
         },
+    };
+}
+
+/** What every provisioner writes of the claim into its volume. */
+export function askedBy(claim: PersistentVolumeClaim, { metadata, reclaimPolicy }: StorageClass): object {
+    const { namespace = "", name, uid = "", resourceVersion } = claim.metadata;
+    return {
+        capacity: { storage: claim.spec.resources?.requests?.storage ?? "1Gi" },
+        accessModes: claim.spec.accessModes,
+        volumeMode: claim.spec.volumeMode ?? "Filesystem",
+        storageClassName: metadata.name,
+        persistentVolumeReclaimPolicy: reclaimPolicy ?? "Delete",
+        claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name, uid, resourceVersion },
     };
 }
 

@@ -39,7 +39,7 @@ import {
     type Pod,
     type StorageClass,
 } from "../../controllers/objects";
-import { isAsked, PROVISIONED_BY, reclaim } from "../../cluster/volumes";
+import { askedBy, isAsked, PROVISIONED_BY, reclaim } from "../../cluster/volumes";
 
 const attachments = "/apis/storage.k8s.io/v1/volumeattachments";
 const ATTACHER = "external-attacher/driver-longhorn-io";
@@ -170,11 +170,11 @@ const replicaAt = ({ node, diskUUID }: Place, volumeName: string, volumeSize: st
 
 function volumeFor(
     claim: PersistentVolumeClaim,
-    { metadata, parameters = {}, reclaimPolicy = "Delete" }: StorageClass,
+    storageClass: StorageClass,
     volume: string,
     restoredFrom: string | undefined,
 ): object {
-    const { namespace = "", name, uid = "", resourceVersion } = claim.metadata;
+    const { parameters = {} } = storageClass;
     return {
         apiVersion: "v1",
         kind: "PersistentVolume",
@@ -186,12 +186,7 @@ function volumeFor(
             },
         },
         spec: {
-            capacity: { storage: claim.spec.resources?.requests?.storage ?? "1Gi" },
-            accessModes: claim.spec.accessModes,
-            volumeMode: claim.spec.volumeMode ?? "Filesystem",
-            storageClassName: metadata.name,
-            persistentVolumeReclaimPolicy: reclaimPolicy,
-            claimRef: { apiVersion: "v1", kind: "PersistentVolumeClaim", namespace, name, uid, resourceVersion },
+            ...askedBy(claim, storageClass),
             // Without a node affinity: the driver brings the volume to any node that it is registered on.
             csi: {
                 driver: LONGHORN_DRIVER,

@@ -32,7 +32,7 @@ import {
     servesFiles,
     subVolumeGroups,
 } from "./controller";
-import { PROVISIONED_BY, reclaim } from "../../cluster/volumes";
+import { askedBy, PROVISIONED_BY, reclaim } from "../../cluster/volumes";
 
 const RBD = ".rbd.csi.ceph.com";
 const CEPHFS = ".cephfs.csi.ceph.com";
@@ -118,7 +118,7 @@ function provision(view: View, claim: PersistentVolumeClaim, classes: readonly S
     if (storageClass === undefined || !waits || !isServed(view, storageClass)) return [];
     const source = dataSource(view, claim);
     if (source === "missing") return [];
-    const { namespace = "", name, uid = "", resourceVersion } = claim.metadata;
+    const { namespace = "", name, uid = "" } = claim.metadata;
     const driver = storageClass.provisioner;
     const several = (claim.spec.accessModes ?? []).includes("ReadWriteMany");
     if (several && driver.endsWith(RBD) && claim.spec.volumeMode !== "Block") {
@@ -142,19 +142,7 @@ function provision(view: View, claim: PersistentVolumeClaim, classes: readonly S
                     },
                 },
                 spec: {
-                    capacity: { storage: claim.spec.resources?.requests?.storage ?? "1Gi" },
-                    accessModes: claim.spec.accessModes,
-                    volumeMode: claim.spec.volumeMode ?? "Filesystem",
-                    storageClassName: storageClass.metadata.name,
-                    persistentVolumeReclaimPolicy: storageClass.reclaimPolicy ?? "Delete",
-                    claimRef: {
-                        apiVersion: "v1",
-                        kind: "PersistentVolumeClaim",
-                        namespace,
-                        name,
-                        uid,
-                        resourceVersion,
-                    },
+                    ...askedBy(claim, storageClass),
                     csi: {
                         driver,
                         volumeHandle: `0001-0009-${clusterID}-${uid}`,
