@@ -69,22 +69,17 @@ interface BridgedCluster {
     readonly bridges: BridgesConfig;
     readonly network: ClusterNetworks & { readonly pool: string };
     readonly apps: Apps;
-    readonly nodes: readonly { readonly address: string }[];
-    readonly kubeadm: { readonly virtualAddress?: string | undefined };
 }
 
-/** The bridges as a part of the platform. */
-export const bridgesPart: Part<BridgedCluster> = {
+/** The bridges as a part of the platform. `machines`: addresses of the cluster's own. */
+export const bridgesPart = <C extends BridgedCluster>(machines: (config: C) => readonly Claim[]): Part<C> => ({
     rules: [
-        ({ bridges, network, apps, nodes, kubeadm: { virtualAddress } }) =>
-            bridgeFaults(bridges, {
-                networks: clusterNetworks(network),
-                pool: { path: "network.pool", range: textRange(network.pool) },
-                machines: [
-                    ...nodes.map(({ address }, index): Claim => [`nodes.${index}.address`, address]),
-                    ...(virtualAddress === undefined ? [] : [["kubeadm.virtualAddress", virtualAddress] as const]),
-                ],
-                services: appServices(apps),
+        (config) =>
+            bridgeFaults(config.bridges, {
+                networks: clusterNetworks(config.network),
+                pool: { path: "network.pool", range: textRange(config.network.pool) },
+                machines: machines(config),
+                services: appServices(config.apps),
             }),
     ],
     hosts: ({ bridges }) => bridgeHosts(bridges),
@@ -93,7 +88,7 @@ export const bridgesPart: Part<BridgedCluster> = {
             ...Object.entries(bridges).map(([name, what]) => ({ [what.namespace]: bridgeSecrets({ [name]: what }) })),
         ),
     namespaces: ({ bridges }) => bridgeNamespaces(bridges),
-};
+});
 
 /** What else has a place in the cluster. */
 export interface BridgeSurroundings {

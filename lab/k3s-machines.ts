@@ -1,6 +1,6 @@
 /** Ubuntu machines with k3s: their part of the schema, rules and claims, and what is asked of them. */
 import { z } from "zod";
-import { type K3sClusterArgs } from "../bootstrap/k3s/cluster-config";
+import type { K3sClusterArgs } from "../bootstrap/k3s/cluster-config";
 import type { K3sSecretInputs } from "../bootstrap/k3s/k3s-cluster";
 import { K3sMachines } from "../bootstrap/k3s/machines";
 import { API_PORT, type Capacity } from "../bootstrap/machines";
@@ -173,7 +173,7 @@ export const k3sMachinesRules: readonly CrossRule<K3sMachinesConfig>[] = [
 ];
 
 export function k3sMachinesClaims(config: K3sMachinesConfig): StackClaim[] {
-    return [...k3sAddresses(config).map(([path, value]): StackClaim => ({ kind: "address", value, path }))];
+    return k3sAddresses(config).map(([path, value]): StackClaim => ({ kind: "address", value, path }));
 }
 
 /** The machines as a part of the platform. */

@@ -14,6 +14,7 @@ import { deschedulerKeys, deschedulerPart } from "../lab/descheduler";
 import { egressQosKeys, egressQosRules, shapingOffer } from "../lab/egress-qos";
 import { haproxyKeys, haproxyPart } from "../lab/haproxy";
 import {
+    kubeadmAddresses,
     kubeadmKeys,
     kubeadmNode,
     kubeadmOffers,
@@ -141,7 +142,7 @@ const gitNeedsVault: CrossRule<MagiConfig> = ({ gitops, secrets }) =>
 export const magiParts = joinParts<MagiConfig>(
     kubeadmPart,
     kubeadmPoolPart,
-    bridgesPart,
+    bridgesPart<MagiConfig>(kubeadmAddresses),
     amdGpusPart,
     cephPart<MagiConfig>(servers.volumes),
     servers,

@@ -18,7 +18,7 @@ import {
 import { SshFault, type Surroundings } from "../linux/machine";
 import { holds } from "../k3d/host-facts";
 import { API_PORT } from "../machines";
-import { type K3sClusterArgs, type K3sNode } from "./cluster-config";
+import type { K3sClusterArgs, K3sNode } from "./cluster-config";
 import { factsOf, NEEDED_NAME, type MachineFacts, type Wishes } from "./facts";
 import { upgradeFault } from "./versions";
 

@@ -905,6 +905,15 @@ describe("with machines", () => {
         };
         const snapshot = (name: string, why: string) =>
             on(name, `sh /etc/homelab-infrastructure/etcd-snapshot.sh ${why}\n`).trim();
+        /** What the machine signs with from now on the bucket refuses. */
+        const keysOfNobody = (name: string) =>
+            state
+                .machine(name)
+                .write(
+                    "etc/homelab-infrastructure/snapshot-store.curl",
+                    'user = "me:wrong"\naws-sigv4 = "aws:amz:us-east-1:s3"\n',
+                    0o600,
+                );
         /** The documented commands, in their order. */
         const blocks = () => {
             const text = readFileSync(join(ROOT, "docs", "kubeadm.md"), "utf8");
@@ -929,13 +938,7 @@ describe("with machines", () => {
                     .subarray(0, 8)
                     .toString(),
             ).toBe("Salted__");
-            state
-                .machine("one")
-                .write(
-                    "etc/homelab-infrastructure/snapshot-store.curl",
-                    'user = "me:wrong"\naws-sigv4 = "aws:amz:us-east-1:s3"\n',
-                    0o600,
-                );
+            keysOfNobody("one");
             expect(() => snapshot("one", "d")).toThrow(/403/);
         });
 
@@ -965,13 +968,7 @@ describe("with machines", () => {
         test("one that does not get to the bucket leaves the last one's word: nobody is told that all is well", async () => {
             await up(STORED, told);
             const good = snapshot("one", "a");
-            state
-                .machine("one")
-                .write(
-                    "etc/homelab-infrastructure/snapshot-store.curl",
-                    'user = "me:wrong"\naws-sigv4 = "aws:amz:us-east-1:s3"\n',
-                    0o600,
-                );
+            keysOfNobody("one");
             expect(() => snapshot("one", "b")).toThrow(/403/);
             expect(api().objects).toMatchObject([{ kind: "Lease", spec: { holderIdentity: good } }]);
         });
