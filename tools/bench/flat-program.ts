@@ -27,15 +27,18 @@ type ResourceClass = new (
 const STACK = "pulumi:pulumi:Stack";
 const PACKAGES: Readonly<Record<string, unknown>> = { cloudflare, command, kubernetes: k8s, random, tailscale };
 
-export function flatProgram({ preview, up }: Recordings): void {
+export async function flatProgram({ preview, up }: Recordings): Promise<void> {
     const seenInPreview = new Map(preview.resources.map((resource) => [resource.urn, resource]));
     const recorded = new Map(up.resources.map((resource) => [resource.urn, resource]));
     // A provider's answer may tie a value to more resources than are known in a preview.
     const waits = pulumi.runtime.isDryRun() ? seenInPreview : recorded;
     const registered = new Map<string, pulumi.Resource>();
     const live = new LiveValues(up.calls);
-    // What the program asks the engine itself; the engine makes a provider for that, which counts.
-    for (const { token, args } of up.calls) if (token.startsWith("pulumi:")) pulumi.runtime.invokeOutput(token, args);
+    // What the program asks the engine itself; the engine makes a provider for that, which counts. Before anything is registered,
+    // as the program does: the engine reads a file of state for it, and fails on one that it writes at that moment.
+    for (const { token, args } of up.calls) {
+        if (token.startsWith("pulumi:")) await pulumi.runtime.invoke(token, args);
+    }
     for (const resource of up.resources) {
         if (resource.type === STACK) continue;
         const dependsOn = waitsFor(waits.get(resource.urn) ?? resource, waits).flatMap(

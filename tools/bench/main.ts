@@ -5,8 +5,8 @@ import { commandLine } from "../../lib/command-line";
 import { runMain, UserError } from "../../lib/user-error";
 import { measureGrowth } from "./growth";
 import { measureMakespan } from "./makespan";
-import { measureOverhead, recordHomelab, type OverheadResult } from "./overhead";
-import { renderGrowth, renderMakespan, renderOverhead, renderStarts } from "./report";
+import { describeProviders, measureOverhead, recordHomelab, type OverheadResult } from "./overhead";
+import { renderGrowth, renderMakespan, renderOverhead, renderSpread, renderStarts } from "./report";
 import { BenchSession } from "./session";
 import { measureStarts } from "./starts";
 
@@ -68,7 +68,13 @@ runMain(async () => {
                 { operation: "preview", providers: "nothing", pairs: runs.pairs },
                 { operation: "up", providers: "nothing", pairs: runs.pairs },
             ] as const) {
-                overheads.push(await measureOverhead(session, replay, kind, say));
+                const overhead = await measureOverhead(session, replay, kind, say);
+                overheads.push(overhead);
+                // All four take a quarter of an hour: what is known by then is not lost with the rest.
+                say(
+                    `${kind.operation}, ${describeProviders(kind.providers)}: ` +
+                        `${renderSpread(overhead.ratio)} of the flat program's time, ${renderSpread(overhead.cpuRatio)} of its CPU`,
+                );
             }
             report("flat", overheads, renderOverhead);
         }

@@ -8,8 +8,10 @@ import type { Growth, Spread } from "./statistics";
 
 /** The goals of docs/benchmarks.md. */
 export const GOALS = {
-    /** Preview and first up against the flat program. */
-    overhead: 1.15,
+    /** Preview and first up against the flat program, by the clock. */
+    overhead: 1.05,
+    /** The same as processor time. */
+    overheadCpu: 1.1,
     /** Makespan against the critical path. */
     makespan: 1.1,
     /** Cost of a further workload in the upper tenfold against the lower one: 1 is linear. */
@@ -49,7 +51,7 @@ export function renderStarts({ requireKubernetes, starts }: StartsResult): strin
 export function renderOverhead(results: readonly OverheadResult[]): string {
     return table(
         "homelab against a flat program with the same resources; seconds of the whole command, min / median / max",
-        ["operation", "pairs", "resources", "homelab", "flat", "ratio", "ratio of CPU", "goal"],
+        ["operation", "pairs", "resources", "homelab", "flat", "ratio", "ratio of CPU", "goal", "goal of CPU"],
         results.map((result) => [
             `${result.operation === "up" ? "first up" : result.operation}, ${describeProviders(result.providers)}`,
             String(result.pairs),
@@ -59,6 +61,7 @@ export function renderOverhead(results: readonly OverheadResult[]): string {
             renderSpread(result.ratio),
             renderSpread(result.cpuRatio),
             verdict(result.ratio.median, GOALS.overhead),
+            verdict(result.cpuRatio.median, GOALS.overheadCpu),
         ]),
     );
 }

@@ -59,6 +59,6 @@ function flat(path: string): Program {
     if (!existsSync(path)) throw new UserError(`there is no recording at ${path}`);
     return async () => {
         const { flatProgram } = await import("./flat-program");
-        flatProgram(JSON.parse(readFileSync(path, "utf8")) as Recordings);
+        await flatProgram(JSON.parse(readFileSync(path, "utf8")) as Recordings);
     };
 }
