@@ -5,20 +5,28 @@ const { createHash } = require("node:crypto");
 const { mkdirSync, readFileSync, renameSync, writeFileSync } = require("node:fs");
 const nodeModule = require("node:module");
 const { basename, dirname, join } = require("node:path");
+const { openPack } = require("./pack.cjs");
 const { deferred, withoutStacks } = require("./spared.cjs");
 
-const cache = join(__dirname, "..", "node_modules", ".cache", "typescript");
+const root = join(__dirname, "..");
+const cache = join(root, "node_modules", ".cache", "typescript");
 
-/** What runs, by path; each with the map that leads back to its source. */
-const codes = new Map();
+/** Keys of what runs, by path; each leads to the code with the map that leads back to its source. */
+const keys = new Map();
 const maps = new Map();
 const places = new Map();
+let pack;
 
 nodeModule.enableCompileCache?.();
 if (process.features.require_module) {
+    pack = openPack(root, cache, keep);
     nodeModule._extensions[".ts"] = (loaded, path) => {
-        const code = compiled(path);
-        codes.set(path, code);
+        const source = readFileSync(path, "utf8");
+        const key = keyOf(path, source);
+        keys.set(path, key);
+        if (pack.run(loaded, path, key)) return;
+        const code = compiled(path, source, key);
+        pack.add(path, key, code);
         loaded._compile(code, path);
     };
     Error.prepareStackTrace = (error, sites) =>
@@ -29,10 +37,8 @@ if (process.features.require_module) {
     require("tsx/cjs");
 }
 
-/** The file as CommonJS. */
-function compiled(path) {
-    const source = readFileSync(path, "utf8");
-    const options = {
+function optionsOf(path) {
+    return {
         // Relative to the file itself, so that the same text in another folder is compiled once.
         sourcefile: basename(path),
         loader: "ts",
@@ -43,9 +49,17 @@ function compiled(path) {
         // `import()` too: as a loader of its own Node's would not find TypeScript.
         supported: { "dynamic-import": false },
     };
-    const key = createHash("sha256")
-        .update(`${esbuildVersion()} ${JSON.stringify(options)} ${deferImports}\n${source}`)
+}
+
+/** What the code of a text depends on, as a name for it. */
+function keyOf(path, source) {
+    return createHash("sha256")
+        .update(`${esbuildVersion()} ${JSON.stringify(optionsOf(path))} ${deferImports}\n${source}`)
         .digest("hex");
+}
+
+/** The file as CommonJS. */
+function compiled(path, source, key) {
     const kept = join(cache, `${key}.js`);
     try {
         return readFileSync(kept, "utf8");
@@ -55,6 +69,7 @@ function compiled(path) {
     let code;
     try {
         const { transformSync } = require("esbuild");
+        const options = optionsOf(path);
         code = deferImports(transformSync(source, options).code, options, transformSync);
     } catch (error) {
         error.message = error.message.replaceAll(`${basename(path)}:`, `${path}:`);
@@ -112,23 +127,26 @@ function placeOf(site) {
     const key = `${path} ${site.getPosition()} ${site.isAsync()}`;
     let place = places.get(key);
     if (place === undefined) {
-        place = codes.has(path) ? inSource(site, path) : String(site);
+        place = inSource(site, path);
         places.set(key, place);
     }
     return place;
 }
 
-function inSource(site, path) {
-    const [line, column] = [site.getLineNumber(), site.getColumnNumber()];
+function inSource(site, file) {
+    const [row, column] = [site.getLineNumber(), site.getColumnNumber()];
+    const { path, line } = pack.placeIn(file, row) ?? { path: file, line: row };
+    const place = (at) => String(site).replace(`${file}:${row}:${column}`, `${path}:${at}`);
+    if (!keys.has(path)) return place(`${line}:${column}`);
     const { originalLine, originalColumn } = mapOf(path).findEntry(line - 1, column - 1);
-    if (originalLine === undefined) return String(site);
-    return String(site).replace(`${path}:${line}:${column}`, `${path}:${originalLine + 1}:${originalColumn + 1}`);
+    return place(originalLine === undefined ? `${line}:${column}` : `${originalLine + 1}:${originalColumn + 1}`);
 }
 
 function mapOf(path) {
     let map = maps.get(path);
     if (map === undefined) {
-        const [, data] = /\n\/\/# sourceMappingURL=data:application\/json;base64,(\S+)\s*$/.exec(codes.get(path));
+        const code = compiled(path, readFileSync(path, "utf8"), keys.get(path));
+        const [, data] = /\n\/\/# sourceMappingURL=data:application\/json;base64,(\S+)\s*$/.exec(code);
         map = new nodeModule.SourceMap(JSON.parse(Buffer.from(data, "base64").toString("utf8")));
         maps.set(path, map);
     }

@@ -1,5 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+    cpSync,
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    realpathSync,
+    rmSync,
+    symlinkSync,
+    writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "../../stacks/stack-file";
@@ -67,6 +78,78 @@ describe("the start file", () => {
         expect(stdout).toContain(`${join(project, "index.ts")}:10:46`);
         writeFileSync(join(project, "index.ts"), 'import "./answer";\nexport = (): string => "done";\n');
         expect(start().stdout).toBe("loaded\ndone\n");
+    });
+
+    describe("the second time", () => {
+        const write = (file: string, text: string) => {
+            mkdirSync(join(project, file, ".."), { recursive: true });
+            writeFileSync(join(project, file), text);
+        };
+        const cache = join(project, "node_modules", ".cache", "typescript");
+        const packs = () => readdirSync(cache).filter((name) => /^pack-[0-9a-f]+\.js$/.test(name));
+        /** As often as it takes until everything is kept: modules, then what V8 made of them. */
+        const starts = () => [start(), start(), start()].map(({ stdout, stderr }) => `${stdout}${stderr}`);
+        const pack = () => {
+            const [name = "", ...others] = packs();
+            expect(others).toEqual([]);
+            return join(cache, name);
+        };
+
+        beforeEach(() => {
+            for (const name of packs())
+                for (const file of [name, `${name}.v8`]) rmSync(join(cache, file), { force: true });
+            write("index.ts", 'import { answer } from "./deep/answer";\nexport = (): string => answer();\n');
+            write("deep/answer.ts", "interface Unused {}\nexport const answer = (): string => `${'four'}ty-one`;\n");
+        });
+
+        test("modules come from what was kept of the first", () => {
+            expect(starts()).toEqual(["fourty-one\n", "fourty-one\n", "fourty-one\n"]);
+            expect(existsSync(`${pack()}.v8`)).toBe(true);
+            rmSync(`${pack()}.v8`);
+            writeFileSync(pack(), readFileSync(pack(), "utf8").replace("ty-one", "ty-two"));
+            expect(start().stdout).toBe("fourty-two\n");
+        });
+
+        test("another text is never answered by what was kept", () => {
+            starts();
+            // As long as before: V8 itself would not see that it is another.
+            write("deep/answer.ts", "interface Unused {}\nexport const answer = (): string => `${'four'}ty-six`;\n");
+            expect(starts()).toEqual(["fourty-six\n", "fourty-six\n", "fourty-six\n"]);
+        });
+
+        test("a module that moved is found where it is", () => {
+            starts();
+            rmSync(join(project, "deep/answer.ts"));
+            write("deep/answer/index.ts", "export const answer = (): string => 'moved';\n");
+            expect(starts()).toEqual(["moved\n", "moved\n", "moved\n"]);
+            rmSync(join(project, "deep/answer"), { recursive: true });
+        });
+
+        test("a stack names the places in the source", () => {
+            write(
+                "deep/answer.ts",
+                [
+                    "interface Unused {",
+                    "    a: string;",
+                    "}",
+                    "export const answer = (): string => {",
+                    "    return String(new Error('here').stack);",
+                    "};",
+                ].join("\n"),
+            );
+            const [first = "", ...others] = starts();
+            expect(first).toContain(`${join(project, "deep/answer.ts")}:5:19`);
+            expect(first).toContain(`${join(project, "index.ts")}:2:24`);
+            expect(others).toEqual([first, first]);
+        });
+
+        test("what was kept in part, on a full disk, is no hindrance and is replaced", () => {
+            starts();
+            const whole = readFileSync(pack(), "utf8");
+            writeFileSync(pack(), whole.slice(0, whole.length / 2));
+            expect(start().stdout).toBe("fourty-one\n");
+            expect(readFileSync(pack(), "utf8")).toBe(whole);
+        });
     });
 
     test("comparing the clusters loads what their claims need, and nothing that their programs are made of", () => {
