@@ -1,11 +1,11 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { UserError } from "./user-error";
+import { HelpAsked, UserError } from "./user-error";
 
 type Options = NonNullable<ParseArgsConfig["options"]>;
 
 /**
  * Options and words of a command line; `words: "none"`: it has options alone. Throws a `UserError` with the usage on what is
- * unknown and on an option that lacks its value.
+ * unknown and on an option that lacks its value, and `HelpAsked` for --help or -h.
  */
 export function commandLine<const T extends Options>(
     line: readonly string[],
@@ -13,6 +13,7 @@ export function commandLine<const T extends Options>(
     options: T,
     words: "some" | "none" = "some",
 ) {
+    if (asksForHelp(line)) throw new HelpAsked(usage);
     try {
         return parseArgs({ args: [...line], options, allowPositionals: words === "some" });
     } catch (error) {
@@ -32,4 +33,8 @@ export function commandLine<const T extends Options>(
                 throw error;
         }
     }
+}
+
+export function asksForHelp(line: readonly string[]): boolean {
+    return line.some((word) => word === "--help" || word === "-h");
 }

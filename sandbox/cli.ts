@@ -4,10 +4,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { stackNames } from "../stacks";
 import { didYouMean } from "../config/parse";
-import type { Stage } from "../lab/context";
+import { asksForHelp } from "../lib/command-line";
 import { run } from "../lib/process";
 import { PROJECT, ROOT, TYPESCRIPT } from "../stacks/stack-file";
-import { runMain, UserError } from "../lib/user-error";
+import { HelpAsked, runMain, UserError } from "../lib/user-error";
 import { runningDaemon, type DaemonInfo } from "./background";
 import { crdDirectory, RunCharts } from "./chart-source";
 import { Engine, type EngineResult, type Operation } from "./engine";
@@ -25,7 +25,7 @@ import {
     type StateAccess,
 } from "./repair";
 import { removeUnknownFromClouds } from "./repair-clouds";
-import { renderReport, stageTimes, type Reachable } from "./report";
+import { renderReport, stackOutputs, stageTimes } from "./report";
 import { Sandbox } from "./sandbox";
 import { creationsUnderWay, forgetUnfinished, keepUnfinished } from "./unfinished";
 
@@ -40,12 +40,19 @@ const USAGE = `usage: npm run sandbox -- ${COMMANDS.join("|")} <stack> [flags fo
 const say = (line: string) => console.error(`sandbox: ${line}`);
 
 runMain(async () => {
-    const [command, stack, ...flags] = process.argv.slice(2);
+    const words = process.argv.slice(2);
+    const [command, stack, ...flags] = words;
+    // A tool's own flags are for the tool to explain; of an operation none is given on, or it would be begun to print a manual.
+    if (!LOOKS.some((look) => look === command) && asksForHelp(words)) {
+        const operation = OPERATIONS.find((known) => known === command) ?? "up";
+        throw new HelpAsked(
+            `${USAGE}\nStacks here: ${stackNames(ROOT).join(", ")}. Flags of an operation: pulumi ${operation} --help`,
+        );
+    }
     if (command === undefined || !COMMANDS.includes(command as Command)) {
         const hint = command === undefined ? undefined : didYouMean(command, COMMANDS).suggestion;
-        throw new UserError(
-            `${command === undefined ? "no command" : `unknown command "${command}"`}. ${hint ?? ""}\n${USAGE}`,
-        );
+        const fault = command === undefined ? "no command" : `unknown command "${command}"`;
+        throw new UserError(`${fault}.${hint === undefined ? "" : ` ${hint}`}\n${USAGE}`);
     }
     if (stack === undefined || stack.startsWith("-")) {
         throw new UserError(`which stack? Stacks here: ${stackNames(ROOT).join(", ")}.\n${USAGE}`);
@@ -144,12 +151,7 @@ async function operate(
                 say(`${cut}. Run the same command again: it mends what is broken, and continues`);
             } else if (result.code === 0 && endsWell(operation, flags)) forgetUnfinished(sandbox.layout);
             if (operation === "up" && result.code === 0) {
-                const { reachable, stages } = await stackOutputs(
-                    tools.pulumi,
-                    engineEnv,
-                    sandbox.layout.project,
-                    stack,
-                );
+                const { reachable, stages } = stackOutputs(result.events);
                 console.log(`\n${renderReport(reachable, stageTimes(stages, result.events))}`);
                 console.log(nextCommands(stack, sandbox.layout.kubeconfig));
             }
@@ -228,16 +230,6 @@ function replaceEnvironment(env: NodeJS.ProcessEnv): void {
 }
 
 /** What index.ts says of the stack when all is there. */
-async function stackOutputs(
-    pulumi: string,
-    env: NodeJS.ProcessEnv,
-    cwd: string,
-    stack: string,
-): Promise<{ reachable: Reachable[]; stages: Stage[] }> {
-    const { stdout } = await run(pulumi, ["stack", "output", "--json", "--stack", stack], { env, cwd });
-    return JSON.parse(stdout) as { reachable: Reachable[]; stages: Stage[] };
-}
-
 function nextCommands(stack: string, kubeconfig: string): string {
     return [
         "Next",

@@ -4,6 +4,8 @@
  * pulumi can be passed on and its own progress display is what the person sees.
  */
 import { spawn } from "node:child_process";
+import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import * as events from "@pulumi/pulumi/proto/events_grpc_pb";
 import * as language from "@pulumi/pulumi/proto/language_grpc_pb";
@@ -46,6 +48,28 @@ export interface EngineResult {
     readonly events: readonly EngineEvent[];
     /** Set when the engine did not end by itself. */
     readonly killedBy?: NodeJS.Signals;
+}
+
+/** Variables of an engine that has its state in the sandbox and asks nobody outside. Makes the folders. */
+export function engineEnvironment({ pulumiHome, state }: Pick<SandboxLayout, "pulumiHome" | "state">) {
+    for (const folder of [pulumiHome, state]) mkdirSync(folder, { recursive: true });
+    // The engine writes all it could say into a file of some MB for every run, at two fifths of its own processor time; no
+    // setting leaves that out. It goes without where the folder for it cannot be made.
+    const logs = join(pulumiHome, "logs");
+    if (statSync(logs, { throwIfNoEntry: false })?.isFile() !== true) {
+        rmSync(logs, { recursive: true, force: true });
+        writeFileSync(logs, "");
+    }
+    return {
+        PULUMI_HOME: pulumiHome,
+        PULUMI_BACKEND_URL: `file://${state}`,
+        PULUMI_SKIP_UPDATE_CHECK: "true",
+        // A stand-in is attached, which to the engine is a plugin that is not installed: it would try five times, for seconds
+        // without a network. What a run is to have from there, `choosePlugins` has downloaded.
+        PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
+        // Makes --event-log known to the engine.
+        PULUMI_DEBUG_COMMANDS: "true",
+    };
 }
 
 export class Engine {

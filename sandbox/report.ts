@@ -20,7 +20,14 @@ export interface StageTime {
 interface Metadata {
     readonly urn: string;
     readonly op: string;
-    readonly new?: { readonly parent?: string };
+    readonly new?: { readonly parent?: string; readonly outputs?: object };
+}
+
+/** What the program returned, as the engine told it. */
+export function stackOutputs(events: readonly EngineEvent[]): { reachable: Reachable[]; stages: Stage[] } {
+    const stack = events.findLast(({ resOutputsEvent }) => resOutputsEvent?.metadata.type === "pulumi:pulumi:Stack");
+    const told = stack?.resOutputsEvent?.metadata as Metadata | undefined;
+    return { reachable: [], stages: [], ...told?.new?.outputs };
 }
 
 /** Time of each bootstrap stage that had something to do, from the engine's own events. */

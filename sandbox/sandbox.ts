@@ -13,6 +13,7 @@ import { isAlive, startDaemon, stopDaemon, type DaemonInfo } from "./background"
 import { CLOUD_SECRETS } from "./clouds/credentials";
 import { ControlPlane, type ToolPaths } from "./control-plane";
 import type { DaemonConfig } from "./daemon";
+import { engineEnvironment } from "./engine";
 import { sandboxLayout, type SandboxLayout } from "./layout";
 import { PLAYED } from "./machines";
 import type { PlayedMachines } from "./machines/machines";
@@ -234,8 +235,6 @@ export class Sandbox {
         for (const folder of ["bootstrap", "components"]) {
             if (!existsSync(join(project, folder))) symlinkSync(join(ROOT, folder), join(project, folder));
         }
-        mkdirSync(this.layout.state, { recursive: true });
-        mkdirSync(this.layout.pulumiHome, { recursive: true });
         writeFileSync(join(project, "Pulumi.yaml"), stringify({ name: PROJECT, runtime: "nodejs" }));
         const path = join(project, `Pulumi.${stack}.yaml`);
         const before = existsSync(path) ? (parse(readFileSync(path, "utf8")) as Record<string, unknown>) : {};
@@ -294,12 +293,8 @@ export class Sandbox {
             GOGC: "400",
             ...own,
             PATH: [join(layout.tools, "bin"), process.env["PATH"] ?? ""].join(delimiter),
-            PULUMI_HOME: layout.pulumiHome,
-            PULUMI_BACKEND_URL: `file://${layout.state}`,
+            ...engineEnvironment(layout),
             PULUMI_CONFIG_PASSPHRASE: "sandbox",
-            PULUMI_SKIP_UPDATE_CHECK: "true",
-            // Makes --event-log known to the engine.
-            PULUMI_DEBUG_COMMANDS: "true",
             PULUMI_NODEJS_ROOT_DIRECTORY: layout.project,
             SOPS_AGE_KEY_FILE: layout.ageKey,
             KUBECONFIG: join(layout.home, "no-kubeconfig"),

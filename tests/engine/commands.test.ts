@@ -21,7 +21,7 @@ import { BackedUpVolume } from "../../components/backup/backed-up-volume";
 import { TAKE_TRIGGERS_BACK } from "../../components/backup/triggers";
 import { VolSync } from "../../components/backup/volsync";
 import { atEveryUp } from "../../components/cluster/cluster-command";
-import { Engine, type Operation } from "../../sandbox/engine";
+import { Engine, engineEnvironment, type Operation } from "../../sandbox/engine";
 import type { SandboxLayout } from "../../sandbox/layout";
 import { pluginVersions } from "../../sandbox/plugins";
 import { startProviders, type RunningProviders } from "../../sandbox/providers";
@@ -33,7 +33,7 @@ jest.setTimeout(3 * 60_000);
 const base = mkdtempSync(join(tmpdir(), "homelab-commands-test-"));
 const at = (name: string) => join(base, name);
 const [bin, run, project] = [at("bin"), at("run"), at("project")];
-const layout = { stack: "test", home: base, project } as SandboxLayout;
+const layout = { stack: "test", home: base, project, pulumiHome: at("pulumi"), state: at("state") } as SandboxLayout;
 const gates = new Map<boolean, command.local.CommandArgs>();
 let providers: RunningProviders | undefined;
 let engine: Engine;
@@ -71,7 +71,7 @@ beforeAll(async () => {
     const pulumiTool = await findTool("pulumi");
     if (pulumiTool === undefined) throw new Error("no engine: `npm run tools` gets it");
     for (const wanted of [true, false]) gates.set(wanted, await gate(wanted));
-    for (const folder of [bin, run, project, at("state"), at("pulumi")]) mkdirSync(folder);
+    for (const folder of [bin, run, project]) mkdirSync(folder);
     writeFileSync(join(project, "Pulumi.yaml"), "name: homelab-infrastructure\nruntime: nodejs\n");
     for (const file of ["calls", "manual", "minio"]) writeFileSync(at(file), "");
     writeFileSync(
@@ -98,12 +98,9 @@ exit 0
         PATH: [bin, join(pulumiTool, ".."), process.env["PATH"]].join(delimiter),
         HOME: base,
         XDG_RUNTIME_DIR: run,
-        PULUMI_HOME: at("pulumi"),
-        PULUMI_BACKEND_URL: `file://${at("state")}`,
+        ...engineEnvironment(layout),
         PULUMI_CONFIG_PASSPHRASE: "test",
-        PULUMI_SKIP_UPDATE_CHECK: "true",
         PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
-        PULUMI_DEBUG_COMMANDS: "true",
     };
     providers = await startProviders(["command"], { env, versions: pluginVersions(), helm: "helm", cwd: project });
     const attached = { PULUMI_DEBUG_PROVIDERS: `command:${providers.ports["command"]}` };

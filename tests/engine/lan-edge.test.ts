@@ -23,7 +23,7 @@ import { ControlPlane, type ToolPaths } from "../../sandbox/control-plane";
 import { allControllers } from "../../sandbox/operators";
 import { openKube } from "../../sandbox/controllers/kube";
 import { runControllers, type Running } from "../../sandbox/controllers/runner";
-import { Engine, type Operation } from "../../sandbox/engine";
+import { Engine, engineEnvironment, type Operation } from "../../sandbox/engine";
 import { sandboxLayout } from "../../sandbox/layout";
 import { pluginVersions } from "../../sandbox/plugins";
 import { freePorts } from "../../sandbox/ports";
@@ -105,7 +105,7 @@ const program = () => {
 
 beforeAll(async () => {
     const bin = join(layout.tools, "bin");
-    for (const folder of [bin, layout.project, layout.state, layout.pulumiHome, layout.daemon, join(base, "run")]) {
+    for (const folder of [bin, layout.project, layout.daemon, join(base, "run")]) {
         mkdirSync(folder, { recursive: true });
     }
     const names: ToolName[] = [...CONTROL_PLANE_TOOLS, "helm", "pulumi"];
@@ -138,12 +138,9 @@ beforeAll(async () => {
         PATH: [bin, process.env["PATH"]].join(delimiter),
         HOME: base,
         XDG_RUNTIME_DIR: join(base, "run"),
-        PULUMI_HOME: layout.pulumiHome,
-        PULUMI_BACKEND_URL: `file://${layout.state}`,
+        ...engineEnvironment(layout),
         PULUMI_CONFIG_PASSPHRASE: "test",
-        PULUMI_SKIP_UPDATE_CHECK: "true",
         PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
-        PULUMI_DEBUG_COMMANDS: "true",
         HELM_CACHE_HOME: join(base, "helm"),
     };
     const providers: RunningProviders = await startProviders(["kubernetes", "command"], {

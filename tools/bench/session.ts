@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chartDirectories } from "../../sandbox/chart-source";
 import type { ToolPaths } from "../../sandbox/control-plane";
-import type { Operation } from "../../sandbox/engine";
+import { engineEnvironment, type Operation } from "../../sandbox/engine";
 import { sandboxOptions, type SandboxOptions } from "../../sandbox/options";
 import { choosePlugins, pluginVersions, PROVIDERS, type Plugins } from "../../sandbox/plugins";
 import { startProviders } from "../../sandbox/providers";
@@ -72,8 +72,7 @@ export class BenchSession {
             const { env: sandboxEnv, tools, daemon } = await sandbox.start();
             // Outlives the sandbox: what was downloaded into it is not downloaded again.
             const pulumiHome = join(this.folder, "pulumi");
-            mkdirSync(pulumiHome, { recursive: true });
-            const env = { ...sandboxEnv, PULUMI_HOME: pulumiHome };
+            const env = { ...sandboxEnv, ...engineEnvironment({ pulumiHome, state: sandbox.layout.state }) };
             if (this.#plugins === undefined) {
                 this.#plugins = await choosePlugins(options.providers, tools.pulumi, pulumiHome);
                 this.say(`providers of the sandbox: ${describe(this.#plugins)}`);
