@@ -1,12 +1,12 @@
 // What a program loaded the last time, as one file, with what V8 made of it: a start has three hundred modules, and looking each
-// up, reading it and compiling it takes longer than running it. Of each the text is compared, so nothing can be stale: a module
-// that is not in the file, or was another then, is loaded as ever, and is in it the next time.
+// up, reading it and compiling it takes longer than running it. A module is found by its text, so nothing can be stale: one that
+// is not in the file is loaded as ever, and is in it the next time.
 "use strict";
 const { createHash } = require("node:crypto");
-const { existsSync, readFileSync } = require("node:fs");
+const { existsSync, readFileSync, realpathSync } = require("node:fs");
 const inspector = require("node:inspector");
 const nodeModule = require("node:module");
-const { dirname, join, sep } = require("node:path");
+const { dirname, join, relative, sep } = require("node:path");
 const { Script } = require("node:vm");
 
 /** Packages of many small CommonJS files that every start uses. */
@@ -21,23 +21,32 @@ const NAME = 64;
 
 const hash = (text) => createHash("sha256").update(text).digest("hex");
 
-/** `root`: the project's folder. `cache`: where the file is kept. `keep`: writes one. */
+/** Of the texts that a pack has, those of this many runs are more than what the stacks differ in. */
+const RUNS = 4;
+
+/** `root`: folder of the checkout with the packages. `cache`: where the file is kept. `keep`: writes one. */
 function openPack(root, cache, keep) {
-    const program = process.argv[1] ?? "";
-    const file = join(cache, `pack-${hash([root, program, readFileSync(__filename)].join("\n"))}.js`);
-    const outside = join(root, "node_modules") + sep;
-    const isOwn = (path) => path.startsWith(root + sep) && !path.startsWith(outside);
-    const packages = PACKAGES.map((name) => outside + name + sep);
+    const packagesFolder = join(root, "node_modules") + sep;
+    const program = existsSync(process.argv[1] ?? "") ? realpathSync(process.argv[1]) : "";
+    // A checkout of another revision, which plan:diff makes, is planned by the loader of this one.
+    const project = program === "" || program.startsWith(packagesFolder) ? root : (projectAbove(program) ?? root);
+    const name = hash([root, relative(project, program), readFileSync(__filename)].join("\n"));
+    const file = join(cache, `pack-${name}.js`);
+    const ownPackages = join(project, "node_modules") + sep;
+    const isOwn = (path) => path.startsWith(project + sep) && !path.startsWith(ownPackages);
+    const packages = PACKAGES.map((folder) => packagesFolder + folder + sep);
     const isPackage = (path) => packages.some((folder) => path.startsWith(folder));
 
     // A debugger knows a file by the map in its own code.
     const debugged = inspector.url() !== undefined;
     const { kept, toSave } = debugged ? NOTHING : read(file);
-    const added = new Map();
+    /** Modules of this run by key: path, and code where the pack did not have it. */
+    const ran = new Map();
+    /** Where requests of this run led. */
     const found = new Map();
     process.on("exit", () => {
         if (debugged) return;
-        if (added.size > 0) keep(file, write(kept, added, found));
+        if ([...ran.values()].some(({ code }) => code !== undefined)) keep(file, write(kept, ran, found, project));
         else if (toSave !== undefined) keep(`${file}.v8`, toSave());
     });
 
@@ -45,12 +54,14 @@ function openPack(root, cache, keep) {
     packJavaScript();
     return { run, add, placeIn };
 
-    /** Runs a module of the pack. @returns whether there is one that was made of this text. */
+    /** Runs a module of the pack. `key`: of its text. @returns whether the pack has it. */
     function run(loaded, path, key) {
-        const [made, body] = kept.modules[path] ?? [];
-        if (made !== key) return false;
-        const request = (name) => loaded.require(name);
-        request.resolve = (name) => nodeModule._resolveFilename(name, loaded, false);
+        const body = kept.modules[key];
+        // The same text a second time, as another file: a place in it would be one in the first.
+        if (body === undefined || ran.has(key)) return false;
+        ran.set(key, { path });
+        const request = (asked) => loaded.require(asked);
+        request.resolve = (asked) => nodeModule._resolveFilename(asked, loaded, false);
         request.cache = nodeModule._cache;
         request.main = process.mainModule;
         body.call(loaded.exports, loaded.exports, request, loaded, path, dirname(path));
@@ -59,14 +70,15 @@ function openPack(root, cache, keep) {
 
     /** Has the module in the pack the next time. `code`: CommonJS. */
     function add(path, key, code) {
-        added.set(path, [key, code]);
+        if (!ran.has(key) && (isOwn(path) || isPackage(path))) ran.set(key, { path, code });
     }
 
     /** @returns the module and its line, for a line of the pack; undefined for another file. */
     function placeIn(path, line) {
         if (path !== file) return undefined;
-        const [start, module] = kept.starts.findLast(([first]) => first < line) ?? [];
-        return module === undefined ? undefined : { path: module, line: line - start };
+        const [start, key] = kept.starts.findLast(([first]) => first < line) ?? [];
+        const module = ran.get(key);
+        return module === undefined ? undefined : { path: module.path, line: line - start };
     }
 
     /**
@@ -77,12 +89,12 @@ function openPack(root, cache, keep) {
         const resolve = nodeModule._resolveFilename;
         nodeModule._resolveFilename = function (request, parent, ...rest) {
             const from = parent?.filename ?? "";
-            const relative = request.startsWith(".");
-            if (!(isOwn(from) || (relative && isPackage(from)))) return resolve.call(this, request, parent, ...rest);
-            const asked = relative ? `${dirname(from)} ${request}` : request;
+            const near = request.startsWith(".");
+            if (!(isOwn(from) || (near && isPackage(from)))) return resolve.call(this, request, parent, ...rest);
+            const asked = near ? `${relative(project, dirname(from))} ${request}` : request;
             let path = found.get(asked);
             if (path !== undefined) return path;
-            path = relative ? kept.places[asked] : undefined;
+            path = near && asked in kept.places ? join(project, kept.places[asked]) : undefined;
             if (path === undefined || !existsSync(path)) path = resolve.call(this, request, parent, ...rest);
             found.set(asked, path);
             return path;
@@ -100,6 +112,12 @@ function openPack(root, cache, keep) {
             return load.call(this, loaded, path);
         };
     }
+}
+
+function projectAbove(path) {
+    const folder = dirname(path);
+    if (folder === path) return undefined;
+    return existsSync(join(folder, "Pulumi.yaml")) ? folder : projectAbove(folder);
 }
 
 /** The pack of a file, and where V8's part of it is missing that part: to be asked for when the functions that run were compiled. */
@@ -123,28 +141,30 @@ function read(file) {
 }
 
 /** One function a module, each from a line of its own: a place in it is a place in the module's own code. */
-function write(kept, added, found) {
-    const bodies = new Map();
-    for (const [path, [key, body]] of Object.entries(kept.modules)) {
-        if (existsSync(path)) bodies.set(path, [key, String(body)]);
-    }
-    for (const [path, [key, code]] of added) {
-        bodies.set(path, [key, `${OPEN}\n${code.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n")}\n}`]);
-    }
+function write(kept, ran, found, project) {
+    const old = Object.entries(kept.modules).filter(([key]) => !ran.has(key));
+    const bodies = [
+        ...(old.length > RUNS * ran.size ? [] : old).map(([key, body]) => [key, String(body)]),
+        ...[...ran].map(([key, { code }]) => [key, code === undefined ? String(kept.modules[key]) : functionOf(code)]),
+    ];
     const starts = [];
     const texts = [];
     let line = 2;
-    for (const [path, [key, body]] of bodies) {
+    for (const [key, body] of bodies) {
         line += 1;
-        starts.push([line, path]);
-        texts.push(`${JSON.stringify(path)}: [${JSON.stringify(key)}, ${body}],\n`);
+        starts.push([line, key]);
+        texts.push(`"${key}": ${body},\n`);
         line += body.split("\n").length - 1;
     }
-    const relative = [...found].filter(([asked]) => / \.[^ ]*$/.test(asked));
-    const places = { ...kept.places, ...Object.fromEntries(relative) };
+    const places = { ...kept.places };
+    for (const [asked, path] of found) if (asked.includes(" .")) places[asked] = relative(project, path);
     const parts = [`{\n${texts.join("")}}`, JSON.stringify(places), JSON.stringify(starts)];
     const text = `({ modules: ${parts[0]},\nplaces: ${parts[1]},\nstarts: ${parts[2]} });\n`;
     return `//${hash(text)}\n${text}`;
+}
+
+function functionOf(code) {
+    return `${OPEN}\n${code.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n")}\n}`;
 }
 
 module.exports = { openPack };

@@ -31,10 +31,12 @@ runMain(async () => {
     const source = options.render ? sandboxOptions() : undefined;
     const base = await resolveBase(ROOT, options.base);
     const notice = (line: string) => process.stderr.write(`${line}\n`);
-    // The base is planned in a process of its own meanwhile.
+    // A plan leaves no moment to anything else: it waits until the base is planned in a process of its own.
+    let onBegun: () => void = () => undefined;
+    const begun = new Promise<void>((resolve) => (onBegun = resolve));
     const [before, after] = await Promise.all([
-        plansOfRevision({ root: ROOT, base, stack, notice }),
-        plansHere(stack === undefined ? stackNames(ROOT) : [stack]),
+        plansOfRevision({ root: ROOT, base, stack, notice, onBegun }),
+        begun.then(() => plansHere(stack === undefined ? stackNames(ROOT) : [stack])),
     ]);
     const helm = source === undefined ? undefined : await findTool("helm");
     const report: Report = { base, stacks: [] };
