@@ -31,7 +31,7 @@ interface StepMetadata {
     readonly urn: string;
     readonly op: string;
     readonly type: string;
-    readonly new?: { readonly inputs?: unknown };
+    readonly new?: { readonly inputs?: unknown; readonly outputs?: object | undefined; readonly parent?: string };
 }
 
 /** The fields of an engine event that the sandbox reads. */

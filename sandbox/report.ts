@@ -17,25 +17,17 @@ export interface StageTime {
     readonly seconds: number;
 }
 
-interface Metadata {
-    readonly urn: string;
-    readonly op: string;
-    readonly new?: { readonly parent?: string; readonly outputs?: object };
-}
-
 /** What the program returned, as the engine told it. */
 export function stackOutputs(events: readonly EngineEvent[]): { reachable: Reachable[]; stages: Stage[] } {
     const stack = events.findLast(({ resOutputsEvent }) => resOutputsEvent?.metadata.type === "pulumi:pulumi:Stack");
-    const told = stack?.resOutputsEvent?.metadata as Metadata | undefined;
-    return { reachable: [], stages: [], ...told?.new?.outputs };
+    return { reachable: [], stages: [], ...stack?.resOutputsEvent?.metadata.new?.outputs };
 }
 
 /** Time of each bootstrap stage that had something to do, from the engine's own events. */
 export function stageTimes(stages: readonly Stage[], events: readonly EngineEvent[]): StageTime[] {
     const parents = new Map<string, string>();
     const spans = new Map<string, { first: number; last: number; resources: Set<string> }>();
-    const metadata = (event: EngineEvent) =>
-        (event.resourcePreEvent ?? event.resOutputsEvent)?.metadata as Metadata | undefined;
+    const metadata = (event: EngineEvent) => (event.resourcePreEvent ?? event.resOutputsEvent)?.metadata;
     for (const event of events) {
         const about = metadata(event);
         if (about?.new?.parent !== undefined) parents.set(about.urn, about.new.parent);
