@@ -14,15 +14,12 @@ const PACKAGES = ["ipaddr.js", "yaml", "zod"];
 
 const OPEN = "function (exports, require, module, __filename, __dirname) {";
 
-const NOTHING = { kept: { modules: {}, places: {}, starts: [] } };
-
-/** Characters of a name: the hash of the rest of a file. */
-const NAME = 64;
+const NOTHING = { kept: { modules: {}, places: {}, starts: [] }, toSave: () => undefined };
 
 const hash = (text) => createHash("sha256").update(text).digest("hex");
 
-/** Of the texts that a pack has, those of this many runs are more than what the stacks differ in. */
-const RUNS = 4;
+/** Texts in a pack at most, or those of years of changes would be read at every start. The project has a thousand files. */
+const MOST = 1500;
 
 /** `root`: folder of the checkout with the packages. `cache`: where the file is kept. `keep`: writes one. */
 function openPack(root, cache, keep) {
@@ -47,7 +44,10 @@ function openPack(root, cache, keep) {
     process.on("exit", () => {
         if (debugged) return;
         if ([...ran.values()].some(({ code }) => code !== undefined)) keep(file, write(kept, ran, found, project));
-        else if (toSave !== undefined) keep(`${file}.v8`, toSave());
+        else {
+            const data = toSave([...ran.keys()]);
+            if (data !== undefined) keep(`${file}.v8`, data);
+        }
     });
 
     resolveOnce();
@@ -120,19 +120,28 @@ function projectAbove(path) {
     return existsSync(join(folder, "Pulumi.yaml")) ? folder : projectAbove(folder);
 }
 
-/** The pack of a file, and where V8's part of it is missing that part: to be asked for when the functions that run were compiled. */
+/**
+ * The pack of a file, and what V8 made of the functions that ran, given what ran: undefined where that is kept already. V8 itself
+ * compares no more of a text than its length, so the name is kept with it, and which modules ran: of others it has no functions.
+ */
 function read(file) {
     if (!existsSync(file)) return NOTHING;
     const text = readFileSync(file, "utf8");
-    const data = existsSync(`${file}.v8`) ? readFileSync(`${file}.v8`) : Buffer.alloc(0);
-    // V8 itself compares no more of a text than its length.
-    const name = text.slice(2, 2 + NAME);
-    const same = data.toString("latin1", 0, NAME) === name;
+    const name = text.slice(0, text.indexOf("\n"));
+    const saved = existsSync(`${file}.v8`) ? readFileSync(`${file}.v8`) : Buffer.from("\n");
+    const end = saved.indexOf("\n");
+    const [of, ...known] = saved.toString("latin1", 0, end).split(" ");
+    const cachedData = of === name ? saved.subarray(end + 1) : undefined;
     try {
-        const script = new Script(text, { filename: file, ...(same && { cachedData: data.subarray(NAME) }) });
-        const kept = script.runInThisContext();
-        if (same && !script.cachedDataRejected) return { kept };
-        return { kept, toSave: () => Buffer.concat([Buffer.from(name, "latin1"), script.createCachedData()]) };
+        const script = new Script(text, { filename: file, cachedData });
+        const valid = cachedData !== undefined && !script.cachedDataRejected;
+        const before = new Set(valid ? known : []);
+        const toSave = (ran) => {
+            if (valid && ran.every((key) => before.has(key))) return undefined;
+            const head = [name, ...before.union(new Set(ran))].join(" ");
+            return Buffer.concat([Buffer.from(`${head}\n`, "latin1"), script.createCachedData()]);
+        };
+        return { kept: script.runInThisContext(), toSave };
     } catch (error) {
         // Cut off by a full disk: as if there were none, and the next one replaces it.
         if (error instanceof SyntaxError) return NOTHING;
@@ -144,7 +153,7 @@ function read(file) {
 function write(kept, ran, found, project) {
     const old = Object.entries(kept.modules).filter(([key]) => !ran.has(key));
     const bodies = [
-        ...(old.length > RUNS * ran.size ? [] : old).map(([key, body]) => [key, String(body)]),
+        ...(old.length + ran.size > MOST ? [] : old).map(([key, body]) => [key, String(body)]),
         ...[...ran].map(([key, { code }]) => [key, code === undefined ? String(kept.modules[key]) : functionOf(code)]),
     ];
     const starts = [];
