@@ -1,6 +1,8 @@
 /**
  * Every container image of the project: repository, tag and digest as three fields, so that Renovate can bump them
- * and a policy can see what is not pinned. Nothing else names an image.
+ * and a policy can see what is not pinned. Nothing else names an image. Where a digest was read stands beside it; a number is that
+ * of a public file with tag and digest in an index of repositories, where several agree. To see for yourself:
+ * `docker buildx imagetools inspect <repository>:<tag>`.
  */
 
 export interface Image {
@@ -222,7 +224,6 @@ const pinned = {
         tag: "v8.6.0",
         digest: "sha256:d1ab1b095eb81ce689abc8b8094badc4c4ea657051749014a631f8cca876a620",
     },
-    // docker-library/repo-info, repos/busybox/remote/1.37.0.md at 01a70542: the index.
     // 62086230549: from the top-level digest of the multi-platform image.
     qbittorrent: {
         repository: "lscr.io/linuxserver/qbittorrent",
@@ -347,6 +348,7 @@ const pinned = {
         tag: "v0.29.4",
         digest: "sha256:8833f828b414c0907b7e5c71da76473216fe17cce0818a166b536ec552c0903f",
     },
+    // docker-library/repo-info, repos/busybox/remote/1.37.0.md at 01a70542: the index.
     localPathHelper: {
         repository: "docker.io/library/busybox",
         tag: "1.37.0",

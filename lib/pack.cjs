@@ -18,16 +18,19 @@ const NOTHING = { kept: { modules: {}, places: {}, starts: [] }, toSave: () => u
 
 const hash = (text) => createHash("sha256").update(text).digest("hex");
 
+/** Milliseconds after which a program has loaded what it loads at its start. */
+const STARTED = 2000;
+
 /** Texts in a pack at most, or those of years of changes would be read at every start. The project has a thousand files. */
 const MOST = 1500;
 
 /** `root`: folder of the checkout with the packages. `cache`: where the file is kept. `keep`: writes one. */
 function openPack(root, cache, keep) {
-    const packagesFolder = join(root, "node_modules") + sep;
+    const packagesFolder = folderOf(join(root, "node_modules")) + sep;
     const program = existsSync(process.argv[1] ?? "") ? realpathSync(process.argv[1]) : "";
     // A checkout of another revision, which plan:diff makes, is planned by the loader of this one.
     const project = program === "" || program.startsWith(packagesFolder) ? root : (projectAbove(program) ?? root);
-    const name = hash([root, relative(project, program), readFileSync(__filename)].join("\n"));
+    const name = hash([relative(project, program), readFileSync(__filename)].join("\n"));
     const file = join(cache, `pack-${name}.js`);
     const ownPackages = join(project, "node_modules") + sep;
     const isOwn = (path) => path.startsWith(project + sep) && !path.startsWith(ownPackages);
@@ -41,14 +44,18 @@ function openPack(root, cache, keep) {
     const ran = new Map();
     /** Where requests of this run led. */
     const found = new Map();
-    process.on("exit", () => {
-        if (debugged) return;
-        if ([...ran.values()].some(({ code }) => code !== undefined)) keep(file, write(kept, ran, found, project));
-        else {
-            const data = toSave([...ran.keys()]);
-            if (data !== undefined) keep(`${file}.v8`, data);
-        }
-    });
+    const isNew = () => [...ran.values()].some(({ code }) => code !== undefined);
+    let saved = false;
+    const save = () => {
+        const data = saved ? undefined : toSave([...ran.keys()]);
+        saved = true;
+        if (data !== undefined) keep(`${file}.v8`, data);
+    };
+    if (!debugged) {
+        // Of functions that have not run for a while V8 keeps nothing, and an `up` goes on for minutes.
+        setTimeout(() => isNew() || save(), STARTED).unref();
+        process.on("exit", () => (isNew() ? keep(file, write(kept, ran, found, project)) : save()));
+    }
 
     resolveOnce();
     packJavaScript();
@@ -114,6 +121,10 @@ function openPack(root, cache, keep) {
     }
 }
 
+function folderOf(path) {
+    return existsSync(path) ? realpathSync(path) : path;
+}
+
 function projectAbove(path) {
     const folder = dirname(path);
     if (folder === path) return undefined;
@@ -125,14 +136,13 @@ function projectAbove(path) {
  * compares no more of a text than its length, so the name is kept with it, and which modules ran: of others it has no functions.
  */
 function read(file) {
-    if (!existsSync(file)) return NOTHING;
-    const text = readFileSync(file, "utf8");
-    const name = text.slice(0, text.indexOf("\n"));
-    const saved = existsSync(`${file}.v8`) ? readFileSync(`${file}.v8`) : Buffer.from("\n");
-    const end = saved.indexOf("\n");
-    const [of, ...known] = saved.toString("latin1", 0, end).split(" ");
-    const cachedData = of === name ? saved.subarray(end + 1) : undefined;
     try {
+        const text = readFileSync(file, "utf8");
+        const name = text.slice(0, text.indexOf("\n"));
+        const saved = existsSync(`${file}.v8`) ? readFileSync(`${file}.v8`) : Buffer.from("\n");
+        const end = saved.indexOf("\n");
+        const [of, ...known] = saved.toString("latin1", 0, end).split(" ");
+        const cachedData = of === name ? saved.subarray(end + 1) : undefined;
         const script = new Script(text, { filename: file, cachedData });
         const valid = cachedData !== undefined && !script.cachedDataRejected;
         const before = new Set(valid ? known : []);
@@ -141,19 +151,19 @@ function read(file) {
             const head = [name, ...before.union(new Set(ran))].join(" ");
             return Buffer.concat([Buffer.from(`${head}\n`, "latin1"), script.createCachedData()]);
         };
-        return { kept: script.runInThisContext(), toSave };
-    } catch (error) {
-        // Cut off by a full disk: as if there were none, and the next one replaces it.
-        if (error instanceof SyntaxError) return NOTHING;
-        throw error;
+        return { kept: { ...NOTHING.kept, ...script.runInThisContext() }, toSave };
+    } catch {
+        // There is none yet, or what a power cut left of one: the next one replaces it.
+        return NOTHING;
     }
 }
 
 /** One function a module, each from a line of its own: a place in it is a place in the module's own code. */
 function write(kept, ran, found, project) {
     const old = Object.entries(kept.modules).filter(([key]) => !ran.has(key));
+    const anew = old.length + ran.size > MOST;
     const bodies = [
-        ...(old.length + ran.size > MOST ? [] : old).map(([key, body]) => [key, String(body)]),
+        ...(anew ? [] : old).map(([key, body]) => [key, String(body)]),
         ...[...ran].map(([key, { code }]) => [key, code === undefined ? String(kept.modules[key]) : functionOf(code)]),
     ];
     const starts = [];
@@ -165,8 +175,11 @@ function write(kept, ran, found, project) {
         texts.push(`"${key}": ${body},\n`);
         line += body.split("\n").length - 1;
     }
-    const places = { ...kept.places };
-    for (const [asked, path] of found) if (asked.includes(" .")) places[asked] = relative(project, path);
+    const places = anew ? {} : { ...kept.places };
+    for (const [asked, path] of found) {
+        // A file beside the folder would come before its index.
+        if (asked.includes(" .") && !/[\\/]index\.\w+$/.test(path)) places[asked] = relative(project, path);
+    }
     const parts = [`{\n${texts.join("")}}`, JSON.stringify(places), JSON.stringify(starts)];
     const text = `({ modules: ${parts[0]},\nplaces: ${parts[1]},\nstarts: ${parts[2]} });\n`;
     return `//${hash(text)}\n${text}`;

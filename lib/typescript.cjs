@@ -2,7 +2,7 @@
 // by that text, and what V8 made of it in turn by its own cache: nothing can be stale. docs/benchmarks.md has what it saves.
 "use strict";
 const { createHash } = require("node:crypto");
-const { mkdirSync, readFileSync, renameSync, writeFileSync } = require("node:fs");
+const { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } = require("node:fs");
 const nodeModule = require("node:module");
 const { basename, dirname, join } = require("node:path");
 const { openPack } = require("./pack.cjs");
@@ -11,8 +11,8 @@ const { deferred, withoutStacks } = require("./spared.cjs");
 const root = join(__dirname, "..");
 const cache = join(root, "node_modules", ".cache", "typescript");
 
-/** Keys of what runs, by path; each leads to the code with the map that leads back to its source. */
-const keys = new Map();
+/** Texts of what runs and their keys, by path: what a stack's places are found by. The files may be others by then. */
+const texts = new Map();
 const maps = new Map();
 const places = new Map();
 let pack;
@@ -23,7 +23,7 @@ if (process.features.require_module) {
     nodeModule._extensions[".ts"] = (loaded, path) => {
         const source = readFileSync(path, "utf8");
         const key = keyOf(path, source);
-        keys.set(path, key);
+        texts.set(path, { source, key });
         if (pack.run(loaded, path, key)) return;
         const code = compiled(path, source, key);
         pack.add(path, key, code);
@@ -106,15 +106,16 @@ function esbuildVersion() {
     return version;
 }
 
-/** In one step: another process never reads half a file. A folder that cannot be written to costs time, nothing else. */
+/** In one step: another process never reads half a file. What cannot be kept costs time, and fails nothing. */
 function keep(path, code) {
+    const beside = `${path}.${process.pid}`;
     try {
         mkdirSync(dirname(path), { recursive: true });
-        const beside = `${path}.${process.pid}`;
         writeFileSync(beside, code);
         renameSync(beside, path);
-    } catch (error) {
-        if (!["EACCES", "EROFS", "ENOSPC", "EPERM"].includes(error.code)) throw error;
+    } catch {
+        // A folder that is another's, a full disk, a cache that is being cleared: the next start tries again.
+        rmSync(beside, { force: true });
     }
 }
 
@@ -137,7 +138,7 @@ function inSource(site, file) {
     const [row, column] = [site.getLineNumber(), site.getColumnNumber()];
     const { path, line } = pack.placeIn(file, row) ?? { path: file, line: row };
     const place = (at) => String(site).replace(`${file}:${row}:${column}`, `${path}:${at}`);
-    if (!keys.has(path)) return place(`${line}:${column}`);
+    if (!texts.has(path)) return place(`${line}:${column}`);
     const { originalLine, originalColumn } = mapOf(path).findEntry(line - 1, column - 1);
     return place(originalLine === undefined ? `${line}:${column}` : `${originalLine + 1}:${originalColumn + 1}`);
 }
@@ -145,7 +146,8 @@ function inSource(site, file) {
 function mapOf(path) {
     let map = maps.get(path);
     if (map === undefined) {
-        const code = compiled(path, readFileSync(path, "utf8"), keys.get(path));
+        const { source, key } = texts.get(path);
+        const code = compiled(path, source, key);
         const [, data] = /\n\/\/# sourceMappingURL=data:application\/json;base64,(\S+)\s*$/.exec(code);
         map = new nodeModule.SourceMap(JSON.parse(Buffer.from(data, "base64").toString("utf8")));
         maps.set(path, map);

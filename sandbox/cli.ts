@@ -10,7 +10,7 @@ import { PROJECT, ROOT, TYPESCRIPT } from "../stacks/stack-file";
 import { HelpAsked, runMain, UserError } from "../lib/user-error";
 import { runningDaemon, type DaemonInfo } from "./background";
 import { crdDirectory, RunCharts } from "./chart-source";
-import { Engine, type EngineResult, type Operation } from "./engine";
+import { attachProviders, Engine, type EngineResult, type Operation } from "./engine";
 import { sandboxLayout, type SandboxLayout } from "./layout";
 import { sandboxOptions, type SandboxOptions } from "./options";
 import { choosePlugins, pluginVersions, PROVIDERS, type Plugins } from "./plugins";
@@ -42,12 +42,12 @@ const say = (line: string) => console.error(`sandbox: ${line}`);
 runMain(async () => {
     const words = process.argv.slice(2);
     const [command, stack, ...flags] = words;
-    // A tool's own flags are for the tool to explain; of an operation none is given on, or it would be begun to print a manual.
-    if (!LOOKS.some((look) => look === command) && asksForHelp(words)) {
+    if (asksForHelp(words)) {
         const operation = OPERATIONS.find((known) => known === command) ?? "up";
-        throw new HelpAsked(
-            `${USAGE}\nStacks here: ${stackNames(ROOT).join(", ")}. Flags of an operation: pulumi ${operation} --help`,
-        );
+        const look = LOOKS.find((known) => known === command);
+        const flags =
+            look === undefined ? `an operation: pulumi ${operation} --help` : `${look}: npm run ${look} -- --help`;
+        throw new HelpAsked(`${USAGE}\nStacks here: ${stackNames(ROOT).join(", ")}. Flags of ${flags}`);
     }
     if (command === undefined || !COMMANDS.includes(command as Command)) {
         const hint = command === undefined ? undefined : didYouMean(command, COMMANDS).suggestion;
@@ -124,11 +124,7 @@ async function operate(
         try {
             if (selected !== 0)
                 throw new UserError(`the engine cannot open the stack's state in ${sandbox.layout.state}`);
-            const attached = Object.entries(standIns.ports).map(([name, port]) => `${name}:${port}`);
-            const engineEnv = {
-                ...baseEnv,
-                ...(attached.length === 0 ? {} : { PULUMI_DEBUG_PROVIDERS: attached.join(",") }),
-            };
+            const engineEnv = { ...baseEnv, ...attachProviders(standIns.ports) };
             // The program runs inside this process and reads its environment. Not what is for the plugins: the SDK
             // would make it an input of the provider, and the next run a change.
             replaceEnvironment(engineEnv);
@@ -229,7 +225,6 @@ function replaceEnvironment(env: NodeJS.ProcessEnv): void {
     Object.assign(process.env, env);
 }
 
-/** What index.ts says of the stack when all is there. */
 function nextCommands(stack: string, kubeconfig: string): string {
     return [
         "Next",

@@ -64,11 +64,19 @@ export function engineEnvironment({ pulumiHome, state }: Pick<SandboxLayout, "pu
         PULUMI_HOME: pulumiHome,
         PULUMI_BACKEND_URL: `file://${state}`,
         PULUMI_SKIP_UPDATE_CHECK: "true",
-        // A stand-in is attached, which to the engine is a plugin that is not installed: it would try five times, for seconds
-        // without a network. What a run is to have from there, `choosePlugins` has downloaded.
-        PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
         // Makes --event-log known to the engine.
         PULUMI_DEBUG_COMMANDS: "true",
+    };
+}
+
+/** Variables of an engine for which providers listen on these ports, by name. */
+export function attachProviders(ports: Readonly<Record<string, number>>): NodeJS.ProcessEnv {
+    const attached = Object.entries(ports).map(([name, port]) => `${name}:${port}`);
+    if (attached.length === 0) return {};
+    return {
+        PULUMI_DEBUG_PROVIDERS: attached.join(","),
+        // To the engine an attached plugin is one that is not installed: it would try to get it, without a network five times.
+        PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     };
 }
 

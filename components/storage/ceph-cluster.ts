@@ -132,7 +132,7 @@ function healthyScript(disks: number): string {
     return `
 ${inNamespace} wait cephcluster/${ROOK_NAMESPACE} --for=jsonpath='{.status.phase}'=Ready --timeout=1800s
 ${inNamespace} wait cephcluster/${ROOK_NAMESPACE} --for=jsonpath='{.status.storage.osd.storeType.bluestore}'=${disks} --timeout=900s || {
-  echo "Ceph does not run on all ${disks} disks. A disk that carries data of an earlier cluster is refused: docs/storage.md, Disks of an earlier cluster." >&2
+  echo "Ceph does not run on all ${disks} disks. A disk that carries data of an earlier cluster is refused: docs/storage.md, Remains that nothing opens." >&2
   exit 1
 }
 ${inNamespace} wait cephblockpool/${POOL} --for=jsonpath='{.status.phase}'=Ready --timeout=600s

@@ -21,7 +21,7 @@ import { BackedUpVolume } from "../../components/backup/backed-up-volume";
 import { TAKE_TRIGGERS_BACK } from "../../components/backup/triggers";
 import { VolSync } from "../../components/backup/volsync";
 import { atEveryUp } from "../../components/cluster/cluster-command";
-import { Engine, engineEnvironment, type Operation } from "../../sandbox/engine";
+import { attachProviders, Engine, engineEnvironment, type Operation } from "../../sandbox/engine";
 import type { SandboxLayout } from "../../sandbox/layout";
 import { pluginVersions } from "../../sandbox/plugins";
 import { startProviders, type RunningProviders } from "../../sandbox/providers";
@@ -103,8 +103,7 @@ exit 0
         PULUMI_IGNORE_AMBIENT_PLUGINS: "true",
     };
     providers = await startProviders(["command"], { env, versions: pluginVersions(), helm: "helm", cwd: project });
-    const attached = { PULUMI_DEBUG_PROVIDERS: `command:${providers.ports["command"]}` };
-    engine = new Engine(layout, pulumiTool, { ...env, ...attached }, program);
+    engine = new Engine(layout, pulumiTool, { ...env, ...attachProviders(providers.ports) }, program);
     expect(await engine.run(["stack", "select", "--create", "test", "--secrets-provider", "passphrase"], true)).toBe(0);
 });
 

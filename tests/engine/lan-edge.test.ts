@@ -23,7 +23,7 @@ import { ControlPlane, type ToolPaths } from "../../sandbox/control-plane";
 import { allControllers } from "../../sandbox/operators";
 import { openKube } from "../../sandbox/controllers/kube";
 import { runControllers, type Running } from "../../sandbox/controllers/runner";
-import { Engine, engineEnvironment, type Operation } from "../../sandbox/engine";
+import { attachProviders, Engine, engineEnvironment, type Operation } from "../../sandbox/engine";
 import { sandboxLayout } from "../../sandbox/layout";
 import { pluginVersions } from "../../sandbox/plugins";
 import { freePorts } from "../../sandbox/ports";
@@ -147,8 +147,7 @@ beforeAll(async () => {
         ...{ env, versions: pluginVersions(), helm: tools.helm, cwd: layout.project },
     });
     closers.push(() => providers.stop());
-    const attached = Object.entries(providers.ports).map(([name, at]) => `${name}:${at}`);
-    engine = new Engine(layout, tools.pulumi, { ...env, PULUMI_DEBUG_PROVIDERS: attached.join(",") }, program);
+    engine = new Engine(layout, tools.pulumi, { ...env, ...attachProviders(providers.ports) }, program);
     expect(await engine.run(["stack", "select", "--create", "edge", "--secrets-provider", "passphrase"], true)).toBe(0);
     const [directory, real] = [given("charts-full"), given("crds")];
     const options = {

@@ -290,7 +290,16 @@ describe("settings that can lose data, in the committed files", () => {
                 .find(({ id }) => id === "last-backup-dropped")
                 ?.subject.split(", ")
                 .sort(),
-        ).toEqual([...["jellyfin", "paperless", "prowlarr", "radarr", "sabnzbd", "sonarr"]]);
+        ).toEqual([...["jellyfin", "paperless", "postgres", "prowlarr", "radarr", "sabnzbd", "sonarr"]]);
+    });
+
+    test.each([
+        ["magi", { "secrets.vault.snapshots.beforeDestroy": false }, "last-backup-dropped", "vault"],
+        ["truenas", { "backups.repository": "/mnt/tank/other" }, "backup-moved", "CronJob"],
+    ])("on %s %j is a danger", async (stack, change, id, subject) => {
+        const { dangers } = comparePlans(await planWith(stack, {}), await planWith(stack, change));
+        const found = dangers.filter((danger) => danger.id === id);
+        expect(found.map((danger) => danger.subject)).toEqual([expect.stringContaining(subject)]);
     });
 
     test("protectData protects what holds data, and what destroy meets first; to take it off is a danger", async () => {

@@ -143,12 +143,56 @@ describe("the start file", () => {
             expect(others).toEqual([first, first]);
         });
 
-        test("what was kept in part, on a full disk, is no hindrance and is replaced", () => {
+        test("a file that comes to stand beside a folder is the one that is meant", () => {
+            rmSync(join(project, "deep/answer.ts"));
+            write("deep/answer/index.ts", "export const answer = (): string => 'folder';\n");
+            expect(starts()).toEqual(["folder\n", "folder\n", "folder\n"]);
+            write("deep/answer.ts", "export const answer = (): string => 'file';\n");
+            expect(starts()).toEqual(["file\n", "file\n", "file\n"]);
+            rmSync(join(project, "deep/answer"), { recursive: true });
+        });
+
+        test.each([
+            ["half of it", (whole: string) => whole.slice(0, whole.length / 2)],
+            ["its first line", (whole: string) => `${whole.split("\n")[0] ?? ""}\n`],
+            ["nothing", () => ""],
+        ])("of what was kept a power cut left %s: no hindrance, and replaced", (_, left) => {
             starts();
             const whole = readFileSync(pack(), "utf8");
-            writeFileSync(pack(), whole.slice(0, whole.length / 2));
+            writeFileSync(pack(), left(whole));
             expect(start().stdout).toBe("fourty-one\n");
             expect(readFileSync(pack(), "utf8")).toBe(whole);
+        });
+
+        test("a stack is that of the text that runs, though its file is another by then or gone", () => {
+            write(
+                "index.ts",
+                [
+                    'import { unlinkSync, writeFileSync } from "node:fs";',
+                    'import { answer } from "./deep/answer";',
+                    "export = (): string => {",
+                    "    answer();",
+                    '    writeFileSync(`${__dirname}/index.ts`, "\\n\\n\\nexport = 1;");',
+                    "    unlinkSync(`${__dirname}/deep/answer.ts`);",
+                    "    return String(new Error(answer()).stack);",
+                    "};",
+                ].join("\n"),
+            );
+            const { stdout } = start();
+            expect(stdout).toMatch(/^Error: fourty-one\n/);
+            expect(stdout).toContain(`${join(project, "index.ts")}:7:19`);
+        });
+
+        test("a cache that cannot be written to fails nothing", () => {
+            starts();
+            write("deep/answer.ts", "export const answer = (): string => 'new';\n");
+            const [name = ""] = packs();
+            rmSync(join(cache, name));
+            mkdirSync(join(cache, name));
+            const { status, stdout, stderr } = start();
+            expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "new\n", stderr: "" });
+            expect(readdirSync(cache).filter((file) => /\.\d+$/.test(file))).toEqual([]);
+            rmSync(join(cache, name), { recursive: true });
         });
     });
 

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chartDirectories } from "../../sandbox/chart-source";
 import type { ToolPaths } from "../../sandbox/control-plane";
-import { engineEnvironment, type Operation } from "../../sandbox/engine";
+import { attachProviders, engineEnvironment, type Operation } from "../../sandbox/engine";
 import { sandboxOptions, type SandboxOptions } from "../../sandbox/options";
 import { choosePlugins, pluginVersions, PROVIDERS, type Plugins } from "../../sandbox/plugins";
 import { startProviders } from "../../sandbox/providers";
@@ -133,14 +133,12 @@ export class BenchSession {
             ...(record === undefined ? {} : { record }),
         };
         writeFileSync(jobFile, JSON.stringify(job), { mode: 0o600 });
-        const attached = Object.entries(providers === "nothing" ? nothing.ports : ports);
+        const attached = providers === "nothing" ? nothing.ports : ports;
         const folders = providers === "nothing" ? [] : (this.#plugins?.folders ?? []);
         const engineEnv = {
             ...env,
             PATH: [...folders, env["PATH"]].join(":"),
-            ...(attached.length === 0
-                ? {}
-                : { PULUMI_DEBUG_PROVIDERS: attached.map(([name, port]) => `${name}:${port}`).join(",") }),
+            ...attachProviders(attached),
             ...(folders.length === 0 ? { PULUMI_IGNORE_AMBIENT_PLUGINS: "true" } : {}),
             ...(providers === "nothing" ? { PULUMI_BACKEND_URL: `file://${state}` } : {}),
         };

@@ -710,29 +710,33 @@ const vaultServers: DangerRule = {
         }),
 };
 
-/** Does a command take a backup when it is deleted: does its script give VolSync a manual trigger, or make a Backup of Velero's? */
+/**
+ * Does a command take a backup when it is deleted? Each that does says how to go on where the backup fails; those of before said it
+ * otherwise, and gave VolSync a manual trigger or made a Backup of Velero's.
+ */
 function backsUpLast({ type, inputs }: PlannedResource): boolean {
     const script = text(dig(inputs, "delete")) ?? "";
     return (
         type === "command:local:Command" &&
-        /replicationsource[^]*trigger[^]*manual|backups\.velero\.io\/\$backup/.test(script)
+        /beforeDestroy to false|replicationsource[^]*trigger[^]*manual|backups\.velero\.io\/\$backup/.test(script)
     );
 }
 
 const lastBackupDropped: DangerRule = {
     id: "last-backup-dropped",
     name: "destroy takes no last backup any more",
-    description: "What was written since the last scheduled backup is lost when the volume is deleted.",
+    description:
+        "What was written since the last scheduled backup is lost when the volume, the database or Vault is deleted.",
     find: ({ matching }) => {
-        const volumes = matching.pairs
+        const owners = matching.pairs
             .filter((pair) => backsUpLast(pair.before) && !backsUpLast(pair.after))
-            .map(({ after }) => after.name.replace(/-last-backup$/, ""));
-        if (volumes.length === 0) return [];
+            .map(({ after }) => after.name.replace(/-last-(backup|snapshot)$/, ""));
+        if (owners.length === 0) return [];
         return [
             {
-                subject: volumes.join(", "),
+                subject: owners.join(", "),
                 message:
-                    "Deleting the volume took a backup first and no longer does: a destroy, or taking the app out, loses what was written since the last scheduled one.",
+                    "Deleting it took a backup first and no longer does: a destroy, or taking the app out, loses what was written since the last scheduled one.",
             },
         ];
     },
@@ -752,6 +756,13 @@ function archives(resource: PlannedResource): Map<string, string> {
             const at = (key: string) => new RegExp(`^ *${key}: *(\\S+)`, "m").exec(store ?? "")?.[1] ?? "";
             if (store !== undefined) found.set("History of metrics", `${at("endpoint")}/${at("bucket")}`);
         }
+    }
+    if (object?.kind === "CronJob") {
+        const volumes = dig(inputs, "spec", "jobTemplate", "spec", "template", "spec", "volumes");
+        const repository = (Array.isArray(volumes) ? volumes : []).find(
+            (volume) => dig(volume, "name") === "repository",
+        );
+        found.set("Snapshots of volumes", dig(repository, "hostPath", "path"));
     }
     if (`${object?.group}/${object?.kind}` === "velero.io/BackupStorageLocation") {
         const at = (...path: string[]) => text(dig(inputs, "spec", ...path)) ?? "";
