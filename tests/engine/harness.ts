@@ -1,6 +1,15 @@
 /** Runs the sandbox's command line as a person would, in a folder of the test's own. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+    existsSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    readlinkSync,
+    rmSync,
+    statSync,
+    writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Fault } from "../../sandbox/clouds/faults";
@@ -259,8 +268,38 @@ export class SandboxHarness {
         return stdout.split("\n").filter((line) => line.includes(this.base) && !line.includes(" ps "));
     }
 
+    /** Addresses and ports on which the sandbox's processes listen, in the kernel's notation; undefined where it has none. */
+    listening(): string[] | undefined {
+        if (!existsSync("/proc/net/tcp")) return undefined;
+        const sockets = new Set(
+            this.processes().flatMap((line) => {
+                const folder = `/proc/${line.trim().split(" ")[0] ?? ""}/fd`;
+                // A process that ended meanwhile has none.
+                const open = existsSync(folder) ? readdirSync(folder) : [];
+                return open.flatMap((name) => /^socket:\[(\d+)\]/.exec(linkOf(join(folder, name)))?.[1] ?? []);
+            }),
+        );
+        return ["tcp", "tcp6"].flatMap((table) =>
+            readFileSync(join("/proc/net", table), "utf8")
+                .split("\n")
+                .map((line) => line.trim().split(/ +/))
+                // 0A: it listens.
+                .filter(([, , , state, , , , , , inode = ""]) => state === "0A" && sockets.has(inode))
+                .map(([, local = ""]) => local),
+        );
+    }
+
     async remove(): Promise<void> {
         await this.run("down", this.stack);
         rmSync(this.base, { recursive: true, force: true });
+    }
+}
+
+/** Where a link leads; nowhere when it is gone by then. */
+function linkOf(path: string): string {
+    try {
+        return readlinkSync(path);
+    } catch {
+        return "";
     }
 }

@@ -1,7 +1,7 @@
 /**
  * A stranger's cluster of the recipe magi, from bare Linux machines: kubeadm on three, the mesh before what is in it, values
  * from Vault before who reads them, Git's hand-off last; another release of Kubernetes machine by machine; destroy, and the
- * same again with the volumes' contents.
+ * same again with what Vault and the databases had.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -69,6 +69,12 @@ function made(type: RegExp, name: string): string {
     return found[0]?.created ?? "";
 }
 
+/** Archives of the one server of databases: its own, and that which it came from. */
+const life = () =>
+    ["{.items[*].spec.plugins[0].parameters.serverName}", "{.items[*].spec.bootstrap.recovery.source}"].map((path) =>
+        get(path, "-n", "database", "clusters.postgresql.cnpg.io"),
+    );
+
 /** Objects that have the same name in each life of the cluster. */
 const lasting = () => named(sandbox.objects()).filter((object) => !object.startsWith("Backup "));
 
@@ -89,6 +95,7 @@ test("up founds the cluster, joins the others, and builds everything in its orde
     ];
     expect(order).toEqual([...order].sort());
     expect(get("{.spec.source.path}", "-n", "argocd", "application", "root")).toBe("cluster/platform/gitops/argocd");
+    expect(life()).toEqual([expect.stringMatching(/-v1$/), ""]);
     [built, first] = [lasting(), uid()];
 });
 
@@ -128,10 +135,11 @@ test("another release of Kubernetes goes machine by machine, and the cluster sta
     expectSuccess(await sandbox.run("up", STACK, "--expect-no-changes"));
 });
 
-test("destroy resets what it made, and the next up finds Vault's values and builds the same", async () => {
+test("destroy resets what it made, and the next up finds Vault's values and the databases and builds the same", async () => {
     expectSuccess(await sandbox.run("destroy", STACK));
     expect(existsSync(sandbox.node("one/etc/kubernetes/admin.conf"))).toBe(false);
     expectSuccess(await sandbox.run("up", STACK));
     expect(uid()).not.toBe(first);
+    expect(life()).toEqual([expect.stringMatching(/-v2$/), expect.stringMatching(/-v1$/)]);
     expect(lasting()).toEqual(built);
 });
