@@ -164,6 +164,7 @@ const CLUSTER: ClusterFact = {
     nodes: [{ name: "homelab", ready: true, memory: "32103456Ki", gpus: { amd: 1, intel: 4 } }],
     strays: told([]),
     failedJobs: told([]),
+    sickApis: told([]),
 };
 const DECLARED: DeclaredNode = {
     ...{ name: "homelab", capacity: { cpu: "8", memory: "32Gi" } },
@@ -708,6 +709,21 @@ export const ill: readonly Fixture[] = [
         check: "jobs",
         found: /cannot be listed: 403/,
         findings: () => cluster({ failedJobs: { ok: false, status: 403, reason: "403" } }),
+    },
+    {
+        name: "an aggregated API that does not answer",
+        verdict: "warning",
+        check: "aggregated APIs",
+        found: /v1beta1\.metrics\.k8s\.io \(MissingEndpoints\) does not answer, and until it does no namespace can be deleted/,
+        fix: /kubectl describe apiservice v1beta1\.metrics\.k8s\.io  names/,
+        findings: () => cluster({ sickApis: told(["v1beta1.metrics.k8s.io (MissingEndpoints)"]) }),
+    },
+    {
+        name: "aggregated APIs that may not be listed",
+        verdict: "skipped",
+        check: "aggregated APIs",
+        found: /cannot be listed: 403/,
+        findings: () => cluster({ sickApis: { ok: false, status: 403, reason: "403" } }),
     },
     // Cloudflare.
     {

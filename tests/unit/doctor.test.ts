@@ -194,6 +194,10 @@ describe("looks", () => {
             metadata: { name, namespace: "scheduling" },
             status: { conditions: [{ type, status: "True" }] },
         });
+        const api = (name: string, status: string, reason: string) => ({
+            metadata: { name },
+            status: { conditions: [{ type: "Available", status, reason }] },
+        });
         const methods: string[] = [];
         const url = await listening((request, response) => {
             methods.push(request.method ?? "");
@@ -206,7 +210,14 @@ describe("looks", () => {
                       ? { status: { phase: "Failed" } }
                       : pathname === "/apis/batch/v1/jobs"
                         ? { items: [job("once", "Complete"), job("again", "Failed")] }
-                        : { gitVersion: "v1.35.1", items: [] };
+                        : pathname === "/apis/apiregistration.k8s.io/v1/apiservices"
+                          ? {
+                                items: [
+                                    api("v1.apps", "True", "Local"),
+                                    api("v1beta1.metrics.k8s.io", "False", "MissingEndpoints"),
+                                ],
+                            }
+                          : { gitVersion: "v1.35.1", items: [] };
             response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
         });
         const kubeconfig = JSON.stringify({
@@ -221,6 +232,7 @@ describe("looks", () => {
             value: {
                 strays: told(["pod pg-ext-check (Failed)", "configmap notes", "job once"]),
                 failedJobs: told(["scheduling/again"]),
+                sickApis: told(["v1beta1.metrics.k8s.io (MissingEndpoints)"]),
             },
         });
         expect(new Set(methods)).toEqual(new Set(["GET"]));

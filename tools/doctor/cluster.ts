@@ -27,6 +27,8 @@ export interface ClusterFact {
     readonly strays: Told<readonly string[]>;
     /** Jobs that have failed and are still there, `namespace/name`; or why nobody could look. */
     readonly failedJobs: Told<readonly string[]>;
+    /** APIs of other servers that do not answer, e.g. `v1beta1.metrics.k8s.io (MissingEndpoints)`; or why nobody could look. */
+    readonly sickApis: Told<readonly string[]>;
 }
 
 /** Kinds that are looked for there, by kubectl's word for them. */
@@ -45,12 +47,13 @@ export async function lookAtCluster(kubeconfig: Told<string>, timeout: number): 
     if (!kubeconfig.ok) return { ok: false, status: -1, reason: kubeconfig.reason };
     try {
         const kube = kubeReader(kubeconfig.value, timeout);
-        const [version, ready, nodes, strays, jobs] = await Promise.all([
+        const [version, ready, nodes, strays, jobs, apis] = await Promise.all([
             kube.one("/version"),
             kube.text("/readyz"),
             kube.one("/api/v1/nodes?limit=500"),
             straysOf(kube),
             kube.one("/apis/batch/v1/jobs?limit=500"),
+            kube.one("/apis/apiregistration.k8s.io/v1/apiservices?limit=500"),
         ]);
         const refused = [version, nodes].find((told) => !told.ok);
         if (refused !== undefined && !refused.ok) return refused;
@@ -65,6 +68,7 @@ export async function lookAtCluster(kubeconfig: Told<string>, timeout: number): 
                 failedJobs: jobs.ok
                     ? { ok: true, value: records(jobs.value["items"]).filter(hasFailed).map(placeOf) }
                     : jobs,
+                sickApis: apis.ok ? { ok: true, value: records(apis.value["items"]).flatMap(sickness) } : apis,
             },
         };
     } catch (error) {
@@ -97,6 +101,14 @@ const conditionsOf = (object: Record<string, unknown>) =>
 /** https://kubernetes.io/docs/concepts/workloads/controllers/job/#terminal-job-conditions */
 const hasFailed = (job: Record<string, unknown>): boolean =>
     conditionsOf(job).some((condition) => condition["type"] === "Failed" && condition["status"] === "True");
+
+/** https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/api-service-v1/ */
+function sickness(api: Record<string, unknown>): string[] {
+    const available = conditionsOf(api).find((condition) => condition["type"] === "Available");
+    return available?.["status"] === "False"
+        ? [`${textOf(api["metadata"], "name")} (${textOf(available, "reason")})`]
+        : [];
+}
 
 const placeOf = ({ metadata }: Record<string, unknown>): string =>
     `${textOf(metadata, "namespace")}/${textOf(metadata, "name")}`;
@@ -167,7 +179,7 @@ export function judgeCluster(declared: readonly DeclaredNode[], told: Told<Clust
             ),
         ];
     }
-    const { server, version, ready, nodes, strays, failedJobs } = told.value;
+    const { server, version, ready, nodes, strays, failedJobs, sickApis } = told.value;
     const missing = declared.filter(({ name }) => !nodes.some((node) => node.name === name));
     return [
         ready
@@ -188,6 +200,7 @@ export function judgeCluster(declared: readonly DeclaredNode[], told: Told<Clust
         ),
         ...judgeStrays(strays),
         ...judgeJobs(failedJobs),
+        ...judgeApis(sickApis),
         ...declared.flatMap((one) => {
             const found = nodes.find(({ name, ready: isReady }) => isReady && name === one.name);
             return found === undefined ? [] : judgeOffers(one, found);
@@ -229,4 +242,18 @@ function judgeJobs(failed: Told<readonly string[]>): Finding[] {
                   `kubectl --namespace ${namespace} describe job ${name}  says why, and  logs job/${name}  what it said`,
               );
           });
+}
+
+/** Kubernetes looks through every API before it lets a namespace go. */
+function judgeApis(sick: Told<readonly string[]>): Finding[] {
+    if (!sick.ok) return [say.skipped("aggregated APIs", `cannot be listed: ${sick.reason}`)];
+    return sick.value.length === 0
+        ? [say.ok("aggregated APIs", "each one answers")]
+        : sick.value.map((api) =>
+              say.warning(
+                  "aggregated APIs",
+                  `${api} does not answer, and until it does no namespace can be deleted: an up that takes out the last app of one waits`,
+                  `kubectl describe apiservice ${api.replace(/ \(.*/, "")}  names the Service that should`,
+              ),
+          );
 }
