@@ -18,6 +18,9 @@ const NOTHING = { kept: { modules: {}, places: {}, starts: [] }, toSave: () => u
 
 const hash = (text) => createHash("sha256").update(text).digest("hex");
 
+/** In the first line of each file: those of another version of this one are of another shape. */
+const MAKER = hash(readFileSync(__filename));
+
 /** Milliseconds after which a program has loaded what it loads at its start. */
 const STARTED = 2000;
 
@@ -30,8 +33,7 @@ function openPack(root, cache, keep) {
     const program = existsSync(process.argv[1] ?? "") ? realpathSync(process.argv[1]) : "";
     // A checkout of another revision, which plan:diff makes, is planned by the loader of this one.
     const project = program === "" || program.startsWith(packagesFolder) ? root : (projectAbove(program) ?? root);
-    const name = hash([relative(project, program), readFileSync(__filename)].join("\n"));
-    const file = join(cache, `pack-${name}.js`);
+    const file = join(cache, `pack-${hash(relative(project, program))}.js`);
     const ownPackages = join(project, "node_modules") + sep;
     const isOwn = (path) => path.startsWith(project + sep) && !path.startsWith(ownPackages);
     const packages = PACKAGES.map((folder) => packagesFolder + folder + sep);
@@ -139,16 +141,17 @@ function read(file) {
     try {
         const text = readFileSync(file, "utf8");
         const name = text.slice(0, text.indexOf("\n"));
+        if (!name.endsWith(` ${MAKER}`)) return NOTHING;
         const saved = existsSync(`${file}.v8`) ? readFileSync(`${file}.v8`) : Buffer.from("\n");
         const end = saved.indexOf("\n");
-        const [of, ...known] = saved.toString("latin1", 0, end).split(" ");
+        const [of, ...known] = saved.toString("latin1", 0, end).split(",");
         const cachedData = of === name ? saved.subarray(end + 1) : undefined;
         const script = new Script(text, { filename: file, cachedData });
         const valid = cachedData !== undefined && !script.cachedDataRejected;
         const before = new Set(valid ? known : []);
         const toSave = (ran) => {
             if (valid && ran.every((key) => before.has(key))) return undefined;
-            const head = [name, ...before.union(new Set(ran))].join(" ");
+            const head = [name, ...before.union(new Set(ran))].join(",");
             return Buffer.concat([Buffer.from(`${head}\n`, "latin1"), script.createCachedData()]);
         };
         return { kept: { ...NOTHING.kept, ...script.runInThisContext() }, toSave };
@@ -182,7 +185,7 @@ function write(kept, ran, found, project) {
     }
     const parts = [`{\n${texts.join("")}}`, JSON.stringify(places), JSON.stringify(starts)];
     const text = `({ modules: ${parts[0]},\nplaces: ${parts[1]},\nstarts: ${parts[2]} });\n`;
-    return `//${hash(text)}\n${text}`;
+    return `//${hash(text)} ${MAKER}\n${text}`;
 }
 
 function functionOf(code) {

@@ -156,7 +156,8 @@ describe("the start file", () => {
             ["half of it", (whole: string) => whole.slice(0, whole.length / 2)],
             ["its first line", (whole: string) => `${whole.split("\n")[0] ?? ""}\n`],
             ["nothing", () => ""],
-        ])("of what was kept a power cut left %s: no hindrance, and replaced", (_, left) => {
+            ["what another version made", (whole: string) => whole.replace(/ \w+\n/, " another\n")],
+        ])("of what was kept there is %s: no hindrance, and replaced", (_, left) => {
             starts();
             const whole = readFileSync(pack(), "utf8");
             writeFileSync(pack(), left(whole));
