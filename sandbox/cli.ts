@@ -45,9 +45,9 @@ runMain(async () => {
     if (asksForHelp(words)) {
         const operation = OPERATIONS.find((known) => known === command) ?? "up";
         const look = LOOKS.find((known) => known === command);
-        const flags =
+        const more =
             look === undefined ? `an operation: pulumi ${operation} --help` : `${look}: npm run ${look} -- --help`;
-        throw new HelpAsked(`${USAGE}\nStacks here: ${stackNames(ROOT).join(", ")}. Flags of ${flags}`);
+        throw new HelpAsked(`${USAGE}\nStacks here: ${stackNames(ROOT).join(", ")}. Flags of ${more}`);
     }
     if (command === undefined || !COMMANDS.includes(command as Command)) {
         const hint = command === undefined ? undefined : didYouMean(command, COMMANDS).suggestion;

@@ -4,7 +4,7 @@
  * pulumi can be passed on and its own progress display is what the person sees.
  */
 import { spawn } from "node:child_process";
-import { mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as grpc from "@grpc/grpc-js";
 import * as events from "@pulumi/pulumi/proto/events_grpc_pb";
@@ -56,10 +56,8 @@ export function engineEnvironment({ pulumiHome, state }: Pick<SandboxLayout, "pu
     // The engine writes all it could say into a file of some MB for every run, at two fifths of its own processor time; no
     // setting leaves that out. It goes without where the folder for it cannot be made.
     const logs = join(pulumiHome, "logs");
-    if (statSync(logs, { throwIfNoEntry: false })?.isFile() !== true) {
-        rmSync(logs, { recursive: true, force: true });
-        writeFileSync(logs, "");
-    }
+    rmSync(logs, { recursive: true, force: true });
+    writeFileSync(logs, "");
     return {
         PULUMI_HOME: pulumiHome,
         PULUMI_BACKEND_URL: `file://${state}`,

@@ -198,6 +198,13 @@ describe("looks", () => {
             metadata: { name },
             status: { conditions: [{ type: "Available", status, reason }] },
         });
+        const answers: Record<string, object> = {
+            "/api/v1/namespaces/default/pods/pg-ext-check": { status: { phase: "Failed" } },
+            "/apis/batch/v1/jobs": { items: [job("once", "Complete"), job("again", "Failed")] },
+            "/apis/apiregistration.k8s.io/v1/apiservices": {
+                items: [api("v1.apps", "True", "Local"), api("v1beta1.metrics.k8s.io", "False", "MissingEndpoints")],
+            },
+        };
         const methods: string[] = [];
         const url = await listening((request, response) => {
             methods.push(request.method ?? "");
@@ -206,18 +213,7 @@ describe("looks", () => {
             const answer =
                 list !== undefined
                     ? { items: items[list] ?? [] }
-                    : pathname.endsWith("/pods/pg-ext-check")
-                      ? { status: { phase: "Failed" } }
-                      : pathname === "/apis/batch/v1/jobs"
-                        ? { items: [job("once", "Complete"), job("again", "Failed")] }
-                        : pathname === "/apis/apiregistration.k8s.io/v1/apiservices"
-                          ? {
-                                items: [
-                                    api("v1.apps", "True", "Local"),
-                                    api("v1beta1.metrics.k8s.io", "False", "MissingEndpoints"),
-                                ],
-                            }
-                          : { gitVersion: "v1.35.1", items: [] };
+                    : (answers[pathname] ?? { gitVersion: "v1.35.1", items: [] });
             response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
         });
         const kubeconfig = JSON.stringify({

@@ -65,10 +65,8 @@ export async function lookAtCluster(kubeconfig: Told<string>, timeout: number): 
                 ready: ready.ok,
                 nodes: nodes.ok ? records(nodes.value["items"]).map(nodeOf) : [],
                 strays,
-                failedJobs: jobs.ok
-                    ? { ok: true, value: records(jobs.value["items"]).filter(hasFailed).map(placeOf) }
-                    : jobs,
-                sickApis: apis.ok ? { ok: true, value: records(apis.value["items"]).flatMap(sickness) } : apis,
+                failedJobs: titlesIn(jobs, (items) => items.filter(hasFailed).map(placeOf)),
+                sickApis: titlesIn(apis, (items) => items.flatMap(sickness)),
             },
         };
     } catch (error) {
@@ -94,6 +92,12 @@ async function straysOf(kube: KubeReader): Promise<Told<string[]>> {
     }
     return { ok: true, value: found };
 }
+
+/** What is to be said of a list, where there is one. */
+const titlesIn = (
+    told: Told<Record<string, unknown>>,
+    titles: (items: readonly Record<string, unknown>[]) => string[],
+): Told<string[]> => (told.ok ? { ok: true, value: titles(records(told.value["items"])) } : told);
 
 const conditionsOf = (object: Record<string, unknown>) =>
     isRecord(object["status"]) ? records(object["status"]["conditions"]) : [];
@@ -215,45 +219,47 @@ export function judgeCluster(declared: readonly DeclaredNode[], told: Told<Clust
     ];
 }
 
-/** Seed 004: a pod of a migration's tests stood there in Error, and nobody's. */
-function judgeStrays(strays: Told<readonly string[]>): Finding[] {
-    if (!strays.ok) return [say.skipped("namespace default", `cannot be listed: ${strays.reason}`)];
-    return strays.value.length === 0
-        ? [say.ok("namespace default", "nothing is left behind in it")]
-        : strays.value.map((stray) =>
-              say.warning(
-                  "namespace default",
-                  `${stray} is there, and nothing of a stack is in this namespace`,
-                  `look at it, and delete it if it is nobody's: kubectl --namespace default delete ${stray.replace(/ \(.*/, "")}`,
-              ),
-          );
+/** What should not be there, a warning each; what should be said of none. */
+function judgeNone(
+    check: string,
+    told: Told<readonly string[]>,
+    none: string,
+    warn: (one: string) => Finding,
+): Finding[] {
+    if (!told.ok) return [say.skipped(check, `cannot be listed: ${told.reason}`)];
+    return told.value.length === 0 ? [say.ok(check, none)] : told.value.map(warn);
 }
+
+/** Without what stands in brackets after it. */
+const bare = (title: string) => title.replace(/ \(.*/, "");
+
+/** Seed 004: a pod of a migration's tests stood there in Error, and nobody's. */
+const judgeStrays = (strays: Told<readonly string[]>): Finding[] =>
+    judgeNone("namespace default", strays, "nothing is left behind in it", (stray) =>
+        say.warning(
+            "namespace default",
+            `${stray} is there, and nothing of a stack is in this namespace`,
+            `look at it, and delete it if it is nobody's: kubectl --namespace default delete ${bare(stray)}`,
+        ),
+    );
 
 /** Seed 004: jobs of the descheduler failed again and again, and nobody saw it. */
-function judgeJobs(failed: Told<readonly string[]>): Finding[] {
-    if (!failed.ok) return [say.skipped("jobs", `cannot be listed: ${failed.reason}`)];
-    return failed.value.length === 0
-        ? [say.ok("jobs", "none has failed")]
-        : failed.value.map((job) => {
-              const [namespace = "", name = ""] = job.split("/");
-              return say.warning(
-                  "jobs",
-                  `${job} has failed`,
-                  `kubectl --namespace ${namespace} describe job ${name}  says why, and  logs job/${name}  what it said`,
-              );
-          });
-}
+const judgeJobs = (failed: Told<readonly string[]>): Finding[] =>
+    judgeNone("jobs", failed, "none has failed", (job) => {
+        const [namespace = "", name = ""] = job.split("/");
+        return say.warning(
+            "jobs",
+            `${job} has failed`,
+            `kubectl --namespace ${namespace} describe job ${name}  says why, and  logs job/${name}  what it said`,
+        );
+    });
 
 /** Kubernetes looks through every API before it lets a namespace go. */
-function judgeApis(sick: Told<readonly string[]>): Finding[] {
-    if (!sick.ok) return [say.skipped("aggregated APIs", `cannot be listed: ${sick.reason}`)];
-    return sick.value.length === 0
-        ? [say.ok("aggregated APIs", "each one answers")]
-        : sick.value.map((api) =>
-              say.warning(
-                  "aggregated APIs",
-                  `${api} does not answer, and until it does no namespace can be deleted: an up that takes out the last app of one waits`,
-                  `kubectl describe apiservice ${api.replace(/ \(.*/, "")}  names the Service that should`,
-              ),
-          );
-}
+const judgeApis = (sick: Told<readonly string[]>): Finding[] =>
+    judgeNone("aggregated APIs", sick, "each one answers", (api) =>
+        say.warning(
+            "aggregated APIs",
+            `${api} does not answer, and until it does no namespace can be deleted: an up that takes out the last app of one waits`,
+            `kubectl describe apiservice ${bare(api)}  names the Service that should`,
+        ),
+    );
