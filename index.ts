@@ -1,4 +1,5 @@
 /** The Pulumi program: the selected stack with the value of its Pulumi.<stack>.yaml. */
+import { setImmediate } from "node:timers/promises";
 import * as pulumi from "@pulumi/pulumi";
 import { readSopsFile } from "./components/secrets/sops";
 import { openStack, stacks } from "./stacks";
@@ -9,8 +10,11 @@ import { CLUSTER_OUTPUT, DELIVERY_OUTPUT, readLastUp } from "./lab/delivered";
 export = async () => {
     const stack = openStack(pulumi.getStack(), new pulumi.Config().getObject(CONFIG_KEY));
     const root = pulumi.runtime.getRootDirectory();
-    for (const gap of assertNoConflict(root, pulumi.getProject(), stack.name, stacks)) await pulumi.log.warn(gap);
-    const lastUp = await readLastUp();
+    const compare = async () => {
+        for (const gap of assertNoConflict(root, pulumi.getProject(), stack.name, stacks)) await pulumi.log.warn(gap);
+    };
+    // The engine answers while the files are compared.
+    const [lastUp] = await Promise.all([readLastUp(), setImmediate().then(compare)]);
     const outside = { root, readSops: readSopsFile, environment: process.env };
     const { exposures, delivery, stages, cluster } = await stack.run({ ...outside, ...lastUp });
     return {

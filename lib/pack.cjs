@@ -9,8 +9,8 @@ const nodeModule = require("node:module");
 const { dirname, join, relative, sep } = require("node:path");
 const { Script } = require("node:vm");
 
-/** Packages of many small CommonJS files that every start uses. */
-const PACKAGES = ["ipaddr.js", "yaml", "zod"];
+/** Packages of many small files that a start uses. */
+const PACKAGES = ["@noble", "@scure", "age-encryption", "ipaddr.js", "yaml", "zod"];
 
 const OPEN = "function (exports, require, module, __filename, __dirname) {";
 

@@ -4,12 +4,15 @@
 const { createHash } = require("node:crypto");
 const { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } = require("node:fs");
 const nodeModule = require("node:module");
-const { basename, dirname, join } = require("node:path");
+const { basename, dirname, join, sep } = require("node:path");
 const { openPack } = require("./pack.cjs");
 const { deferred, withoutStacks } = require("./spared.cjs");
 
 const root = join(__dirname, "..");
 const cache = join(root, "node_modules", ".cache", "typescript");
+
+/** ES modules, which no pack can hold as they are, and which every `up` with a secrets file needs. */
+const AGE = join(root, "node_modules", "age-encryption", sep);
 
 /** Texts of what runs and their keys, by path: what a stack's places are found by. The files may be others by then. */
 const texts = new Map();
@@ -20,14 +23,10 @@ let pack;
 nodeModule.enableCompileCache?.();
 if (process.features.require_module) {
     pack = openPack(root, cache, keep);
-    nodeModule._extensions[".ts"] = (loaded, path) => {
-        const source = readFileSync(path, "utf8");
-        const key = keyOf(path, source);
-        texts.set(path, { source, key });
-        if (pack.run(loaded, path, key)) return;
-        const code = compiled(path, source, key);
-        pack.add(path, key, code);
-        loaded._compile(code, path);
+    const { ".js": loadJavaScript } = nodeModule._extensions;
+    nodeModule._extensions[".ts"] = load;
+    nodeModule._extensions[".js"] = function (loaded, path) {
+        return path.startsWith(AGE) ? load(loaded, path) : loadJavaScript.call(this, loaded, path);
     };
     Error.prepareStackTrace = (error, sites) =>
         `${headOf(error)}${sites.map((site) => `\n    at ${placeOf(site)}`).join("")}`;
@@ -35,6 +34,16 @@ if (process.features.require_module) {
 } else {
     // A Node 22 from before 22.12 cannot `require` the packages that are ES modules: tsx makes CommonJS of them, too.
     require("tsx/cjs");
+}
+
+function load(loaded, path) {
+    const source = readFileSync(path, "utf8");
+    const key = keyOf(path, source);
+    texts.set(path, { source, key });
+    if (pack.run(loaded, path, key)) return;
+    const code = compiled(path, source, key);
+    pack.add(path, key, code);
+    loaded._compile(code, path);
 }
 
 function optionsOf(path) {

@@ -111,6 +111,19 @@ test("no change at all: code 0, and the base is where HEAD left main", () => {
     expect(status).toBe(0);
 });
 
+test("a commit is planned once: what its program printed is kept, and made again where half of it is left", () => {
+    const file = join(copy, "node_modules", ".cache", "plans", `${git("rev-parse", "main")}-homelab.json`);
+    const kept = readFileSync(file, "utf8");
+    writeFileSync(file, kept.replaceAll('"replicas": 1', '"replicas": 7'));
+    const used = planDiff("--stack", "homelab");
+    expect(used.stdout).toMatch(/replicas.*7.*1/);
+    writeFileSync(file, kept.slice(0, -1000));
+    const { status, stdout } = planDiff("--stack", "homelab");
+    expect(stdout).toContain("homelab: no changes");
+    expect(status).toBe(0);
+    expect(readFileSync(file, "utf8")).toBe(kept);
+});
+
 test.each([
     [["--base", "nowhere"], /^error: --base is "nowhere", which git does not know as a commit here; allowed: .*\n$/],
     [["--stack", "homelap"], /^error: --stack is "homelap"; allowed: homelab, .*did you mean/],

@@ -4,10 +4,12 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
+import type { Json } from "../plan/monitor";
 import type { Plan } from "../plan/plan";
 import { run } from "../../lib/process";
 import { TYPESCRIPT } from "../../stacks/stack-file";
 import { UserError } from "../../lib/user-error";
+import { keepText, keptText } from "./kept-texts";
 
 export interface Base {
     readonly commit: string;
@@ -72,6 +74,11 @@ export async function plansOfRevision({
     notice,
     onBegun,
 }: RevisionOptions): Promise<Map<string, Plan>> {
+    const kept = keptPlans(root, base.commit, stack);
+    if (kept !== undefined) {
+        onBegun();
+        return kept;
+    }
     const [tool, file] = await Promise.all([
         hasFile(root, base.commit, "tools/plan/main.ts"),
         stack === undefined ? true : hasFile(root, base.commit, `Pulumi.${stack}.yaml`),
@@ -102,8 +109,28 @@ export async function plansOfRevision({
                 `the program of ${base.name} (${base.commit.slice(0, 12)}) cannot be planned; choose another --base, or mend that revision. It says:\n${said}`,
             );
         }
-        return parsePlans(stdout);
+        const plans = parsePlans(stdout);
+        keepText(fileOf(root, base.commit, stack), stdout);
+        return plans;
     });
+}
+
+/**
+ * Where the plans of a commit lie as its own program printed them. They depend on what is committed and on nothing else, so they
+ * are what would come out again.
+ */
+const fileOf = (root: string, commit: string, stack: string | undefined) =>
+    join(root, "node_modules", ".cache", "plans", `${commit}${stack === undefined ? "" : `-${stack}`}.json`);
+
+/** Those that are kept; undefined where none are, or half of them. */
+function keptPlans(root: string, commit: string, stack: string | undefined): Map<string, Plan> | undefined {
+    const text = keptText(fileOf(root, commit, stack));
+    try {
+        return text === undefined ? undefined : parsePlans(text);
+    } catch (error) {
+        if (error instanceof UserError) return undefined;
+        throw error;
+    }
 }
 
 /** Runs a program to its end, in the worktree unless told otherwise. */
@@ -221,7 +248,8 @@ const planSchema = z.looseObject({
             retainOnDelete: z.boolean().default(false),
             provider: z.string().nullable().default(null),
             aliases: z.array(z.string()).default([]),
-            inputs: z.json().default({}),
+            // JSON that was parsed is JSON.
+            inputs: z.custom<Json>().default({}),
         }),
     ),
     order: z.array(z.string()),
