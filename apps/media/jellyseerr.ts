@@ -1,6 +1,14 @@
 import { database, storage, webApp, workloadApp } from "../app";
 import { images } from "../../components/images";
 import { data, scratch } from "../../components/storage/volumes";
+import { requestSettings } from "./request-settings";
+
+/**
+ * What a new settings file must say, or Seerr does at its start what is meant for the files of others: without a kind of media
+ * server (4: not chosen yet) it takes the file for an Overseerr's and its database too (server/lib/overseerrMerge.ts), without
+ * regions it enters the United States (server/lib/settings/migrations/0004_migrate_region_setting.ts).
+ */
+const FRESH = { main: { mediaServerType: 4, discoverRegion: "", streamingRegion: "" } };
 
 /** Requests: the household asks here, with its accounts at Jellyfin or Plex. Its project is called Seerr now. https://docs.seerr.dev/ */
 export const jellyseerr = workloadApp({
@@ -19,23 +27,23 @@ export const jellyseerr = workloadApp({
     keeps: ["jellyseerr"],
     requests: { cpu: "25m", memory: "256Mi" },
     podSecurity: "restricted",
-    workload: (_platform, config, { main, apiKey, database: server }) => ({
-        ...main,
+    workload: (platform, config, given) => ({
+        ...given.main,
         image: images.seerr,
         env: {
             PORT: "5055",
-            ...(server === undefined
+            ...(given.database === undefined
                 ? {}
                 : {
                       DB_TYPE: "postgres",
-                      DB_HOST: server.host,
-                      DB_PORT: String(server.port),
-                      DB_USER: server.user,
-                      DB_NAME: server.name,
+                      DB_HOST: given.database.host,
+                      DB_PORT: String(given.database.port),
+                      DB_USER: given.database.user,
+                      DB_NAME: given.database.name,
                   }),
         },
-        ...(server === undefined ? {} : { secretEnv: { DB_PASS: server.password } }),
-        ...(apiKey === undefined ? {} : { secrets: { API_KEY: apiKey } }),
+        ...(given.database === undefined ? {} : { secretEnv: { DB_PASS: given.database.password } }),
+        ...requestSettings(platform, given, FRESH),
         volumes: {
             "/app/config": data(config.storage),
             "/app/config/logs": scratch("256Mi"),

@@ -1,9 +1,10 @@
 import { z } from "zod";
-import { app, block, keyVariable, LIBRARY_FOLDERS, type Partner } from "../app";
+import { app, block, keyVariable } from "../app";
 import { images } from "../../components/images";
 import { clusterScript } from "../../components/media/scripts";
-import type { WiredApp, WiringPlan } from "../../components/media/wiring-plan";
+import type { WiringPlan } from "../../components/media/wiring-plan";
 import { ScheduledWorkload } from "../../components/scheduled-workload";
+import { filing, wired, type LibraryRole } from "./wired";
 
 const FOLDER = "/etc/homelab";
 
@@ -31,17 +32,15 @@ export const mediaWiring = app({
     podSecurity: "restricted",
     build: (platform, _config, { main, partners }) => {
         const { namespace, group, cpu, memory, nodes } = main;
-        const library = platform.storage.path("media");
         const downloads = platform.storage.path("downloads");
-        const filing = (role: keyof typeof LIBRARY_FOLDERS) =>
-            partners(role).map((one) => ({ ...wired(one), folder: `${library}/${LIBRARY_FOLDERS[role]}` }));
-        const [music, adult] = [filing("music"), filing("adult")];
+        const library = (role: LibraryRole) => filing(platform, role, partners(role));
+        const [music, adult] = [library("music"), library("adult")];
         const solvers = partners("solvers").map(wired);
         const plan: WiringPlan = {
             indexers: partners("indexers").map(wired),
             downloads: partners("downloads").map((one) => ({ ...wired(one), folder: downloads })),
-            series: filing("series"),
-            films: filing("films"),
+            series: library("series"),
+            films: library("films"),
             ...(solvers.length === 0 ? {} : { solvers }),
             ...(music.length === 0 ? {} : { music }),
             ...(adult.length === 0 ? {} : { adult }),
@@ -64,11 +63,12 @@ export const mediaWiring = app({
                 ...(nodes === undefined ? {} : { nodes }),
                 image: images.node,
                 command: ["node", `${FOLDER}/wire.mjs`, `${FOLDER}/plan.json`],
-                // Not once: Overseerr can be told only after a person's first sign-in, an app may start late, a key be renewed.
+                // Not once: Overseerr can be told of Plex only after a person's first sign-in, an app may start late, a key be renewed.
                 schedule: "*/10 * * * *",
                 secrets: Object.fromEntries(keyed),
                 files: {
                     [`${FOLDER}/wire.mjs`]: clusterScript("wire.mjs"),
+                    [`${FOLDER}/request-servers.mjs`]: clusterScript("request-servers.mjs"),
                     [`${FOLDER}/plan.json`]: JSON.stringify(plan, undefined, 2),
                 },
                 security: "owner",
@@ -76,10 +76,4 @@ export const mediaWiring = app({
             platform,
         );
     },
-});
-
-const wired = (one: Partner): WiredApp => ({
-    name: one.app,
-    url: one.url,
-    ...(one.apiKey === undefined ? {} : { key: keyVariable(one) }),
 });

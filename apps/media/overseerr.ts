@@ -1,9 +1,8 @@
 import { app, storage, webApp } from "../app";
 import { images } from "../../components/images";
 import { data, scratch } from "../../components/storage/volumes";
-import { clusterScript } from "../../components/media/scripts";
-import type { SecretRef } from "../../components/secrets/secret-store";
 import { Workload } from "../../components/workload";
+import { requestSettings } from "./request-settings";
 
 /** Requests: the household asks here, sonarr and radarr search. https://docs.overseerr.dev/ */
 export const overseerr = app({
@@ -21,11 +20,11 @@ export const overseerr = app({
     keeps: ["overseerr"],
     requests: { cpu: "25m", memory: "256Mi" },
     podSecurity: "restricted",
-    build: (platform, config, { main, apiKey }) =>
+    build: (platform, config, given) =>
         new Workload(
             "overseerr",
             {
-                ...main,
+                ...given.main,
                 image: images.overseerr,
                 volumes: {
                     "/app/config": data(config.storage),
@@ -34,17 +33,8 @@ export const overseerr = app({
                 },
                 health: { http: "/api/v1/status" },
                 security: "owner",
-                ...(apiKey === undefined ? {} : givenKey(apiKey)),
+                ...requestSettings(platform, given),
             },
             platform,
         ),
-});
-
-const SET_KEY = "/etc/homelab/overseerr-key.mjs";
-
-/** Overseerr takes its API key from its settings file alone, so the key is put there before each start. */
-const givenKey = (apiKey: SecretRef) => ({
-    command: ["/sbin/tini", "--", "sh", "-c", `node ${SET_KEY} && exec yarn start`],
-    secrets: { API_KEY: apiKey },
-    files: { [SET_KEY]: clusterScript("overseerr-key.mjs") },
 });

@@ -1,7 +1,8 @@
 // `node wire.mjs <plan.json>`: tells the media apps of each other through their APIs. Runs in the cluster, again and again: it
-// looks first, adds what is missing, and of what is there sets only addresses and keys. It deletes nothing. Keys come from the
-// environment; they appear in no argument and no output.
+// looks first, adds what is missing, and of what is there sets only addresses and keys, and what a server of Overseerr's cannot
+// work with. It deletes nothing. Keys come from the environment; they appear in no argument and no output.
 import { readFileSync } from "node:fs";
+import { newServer, serverAddress, serverOf } from "./request-servers.mjs";
 
 /** What Servarr's APIs show in place of a key that they have, and take for "as it was". */
 const HIDDEN = "********";
@@ -286,45 +287,36 @@ async function notReady(app) {
 async function overseerrServer(overseerr, kind, app) {
     const path = `/api/v1/settings/${kind}`;
     const servers = await call(overseerr, "GET", path);
-    const values = { hostname: host(app), port: port(app), apiKey: keyOf(app), useSsl: false };
-    const found =
-        servers.find(({ name }) => name === app.name) ??
-        servers.find((one) => one.hostname === values.hostname && one.port === values.port);
+    const address = serverAddress(app, keyOf(app));
+    const found = serverOf(servers, app.name, address);
+    const folders = await call(app, "GET", "/api/v3/rootfolder");
+    const profiles = await call(app, "GET", "/api/v3/qualityprofile");
+    const profile = profiles.find(({ name }) => name === "HD-1080p") ?? profiles[0];
     if (found !== undefined) {
+        const values = { ...address, ...usable(found, folders, profiles, profile) };
         if (Object.keys(values).every((name) => found[name] === values[name])) return "unchanged";
         const { id, ...rest } = found;
         await call(overseerr, "PUT", `${path}/${id}`, { ...rest, ...values });
         return "updated";
     }
-    const [folder] = await call(app, "GET", "/api/v3/rootfolder");
+    const [folder] = folders;
     if (folder === undefined) throw new Error(`${app.name} has no root folder yet`);
-    const profiles = await call(app, "GET", "/api/v3/qualityprofile");
-    const profile = profiles.find(({ name }) => name === "HD-1080p") ?? profiles[0];
     if (profile === undefined) throw new Error(`${app.name} has no quality profile; make one`);
-    await call(overseerr, "POST", path, {
-        name: app.name,
-        ...values,
-        baseUrl: "",
-        activeProfileId: profile.id,
-        activeProfileName: profile.name,
-        activeDirectory: folder.path,
-        tags: [],
-        is4k: false,
-        // A person's default stays the default.
-        isDefault: !servers.some((one) => one.isDefault && !one.is4k),
-        syncEnabled: true,
-        preventSearch: false,
-        tagRequests: false,
-        ...(kind === "sonarr"
-            ? {
-                  seriesType: "standard",
-                  animeSeriesType: "anime",
-                  activeLanguageProfileId: 1,
-                  enableSeasonFolders: true,
-              }
-            : { minimumAvailability: "released" }),
-    });
+    await call(overseerr, "POST", path, newServer(kind, servers, app.name, address, profile, folder.path));
     return "added";
+}
+
+/** A profile and a folder in place of those that the app does not have: it refuses a request that names one of these. */
+function usable(server, folders, profiles, profile) {
+    const plain = (path) => path?.replace(/\/$/, "");
+    const knowsProfile = profiles.some(({ id }) => id === server.activeProfileId);
+    const knowsFolder = folders.some(({ path }) => plain(path) === plain(server.activeDirectory));
+    return {
+        ...(knowsProfile || profile === undefined
+            ? {}
+            : { activeProfileId: profile.id, activeProfileName: profile.name }),
+        ...(knowsFolder || folders.length === 0 ? {} : { activeDirectory: folders[0].path }),
+    };
 }
 
 /** The Plex server of an Overseerr that has none yet. */

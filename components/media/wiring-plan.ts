@@ -32,3 +32,9 @@ export interface WiringPlan {
     readonly requests: readonly WiredApp[];
     readonly plex: readonly WiredApp[];
 }
+
+/** What `request-settings.mjs` is given. */
+export interface RequestSettings extends Pick<WiringPlan, "series" | "films"> {
+    /** What a settings file that is not there yet begins with, besides key and servers. */
+    readonly fresh?: { readonly main: Readonly<Record<string, unknown>> };
+}

@@ -56,7 +56,7 @@ describe("arr-stack", () => {
     test("one pod with all of them; none has a Deployment of its own (M-APP-09, M-APP-11, M-APP-12, M-APP-13)", () => {
         expect(planned.look.all("apps/v1:Deployment").map(({ name }) => name)).toEqual(["arr-stack"]);
         expect(list(pod, "containers").map(({ name }) => name)).toEqual([...MEMBERS, "pf-sync"]);
-        expect(list(pod, "initContainers").map(({ name }) => name)).toEqual(["gluetun"]);
+        expect(list(pod, "initContainers").map(({ name }) => name)).toEqual(["gluetun", "jellyseerr-settings"]);
         expect(one(pod, "jellyseerr").image).toBe(imageReference(images.seerr));
         expect(dig(planned.look.find("apps/v1:Deployment", "arr-stack").inputs, "spec", "strategy", "type")).toBe(
             "Recreate",
@@ -130,7 +130,11 @@ describe("arr-stack", () => {
             "arr-stack-gluetun": { WIREGUARD_PRIVATE_KEY: "arr-stack.wireguardPrivateKey" },
             "arr-stack-pf-sync": { QBITTORRENT_PASSWORD: "qbittorrent.password" },
             qbittorrent: { QBITTORRENT_PASSWORD: "qbittorrent.password" },
-            jellyseerr: { API_KEY: "jellyseerr.apiKey" },
+            jellyseerr: {
+                API_KEY: "jellyseerr.apiKey",
+                SONARR_API_KEY: "sonarr.apiKey",
+                RADARR_API_KEY: "radarr.apiKey",
+            },
         });
         const pfSync = one(pod, "pf-sync");
         expect(pfSync.command).toEqual(["node", "/etc/homelab/port-sync.mjs"]);

@@ -1,11 +1,11 @@
 /** The media apps are told of each other: what the plan gives the job, and the job itself against fakes of the apps' APIs. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import type { WiringPlan } from "../../components/media/wiring-plan";
+import type { RequestSettings, WiringPlan } from "../../components/media/wiring-plan";
 import { appSecrets, appsSchema } from "../../lab/apps";
 import { ROOT } from "../../stacks/stack-file";
 import { planComponent } from "./component-plan";
@@ -60,7 +60,10 @@ describe("what is planned", () => {
             requests: [{ name: "overseerr", url: url("overseerr", 5055), key: "OVERSEERR_API_KEY" }],
             plex: [{ name: "plex", url: url("plex", 32400) }],
         });
-        expect(files["etc-homelab-wire.mjs"]).toBe(readFileSync(join(ROOT, "components/media/wire.mjs"), "utf8"));
+        for (const program of ["wire.mjs", "request-servers.mjs"]) {
+            const text = readFileSync(join(ROOT, "components/media", program), "utf8");
+            expect(files[`etc-homelab-${program}`]).toBe(text);
+        }
     });
 
     test("lidarr and whisparr are there too, with their parts of the library (K-APP-07, K-APP-10)", async () => {
@@ -90,15 +93,48 @@ describe("what is planned", () => {
             sonarr: { SONARR__AUTH__APIKEY: "sonarr.apiKey" },
             radarr: { RADARR__AUTH__APIKEY: "radarr.apiKey" },
             prowlarr: { PROWLARR__AUTH__APIKEY: "prowlarr.apiKey" },
-            overseerr: { API_KEY: "overseerr.apiKey" },
+            overseerr: {
+                API_KEY: "overseerr.apiKey",
+                SONARR_API_KEY: "sonarr.apiKey",
+                RADARR_API_KEY: "radarr.apiKey",
+            },
         });
-        expect(look.container("overseerr")["command"]).toEqual([
-            "/sbin/tini",
-            "--",
-            "sh",
-            "-c",
-            "node /etc/homelab/overseerr-key.mjs && exec yarn start",
+        expect(look.container("overseerr")).not.toHaveProperty("command");
+    });
+
+    test.each([
+        ["overseerr", undefined],
+        ["jellyseerr", { main: { mediaServerType: 4, discoverRegion: "", streamingRegion: "" } }],
+    ])("%s has key and servers in its settings file before it starts, as whoever it is", async (app, fresh) => {
+        const { overseerr: _, ...others } = MEDIA;
+        const { look } = await plan({ ...others, [app]: {} });
+        const step = dig(look.pod(app), "initContainers", 0) as Inputs;
+        const own = look.container(app);
+        expect(step).toMatchObject({
+            name: "settings",
+            image: own["image"],
+            command: ["node", "/etc/homelab/request-settings.mjs", "/etc/homelab/request-settings.json"],
+            env: own["env"],
+            securityContext: own["securityContext"],
+        });
+        expect(dig(step, "securityContext", "readOnlyRootFilesystem")).toBe(true);
+        expect(names(step)).toEqual(expect.arrayContaining(["API_KEY", "SONARR_API_KEY", "RADARR_API_KEY"]));
+        expect((step["volumeMounts"] as Inputs[]).map(({ mountPath }) => mountPath)).toEqual([
+            "/app/config",
+            "/etc/homelab/request-settings.mjs",
+            "/etc/homelab/request-servers.mjs",
+            "/etc/homelab/request-settings.json",
         ]);
+        const files = dig(look.find(":ConfigMap", app).inputs, "data") as Record<string, string>;
+        // The very servers that the job has, so that it finds them again.
+        const job = dig(look.find(":ConfigMap", "media-wiring").inputs, "data") as Record<string, string>;
+        const { series, films } = JSON.parse(job["etc-homelab-plan.json"] ?? "") as WiringPlan;
+        expect([series[0]?.name, films[0]?.name]).toEqual(["sonarr", "radarr"]);
+        expect(JSON.parse(files["etc-homelab-request-settings.json"] ?? "")).toEqual({ series, films, fresh });
+        for (const program of ["request-settings.mjs", "request-servers.mjs"]) {
+            const text = readFileSync(join(ROOT, "components/media", program), "utf8");
+            expect(files[`etc-homelab-${program}`]).toBe(text);
+        }
     });
 
     test("sabnzbd's key is the one that it starts with", async () => {
@@ -121,12 +157,13 @@ describe("what is planned", () => {
         expect(Object.keys(appsSchema.parse({ "echo-server": {}, jellyfin: {} }))).not.toContain("media-wiring");
     });
 
-    test("one switch: no job, no keys from the store, overseerr's own start", async () => {
+    test("one switch: no job, no keys from the store, overseerr's settings its own", async () => {
         const apps = { ...MEDIA, "media-wiring": { enabled: false } };
         const { look, resources, platform } = await plan(apps);
         expect(resources.filter(({ name }) => name === "media-wiring")).toEqual([]);
         expect(platform.secrets.asked.map(({ name }) => name)).toEqual(["transmission"]);
-        expect(look.container("overseerr")).not.toHaveProperty("command");
+        expect(look.pod("overseerr")).not.toHaveProperty("initContainers");
+        expect(resources.filter(({ type, name }) => type.endsWith(":ConfigMap") && name === "overseerr")).toEqual([]);
         expect(names(look.container("sonarr"))).not.toContain("SONARR__AUTH__APIKEY");
         expect(appSecrets(appsSchema.parse(apps)).filter((ref) => CHAIN.includes(ref))).toEqual([]);
     });
@@ -556,6 +593,31 @@ describe("the job", () => {
         expect(writes).toEqual(["sonarr PUT transmission", "prowlarr PUT sonarr", "overseerr PUT sonarr"]);
     });
 
+    test("a server whose profile or folder the app does not have gets one that it has; another choice of a person's stays", async () => {
+        const house = await household();
+        const { overseerr, sonarr, radarr } = house;
+        overseerr.signedIn = true;
+        sonarr.rootFolders = [{ id: 1, path: "/media/Serien/" }];
+        radarr.rootFolders = [{ id: 1, path: "/media/movies" }];
+        await wire(house.plan);
+        Object.assign(overseerr.servers["sonarr"]?.[0] ?? {}, { activeProfileId: 99, activeDirectory: "/media/tv" });
+        Object.assign(overseerr.servers["radarr"]?.[0] ?? {}, {
+            activeProfileId: 1,
+            activeProfileName: "Any",
+            activeDirectory: "/media/movies/",
+        });
+        writes = [];
+        expect(await wire(house.plan)).toMatchObject({ status: 0 });
+        expect(writes).toEqual(["overseerr PUT sonarr"]);
+        expect(overseerr.servers["sonarr"]).toMatchObject([
+            { activeProfileId: 4, activeProfileName: "HD-1080p", activeDirectory: "/media/Serien/" },
+        ]);
+        expect(overseerr.servers["radarr"]).toMatchObject([{ activeProfileId: 1, activeDirectory: "/media/movies/" }]);
+        writes = [];
+        await wire(house.plan);
+        expect(writes).toEqual([]);
+    });
+
     test("before the first sign-in overseerr waits and the rest is done; after it the next run does it", async () => {
         const house = await household();
         const before = await wire(house.plan);
@@ -672,29 +734,128 @@ describe("the job", () => {
     });
 });
 
-describe("overseerr's key", () => {
+describe("overseerr's settings file", () => {
     const settings = () => join(folder, "settings.json");
-    const set = () => run("overseerr-key.mjs", { CONFIG_DIRECTORY: folder, API_KEY: "the-key" });
+    const read = () => JSON.parse(readFileSync(settings(), "utf8")) as Json & Record<"sonarr" | "radarr", Json[]>;
+    const given: RequestSettings = {
+        series: [{ name: "sonarr", url: "http://sonarr.media:8989", key: "SONARR_API_KEY", folder: "/media/tv" }],
+        films: [{ name: "radarr", url: "http://radarr.media:7878", key: "RADARR_API_KEY", folder: "/media/movies" }],
+    };
+    const set = (of: RequestSettings = given, keys: Record<string, string> = KEYS) => {
+        const path = join(folder, "given.json");
+        writeFileSync(path, JSON.stringify(of));
+        return run("request-settings.mjs", { CONFIG_DIRECTORY: folder, API_KEY: "the-key", ...keys }, path);
+    };
+    const server = {
+        id: 0,
+        useSsl: false,
+        baseUrl: "",
+        activeProfileId: 4,
+        activeProfileName: "HD-1080p",
+        tags: [],
+        is4k: false,
+        isDefault: true,
+        syncEnabled: true,
+        preventSearch: false,
+        tagRequests: false,
+    };
+    const sonarr = {
+        ...server,
+        name: "sonarr",
+        hostname: "sonarr.media",
+        port: 8989,
+        apiKey: "sonarr-key",
+        activeDirectory: "/media/tv",
+        seriesType: "standard",
+        animeSeriesType: "anime",
+        activeLanguageProfileId: 1,
+        enableSeasonFolders: true,
+    };
+    const radarr = {
+        ...server,
+        name: "radarr",
+        hostname: "radarr.media",
+        port: 7878,
+        apiKey: "radarr-key",
+        activeDirectory: "/media/movies",
+        minimumAvailability: "released",
+    };
 
-    test("is there before the first start", async () => {
+    test("has key and servers before the first start, for nobody else to read, and is not written again", async () => {
         expect(await set()).toEqual({ status: 0, said: "" });
-        expect(JSON.parse(readFileSync(settings(), "utf8"))).toEqual({ main: { apiKey: "the-key" } });
+        expect(read()).toEqual({ main: { apiKey: "the-key" }, sonarr: [sonarr], radarr: [radarr] });
+        const { ino, mode } = statSync(settings());
+        expect(mode & 0o777).toBe(0o600);
+        expect(await set()).toEqual({ status: 0, said: "" });
+        expect(statSync(settings()).ino).toBe(ino);
+        expect(readdirSync(folder).sort()).toEqual(["given.json", "settings.json"]);
     });
 
-    test("takes the place of the one it made, and nothing else changes", async () => {
-        const before = { clientId: "c", main: { apiKey: "own", locale: "da" }, sonarr: [{ id: 0 }] };
+    test("a new one begins as the app wants it, an old one does not", async () => {
+        const fresh = { main: { mediaServerType: 4 } };
+        writeFileSync(settings(), "\n");
+        expect(await set({ ...given, fresh })).toMatchObject({ status: 0 });
+        expect(read()["main"]).toEqual({ mediaServerType: 4, apiKey: "the-key" });
+        writeFileSync(settings(), JSON.stringify({ main: { apiKey: "own" } }));
+        expect(await set({ ...given, fresh })).toMatchObject({ status: 0 });
+        expect(read()["main"]).toEqual({ apiKey: "the-key" });
+    });
+
+    test("key and servers come to what is there, and nothing else changes", async () => {
+        const own = { ...sonarr, id: 3, name: "anime", hostname: "elsewhere" };
+        const sharp = { ...radarr, id: 0, name: "4k", hostname: "elsewhere", is4k: true };
+        const before = {
+            clientId: "c",
+            main: { apiKey: "own", locale: "da" },
+            sonarr: [own],
+            radarr: [sharp],
+            public: { initialized: true },
+        };
         writeFileSync(settings(), JSON.stringify(before));
         expect(await set()).toMatchObject({ status: 0 });
-        expect(JSON.parse(readFileSync(settings(), "utf8"))).toEqual({
+        expect(read()).toEqual({
             ...before,
             main: { apiKey: "the-key", locale: "da" },
+            sonarr: [own, { ...sonarr, id: 4, isDefault: false }],
+            radarr: [sharp, { ...radarr, id: 1 }],
         });
     });
 
-    test("a file that is none is left as it is, and not quoted", async () => {
+    test("a server that a person entered or changed stays as it is, by its name or its address", async () => {
+        const before = {
+            main: { apiKey: "the-key" },
+            sonarr: [{ ...sonarr, name: "Serien", activeProfileId: 9, isDefault: false }],
+            radarr: [{ ...radarr, hostname: "elsewhere", activeDirectory: "/films" }],
+        };
+        writeFileSync(settings(), JSON.stringify(before));
+        expect(await set()).toMatchObject({ status: 0 });
+        expect(readFileSync(settings(), "utf8")).toBe(JSON.stringify(before));
+    });
+
+    test("the job finds the servers again: none is doubled, nothing changed", async () => {
+        const house = await household();
+        house.overseerr.signedIn = true;
+        expect(await set(house.plan)).toMatchObject({ status: 0 });
+        Object.assign(house.overseerr.servers, { sonarr: read().sonarr, radarr: read().radarr });
+        const { status, said } = await wire(house.plan);
+        expect([status, said]).toEqual([0, expect.stringContaining("overseerr: server sonarr: unchanged")]);
+        expect(said).toContain("overseerr: server radarr: unchanged");
+        expect(writes.filter((one) => one.startsWith("overseerr"))).toEqual(["overseerr POST plex"]);
+    });
+
+    test("without a key nothing is written, and no key is said", async () => {
+        const { SONARR_API_KEY: _, ...others } = KEYS;
+        const { status, said } = await set(given, others);
+        expect(status).toBe(1);
+        expect(said).toContain("SONARR_API_KEY is not set");
+        for (const key of ["the-key", ...Object.values(KEYS)]) expect(said).not.toContain(key);
+        expect(existsSync(settings())).toBe(false);
+    });
+
+    test("a file that is none is left as it is, not quoted, and holds up nobody else in the pod", async () => {
         writeFileSync(settings(), '{ "main": { "apiKey": "hush');
         const { status, said } = await set();
-        expect(status).toBe(1);
+        expect(status).toBe(0);
         expect(said).toContain("is not JSON");
         expect(said).not.toContain("hush");
         expect(readFileSync(settings(), "utf8")).toBe('{ "main": { "apiKey": "hush');
