@@ -13,6 +13,14 @@ export interface Stacks {
     names(root: string): readonly string[];
     /** Throws `ConfigError` on a faulty value. */
     open(stack: string, value: unknown): { readonly claims: readonly StackClaim[] };
+    /** Absent: they are compared each time. */
+    readonly agreed?: Agreed;
+}
+
+/** What was compared before, by the same recipes, and is in order: names and texts of all files. */
+export interface Agreed {
+    has(texts: readonly string[]): boolean;
+    add(texts: readonly string[]): void;
 }
 
 interface StackFile extends StackDocument {
@@ -28,12 +36,24 @@ export interface CrossCheck {
 
 /** Compares the stacks whose files stand in `root`. */
 export function crossCheck(root: string, project: string, stacks: Stacks): CrossCheck {
+    const names = stacks.names(root);
+    const texts = new Map(names.map((stack) => [stack, readFileSync(join(root, fileName(stack)), "utf8")]));
+    const compared = [project, ...[...texts].flat()];
+    if (stacks.agreed?.has(compared) === true) return { conflicts: [], unread: [] };
+    const found = compare(texts, project, stacks);
+    if (found.conflicts.length + found.unread.length === 0) stacks.agreed?.add(compared);
+    return found;
+}
+
+const fileName = (stack: string) => `Pulumi.${stack}.yaml`;
+
+function compare(texts: ReadonlyMap<string, string>, project: string, stacks: Stacks): CrossCheck {
     const files = new Map<string, StackFile>();
     const unread: CrossCheck["unread"][number][] = [];
     const claims = new Map<string, readonly StackClaim[]>();
-    for (const stack of stacks.names(root)) {
-        const name = `Pulumi.${stack}.yaml`;
-        const file = parseStackFile(readFileSync(join(root, name), "utf8"));
+    for (const [stack, text] of texts) {
+        const name = fileName(stack);
+        const file = parseStackFile(text);
         files.set(stack, { name, ...file });
         const own = ownClaims(stack, file, project, stacks);
         if ("fault" in own)

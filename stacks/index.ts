@@ -1,4 +1,6 @@
 /** The recipes: every file of this folder that exports one. */
+import { join } from "node:path";
+import { agreedBy } from "../config/agreed";
 import { stackNamesIn } from "../config/stack-files";
 import { stackOpener } from "../lab/recipe";
 import { chongus } from "./chongus";
@@ -21,5 +23,5 @@ export const stackNames = (root: string): string[] =>
         recipes.map(({ name }) => name),
     );
 
-/** Both, for who compares stacks. */
-export const stacks = { names: stackNames, open: openStack };
+/** For who compares stacks. */
+export const stacks = { names: stackNames, open: openStack, agreed: agreedBy(join(__dirname, "..")) };

@@ -1,8 +1,9 @@
 /** Two clusters of one household: what neither file shows by itself. */
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { agreedBy } from "../../config/agreed";
 import { conflicts, type StackClaim } from "../../config/claims";
 import { assertNoConflict, crossCheck } from "../../config/cross-checks";
 import { chongusDefaults } from "../../stacks/chongus.schema";
@@ -191,3 +192,96 @@ function bomb(): string {
     );
     return `config:\n  ${PROJECT}:cluster:\n    ${levels.join("\n    ")}\n`;
 }
+
+describe("what was compared before", () => {
+    /** A checkout of code that opens files of one line: the address that the cluster takes. */
+    function checkout() {
+        const root = mkdtempSync(join(tmpdir(), "agreed-"));
+        for (const folder of "apps bootstrap components config lab lib stacks".split(" "))
+            mkdirSync(join(root, folder));
+        const write = (file: string, text: string) => writeFileSync(join(root, file), text);
+        const stack = (name: string, address: string) =>
+            write(`Pulumi.${name}.yaml`, `config: { x:cluster: { at: "${address}" } }`);
+        write("package-lock.json", "{}");
+        write("lab/lab.ts", "1");
+        stack("one", "10.0.0.1");
+        stack("two", "10.0.0.2");
+        const opened: string[] = [];
+        const compare = () => {
+            opened.splice(0);
+            const found = crossCheck(root, "x", {
+                names: () => ["one", "two"],
+                open: (name, value) => {
+                    opened.push(name);
+                    return { claims: [{ kind: "address", path: "at", value: String((value as { at: string }).at) }] };
+                },
+                agreed: agreedBy(root),
+            });
+            return [found.conflicts.length + found.unread.length, opened.length];
+        };
+        return { root, write, stack, compare };
+    }
+
+    test("is not compared again, until a file, the code or a package is another", () => {
+        const { root, write, stack, compare } = checkout();
+        try {
+            expect([compare(), compare()]).toEqual([
+                [0, 2],
+                [0, 0],
+            ]);
+            const changes: (() => void)[] = [
+                () => stack("one", "10.0.0.3"),
+                () => write("lab/lab.ts", "2"),
+                () => write("lab/more.ts", ""),
+                () => renameSync(join(root, "lab/more.ts"), join(root, "config/more.ts")),
+                () => write("package-lock.json", "{ }"),
+            ];
+            for (const change of changes) {
+                change();
+                expect([compare(), compare()]).toEqual([
+                    [0, 2],
+                    [0, 0],
+                ]);
+            }
+            // As it was: that is known, too.
+            stack("one", "10.0.0.1");
+            rmSync(join(root, "config/more.ts"));
+            write("lab/lab.ts", "1");
+            write("package-lock.json", "{}");
+            expect(compare()).toEqual([0, 0]);
+        } finally {
+            rmSync(root, { recursive: true });
+        }
+    });
+
+    test("is compared each time where there is a conflict, or a file that cannot be read", () => {
+        const { root, write, stack, compare } = checkout();
+        try {
+            stack("two", "10.0.0.1");
+            expect([compare(), compare()]).toEqual([
+                [1, 2],
+                [1, 2],
+            ]);
+            write("Pulumi.two.yaml", "config: [");
+            expect([compare(), compare()]).toEqual([
+                [1, 1],
+                [1, 1],
+            ]);
+        } finally {
+            rmSync(root, { recursive: true });
+        }
+    });
+
+    test("is compared each time where nothing can be kept", () => {
+        const { root, write, compare } = checkout();
+        try {
+            write("node_modules", "a file");
+            expect([compare(), compare()]).toEqual([
+                [0, 2],
+                [0, 2],
+            ]);
+        } finally {
+            rmSync(root, { recursive: true });
+        }
+    });
+});

@@ -9,7 +9,7 @@ import type { Plan } from "../plan/plan";
 import { run } from "../../lib/process";
 import { TYPESCRIPT } from "../../stacks/stack-file";
 import { UserError } from "../../lib/user-error";
-import { keepText, keptText } from "./kept-texts";
+import { keepText, keptText } from "../../lib/kept-texts";
 
 export interface Base {
     readonly commit: string;

@@ -1,5 +1,15 @@
 /** Texts that took long to make, in a folder of nothing else. They may be gone at any time. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+    existsSync,
+    mkdirSync,
+    readdirSync,
+    readFileSync,
+    renameSync,
+    rmSync,
+    statSync,
+    utimesSync,
+    writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 
 /** Files in the folder; those that were not used for longest go. The plans of six stacks are 25 MB. */
@@ -29,6 +39,7 @@ export function keepText(file: string, text: string): void {
         const files = readdirSync(dirname(file)).map((name) => join(dirname(file), name));
         for (const path of files.sort((a, b) => used(b) - used(a)).slice(MOST)) rmSync(path, { force: true });
     } catch {
-        rmSync(beside, { force: true });
+        // A full disk, a folder of another's.
+        if (existsSync(beside)) rmSync(beside, { force: true });
     }
 }
