@@ -65,19 +65,19 @@ const CHONGUS: readonly Row[] = [
 ];
 
 const TRUENAS: readonly Row[] = [
-    ["T-BOOT-12", "k3s: v1.33.6+k3s1", "k3s: v1.33.5+k3s1"],
-    ["T-NET-05", "        http: 8080", "        http: 8081"],
+    ["T-BOOT-05", "k3s: v1.33.6+k3s1", "k3s: v1.33.5+k3s1"],
+    ["T-NET-02", "        http: 8080", "        http: 8081"],
     ["T-STOR-01", "fast: /mnt/spool/appdata", "fast: /mnt/spool/apps"],
     ["T-STOR-02", "bulk: /mnt/dpool/media", "bulk: /mnt/dpool/films"],
     ["T-BKP-01", "repository: /mnt/dpool/kopia-repo", "repository: /mnt/dpool/kopia"],
 ];
 
 const K3S_HOME: readonly Row[] = [
-    ["K-BOOT-02", "version: v1.32.5+k3s1", "version: v1.32.4+k3s1"],
-    ["K-NET-05", "pool: 192.168.10.224/28", "pool: 192.168.10.224/29"],
-    ["K-NET-09", "localAsn: 64512", "localAsn: 64514"],
+    ["K-BOOT-01", "version: v1.32.5+k3s1", "version: v1.32.4+k3s1"],
+    ["K-NET-06", "pool: 192.168.10.224/28", "pool: 192.168.10.224/29"],
+    ["K-NET-08", "localAsn: 64512", "localAsn: 64514"],
     ["K-HW-15", "nvidia: { shares: 4, memory: 16Gi }", "nvidia: { shares: 3, memory: 16Gi }"],
-    ["K-STOR-01", "server: 192.168.10.10", "server: 192.168.10.11"],
+    ["K-STOR-01", "configs: /mnt/nvme_storage", "configs: /mnt/tank"],
 ];
 
 const MAGI: readonly Row[] = [
@@ -86,7 +86,7 @@ const MAGI: readonly Row[] = [
     ["M-STOR-12", "models: { namespace: ai, size: 500Gi }", "models: { namespace: ai, size: 400Gi }"],
     ["M-BKP-08", "retain: { daily: 7, weekly: 4, monthly: 3 }", "retain: { daily: 7, weekly: 4, monthly: 6 }"],
     ["M-BKP-11", "retention: 30d", "retention: 14d"],
-    ["M-APP-17", "plex: { address: 192.168.1.232 }", "plex: { address: 192.168.1.236 }"],
+    ["M-APP-18", "plex: { address: 192.168.1.232 }", "plex: { address: 192.168.1.236 }"],
 ];
 
 /** Components, recipes and what else is committed, by file. */
