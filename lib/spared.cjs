@@ -41,4 +41,23 @@ function withoutStacks(debuggable) {
     return debuggable;
 }
 
-module.exports = { deferred, withoutStacks };
+/**
+ * The SDK has the whole stack of each resource written out and reads its places from that text again. `placeOf` gives the place of
+ * a call site: `uri`, `line` and `column`, undefined where it has none.
+ */
+function withPlaces({ Resource }, placeOf) {
+    if (Resource?.stackTrace === undefined || changed.has(Resource)) return;
+    changed.add(Resource);
+    Resource.stackTrace = (skip) => {
+        const { prepareStackTrace, stackTraceLimit } = Error;
+        Error.prepareStackTrace = (_, sites) => sites;
+        Error.stackTraceLimit = Number.POSITIVE_INFINITY;
+        try {
+            return new Error().stack.slice(skip).map(placeOf);
+        } finally {
+            Object.assign(Error, { prepareStackTrace, stackTraceLimit });
+        }
+    };
+}
+
+module.exports = { deferred, withoutStacks, withPlaces };

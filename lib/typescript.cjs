@@ -6,7 +6,8 @@ const { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } = require("
 const nodeModule = require("node:module");
 const { basename, dirname, join, sep } = require("node:path");
 const { openPack } = require("./pack.cjs");
-const { deferred, withoutStacks } = require("./spared.cjs");
+const { openPlaces } = require("./places.cjs");
+const { deferred, withoutStacks, withPlaces } = require("./spared.cjs");
 
 const root = join(__dirname, "..");
 const cache = join(root, "node_modules", ".cache", "typescript");
@@ -16,21 +17,20 @@ const AGE = join(root, "node_modules", "age-encryption", sep);
 
 /** Texts of what runs and their keys, by path: what a stack's places are found by. The files may be others by then. */
 const texts = new Map();
-const maps = new Map();
-const places = new Map();
 let pack;
 
 nodeModule.enableCompileCache?.();
 if (process.features.require_module) {
     pack = openPack(root, cache, keep);
+    const { textOf, uriOf } = openPlaces(cache, keep, moduleAt, codeOf);
     const { ".js": loadJavaScript } = nodeModule._extensions;
     nodeModule._extensions[".ts"] = load;
     nodeModule._extensions[".js"] = function (loaded, path) {
         return path.startsWith(AGE) ? load(loaded, path) : loadJavaScript.call(this, loaded, path);
     };
     Error.prepareStackTrace = (error, sites) =>
-        `${headOf(error)}${sites.map((site) => `\n    at ${placeOf(site)}`).join("")}`;
-    deferUnused();
+        `${headOf(error)}${sites.map((site) => `\n    at ${textOf(site)}`).join("")}`;
+    deferUnused(uriOf);
 } else {
     // A Node 22 from before 22.12 cannot `require` the packages that are ES modules: tsx makes CommonJS of them, too.
     require("tsx/cjs");
@@ -109,6 +109,18 @@ function deferImports(code, options, transformSync) {
     return transformSync(`${head}${deferred}`, { ...options, loader: "js", define }).code;
 }
 
+/** The module whose code stands in that line of what runs, with the code's key where it is of a text of ours. */
+function moduleAt(file, row) {
+    const at = pack.placeIn(file, row) ?? { path: file, line: row };
+    return { ...at, key: texts.get(at.path)?.key };
+}
+
+/** The code of a text that was loaded. */
+function codeOf(path) {
+    const { source, key } = texts.get(path);
+    return compiled(path, source, key);
+}
+
 let version;
 function esbuildVersion() {
     version ??= JSON.parse(readFileSync(require.resolve("esbuild/package.json"), "utf8")).version;
@@ -126,42 +138,6 @@ function keep(path, code) {
         // A folder that is another's, a full disk, a cache that is being cleared: the next start tries again.
         rmSync(beside, { force: true });
     }
-}
-
-/**
- * Where a frame is in the source. The SDK has the stack of every resource and of every promise written out; Node's own way to do
- * this took a quarter of the time of a plan.
- */
-function placeOf(site) {
-    const path = site.getFileName();
-    const key = `${path} ${site.getPosition()} ${site.isAsync()}`;
-    let place = places.get(key);
-    if (place === undefined) {
-        place = inSource(site, path);
-        places.set(key, place);
-    }
-    return place;
-}
-
-function inSource(site, file) {
-    const [row, column] = [site.getLineNumber(), site.getColumnNumber()];
-    const { path, line } = pack.placeIn(file, row) ?? { path: file, line: row };
-    const place = (at) => String(site).replace(`${file}:${row}:${column}`, `${path}:${at}`);
-    if (!texts.has(path)) return place(`${line}:${column}`);
-    const { originalLine, originalColumn } = mapOf(path).findEntry(line - 1, column - 1);
-    return place(originalLine === undefined ? `${line}:${column}` : `${originalLine + 1}:${originalColumn + 1}`);
-}
-
-function mapOf(path) {
-    let map = maps.get(path);
-    if (map === undefined) {
-        const { source, key } = texts.get(path);
-        const code = compiled(path, source, key);
-        const [, data] = /\n\/\/# sourceMappingURL=data:application\/json;base64,(\S+)\s*$/.exec(code);
-        map = new nodeModule.SourceMap(JSON.parse(Buffer.from(data, "base64").toString("utf8")));
-        maps.set(path, map);
-    }
-    return map;
 }
 
 function headOf(error) {
@@ -183,17 +159,23 @@ const UNUSED = {
 };
 
 /** Of what nobody here asks for, loads what is asked for, when it is. */
-function deferUnused() {
+function deferUnused(uriOf) {
     const load = nodeModule._load;
     nodeModule._load = function (request, parent, isMain) {
         const all = () => load.call(this, request, parent, isMain);
         const [, asking] = /.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(parent?.filename ?? "") ?? [];
         if (asking === undefined) return all();
         if (asking === "@pulumi/pulumi" && request.endsWith("/debuggable")) return withoutStacks(all());
+        if (asking === "@pulumi/pulumi" && request.endsWith("/resource")) {
+            const loaded = all();
+            withPlaces(loaded, uriOf);
+            return loaded;
+        }
         return UNUSED[asking]?.includes(request) ? deferred(all) : all();
     };
     // The engine's own start has loaded the SDK before this.
     for (const [path, loaded] of Object.entries(require.cache)) {
         if (path.endsWith(join("@pulumi", "pulumi", "runtime", "debuggable.js"))) withoutStacks(loaded.exports);
+        if (path.endsWith(join("@pulumi", "pulumi", "resource.js"))) withPlaces(loaded.exports, uriOf);
     }
 }

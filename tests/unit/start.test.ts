@@ -143,6 +143,39 @@ describe("the start file", () => {
             expect(others).toEqual([first, first]);
         });
 
+        test("the SDK hears the place in the source at which a resource is registered", () => {
+            mkdirSync(join(project, "node_modules/@pulumi"));
+            symlinkSync(join(ROOT, "node_modules/@pulumi/pulumi"), join(project, "node_modules/@pulumi/pulumi"));
+            const program = [
+                "interface Unused {}",
+                'import { Resource } from "@pulumi/pulumi";',
+                'import { answer } from "./deep/answer";',
+                "const sdk = Resource as unknown as { stackTrace(skip: number): unknown; };",
+                "class Made { readonly from: unknown; constructor() { this.from = sdk.stackTrace(1).slice(0, 2); } }",
+                "export = (): string => { answer(); return JSON.stringify(new Made().from); };",
+            ];
+            write("index.ts", program.join("\n"));
+            const place = (line: number, column: number) => ({
+                uri: `file://${join(project, "index.ts")}`,
+                line,
+                column,
+            });
+            const places = `${JSON.stringify([place(5, 70), place(6, 58)])}\n`;
+            expect(starts()).toEqual([places, places, places]);
+            const kept = join(cache, "lines.json");
+            const text = readFileSync(kept, "utf8");
+            // What is kept is used, by the text that it is of; without it, or with half of it, the map is read again.
+            writeFileSync(kept, text.replace("[5,70]", "[500,70]"));
+            expect(start().stdout).toContain('"line":500');
+            for (const left of [text.slice(0, 50), "null"]) {
+                writeFileSync(kept, left);
+                expect(start().stdout).toBe(places);
+                expect(readFileSync(kept, "utf8")).toContain("[5,70]");
+            }
+            write("index.ts", ["", ...program].join("\n"));
+            expect(start().stdout).toBe(`${JSON.stringify([place(6, 70), place(7, 58)])}\n`);
+        });
+
         test("a file that comes to stand beside a folder is the one that is meant", () => {
             rmSync(join(project, "deep/answer.ts"));
             write("deep/answer/index.ts", "export const answer = (): string => 'folder';\n");

@@ -94,7 +94,7 @@ export class PlanMonitor {
         );
         setMockOptions(this, this.project, this.stack, true);
         // Where the program registers each resource: only an engine asks, and each is a whole stack, written out and read again.
-        Object.assign(pulumi.Resource, { callsites: () => [] });
+        Object.assign(pulumi.Resource, { stackTrace: () => [] });
     }
 
     supportsFeature(request: { getId(): string }, callback: Callback<{ getHassupport(): boolean }>): void {
