@@ -60,12 +60,15 @@ export function engineEnvironment({ pulumiHome, state }: Pick<SandboxLayout, "pu
     writeFileSync(logs, "");
     return {
         PULUMI_HOME: pulumiHome,
-        PULUMI_BACKEND_URL: `file://${state}`,
+        PULUMI_BACKEND_URL: stateUrl(state),
         PULUMI_SKIP_UPDATE_CHECK: "true",
         // Makes --event-log known to the engine.
         PULUMI_DEBUG_COMMANDS: "true",
     };
 }
+
+/** Where the engine keeps its state: it writes the whole of it at each step, and would sum up each time what it wrote and copied. */
+export const stateUrl = (folder: string): string => `file://${folder}?metadata=skip`;
 
 /** Variables of an engine for which providers listen on these ports, by name. */
 export function attachProviders(ports: Readonly<Record<string, number>>): NodeJS.ProcessEnv {

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chartDirectories } from "../../sandbox/chart-source";
 import type { ToolPaths } from "../../sandbox/control-plane";
-import { attachProviders, engineEnvironment, type Operation } from "../../sandbox/engine";
+import { attachProviders, engineEnvironment, stateUrl, type Operation } from "../../sandbox/engine";
 import { sandboxOptions, type SandboxOptions } from "../../sandbox/options";
 import { choosePlugins, pluginVersions, PROVIDERS, type Plugins } from "../../sandbox/plugins";
 import { startProviders } from "../../sandbox/providers";
@@ -140,7 +140,7 @@ export class BenchSession {
             PATH: [...folders, env["PATH"]].join(":"),
             ...attachProviders(attached),
             ...(folders.length === 0 ? { PULUMI_IGNORE_AMBIENT_PLUGINS: "true" } : {}),
-            ...(providers === "nothing" ? { PULUMI_BACKEND_URL: `file://${state}` } : {}),
+            ...(providers === "nothing" ? { PULUMI_BACKEND_URL: stateUrl(state) } : {}),
         };
         await run(tools.pulumi, ["stack", "select", "--create", STACK, "--secrets-provider", "passphrase"], {
             cwd: sandbox.layout.project,
