@@ -168,7 +168,7 @@ const SIZE = "a size with a binary unit such as 512Mi or 20Gi, from 1Mi to 1024T
 /** Kubernetes quantity of memory or disk with a binary suffix, e.g. 512Mi or 20Gi. */
 export const bytes = text(SIZE).refine(
     (size) => /^[1-9][0-9]{0,14}(Ki|Mi|Gi|Ti)$/.test(size) && toBytes(size) >= 2 ** 20 && toBytes(size) <= 2 ** 50,
-    { error: SIZE },
+    { error: SIZE, params: { number: true } },
 );
 
 const VOLUME =
@@ -184,6 +184,7 @@ const CORES = 'cores such as "8" or "500m", as text, at most 1024';
 /** Whole or fractional cores, e.g. "8" or "500m". */
 export const cpu = text(CORES).refine((cores) => /^[1-9][0-9]{0,6}m?$/.test(cores) && toCores(cores) <= 1024, {
     error: CORES,
+    params: { number: true },
 });
 
 /** One part of a path: no blank and nothing that a shell, a URL or an option parser reads in its own way. */
@@ -284,13 +285,20 @@ export const k3sRelease = kubernetesRelease(
     /^v1\.[0-9]{1,3}\.[0-9]{1,3}(?:-rc[0-9]{1,2})?\+k3s[0-9]{1,2}$/,
 );
 
-/** Path inside a repository: relative, no leading or trailing slash, no `.` or `..`. */
-export const relativePath = pattern(
-    new RegExp(`^${PART}(?:/${PART})*$`),
-    "a path inside the repository such as k8s/argocd-homelab: letters, digits and ._+@%=,- between slashes, without . or .. and no / at its ends",
-);
+/** Relative, no leading or trailing slash, no `.` or `..`. */
+const relative = (what: string) =>
+    pattern(
+        new RegExp(`^${PART}(?:/${PART})*$`),
+        `${what}: letters, digits and ._+@%=,- between slashes, without . or .. and no / at its ends`,
+    );
 
-const HOST = "[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?";
+/** Path inside a repository. */
+export const relativePath = relative("a path inside the repository such as k8s/argocd-homelab");
+
+/** Directory below another one, or folder of a bucket. */
+export const folder = relative("a folder such as media or backups/media");
+
+const HOST = "[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[1-9][0-9]{0,4})?";
 const URL_PATH = "(?:/[A-Za-z0-9._~%+,=:@-]+)*";
 
 /** https URL of a service. A token in it would be in plans and logs. */
@@ -305,13 +313,15 @@ export const httpsUrl = pattern(
 export const probeUrl = pattern(
     new RegExp(`^https?://${HOST}${URL_PATH}/?(?:\\?[A-Za-z0-9._~%+,=:@/&-]*)?$`),
     "an http(s) URL such as https://nas.example.net/health, without user or password in it",
-);
+).refine((url) => URL.canParse(url), {
+    error: "an http(s) URL whose host is a name or an IPv4 address, and its port at most 65535",
+});
 
 /** A TCP port of a machine, by name or IPv4 address. */
 export const hostPort = pattern(
     /^[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?:[1-9][0-9]{0,4}$/,
     "a machine and its port such as 192.168.1.20:2049 or nas.example.net:2049",
-);
+).refine((text) => Number(text.split(":")[1]) <= 65535, { error: "a machine and its port, which is at most 65535" });
 
 /** Prometheus duration, e.g. 15d. It counts in nanoseconds of 64 bits, which end after 292 years. */
 export const duration = pattern(
@@ -332,7 +342,9 @@ export const bitwardenId = pattern(
 export const httpsApi = pattern(
     new RegExp(`^https://${HOST}(?:/[A-Za-z0-9._~-]+)*$`),
     "an https URL such as https://api.bitwarden.com, without a slash at its end",
-);
+).refine((url) => URL.canParse(url), {
+    error: "an https URL whose host is a name or an IPv4 address, and its port at most 65535",
+});
 
 /** Git remote that is read without credentials. */
 export const httpsRepository = pattern(
@@ -487,7 +499,7 @@ const SERVICE_HOST = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\\.[a-z0-9](?:[a-z0-9-]*[a-
  * bridge is a rule's matter: `bridgedUrls` of lab/bridges.ts.
  */
 export const bridgedUrl = pattern(
-    new RegExp(`^(?:https://${HOST}${URL_PATH}/?|http://${SERVICE_HOST}(?::[0-9]{1,5})?/?)$`),
+    new RegExp(`^(?:https://${HOST}${URL_PATH}/?|http://${SERVICE_HOST}(?::[1-9][0-9]{0,4})?/?)$`),
     "an https URL such as https://s3.example.net, or http to a bridge such as http://minio-api.other.svc.cluster.local:9000",
 ).refine((url) => URL.canParse(url), {
     error: "a URL whose host is a name or an IPv4 address, and its port at most 65535",

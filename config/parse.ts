@@ -35,18 +35,23 @@ export class ConfigError extends pulumi.RunError {
     }
 }
 
+/** Keys whose default follows from others, each with those others; a block after the keys in it. */
+export type Follows = Readonly<Record<string, readonly string[]>>;
+
 /** A value is parsed once: the function that zod would write and compile for each object costs more than it saves. */
 const ONCE = { jitless: true } as const;
 
 /**
  * The parsed configuration of a stack.
  * Throws `ConfigError` with all faults: those of the schema and those of the rules, as far as the value lets them look.
+ * `follows`: which keys have been given a value that follows from others, where those were well-formed.
  */
 export function parseConfig<S extends z.ZodType>(
     stack: string,
     schema: S,
     rules: readonly CrossRule<z.output<S>>[],
     value: unknown,
+    follows: Follows = {},
 ): z.output<S> {
     const parsed = schema.safeParse(value, ONCE);
     if (parsed.success) {
@@ -54,7 +59,10 @@ export function parseConfig<S extends z.ZodType>(
         if (faults.length > 0) throw new ConfigError(stack, once(faults));
         return parsed.data;
     }
-    const faults = parsed.error.issues.flatMap((issue) => schemaFaults(issue, schema, value));
+    const faults = unasked(
+        parsed.error.issues.flatMap((issue) => schemaFaults(issue, schema, value)),
+        follows,
+    );
     const covered = (path: string) => faults.some((fault) => path === fault.path || path.startsWith(`${fault.path}.`));
     const parts = withoutSpoilt(partlyParsed(schema, value), parsed.error.issues, value);
     const crossFaults = rules.flatMap((rule) => tryRule(rule, parts));
@@ -62,18 +70,33 @@ export function parseConfig<S extends z.ZodType>(
 }
 
 /** The first of several of one rule at one place: of a field with several checks, of an app that says one thing to several Services. */
-const once = (faults: readonly Fault[]): Fault[] =>
-    faults.filter(
-        ({ rule, path, allowed }, index) =>
-            !faults
-                .slice(0, index)
-                .some(
-                    (earlier) =>
-                        earlier.rule === rule &&
-                        earlier.path === path &&
-                        (rule === "value" || earlier.allowed === allowed),
-                ),
-    );
+function once(faults: readonly Fault[]): Fault[] {
+    const seen = new Map<string, Set<string>>();
+    return faults.filter(({ rule, path, allowed }) => {
+        const place = `${rule} ${path}`;
+        const said = seen.get(place) ?? new Set();
+        const other = rule === "value" ? "" : allowed;
+        if (said.has(other)) return false;
+        seen.set(place, said.add(other));
+        return true;
+    });
+}
+
+/** Without those of a key whose default follows from one at fault: it is right as soon as that one is. */
+function unasked(faults: readonly Fault[], follows: Follows): Fault[] {
+    const within = (inner: string, outer: string) => inner === outer || inner.startsWith(`${outer}.`);
+    return faults.filter((fault) => {
+        const key = Object.keys(follows).find((one) => within(fault.path, one));
+        const sources = key === undefined ? undefined : follows[key];
+        if (sources === undefined) return true;
+        return !faults.some(
+            (cause) =>
+                cause !== fault &&
+                (fault.got === "nothing" || fault.got === cause.got) &&
+                sources.some((source) => within(cause.path, source) || within(source, cause.path)),
+        );
+    });
+}
 
 /** What can be parsed of a faulty value, part by part: defaults filled in, unknown keys left out, faulty leaves as they stand. */
 function partlyParsed<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
@@ -114,10 +137,11 @@ function partlyParsed<S extends z.ZodType>(schema: S, value: unknown): z.output<
  */
 function withoutSpoilt<T>(parts: T, issues: readonly Issue[], value: unknown): T {
     const copy = structuredClone(parts);
-    for (const { code, path } of issues) {
+    for (const issue of issues) {
+        const { code, path } = issue;
         const found = at(value, path);
         if (code === "unrecognized_keys" || found === undefined) continue;
-        if (typeof found === "string" && code !== "invalid_type") continue;
+        if (typeof found === "string" && code !== "invalid_type" && !standsForNumber(issue)) continue;
         const [holder, key] = [at(copy, path.slice(0, -1)), path.at(-1)];
         if (key === undefined || typeof holder !== "object" || holder === null) continue;
         Object.defineProperty(holder, key, {
@@ -128,6 +152,17 @@ function withoutSpoilt<T>(parts: T, issues: readonly Issue[], value: unknown): T
         });
     }
     return copy;
+}
+
+/** A text that is counted with says nothing while it is faulty: a size, or what should be one of several numbers. */
+function standsForNumber(issue: Issue): boolean {
+    if (issue.code === "custom") return issue.params?.["number"] === true;
+    return (
+        issue.code === "invalid_union" &&
+        issue.errors
+            .flat()
+            .every((one) => one.code === "invalid_value" && one.values.every((value) => typeof value === "number"))
+    );
 }
 
 /** A rule over a faulty configuration says what it can; where it meets a part that is no such thing it says nothing. */
@@ -165,6 +200,8 @@ export function faultLines(faults: readonly Fault[]): string {
 /** A value as an error shows it: short JSON, so that quotes and types are visible. */
 export function show(value: unknown): string {
     if (value === undefined) return "nothing";
+    // JSON has no infinity.
+    if (typeof value === "number" && !Number.isFinite(value)) return String(value);
     const json = (JSON.stringify(value) ?? String(value))
         // A token in a URL is a fault, and the fault is printed.
         .replace(/(https?:)\/\/[^\s/"]*@/g, "$1//[hidden]@")
@@ -232,14 +269,22 @@ function neededKeys(issue: Issue, schema: z.ZodType, value: unknown): string {
 }
 
 function typeName(expected: string): string {
-    const names: Record<string, string> = { object: "a block of keys", array: "a list", boolean: "true or false" };
+    const names: Record<string, string> = {
+        object: "a block of keys",
+        record: "a block of keys",
+        array: "a list",
+        boolean: "true or false",
+    };
     return names[expected] ?? `a ${expected}`;
 }
 
 function at(value: unknown, path: readonly PropertyKey[]): unknown {
     return path.reduce<unknown>(
         (node, key) =>
-            typeof node === "object" && node !== null ? (node as Record<PropertyKey, unknown>)[key] : undefined,
+            // A list has an `every` of its own, and each object a `constructor`.
+            typeof node === "object" && node !== null && Object.hasOwn(node, key)
+                ? (node as Record<PropertyKey, unknown>)[key]
+                : undefined,
         value,
     );
 }
@@ -251,6 +296,8 @@ function pathText(path: readonly PropertyKey[]): string {
 /** The keys a strict object allows at `path`; discriminated unions are resolved with the value that stands there. */
 function knownKeys(schema: z.ZodType, path: readonly PropertyKey[], value: unknown): string[] {
     const node = schemaAt(schema, path, value);
+    if (node instanceof z.ZodRecord && node.keyType instanceof z.ZodEnum)
+        return node.keyType.options.map(String).sort();
     return node instanceof z.ZodObject ? Object.keys(node.shape).sort() : [];
 }
 

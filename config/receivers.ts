@@ -1,6 +1,6 @@
 /** Schema of `monitoring.receivers`: whom Alertmanager tells. Their secrets are in the stack's store: docs/alerts.md */
 import { z } from "zod";
-import { label } from "./fields";
+import { hostPort, label } from "./fields";
 
 /** A receiver's own name; several of one kind need different ones. */
 const common = (kind: string) => ({
@@ -10,7 +10,9 @@ const common = (kind: string) => ({
 
 const httpsServer = z
     .string({ error: "an https URL without a path such as https://ntfy.sh" })
-    .regex(/^https:\/\/[A-Za-z0-9.-]+(:\d+)?$/, { error: "an https URL without a path such as https://ntfy.sh" });
+    .refine((url) => /^https:\/\/[A-Za-z0-9.-]+(:[1-9]\d*)?$/.test(url) && URL.canParse(url), {
+        error: "an https URL without a path such as https://ntfy.sh",
+    });
 
 const address = z.email({ error: "an e-mail address" });
 
@@ -38,9 +40,7 @@ const receiver = z.discriminatedUnion(
             to: address,
             from: address,
             /** Mail server that takes the message, with its port. */
-            server: z
-                .string({ error: "host and port such as smtp.example.net:587" })
-                .regex(/^[A-Za-z0-9.-]+:\d{2,5}$/, { error: "host and port such as smtp.example.net:587" }),
+            server: hostPort,
             username: z.string({ error: "a user name" }).min(1, { error: "a user name" }),
         }),
         z.strictObject({ kind: z.literal("webhook"), ...common("webhook") }),

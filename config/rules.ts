@@ -50,6 +50,8 @@ export function directoriesApart(directories: readonly Claim[]): Fault[] {
     return directories.flatMap(([owner, path], index) =>
         directories
             .slice(0, index)
+            // One that is empty is the schema's matter.
+            .filter(([, other]) => path !== "" && other !== "")
             .filter(([, other]) => `${path}/`.startsWith(`${other}/`) || `${other}/`.startsWith(`${path}/`))
             .map(([otherOwner, other]) => ({
                 rule: "directories-nested",
@@ -66,11 +68,14 @@ const MACHINE_DIRECTORIES = [
     ...["/var/lib/containerd", "/var/lib/docker", "/var/lib/etcd", "/var/lib/kubelet", "/var/lib/rancher"],
 ];
 
+/** Where k3s itself would have local volumes. */
+const K3S_VOLUMES = "/var/lib/rancher/k3s/storage";
+
 /** Every directory that is one of the machine's own, or in one. */
 export function machineDirectories(directories: readonly Claim[]): Fault[] {
     return directories.flatMap(([path, directory]): Fault[] => {
         const own = MACHINE_DIRECTORIES.find((one) => `${directory}/`.startsWith(`${one}/`));
-        return own === undefined
+        return own === undefined || directory === K3S_VOLUMES
             ? []
             : [
                   {
@@ -139,6 +144,14 @@ export function networkEdges(addresses: readonly Claim[], networkPath: string, n
             allowed: `an address between the first and the last of ${networkPath} (${first}, ${last})`,
         }));
 }
+
+/** The same for those that are in the network; machines may be behind a router. */
+export const edgesInside = (addresses: readonly Claim[], networkPath: string, network: string): Fault[] =>
+    networkEdges(
+        addresses.filter(([, address]) => contains(cidrRange(network), address)),
+        networkPath,
+        network,
+    );
 
 /** A bucket as its server sees it: hosts have no case, https has a port, and a slash at the end says nothing. */
 function bucketAddress({ endpoint, bucket }: { readonly endpoint: string; readonly bucket: string }): string {

@@ -29,14 +29,20 @@ export function parseStackFile(text: string): StackDocument {
 function readDocument(document: Document, lines: LineCounter): StackDocument["read"] {
     const [broken] = document.errors;
     if (broken !== undefined) return { fault: `it is not valid YAML: ${broken.message}` };
-    const octal = octalNumbers(document, lines);
-    if (octal !== undefined) return { fault: octal };
+    const other = readOtherwise(document, lines);
+    if (other !== undefined) return { fault: other };
     try {
         const content: unknown = document.toJS();
         // An alias inside of what it names is a value without an end.
         JSON.stringify(content);
         return { content };
     } catch (error) {
+        const unresolved = error instanceof ReferenceError ? /^Unresolved alias.*: (\S+)$/.exec(error.message) : null;
+        if (unresolved !== null) {
+            return {
+                fault: `the alias *${unresolved[1] ?? ""} stands for nothing: no &${unresolved[1] ?? ""} comes before it. A text that begins with * is to be quoted`,
+            };
+        }
         if (error instanceof ReferenceError || error instanceof TypeError || error instanceof RangeError) {
             return {
                 fault: "its aliases (*name) stand for more values than a cluster has, or for themselves; write the values out",
@@ -46,13 +52,21 @@ function readDocument(document: Document, lines: LineCounter): StackDocument["re
     }
 }
 
-/** `022` is 22 by YAML 1.2, as this program reads it, and 18 by YAML 1.1, as the engine does. */
-function octalNumbers(document: Document, lines: LineCounter): string | undefined {
+/**
+ * `022` is 22 by YAML 1.2, as this program reads it, and 18 by YAML 1.1, as the engine does; `2024-01-31` is a text here, and
+ * a time of day there, which the program gets as another text.
+ */
+function readOtherwise(document: Document, lines: LineCounter): string | undefined {
     let fault: string | undefined;
     visit(document, {
         Scalar: (_, { type, source = "", range }) => {
-            if (type !== "PLAIN" || !/^[-+]?0[0-9_]+$/.test(source)) return undefined;
+            if (type !== "PLAIN") return undefined;
             const line = lines.linePos(range?.[0] ?? 0).line;
+            if (/^\d{4}-\d{1,2}-\d{1,2}(?:[Tt ].*)?$/.test(source)) {
+                fault = `line ${line}: got ${source}; allowed: no date, which is a time to some readers of YAML; quote it: "${source}"`;
+                return visit.BREAK;
+            }
+            if (!/^[-+]?0[0-9_]+$/.test(source)) return undefined;
             fault =
                 `line ${line}: got ${source}; allowed: a number without leading zeros, which are octal to some readers of YAML and not to others; ` +
                 `write ${source.replace(/^([-+]?)0+(?=.)/, "$1")}, or quote it where it is a text`;
@@ -74,8 +88,11 @@ export function recipeIn(root: string, stack: string): string {
     return typeof recipe === "string" ? recipe : stack;
 }
 
+/** The key, quoted or not. */
+const CLUSTER = new RegExp(`:${CONFIG_KEY}["']?\\s*:`);
+
 /** A file that `pulumi stack init` left has a salt and no facts. A workflow puts names into commands: no other characters. */
 function stackOf(root: string, file: string): string[] {
     const name = /^Pulumi\.([A-Za-z0-9][\w.-]*)\.yaml$/.exec(file)?.[1];
-    return name !== undefined && readFileSync(join(root, file), "utf8").includes(`:${CONFIG_KEY}:`) ? [name] : [];
+    return name !== undefined && CLUSTER.test(readFileSync(join(root, file), "utf8")) ? [name] : [];
 }

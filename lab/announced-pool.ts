@@ -4,7 +4,7 @@ import { cidrRange, contains, isIpv4 } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
 import { cidr, hostAddress, isCidr, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
-import { claimedTwice, networkEdges, networksApart, outside, type Claim } from "../config/rules";
+import { claimedTwice, edgesInside, networkEdges, networksApart, outside, type Claim } from "../config/rules";
 
 /** Keys of a schema's `network`. */
 export const announcedPoolKeys = {
@@ -62,9 +62,12 @@ const separateNetworks: PoolRule = ({ announce, pool, machines, networks }) => {
         : networksApart([machines, ...networks, own]);
 };
 
+const routerOf = (bgp: AnnouncedPool["bgp"]): Claim[] =>
+    bgp === undefined ? [] : [["network.bgp.peerAddress", bgp.peerAddress]];
+
 /** The pool must leave out the machines and the router, or Cilium hands an address of theirs to a Service. */
 const machinesOutsidePool: PoolRule = ({ pool, near, bgp }) =>
-    [...near, ...(bgp === undefined ? [] : [["network.bgp.peerAddress", bgp.peerAddress] as const])]
+    [...near, ...routerOf(bgp)]
         .filter(([, address]) => contains(cidrRange(pool), address))
         .map(([path, address]) => ({
             rule: "node-in-pool",
@@ -73,7 +76,23 @@ const machinesOutsidePool: PoolRule = ({ pool, near, bgp }) =>
             allowed: `an address outside network.pool (${pool}), or Cilium hands it to a Service`,
         }));
 
+const nearBetweenEdges: PoolRule = ({ near, bgp, machines: [path, network] }) =>
+    edgesInside([...near, ...routerOf(bgp)], path, network);
+
 /** The cluster would take what it sends there for its own. */
+const routerOutside: PoolRule = ({ bgp, networks }) =>
+    routerOf(bgp).flatMap(([path, address]) =>
+        networks
+            .filter(([, network]) => contains(cidrRange(network), address))
+            .map(([where, network]) => ({
+                rule: "bgp-peer-in-cluster",
+                path,
+                got: show(address),
+                allowed: `the router's address, so not in ${where} (${network})`,
+            })),
+    );
+
+/** The same of what is sent to the file server. */
 const serverOutside: PoolRule = ({ server, networks, pool }) => {
     if (server === undefined || !isIpv4(server[1])) return [];
     const [path, address] = server;
@@ -161,6 +180,8 @@ const isWithin = (pool: string, network: string): boolean => {
 const RULES = [
     separateNetworks,
     machinesOutsidePool,
+    nearBetweenEdges,
+    routerOutside,
     serverOutside,
     peerIsNoMachine,
     pinnedOnce,

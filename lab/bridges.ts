@@ -6,7 +6,7 @@ import type { SecretRef } from "../components/secrets/secret-store";
 import { cidrRange, contains, textRange, type AddressRange } from "../components/network/addresses";
 import { domain, ipv4, label, ownNamespace, port, serviceName } from "../config/fields";
 import { show, type Fault } from "../config/parse";
-import type { Claim } from "../config/rules";
+import { edgesInside, type Claim } from "../config/rules";
 import { appServices, type Apps } from "./apps";
 import { clusterNetworks, type ClusterNetworks } from "./cluster-networks";
 import type { Lab } from "./lab";
@@ -67,7 +67,7 @@ export const bridgeHosts = (bridges: BridgesConfig): Claim[] =>
 /** What of a configuration concerns them. */
 interface BridgedCluster {
     readonly bridges: BridgesConfig;
-    readonly network: ClusterNetworks & { readonly pool: string };
+    readonly network: ClusterNetworks & { readonly pool: string; readonly lan?: string };
     readonly apps: Apps;
 }
 
@@ -76,6 +76,7 @@ export const bridgesPart = <C extends BridgedCluster>(machines: (config: C) => r
     rules: [
         (config) =>
             bridgeFaults(config.bridges, {
+                ...(config.network.lan === undefined ? {} : { lan: ["network.lan", config.network.lan] }),
                 networks: clusterNetworks(config.network),
                 pool: { path: "network.pool", range: textRange(config.network.pool) },
                 machines: machines(config),
@@ -92,6 +93,8 @@ export const bridgesPart = <C extends BridgedCluster>(machines: (config: C) => r
 
 /** What else has a place in the cluster. */
 export interface BridgeSurroundings {
+    /** The machines' network, with its place. */
+    readonly lan?: Claim;
     /** Networks of pods and Services, with their places. */
     readonly networks: readonly Claim[];
     /** Addresses of the load balancer. */
@@ -104,7 +107,7 @@ export interface BridgeSurroundings {
 
 export function bridgeFaults(
     bridges: BridgesConfig,
-    { networks, pool, machines, services }: BridgeSurroundings,
+    { lan, networks, pool, machines, services }: BridgeSurroundings,
 ): Fault[] {
     return Object.entries(bridges).flatMap(([name, { address, namespace, scheme, serverName }]): Fault[] => {
         const path = `bridges.${name}`;
@@ -122,6 +125,7 @@ export function bridgeFaults(
         const unreachable = NO_ENDPOINTS.find((network) => contains(cidrRange(network), address));
         const rival = services.find(([, service]) => service === `${namespace}/${name}`);
         return [
+            ...(lan === undefined ? [] : edgesInside([[`${path}.address`, address]], ...lan)),
             ...inside.map(([where, network]) =>
                 fault(
                     "address",

@@ -27,7 +27,7 @@ import {
     label,
     owner,
     ownNamespace,
-    relativePath,
+    folder,
     s3,
     volumeSize,
     whole,
@@ -77,9 +77,9 @@ export const cephStorageKeys = z.strictObject({
             /** Where they are mounted. */
             root: absolutePath,
             /** Directories below it; a library without one is not there. */
-            media: relativePath.optional(),
-            downloads: relativePath.optional(),
-            inbox: relativePath.optional(),
+            media: folder.optional(),
+            downloads: folder.optional(),
+            inbox: folder.optional(),
         })
         .optional(),
     owner,

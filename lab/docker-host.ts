@@ -4,9 +4,18 @@ import { LAN_CARD, type K3dClusterArgs } from "../bootstrap/k3d/cluster-config";
 import { API_PORT } from "../bootstrap/machines";
 import { cidrRange, isIpv4 } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
-import { ipv4, isCidr, k3dClusterName, k3sRelease, networkInterface, port, sshTarget } from "../config/fields";
+import {
+    ipv4,
+    isCidr,
+    SSH_TARGET,
+    k3dClusterName,
+    k3sRelease,
+    networkInterface,
+    port,
+    sshTarget,
+} from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
-import { claimedTwice, networksApart, outside, type Claim } from "../config/rules";
+import { claimedTwice, networkEdges, networksApart, outside, type Claim } from "../config/rules";
 import { appDevicesAskedBy, type Apps } from "./apps";
 import { clusterNetworkClaims, clusterNetworks, networkSizes, type ClusterNetworks } from "./cluster-networks";
 import { lanOf, NODE_CAPACITY } from "./parts";
@@ -78,7 +87,10 @@ export function lanAddresses({ docker }: Pick<DockerHostConfig, "docker">): Clai
 const inLan: CrossRule<DockerHostConfig> = (config) => {
     const { lan } = config.network;
     return isCidr(lan)
-        ? outside("outside-lan", lanAddresses(config), cidrRange(lan), `an address in network.lan (${lan})`)
+        ? [
+              ...outside("outside-lan", lanAddresses(config), cidrRange(lan), `an address in network.lan (${lan})`),
+              ...networkEdges(lanAddresses(config), "network.lan", lan),
+          ]
         : [];
 };
 
@@ -102,16 +114,17 @@ const ownNetworks: CrossRule<DockerHostConfig> = ({ network }) => [
     ...networkSizes(network, 2),
 ];
 
-const ownPorts: CrossRule<DockerHostConfig> = ({ docker: { ports } }) =>
+const ownPorts: CrossRule<DockerHostConfig> = ({ docker: { ports, ssh } }) =>
     claimedTwice(
         "port-claimed-twice",
         [
             ["docker (the Kubernetes API)", String(API_PORT)],
+            ["docker.ssh", SSH_TARGET.exec(ssh)?.groups?.["port"] ?? "22"],
             ["docker.ports.http", String(ports.http)],
             ["docker.ports.https", String(ports.https)],
         ],
         "a port of its own on the Docker host",
-    );
+    ).filter(({ path }) => path !== "docker.ssh");
 
 export const dockerHostRules: readonly CrossRule<DockerHostConfig>[] = [inLan, cardsHangOn, ownNetworks, ownPorts];
 

@@ -4,7 +4,7 @@ import { Kopia } from "../components/backup/kopia";
 import type { WorkloadHost } from "../components/platform";
 import { ClassDirectories } from "../components/storage/class-directories";
 import { LocalPathClasses } from "../components/storage/local-path-classes";
-import { absolutePath, cron, owner, relativePath } from "../config/fields";
+import { absolutePath, cron, folder, owner, whole } from "../config/fields";
 import type { CrossRule } from "../config/parse";
 import { directoriesApart, machineDirectories } from "../config/rules";
 import type * as pulumi from "@pulumi/pulumi";
@@ -16,13 +16,13 @@ export const hostDiskKeys = z.strictObject({
     /** Where the class local-bulk has its volumes; also the library: tv/ and movies/ below it. */
     bulk: absolutePath,
     /** Downloads: complete/ and incomplete/ below it. A directory of `bulk`. */
-    downloads: relativePath.default("downloads"),
+    downloads: folder.default("downloads"),
     /** Where a scanner puts documents. A directory of `bulk`; absent: there is no inbox. */
-    inbox: relativePath.optional(),
+    inbox: folder.optional(),
     owner,
 });
 
-const kept = (count: number) => z.int({ error: "a whole number from 0 to 100" }).min(0).max(100).default(count);
+const kept = (count: number) => whole(0, 100).default(count);
 
 /** `backups` of a schema. */
 export const hostBackupKeys = z.strictObject({
@@ -31,7 +31,12 @@ export const hostBackupKeys = z.strictObject({
     /** When snapshots are taken, in the household's time zone. */
     schedule: cron.default("30 3 * * *"),
     /** How many snapshots of each volume stay. */
-    keep: z.strictObject({ daily: kept(7), weekly: kept(4), monthly: kept(6) }).prefault({}),
+    keep: z
+        .strictObject({ daily: kept(7), weekly: kept(4), monthly: kept(6) })
+        .refine((keep) => Object.values(keep).some((count) => count > 0), {
+            error: "at least one number above 0: otherwise no snapshot would stay",
+        })
+        .prefault({}),
 });
 
 /** What of a configuration concerns them. */

@@ -2,13 +2,15 @@
 import { z } from "zod";
 import { cidrRange, contains, toAddress, toNumber } from "../components/network/addresses";
 import { addressRange, cidr, ipv4, isGoRegExp } from "../config/fields";
-import { show, type CrossRule, type Fault } from "../config/parse";
+import { show, type CrossRule, type Fault, type Follows } from "../config/parse";
 import { claimedTwice, networkEdges, networksApart, outside, type Claim } from "../config/rules";
 import { appAddresses, type Apps } from "./apps";
 import { clusterNetworkClaims, clusterNetworks, networkSizes, type ClusterNetworks } from "./cluster-networks";
 import { lanOf } from "./parts";
 import type { Part } from "./platform-parts";
 import { isRecord } from "../lib/json";
+
+const INTERFACES = "a regular expression such as ^en.*, as Go reads it: no lookaround, no backreference";
 
 /** Keys of a schema's `network`. */
 export const lanPoolKeys = {
@@ -19,7 +21,10 @@ export const lanPoolKeys = {
     /** The address of the shared ingress, to which every local host resolves; default: the pool's first. */
     ingressAddress: ipv4,
     /** Network interfaces that answer ARP for the pool, as regular expressions. */
-    interfaces: z.array(z.string().min(1)).min(1).default(["^en.*", "^eth.*"]),
+    interfaces: z
+        .array(z.string().min(1, { error: INTERFACES }))
+        .min(1, { error: "at least one regular expression; without the key ^en.* and ^eth.*" })
+        .default(["^en.*", "^eth.*"]),
 };
 
 /** Where the pool is, and who is in it. */
@@ -47,6 +52,14 @@ export function lanPoolDefaults(node: unknown, network: unknown): Readonly<Recor
         ...said,
     };
 }
+
+/** What of it follows from what; `address`: where the node's is. */
+export const lanPoolFollows = (address: string): Follows => ({
+    "network.lan": [address],
+    "network.pool": ["network.lan"],
+    "network.ingressAddress": ["network.pool"],
+    network: [address],
+});
 
 function poolIn(lan: string): Record<string, unknown> {
     const at = (host: number) => toAddress(toNumber(cidrRange(lan).first) + host);
@@ -104,7 +117,7 @@ const interfacePatterns: PoolRule = ({ interfaces }) =>
                       rule: "interface-pattern",
                       path: `network.interfaces.${index}`,
                       got: show(expression),
-                      allowed: "a regular expression such as ^en.*, as Go reads it: no lookaround, no backreference",
+                      allowed: INTERFACES,
                   },
               ],
     );

@@ -205,6 +205,7 @@ export function longhornRules<C extends LonghornConfig>(
 ): readonly CrossRule<C>[] {
     return [
         disksApart,
+        scratchOfItsOwn,
         devicesApart,
         disksOfHosts,
         tierSettings,
@@ -213,11 +214,15 @@ export function longhornRules<C extends LonghornConfig>(
     ];
 }
 
+const scratchOf = ({ scratch }: LonghornConfig["storage"]): Claim => ["storage.scratch", scratch];
+
+const scratchOfItsOwn: CrossRule<LonghornConfig> = ({ storage }) => machineDirectories([scratchOf(storage)]);
+
 /** A disk listed twice, or inside another, is one file system under two names. */
 const disksApart: CrossRule<LonghornConfig> = ({ nodes, storage }) =>
     nodes.flatMap(({ disks }, index): Fault[] => {
         const paths = disks.map(({ path }, disk): Claim => [`nodes.${index}.disks.${disk}.path`, path]);
-        return [...directoriesApart([["storage.scratch", storage.scratch], ...paths]), ...machineDirectories(paths)];
+        return [...directoriesApart([scratchOf(storage), ...paths]), ...machineDirectories(paths)];
     });
 
 const devicesApart: CrossRule<Disks> = ({ nodes }) =>

@@ -4,9 +4,9 @@ import { cidrRange, contains, overlaps, textRange } from "../components/network/
 import type { StackClaim } from "../config/claims";
 import { addressPool, cidr, networkInterface } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
-import { networkEdges, networksApart, outside, type Claim } from "../config/rules";
+import { edgesInside, networkEdges, networksApart, outside, type Claim } from "../config/rules";
 import { isRecord } from "../lib/json";
-import { lanPoolDefaults } from "./lan-pool";
+import { lanPoolDefaults, lanPoolFollows } from "./lan-pool";
 
 /** Keys of a schema's `network`. */
 export const metalLbKeys = {
@@ -15,7 +15,10 @@ export const metalLbKeys = {
     /** Addresses for LoadBalancer Services, as a range or a network; outside the router's DHCP range. Default: .240 to .250. */
     pool: addressPool,
     /** Network interfaces that answer ARP for the pool; default: every one. */
-    interfaces: z.array(networkInterface).min(1).optional(),
+    interfaces: z
+        .array(networkInterface)
+        .min(1, { error: "at least one interface; without the key every one" })
+        .optional(),
 };
 
 export type MetalLbKeys = z.output<z.ZodObject<typeof metalLbKeys>>;
@@ -64,6 +67,8 @@ export function metalLbDefaults(machine: unknown, network: unknown): Readonly<Re
     };
 }
 
+export { lanPoolFollows as metalLbFollows };
+
 type PoolRule = CrossRule<MetalLbPool>;
 
 const poolText = ({ pool }: MetalLbPool) => `network.pool (${pool})`;
@@ -90,6 +95,8 @@ const poolEdges: PoolRule = ({ lan, pool }) => {
     const ends: Claim[] = [first, last].map((address) => ["network.pool", address]);
     return networkEdges(ends, "network.lan", lan).slice(0, 1);
 };
+
+const takenBetweenEdges: PoolRule = ({ lan, taken }) => edgesInside(taken, "network.lan", lan);
 
 const takenOutsidePool: PoolRule = (own) => {
     const range = textRange(own.pool);
@@ -141,7 +148,7 @@ function shared(first: Pin, pin: Pin): Fault[] {
           );
 }
 
-const RULES = [separateNetworks, poolInLan, poolEdges, takenOutsidePool, pinnedInPool, pinnedOnce];
+const RULES = [separateNetworks, poolInLan, poolEdges, takenBetweenEdges, takenOutsidePool, pinnedInPool, pinnedOnce];
 
 export const metalLbFaults = (pool: MetalLbPool): Fault[] => RULES.flatMap((rule) => rule(pool));
 

@@ -39,7 +39,8 @@ export const ownDirectories: CrossRule<NodeStorageConfig> = ({ storage: s }) => 
         ["storage.torrents", s.torrents],
         ...(s.inbox === undefined ? [] : [["storage.inbox", s.inbox] as const]),
     ];
-    return [...directoriesApart([["storage.scratch", s.scratch], ...data]), ...machineDirectories(data)];
+    const all: Claim[] = [["storage.scratch", s.scratch], ...data];
+    return [directoriesApart, machineDirectories].flatMap((rule) => rule(all));
 };
 
 /** Directories whose absence means an unmounted disk. */

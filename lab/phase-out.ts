@@ -5,16 +5,17 @@ import { show, type CrossRule } from "../config/parse";
 import { comesWithOthers, type Apps } from "./apps";
 
 /** `phaseOut` of a schema; no other app is taken in. */
-export const phaseOutKeys = z.strictObject({
-    /** Stack that its apps move to. */
-    to: label,
-    /** The apps that may stay until then. */
-    apps: z.array(label),
-});
+export const phaseOutKeys = (stack: string) =>
+    z.strictObject({
+        /** Stack that its apps move to. */
+        to: label.refine((to) => to !== stack, { error: "another stack than this one" }),
+        /** The apps that may stay until then. */
+        apps: z.array(label),
+    });
 
 /** Who phases a cluster out wants its apps to go, not to come. */
 export const frozen: CrossRule<{
-    readonly phaseOut?: z.output<typeof phaseOutKeys> | undefined;
+    readonly phaseOut?: z.output<ReturnType<typeof phaseOutKeys>> | undefined;
     readonly apps: Apps;
 }> = ({ phaseOut, apps }) =>
     phaseOut === undefined

@@ -5,6 +5,7 @@ import { CloudNativePg } from "../components/database/cloudnative-pg";
 import type { Databases } from "../components/database/databases";
 import { needVectorChord } from "../components/database/extensions";
 import {
+    POSTGRES_LEAST_MEMORY,
     POSTGRES_REQUESTS,
     POSTGRES_SECRETS,
     PostgresCluster,
@@ -12,8 +13,9 @@ import {
 } from "../components/database/postgres-cluster";
 import { databaseSecret } from "../components/database/postgres-database";
 import type { WorkloadHost } from "../components/platform";
-import { bridgedS3, bytes, label, relativePath, spelled, volumeSize, whole } from "../config/fields";
+import { bridgedS3, bytes, folder, label, spelled, volumeSize, whole } from "../config/fields";
 import { didYouMean, show, type CrossRule, type Fault } from "../config/parse";
+import { toBytes } from "../config/quantities";
 import { bucketClaims, claimedTwice, type Claim } from "../config/rules";
 import { appDatabases, type Apps, type Reserved } from "./apps";
 import type { Lab } from "./lab";
@@ -27,6 +29,11 @@ export const DATABASE = "database";
 const INSTANCES = 3;
 
 const ARCHIVE = /^[a-z][a-z0-9-]*-v[1-9][0-9]*$/;
+/** An instance asks for that much, and its limit cannot be less; 2Gi is a good one. */
+const memory = bytes.refine((size) => toBytes(size) >= toBytes(POSTGRES_LEAST_MEMORY), {
+    error: `a size such as 2Gi, from ${POSTGRES_LEAST_MEMORY}, for which an instance asks`,
+});
+
 const archives = z.array(spelled("the name of an archive such as postgres-v2 or pg-media-v2", ARCHIVE)).default([]);
 
 /** What a server may have of its own; the rest is as `postgres` says for all. */
@@ -34,7 +41,7 @@ const server = z.strictObject({
     instances: whole(1, 9).optional(),
     storage: volumeSize.optional(),
     walStorage: volumeSize.optional(),
-    memory: bytes.optional(),
+    memory: memory.optional(),
     /** Namespaces whose apps have their databases there; default: that of its name. */
     namespaces: z.array(label).min(1, { error: "at least one namespace; without the key that of its name" }).optional(),
     /** True: its image has VectorChord although no app asks for it (any more). */
@@ -50,10 +57,10 @@ export const postgresKeys = z.strictObject({
     /** A volume of its own for the WAL; absent: it is on the same. */
     walStorage: volumeSize.optional(),
     /** Limit of each instance. */
-    memory: bytes.default("2Gi"),
+    memory: memory.default("2Gi"),
     /** Bucket for base backups and WAL. `folder`: in it; several servers have one each below. */
     backup: bridgedS3.extend({
-        folder: relativePath.optional(),
+        folder: folder.optional(),
     }),
     /** How long base backups and WAL are kept: days, weeks or months, as Barman spells them. */
     retention: spelled("a duration such as 14d, 4w or 6m (months)", /^[1-9][0-9]*[dwm]$/).default("14d"),

@@ -7,7 +7,7 @@ import { withIdentity } from "../components/cluster/identity";
 import { treeLayout, type GitLayout } from "../components/gitops/delivery";
 import type { StackClaim } from "../config/claims";
 import { claimedTwice, sopsFileEncrypted, type Claim } from "../config/rules";
-import { ConfigError, didYouMean, parseConfig, show, type CrossRule } from "../config/parse";
+import { ConfigError, didYouMean, parseConfig, show, type CrossRule, type Follows } from "../config/parse";
 import { accountClaims, cloudAccounts } from "./accounts";
 import { appFaults, appHosts, appRules, type Offers } from "./apps";
 import { bridgedUrls, type BridgesConfig } from "./bridges";
@@ -34,6 +34,8 @@ export interface RecipeDefinition<C extends StackConfig> {
     schema(stack: string): z.ZodType<C>;
     /** The value with defaults that follow from other keys of it; before the schema reads it. */
     defaults?(value: Readonly<Record<string, unknown>>): Record<string, unknown>;
+    /** Keys that `defaults` gives, by what they follow from: nobody is asked for one where the fault is with that. */
+    readonly follows?: Follows;
     /** What it is made of, apps aside; absent: of nothing that others have, too. */
     readonly parts?: Parts<C>;
     /** What must hold across its fields, besides the rules of its parts, of the apps, and of every stack. */
@@ -96,7 +98,7 @@ export function defineStack<C extends StackConfig>(definition: RecipeDefinition<
                 ...appRules<C>(offers),
             ];
             const whole = isRecord(value) && definition.defaults !== undefined ? definition.defaults(value) : value;
-            const config = parseConfig(stack, definition.schema(stack), rules, whole);
+            const config = parseConfig(stack, definition.schema(stack), rules, whole, definition.follows);
             const secrets = definition.secrets(config);
             const machines = definition.machines(config, stack);
             const ageKey = definition.ageKey?.(config);

@@ -14,7 +14,7 @@ import {
 } from "../components/database/redis-enterprise";
 import { OPERATOR_REQUESTS } from "../components/database/redis-enterprise-operator";
 import type { WorkloadHost } from "../components/platform";
-import { bridgedS3, bytes, cpu, region, spelled, volumeSize, whole } from "../config/fields";
+import { bridgedS3, bytes, cpu, folder, region, spelled, volumeSize, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { bucketClaims, type Claim } from "../config/rules";
 import { toBytes, total } from "../config/quantities";
@@ -57,7 +57,7 @@ export const redisKeys = z.strictObject({
         .extend({
             region: region.default("us-east-1"),
             /** In the bucket. */
-            folder: spelled("a folder such as redis", /^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/).default("redis"),
+            folder: folder.default("redis"),
             /** How often. */
             everyHours: z
                 .union([z.literal(1), z.literal(4), z.literal(12), z.literal(24)], { error: "1, 4, 12 or 24" })

@@ -10,7 +10,6 @@ import {
     cidr,
     diskById,
     hostAddress,
-    ipv4,
     label,
     macAddress,
     relativePath,
@@ -54,7 +53,7 @@ export const talosKeys = (stack: string) =>
         subnet: cidr,
         gateway: hostAddress,
         /** Default: the gateway. */
-        nameservers: z.array(ipv4).min(1, { error: "at least one name server" }),
+        nameservers: z.array(hostAddress).min(1, { error: "at least one name server" }),
         /** SOPS file with the output of `talosctl gen secrets`, seen from the project's root. */
         secretsFile: relativePath.default(`clusters/${stack}/talos/secrets.enc.yaml`),
     });

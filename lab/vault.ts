@@ -42,10 +42,14 @@ export const vaultKeys = z.strictObject({
     snapshots: z.strictObject({
         endpoint: spelled(
             "the URL of an S3 server, without a path, e.g. http://192.168.1.10:9000",
-            /^https?:\/\/[a-z0-9.-]+(:[0-9]{1,5})?$/i,
-        ).refine((url) => !/\.svc(\.cluster\.local)?(:|$)/i.test(url), {
-            error: "the URL of a machine outside the cluster: a new Vault looks for its snapshots before there are bridges",
-        }),
+            /^https?:\/\/[a-z0-9.-]+(:[1-9][0-9]{0,4})?$/i,
+        )
+            .refine((url) => URL.canParse(url), {
+                error: "a URL whose host is a name or an IPv4 address, and its port at most 65535",
+            })
+            .refine((url) => !/\.svc(\.cluster\.local)?(:|$)/i.test(url), {
+                error: "the URL of a machine outside the cluster: a new Vault looks for its snapshots before there are bridges",
+            }),
         region: region.default("us-east-1"),
         bucket: bucketName,
         /** Folder in the bucket; default: `vault/` and the stack's name. */
@@ -98,7 +102,7 @@ export const vaultRules = <C extends VaultConfig>(machines: (config: C) => numbe
             : [
                   {
                       rule: "vault-recipient-twice",
-                      path: `secrets.vault.recipients[${twice}]`,
+                      path: `secrets.vault.recipients.${twice}`,
                       got: show(recipients[twice]),
                       allowed: "each recipient once",
                   },

@@ -1,7 +1,7 @@
 /** Schema, parts and cross-field rules of the recipe chongus. */
 import { z } from "zod";
 import { crds } from "../components/crds";
-import type { CrossRule } from "../config/parse";
+import type { CrossRule, Follows } from "../config/parse";
 import { claimedTwice, sopsFileEncrypted } from "../config/rules";
 import { announcedPoolKeys } from "../lab/announced-pool";
 import { appsPart, type Offers } from "../lab/apps";
@@ -50,7 +50,7 @@ export const chongusSchema = (stack: string) =>
         /** Absent: the certificate is by an authority of the cluster's own, which no browser knows. */
         certificates: certificateKeys.optional(),
         /** A cluster that is on its way out: no other app is taken in. */
-        phaseOut: phaseOutKeys.optional(),
+        phaseOut: phaseOutKeys(stack).optional(),
     });
 
 /** Facts of a stack of this recipe, as parsed from its file. */
@@ -67,6 +67,13 @@ export function chongusDefaults(value: Readonly<Record<string, unknown>>): Recor
         ...(isRecord(backups) ? { backups: backupDefaults(backups) } : {}),
     };
 }
+
+export const chongusFollows: Follows = {
+    "talos.subnet": ["nodes.0.address"],
+    "talos.nameservers": ["talos.gateway"],
+    "network.internalGateway": ["network.pool"],
+    "network.externalGateway": ["network.pool"],
+};
 
 /** What the cluster has for apps. */
 export function chongusOffers({ nodes, storage: disks, postgres: databases }: ChongusConfig): Offers {

@@ -34,6 +34,7 @@ import { workloadHost } from "../lab/workload-host";
 import { present } from "../lib/present";
 import {
     chongusDefaults,
+    chongusFollows,
     chongusOffers,
     chongusParts,
     chongusRules,
@@ -56,6 +57,7 @@ export const chongus = defineStack<ChongusConfig>({
     ],
     schema: chongusSchema,
     defaults: chongusDefaults,
+    follows: chongusFollows,
     parts: chongusParts,
     rules: chongusRules,
     offers: chongusOffers,

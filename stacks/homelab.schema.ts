@@ -5,7 +5,7 @@ import { receivers } from "../config/receivers";
 import { appsPart, type Offers } from "../lab/apps";
 import { ageKeyPlace, argoCdKeys, argoCdPageKeys, argoCdPart } from "../lab/argocd";
 import { clusterNetworkKeys } from "../lab/cluster-networks";
-import { lanPoolDefaults, lanPoolKeys, lanPoolPart } from "../lab/lan-pool";
+import { lanPoolDefaults, lanPoolFollows, lanPoolKeys, lanPoolPart } from "../lab/lan-pool";
 import { nodeStorageKeys, ownDirectories } from "../lab/node-storage";
 import { NODE_CAPACITY, secretsKeys, sharedLibraries, stackKeys } from "../lab/parts";
 import { joinParts } from "../lab/platform-parts";
@@ -60,6 +60,8 @@ export function homelabDefaults(value: Readonly<Record<string, unknown>>): Recor
     const network = lanPoolDefaults(value["node"], value["network"]);
     return { ...value, ...(network === undefined ? {} : { network }) };
 }
+
+export const homelabFollows = lanPoolFollows("node.address");
 
 /** What the cluster has for apps. */
 export function homelabOffers({ node: machine, storage: s }: HomelabConfig): Offers {

@@ -27,6 +27,7 @@ import { defineStack } from "../lab/recipe";
 import { workloadHost } from "../lab/workload-host";
 import {
     homelabDefaults,
+    homelabFollows,
     homelabOffers,
     homelabParts,
     homelabSchema,
@@ -40,6 +41,7 @@ export const homelab = defineStack<HomelabConfig>({
     special: "Cilium with L2 addresses, ksops, Argo CD, Cloudflare tunnel and DNS, Tailscale, media stack",
     schema: homelabSchema,
     defaults: homelabDefaults,
+    follows: homelabFollows,
     parts: homelabParts,
     offers: homelabOffers,
     secrets: (config) => [

@@ -1,7 +1,7 @@
 /** Schema, parts and cross-field rules of the recipe k3s-home. */
 import { z } from "zod";
 import { cidr } from "../config/fields";
-import type { CrossRule } from "../config/parse";
+import type { CrossRule, Follows } from "../config/parse";
 import type { Claim } from "../config/rules";
 import { appSharedHosts, appsPart, type Offers } from "../lab/apps";
 import { authentikDatabases, authentikKeys, authentikPart, identityOffer } from "../lab/authentik";
@@ -69,6 +69,11 @@ export function k3sHomeDefaults(value: Readonly<Record<string, unknown>>): Recor
         ...(isRecord(monitoring) ? { monitoring: { nodeProbe: several, ...monitoring } } : {}),
     };
 }
+
+export const k3sHomeFollows: Follows = {
+    "network.lan": ["nodes.0.address"],
+    "network.gateway": ["network.pool", "network.lan"],
+};
 
 /** What the cluster has for apps. */
 export const k3sHomeOffers = (config: K3sHomeConfig): Offers => ({

@@ -32,6 +32,7 @@ import { present } from "../lib/present";
 import {
     gatewayHosts,
     k3sHomeDefaults,
+    k3sHomeFollows,
     k3sHomeOffers,
     k3sHomeParts,
     k3sHomeRules,
@@ -53,6 +54,7 @@ export const k3sHome = defineStack<K3sHomeConfig>({
     ],
     schema: k3sHomeSchema,
     defaults: k3sHomeDefaults,
+    follows: k3sHomeFollows,
     parts: k3sHomeParts,
     rules: k3sHomeRules,
     offers: k3sHomeOffers,

@@ -23,7 +23,7 @@ import {
     kubeadmWorkers,
 } from "../lab/kubeadm-machines";
 import { linkerdKeys, linkerdPart, meshOffer } from "../lab/linkerd";
-import { metalLbDefaults, metalLbKeys } from "../lab/metallb";
+import { metalLbDefaults, metalLbFollows, metalLbKeys } from "../lab/metallb";
 import { hubblePart } from "../lab/pages";
 import { CLUSTER_MENDS, secretsKeys, stackKeys } from "../lab/parts";
 import { joinParts } from "../lab/platform-parts";
@@ -87,6 +87,8 @@ export function magiDefaults(value: Readonly<Record<string, unknown>>): Record<s
         ...(isRecord(backups) ? { backups: volumeBackupDefaults(backups) } : {}),
     };
 }
+
+export const magiFollows = metalLbFollows("nodes.0.address");
 
 const working = ({ nodes }: Pick<MagiConfig, "nodes">) => kubeadmWorkers(nodes);
 

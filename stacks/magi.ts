@@ -43,7 +43,15 @@ import { redisServers } from "../lab/redis";
 import { vaultAccount, vaultSecrets, vaultStore } from "../lab/vault";
 import { workloadHost } from "../lab/workload-host";
 import { present } from "../lib/present";
-import { machinesOf, magiDefaults, magiOffers, magiParts, magiSchema, type MagiConfig } from "./magi.schema";
+import {
+    machinesOf,
+    magiDefaults,
+    magiFollows,
+    magiOffers,
+    magiParts,
+    magiSchema,
+    type MagiConfig,
+} from "./magi.schema";
 
 /** How Git has it (seed 004, GitOps Flow). */
 const ORDER: ArgoAppsOrder = { domains: ["ai", "media", "productivity", "web", "other"], parts: USUAL_PARTS };
@@ -63,6 +71,7 @@ export const magi = defineStack<MagiConfig>({
     ],
     schema: magiSchema,
     defaults: magiDefaults,
+    follows: magiFollows,
     parts: magiParts,
     offers: magiOffers,
     secrets: (config) => [

@@ -2,8 +2,8 @@
 import { z } from "zod";
 import { crds } from "../components/crds";
 import { cidr, relativePath } from "../config/fields";
-import type { CrossRule } from "../config/parse";
-import { claimedTwice } from "../config/rules";
+import type { CrossRule, Follows } from "../config/parse";
+import { claimedTwice, directoriesApart } from "../config/rules";
 import { appsPart, type Offers } from "../lab/apps";
 import { argoCdKeys, argoCdPageKeys, argoCdPart } from "../lab/argocd";
 import { bitwardenKeys } from "../lab/bitwarden";
@@ -54,6 +54,8 @@ export type TruenasConfig = z.output<ReturnType<typeof truenasSchema>>;
 
 export const truenasDefaults = dockerHostDefaults;
 
+export const truenasFollows: Follows = { "network.lan": ["docker.ssh", "docker.address"] };
+
 /** What the cluster has for apps. */
 export function truenasOffers({ docker: host, storage: disks, networks }: TruenasConfig): Offers {
     return {
@@ -84,12 +86,21 @@ const uniqueAddresses: CrossRule<TruenasConfig> = (config) =>
         "an address of its own",
     );
 
+/** Each directory of the tree becomes an application, Argo CD's own among them. */
+const treesApart: CrossRule<TruenasConfig> = ({ gitops }) =>
+    gitops === undefined
+        ? []
+        : directoriesApart([
+              ["gitops.path", gitops.path],
+              ["gitops.root", gitops.root],
+          ]);
+
 /** Namespace of what belongs to the platform and to no chart. */
 export const PLATFORM_NAMESPACE = "platform-system";
 
 export const truenasParts = joinParts<TruenasConfig>(
     dockerHostPart,
-    { rules: [uniqueAddresses, ...cardRules, ...hostDiskRules], claims: cardClaims },
+    { rules: [uniqueAddresses, treesApart, ...cardRules, ...hostDiskRules], claims: cardClaims },
     istioPart,
     // Charts of the platform make kinds of Prometheus' operator, whether or not somebody reads them.
     { definitions: () => [crds.externalSecrets, crds.prometheus] },

@@ -29,6 +29,7 @@ import { present } from "../lib/present";
 import {
     PLATFORM_NAMESPACE,
     truenasDefaults,
+    truenasFollows,
     truenasOffers,
     truenasParts,
     truenasSchema,
@@ -56,6 +57,7 @@ export const truenas = defineStack<TruenasConfig>({
     special: "k3d over SSH, Istio, Multus, Bitwarden with External Secrets, a class a disk, Kopia, Argo CD by category",
     schema: truenasSchema,
     defaults: truenasDefaults,
+    follows: truenasFollows,
     parts: truenasParts,
     offers: truenasOffers,
     secrets: (config) => [withBitwardenToken(config.secrets.sopsFile, accountSecrets(config))],

@@ -52,6 +52,9 @@ const PORT = 5432;
 /** What each instance requests: the server, and the plugin beside it that archives. */
 const REQUESTS = { server: { cpu: "100m", memory: "512Mi" }, archiver: { cpu: "10m", memory: "64Mi" } } as const;
 
+/** Least limit of an instance. */
+export const POSTGRES_LEAST_MEMORY = REQUESTS.server.memory;
+
 /** The same in all. */
 export const POSTGRES_REQUESTS = { cpu: "110m", memory: "576Mi" } as const;
 

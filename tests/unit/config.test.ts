@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openStack, recipes, stacks } from "../../stacks";
 import { crossCheck } from "../../config/cross-checks";
-import { ConfigError, describeFaults, didYouMean, type Fault } from "../../config/parse";
+import { ConfigError, describeFaults, didYouMean, show, type Fault } from "../../config/parse";
 import { parseStackFile } from "../../config/stack-files";
 import { PROJECT, readStackValue, ROOT } from "../../stacks/stack-file";
 import { UserError } from "../../lib/user-error";
@@ -229,6 +229,16 @@ describe("raw YAML", () => {
             `${clusterKey}node: { ssh: { port: 022 } }\n`,
             /line 3: got 022; allowed: a number without leading zeros.* write 22, or quote it/,
         ],
+        [
+            "a date",
+            `${clusterKey}gitops: { revision: 2024-01-31 }\n`,
+            /line 3: got 2024-01-31; allowed: no date, .* quote it: "2024-01-31"$/,
+        ],
+        [
+            "an alias of nothing",
+            `${clusterKey}domain: *home\n`,
+            /the alias \*home stands for nothing: no &home comes before/,
+        ],
         ["no YAML", `${clusterKey}a: [1\n`, /it is not valid YAML/],
     ];
 
@@ -246,9 +256,35 @@ describe("raw YAML", () => {
         }
     });
 
+    test("a key in quotes makes a stack, too", () => {
+        const root = mkdtempSync(join(tmpdir(), "stack-file-"));
+        try {
+            for (const [name, key] of [
+                ["a", "x:cluster"],
+                ["b", '"x:cluster"'],
+                ["c", "x:clusters"],
+            ] as const) {
+                writeFileSync(join(root, `Pulumi.${name}.yaml`), `config:\n  ${key}:\n    domain: x.example\n`);
+            }
+            expect(stacks.names(root)).toEqual(["a", "b"]);
+        } finally {
+            rmSync(root, { recursive: true });
+        }
+    });
+
+    test("a date in quotes is a text", () => {
+        expect(parseStackFile('a: "2024-01-31"\nb: v2024-01-31\n').read).toEqual({
+            content: { a: "2024-01-31", b: "v2024-01-31" },
+        });
+    });
+
     test("a text in quotes may begin with a zero", () => {
         expect(parseStackFile('a: "022"\nb: 0\nc: 0.5\n').read).toEqual({ content: { a: "022", b: 0, c: 0.5 } });
     });
+});
+
+test("what JSON has no word for is shown as it is", () => {
+    expect([show(Infinity), show(NaN), show("1")]).toEqual(["Infinity", "NaN", '"1"']);
 });
 
 test("did you mean: near words only", () => {
