@@ -141,7 +141,9 @@ function withoutSpoilt<T>(parts: T, issues: readonly Issue[], value: unknown): T
         const { code, path } = issue;
         const found = at(value, path);
         if (code === "unrecognized_keys" || found === undefined) continue;
-        if (typeof found === "string" && code !== "invalid_type" && !standsForNumber(issue)) continue;
+        // One of a few words says nothing either while it is none of them.
+        const compared = code !== "invalid_type" && code !== "invalid_value" && !standsForNumber(issue);
+        if (typeof found === "string" && compared) continue;
         const [holder, key] = [at(copy, path.slice(0, -1)), path.at(-1)];
         if (key === undefined || typeof holder !== "object" || holder === null) continue;
         Object.defineProperty(holder, key, {
@@ -225,7 +227,8 @@ function schemaFaults(issue: Issue, schema: z.ZodType, value: unknown): Fault[] 
     }
     const params = issue.code === "custom" ? (issue.params ?? {}) : {};
     const got = at(value, path);
-    const suggestion = typeof params["suggestion"] === "string" ? { suggestion: params["suggestion"] } : {};
+    const suggestion =
+        typeof params["suggestion"] === "string" ? { suggestion: params["suggestion"] } : quotes(issue, schema, value);
     return [
         {
             rule: typeof params["rule"] === "string" ? params["rule"] : got === undefined ? "required" : "value",
@@ -238,6 +241,22 @@ function schemaFaults(issue: Issue, schema: z.ZodType, value: unknown): Fault[] 
                 : {}),
         },
     ];
+}
+
+/** Whether YAML took a value for a text is a matter of its quotes. */
+function quotes(issue: Issue, schema: z.ZodType, value: unknown): { suggestion?: string } {
+    const got = at(value, issue.path);
+    const wanted = schemaAt(schema, issue.path, value);
+    const fits = (other: unknown) => wanted?.safeParse(other, ONCE).success === true;
+    if (typeof got === "number" && fits(String(got))) return { suggestion: `put it in quotes: "${got}"` };
+    // Of 32 digits most are lost.
+    if (typeof got === "number" && Math.abs(got) > Number.MAX_SAFE_INTEGER && !fits(0)) {
+        return { suggestion: "put it in quotes: without them YAML reads a number" };
+    }
+    if (typeof got === "string" && /^-?\d{1,15}(\.\d+)?$/.test(got) && fits(Number(got))) {
+        return { suggestion: `without quotes: ${got}` };
+    }
+    return {};
 }
 
 function allowedText(issue: Issue): string {

@@ -64,12 +64,15 @@ export function amdGpuNotes(config: AmdGpuConfig): string[] {
     ];
 }
 
-/** AMD's GPUs as a part of the platform. */
-export const amdGpusPart: Part<AmdGpuConfig> = { rules: amdGpuRules, notes: amdGpuNotes };
+/** AMD's GPUs as a part of the platform. `working`: the machines that take pods. */
+export const amdGpusPart = <C extends AmdGpuConfig>(working: (config: C) => AmdGpuConfig["nodes"]): Part<C> => ({
+    rules: amdGpuRules,
+    notes: (config) => amdGpuNotes({ ...config, nodes: working(config) }),
+});
 
 /**
- * Builds what machines with AMD's GPUs call for; their driver is the kernel's own: docs/gpus.md. `config.nodes`: those that are in the
- * cluster. Nothing is built where no machine has one.
+ * Builds what machines with AMD's GPUs call for; their driver is the kernel's own: docs/gpus.md. `config.nodes`: those that take
+ * pods, or its device plugin would be waited for in vain. Nothing is built where no machine has one.
  */
 export function amdGpus(config: AmdGpuConfig, cluster: Cluster, opts: pulumi.ComponentResourceOptions): Gpus {
     const { renderGroup, videoGroup } = config.gpus.amd;

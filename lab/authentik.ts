@@ -47,7 +47,7 @@ const groupsKnown: CrossRule<Authenticated> = ({ authentik: config, apps }) => {
                 : [
                       {
                           rule: "unknown-group",
-                          path: `apps.${name}.groups[${index}]`,
+                          path: `apps.${name}.groups.${index}`,
                           got: show(group),
                           allowed: `one of authentik.groups, or its operators: ${known.join(", ")}`,
                           ...didYouMean(group, known),

@@ -384,6 +384,8 @@ export interface CephStorageArgs extends CephMachines, Backups {
     readonly libraries: Readonly<Partial<Record<SharedLibrary, Library>>>;
     /** User and group that own the household's files. */
     readonly owner: { readonly uid: number; readonly gid: number };
+    /** As of `CephCluster`. */
+    readonly onControlPlanes?: boolean;
 }
 
 /** The arguments of a configuration with `cephStorageKeys`. */
@@ -420,7 +422,16 @@ export interface CephDisks {
 /** Builds it. */
 export function cephStorage(
     lab: Lab,
-    { nodes, backups, ceph: said, confirmDataLoss, localHostpath, libraries, owner: household }: CephStorageArgs,
+    {
+        nodes,
+        backups,
+        ceph: said,
+        confirmDataLoss,
+        localHostpath,
+        libraries,
+        owner: household,
+        onControlPlanes = false,
+    }: CephStorageArgs,
     { cluster, rook }: { readonly cluster: Cluster; readonly rook: RookOperator | undefined },
     opts: pulumi.ComponentResourceOptions,
 ): CephDisks {
@@ -432,7 +443,15 @@ export function cephStorage(
             "Ceph",
             new CephCluster(
                 "ceph",
-                { cluster, operator: rook, snapshots, nodes: cephNodes({ nodes }), confirmDataLoss, ...said },
+                {
+                    cluster,
+                    operator: rook,
+                    snapshots,
+                    nodes: cephNodes({ nodes }),
+                    confirmDataLoss,
+                    ...said,
+                    onControlPlanes,
+                },
                 opts,
             ),
         );
@@ -446,6 +465,7 @@ export function cephStorage(
                           cluster,
                           ceph,
                           nodes: cephNodes({ nodes }),
+                          onControlPlanes,
                           snapshotClass: filesystemSnapshots(said.snapshotClass),
                       },
                       opts,

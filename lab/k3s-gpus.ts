@@ -17,7 +17,7 @@ import {
     type GpuConfig,
     type Gpus,
 } from "./gpus";
-import { surely, workers, type K3sMachinesConfig } from "./k3s-machines";
+import { openToPods, surely, workers, type K3sMachinesConfig } from "./k3s-machines";
 import { takesPods } from "./linux-nodes";
 import type { Part } from "./platform-parts";
 
@@ -44,14 +44,15 @@ export const k3sGpusPart: Part<GpuConfig> = { rules: gpuRules, notes: gpuNotes, 
 /** What the machines have for apps. */
 export function k3sOffers({ nodes, gpus }: Pick<K3sMachinesConfig, "nodes"> & Required<Pick<GpuConfig, "gpus">>) {
     const working = workers(nodes);
-    const there = { nodes: surely(nodes).filter(takesPods), gpus };
+    const open = openToPods(nodes);
+    const there = { nodes: surely(open), gpus };
     return {
         capacity: working.map(({ capacity }) => capacity),
         nodes: nodes.map((node) => ({
             name: node.name,
             capacity: node.capacity,
             // Device plugins are kept away as apps are.
-            gpus: takesPods(node) ? gpusOf(node, { gpus }) : {},
+            gpus: open.includes(node) ? gpusOf(node, { gpus }) : {},
             optional: node.optional,
             ...(!takesPods(node)
                 ? { closed: "has a taint, which no app tolerates" }
@@ -65,7 +66,7 @@ export function k3sOffers({ nodes, gpus }: Pick<K3sMachinesConfig, "nodes"> & Re
 
 /**
  * Builds what machines with k3s call for; drivers and NVIDIA's toolkit are on them: docs/gpus.md. `config.nodes`: those that are in the
- * cluster, without an optional one that is absent. Intel's part wants cert-manager and the CRD layer before `opts`, with
+ * cluster and take pods, without an optional one that is absent. Intel's part wants cert-manager and the CRD layer before `opts`, with
  * `gpuBundles`: the webhook of its operator is waited for, so that no GpuDevicePlugin meets a kind that is not there.
  */
 export function k3sGpus(config: GpuConfig, cluster: Cluster, opts: pulumi.ComponentResourceOptions): Gpus {

@@ -110,6 +110,14 @@ export function workers<N extends Pick<z.output<typeof k3sNode>, "optional" | "r
     return (agents.length > 0 ? agents : surely(nodes)).filter(takesPods);
 }
 
+/** Those of `nodes` that pods may be on, optional ones among them: servers beside agents keep to the control plane. */
+export function openToPods<N extends Pick<z.output<typeof k3sNode>, "optional" | "role" | "taints">>(
+    nodes: readonly N[],
+): N[] {
+    const agents = surely(nodes).some(({ role }) => role === "agent");
+    return nodes.filter((node) => takesPods(node) && !(agents && node.role === "server"));
+}
+
 /** Addresses that machines have. */
 export function k3sAddresses({ nodes, k3s }: Pick<K3sMachinesConfig, "nodes" | "k3s">): Claim[] {
     return [

@@ -219,6 +219,27 @@ const disksOnce: CrossRule<KubeadmMachinesConfig> = ({ nodes }) =>
         "a disk of its own",
     );
 
+/** Whether Ceph has disks of control planes that keep to themselves. */
+export const disksOnControlPlanes = ({ nodes }: Nodes): boolean =>
+    nodes.some((node) => node.osdDisks.length > 0 && takesPods(node) && !kubeadmWorkers(nodes).includes(node));
+
+/** Ceph bears the control planes' own taint, and no other. */
+const disksWhereCephIs: CrossRule<KubeadmMachinesConfig> = ({ nodes }) =>
+    nodes.some(takesPods)
+        ? nodes.flatMap((node, index): Fault[] =>
+              node.osdDisks.length === 0 || takesPods(node)
+                  ? []
+                  : [
+                        {
+                            rule: "disks-of-node-without-ceph",
+                            path: `nodes.${index}.osdDisks`,
+                            got: show(node.osdDisks),
+                            allowed: `none: ${node.name} has a taint, which Ceph does not tolerate`,
+                        },
+                    ],
+          )
+        : [];
+
 /** Apps have to be somewhere. */
 const somewhereToWork: CrossRule<KubeadmMachinesConfig> = ({ nodes }) =>
     nodes.length === 0 || kubeadmWorkers(nodes).length > 0
@@ -242,6 +263,7 @@ export const kubeadmMachinesRules: readonly CrossRule<KubeadmMachinesConfig>[] =
     severalNeedAnAddress,
     interfaceNeedsAddress,
     disksOnce,
+    disksWhereCephIs,
     taintsOnce,
     somewhereToWork,
     networks,

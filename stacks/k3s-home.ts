@@ -15,9 +15,16 @@ import type { StackSummary } from "../lab/context";
 import { fluxAgeKey, fluxApps, fluxSync, k3sParts, sharedNamespaces } from "../lab/flux";
 import { hasGpu } from "../lab/gpus";
 import { k3sGpus } from "../lab/k3s-gpus";
-import { k3sCiMachines, k3sCluster, k3sMachines, k3sSecretRefs, k3sSecrets, workers } from "../lab/k3s-machines";
+import {
+    k3sCiMachines,
+    k3sCluster,
+    k3sMachines,
+    k3sSecretRefs,
+    k3sSecrets,
+    openToPods,
+    workers,
+} from "../lab/k3s-machines";
 import type { Lab } from "../lab/lab";
-import { takesPods } from "../lab/linux-nodes";
 import { hasLonghorn, longhornMachines } from "../lab/longhorn";
 import { backedUpStorage } from "../lab/longhorn-backups";
 import { alertGroups, observabilityClients, watch } from "../lab/observability";
@@ -111,7 +118,7 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
 
     const disks = backedUpStorage(lab, joined, { cluster, secrets, core });
     const { storage, volumes } = disks;
-    const { gpus, layers: gpuLayers } = k3sGpus({ ...joined, nodes: nodes.filter(takesPods) }, cluster, afterCore);
+    const { gpus, layers: gpuLayers } = k3sGpus({ ...joined, nodes: openToPods(nodes) }, cluster, afterCore);
     const namespaces = new Namespaces(
         "namespaces",
         k3sHomeParts.namespaces(config),

@@ -145,7 +145,7 @@ export const magiParts = joinParts<MagiConfig>(
     kubeadmPart,
     kubeadmPoolPart,
     bridgesPart<MagiConfig>(kubeadmAddresses),
-    amdGpusPart,
+    amdGpusPart<MagiConfig>(working),
     cephPart<MagiConfig>(servers.volumes),
     servers,
     hubblePart<MagiConfig>(({ network }) => ["network", network]),

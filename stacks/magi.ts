@@ -30,6 +30,8 @@ import {
     kubeadmMachines,
     kubeadmSecretRefs,
     kubeadmSecrets,
+    disksOnControlPlanes,
+    kubeadmWorkers,
 } from "../lab/kubeadm-machines";
 import type { Lab } from "../lab/lab";
 import { linkerdMesh, linkerdViz } from "../lab/linkerd";
@@ -162,7 +164,12 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
           )
         : undefined;
     const operators = [certManager, metallb, mesh, cnpg, rook];
-    const disks = cephStorage(lab, cephStorageArgs(config), { cluster, rook }, lab.after(...operators));
+    const disks = cephStorage(
+        lab,
+        { ...cephStorageArgs(config), onControlPlanes: disksOnControlPlanes(config) },
+        { cluster, rook },
+        lab.after(...operators),
+    );
     const { volumes, filesystem } = disks;
     const storageClass = volumes.className;
     const vault = vaultStore(
@@ -175,7 +182,7 @@ async function program(config: MagiConfig, lab: Lab): Promise<StackSummary> {
     const storage = disks.storage(secrets);
     const core = [...operators, vault?.stores, vault?.vault].filter((one) => one !== undefined);
     const afterCore = lab.after(...core);
-    const { gpus, layers: gpuLayers } = amdGpus(config, cluster, afterCore);
+    const { gpus, layers: gpuLayers } = amdGpus({ ...config, nodes: kubeadmWorkers(config.nodes) }, cluster, afterCore);
     const namespaces = new Namespaces(
         "namespaces",
         magiParts.namespaces(config),

@@ -2,9 +2,12 @@
 import { z } from "zod";
 import { tunnelNetwork } from "../../components/media/gluetun";
 import { cidrRange, overlaps } from "../../components/network/addresses";
-import { isCidr } from "../../config/fields";
+import { isCidr, spelled } from "../../config/fields";
 import { show, type Fault } from "../../config/parse";
 import type { ClusterFacts } from "../app";
+
+/** As gluetun spells them: Bosnia and Herzegovina, Korea (Republic of), Côte d'Ivoire. */
+const COUNTRY = /^\p{L}[\p{L} .,'()-]{1,59}$/u;
 
 /** Providers whose servers gluetun knows, as it calls them: https://github.com/qdm12/gluetun-wiki/tree/main/setup/providers */
 const PROVIDERS = [
@@ -63,7 +66,7 @@ export const vpn = z
         type: z.enum(["wireguard", "openvpn"], { error: "wireguard or openvpn" }).optional(),
         /** Countries of the servers; absent: any. */
         countries: z
-            .array(z.string().min(2, { error: "a country as gluetun's list of servers calls it, e.g. Switzerland" }))
+            .array(spelled("a country as gluetun's list of servers calls it, e.g. Switzerland", COUNTRY))
             .default([]),
         /** The account's address in the tunnel, from the provider's WireGuard file, e.g. 10.64.222.21/32. */
         address: z

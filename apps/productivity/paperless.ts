@@ -3,6 +3,7 @@ import { app, storage, webApp, type Given } from "../app";
 import { redisEnvironment } from "../../components/database/redis";
 import { images } from "../../components/images";
 import type { Platform } from "../../components/platform";
+import { spelled } from "../../config/fields";
 import { data, scratch, shared } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
 
@@ -40,11 +41,7 @@ export const paperless = app({
             database: z.enum(["postgres", "sqlite"], { error: "postgres or sqlite" }).default("postgres"),
             /** What documents are written in, as tesseract calls its packages, e.g. deu, chi-sim; empty: English. */
             languages: z
-                .array(
-                    z.string().regex(/^[a-z]{3}(-[a-z]+)*$/, {
-                        error: "a language as tesseract calls it: eng, deu, chi-sim",
-                    }),
-                )
+                .array(spelled("a language as tesseract calls it: eng, deu, chi-sim", /^[a-z]{3}(-[a-z]+)*$/))
                 .default([]),
         },
     ),

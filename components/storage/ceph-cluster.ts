@@ -40,7 +40,14 @@ export interface CephClusterArgs {
     filesystem?: boolean;
     /** Name of the block volumes' VolumeSnapshotClass, the cluster's default; absent: `ceph-block`. */
     snapshotClass?: string;
+    /** True: control planes with a taint are among the nodes. Default: none of them has one that Ceph would have to bear. */
+    onControlPlanes?: boolean;
 }
+
+/** Of the taint that kubeadm gives: for daemons that may be on control planes. */
+export const CONTROL_PLANE_TOLERATIONS = [
+    { key: "node-role.kubernetes.io/control-plane", operator: "Exists", effect: "NoSchedule" },
+] as const;
 
 /**
  * A Ceph cluster on the nodes' own disks with its CSI drivers, the default StorageClass `ceph-block`, a
@@ -215,7 +222,8 @@ export function cephClusterValues({
     confirmDataLoss,
     monitoring,
     snapshotClass = CEPH_BLOCK_CLASS,
-}: Pick<CephClusterArgs, "nodes" | "confirmDataLoss" | "snapshotClass"> & { monitoring: boolean }) {
+    onControlPlanes = false,
+}: Pick<CephClusterArgs, "nodes" | "confirmDataLoss" | "snapshotClass" | "onControlPlanes"> & { monitoring: boolean }) {
     return {
         operatorNamespace: ROOK_NAMESPACE,
         clusterName: ROOK_NAMESPACE,
@@ -224,6 +232,8 @@ export function cephClusterValues({
         cephClusterSpec: {
             mon: { count: nodes.length < 3 ? 1 : 3, allowMultiplePerNode: false },
             mgr: { count: Math.min(2, nodes.length), allowMultiplePerNode: false },
+            // Rook passes over a node whose taint its daemons do not bear: no disk of it would be taken.
+            ...(onControlPlanes ? { placement: { all: { tolerations: CONTROL_PLANE_TOLERATIONS } } } : {}),
             // For `kubectl port-forward`; no route leads to it.
             dashboard: { enabled: true, ssl: false },
             // Without a memory limit an OSD takes the node's whole memory as its measure.

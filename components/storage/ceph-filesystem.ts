@@ -2,7 +2,13 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { clusterCommand, valueAfter } from "../cluster/cluster-command";
 import type { Cluster } from "../platform";
-import { CEPHFS_DRIVER as DRIVER, copiesOf, type CephCluster, type CephNode } from "./ceph-cluster";
+import {
+    CEPHFS_DRIVER as DRIVER,
+    CONTROL_PLANE_TOLERATIONS,
+    copiesOf,
+    type CephCluster,
+    type CephNode,
+} from "./ceph-cluster";
 import { drainScript } from "./drain";
 import { ROOK_NAMESPACE } from "./rook-operator";
 
@@ -19,6 +25,8 @@ export interface CephFilesystemArgs {
     ceph: CephCluster;
     /** As of the CephCluster. */
     nodes: readonly CephNode[];
+    /** As of the CephCluster. */
+    onControlPlanes?: boolean;
     /** Name of its VolumeSnapshotClass. */
     snapshotClass: string;
 }
@@ -37,7 +45,7 @@ export class CephFilesystem extends pulumi.ComponentResource {
 
     constructor(name: string, args: CephFilesystemArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:storage:CephFilesystem", name, {}, opts);
-        const { cluster, ceph, nodes, snapshotClass } = args;
+        const { cluster, ceph, nodes, snapshotClass, onControlPlanes } = args;
         const metadata = { name: CEPH_FILESYSTEM_CLASS, namespace: ROOK_NAMESPACE };
         const filesystem = new k8s.apiextensions.CustomResource(
             name,
@@ -45,7 +53,7 @@ export class CephFilesystem extends pulumi.ComponentResource {
                 apiVersion: "ceph.rook.io/v1",
                 kind: "CephFilesystem",
                 metadata: { ...metadata, annotations: READY },
-                spec: filesystemSpec(nodes),
+                spec: filesystemSpec(nodes, onControlPlanes),
             },
             // Rook makes nothing in a cluster that is not healthy, and deletes nothing in one that is being wiped.
             { parent: this, dependsOn: ceph.ready, ...PATIENT },
@@ -139,7 +147,7 @@ function secrets(steps: readonly string[], whose: "provisioner" | "node"): Recor
 }
 
 /** Spec of the CephFilesystem: copies as of block volumes; one metadata server, and where there are machines for it one that takes over. */
-export function filesystemSpec(nodes: readonly CephNode[]) {
+export function filesystemSpec(nodes: readonly CephNode[], onControlPlanes = false) {
     const standby = nodes.length > 1;
     return {
         metadataPool: copiesOf(nodes),
@@ -149,7 +157,14 @@ export function filesystemSpec(nodes: readonly CephNode[]) {
             activeStandby: standby,
             priorityClassName: "system-cluster-critical",
             resources: { requests: { cpu: "500m", memory: "1Gi" } },
-            ...(standby ? { placement: { podAntiAffinity: APART } } : {}),
+            ...(standby
+                ? {
+                      placement: {
+                          podAntiAffinity: APART,
+                          ...(onControlPlanes ? { tolerations: CONTROL_PLANE_TOLERATIONS } : {}),
+                      },
+                  }
+                : {}),
         },
     };
 }

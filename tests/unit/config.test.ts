@@ -131,10 +131,7 @@ test.each([
     ["storage", null, "storage"],
     ["storage.nfs", [], "storage.nfs"],
 ])("%s that is %j is one fault, without what would follow from it", (place, wrong, path) => {
-    const value = structuredClone(readStackValue(ROOT, "k3s-home")) as Record<string, unknown>;
-    const keys = place.split(".");
-    const holder = keys.slice(0, -1).reduce((node, key) => node[key] as Record<string, unknown>, value);
-    holder[keys.at(-1) ?? ""] = wrong;
+    const value = changed("k3s-home", place, wrong);
     const before = structuredClone(value);
     expect(faultsOf("k3s-home", value).map((fault) => fault.path)).toEqual([path]);
     expect(value).toEqual(before);
@@ -281,6 +278,28 @@ describe("raw YAML", () => {
     test("a text in quotes may begin with a zero", () => {
         expect(parseStackFile('a: "022"\nb: 0\nc: 0.5\n').read).toEqual({ content: { a: "022", b: 0, c: 0.5 } });
     });
+});
+
+/** The committed value of a recipe with another one at a place. */
+function changed(recipe: string, place: string, to: unknown): unknown {
+    const value = structuredClone(readStackValue(ROOT, recipe));
+    const keys = place.split(".");
+    const holder = keys.slice(0, -1).reduce((node, key) => (node as Record<string, unknown>)[key], value);
+    (holder as Record<string, unknown>)[keys.at(-1) ?? ""] = to;
+    return value;
+}
+
+test("a number that should be a text, and the other way round, is a matter of quotes", () => {
+    const suggested = (recipe: string, place: string, value: unknown) =>
+        faultsOf(recipe, changed(recipe, place, value)).map(({ path, suggestion }) => [path, suggestion]);
+    expect(suggested("truenas", "argocd.host", 123)).toEqual([["argocd.host", 'put it in quotes: "123"']]);
+    expect(suggested("truenas", "docker.capacity.cpu", 8)).toEqual([["docker.capacity.cpu", 'put it in quotes: "8"']]);
+    expect(suggested("truenas", "docker.ports.http", "8081")).toEqual([["docker.ports.http", "without quotes: 8081"]]);
+    expect(suggested("truenas", "docker.ports.http", "0")).toEqual([["docker.ports.http", undefined]]);
+    expect(suggested("truenas", "cloudflare.zoneId", 1e31)).toEqual([
+        ["cloudflare.zoneId", "put it in quotes: without them YAML reads a number"],
+    ]);
+    expect(suggested("truenas", "domain", 1e31).length).toBe(1);
 });
 
 test("what JSON has no word for is shown as it is", () => {

@@ -215,7 +215,7 @@ describe("authentik in a configuration", () => {
         const some = (groups: string[]) => ({ apps: apps({ sonarr: { groups }, prowlarr: {} }) });
         expect(all(some(["family", "authentik Admins"]))).toEqual([]);
         expect(all(some(["famly"]))).toMatchObject([
-            { rule: "unknown-group", path: "apps.sonarr.groups[0]", suggestion: expect.stringContaining("family") },
+            { rule: "unknown-group", path: "apps.sonarr.groups.0", suggestion: expect.stringContaining("family") },
         ]);
     });
 

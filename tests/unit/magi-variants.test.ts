@@ -8,6 +8,18 @@ import { dig } from "./planned";
 
 const FIXTURES = join(__dirname, "..", "fixtures", "valid", "magi");
 
+test("control planes beside workers: Ceph takes their disks, nobody waits for their GPUs", async () => {
+    const value = valueOf(join(FIXTURES, "five-machines.yaml")) as { nodes: Record<string, unknown>[] };
+    const nodes = value.nodes.map((node, index) => (index === 0 ? { ...node, gpus: { amd: 1 } } : node));
+    const { resources, notes } = await planStack("stranger", { ...value, nodes }, ROOT);
+    const ceph = resources.find(({ type, name }) => type.endsWith(":Release") && name === "ceph");
+    expect(dig(ceph?.inputs, "values", "cephClusterSpec", "placement", "all", "tolerations")).toHaveLength(1);
+    const offered = dig(resources.find(({ name }) => name === "amd-gpus-offered")?.inputs, "environment");
+    expect(JSON.stringify(offered)).toContain("four");
+    expect(JSON.stringify(offered)).not.toContain("one");
+    expect(notes?.[0]).toMatch(/^1 GPU by AMD/);
+});
+
 test.each(readdirSync(FIXTURES))(
     "%s: a plan with its machines, its pod network, its way in, and each app",
     async (file) => {

@@ -16,6 +16,7 @@ import {
     cephCsiDriversValues,
     type CephClusterArgs,
 } from "../../components/storage/ceph-cluster";
+import { filesystemSpec } from "../../components/storage/ceph-filesystem";
 import { ClassStorage, nfsLibraries } from "../../components/storage/class-storage";
 import { OpenEbs, openEbsValues } from "../../components/storage/openebs";
 import { RookOperator, rookOperatorValues } from "../../components/storage/rook-operator";
@@ -165,6 +166,18 @@ beforeAll(async () => {
 describe("Rook-Ceph", () => {
     const values = cephClusterValues({ nodes, confirmDataLoss: false, monitoring: true });
     const [pool] = values.cephBlockPools;
+
+    test("Ceph's daemons bear the taint of control planes where those have its disks, and only there", () => {
+        const spec = (onControlPlanes: boolean) =>
+            cephClusterValues({ nodes, confirmDataLoss: false, monitoring: true, onControlPlanes }).cephClusterSpec;
+        const tolerations = [
+            { key: "node-role.kubernetes.io/control-plane", operator: "Exists", effect: "NoSchedule" },
+        ];
+        expect(spec(true)).toMatchObject({ placement: { all: { tolerations } } });
+        expect(spec(false)).not.toHaveProperty("placement");
+        expect(filesystemSpec(nodes, true).metadataServer.placement).toMatchObject({ tolerations });
+        expect(filesystemSpec(nodes).metadataServer.placement).not.toHaveProperty("tolerations");
+    });
 
     test("two disks a node by id, no other device (C-HW-05)", () => {
         const { storage: osds } = values.cephClusterSpec;
