@@ -250,7 +250,12 @@ function quotes(issue: Issue, schema: z.ZodType, value: unknown): { suggestion?:
     const fits = (other: unknown) => wanted?.safeParse(other, ONCE).success === true;
     if (typeof got === "number" && fits(String(got))) return { suggestion: `put it in quotes: "${got}"` };
     // Of 32 digits most are lost.
-    if (typeof got === "number" && Math.abs(got) > Number.MAX_SAFE_INTEGER && !fits(0)) {
+    if (
+        typeof got === "number" &&
+        Math.abs(got) > Number.MAX_SAFE_INTEGER &&
+        issue.code === "invalid_type" &&
+        issue.expected === "string"
+    ) {
         return { suggestion: "put it in quotes: without them YAML reads a number" };
     }
     if (typeof got === "string" && /^-?\d{1,15}(\.\d+)?$/.test(got) && fits(Number(got))) {

@@ -14,6 +14,8 @@ const httpsServer = z
         error: "an https URL without a path such as https://ntfy.sh",
     });
 
+const MAIL_SERVER = "host and port such as smtp.example.net:587";
+
 const address = z.email({ error: "an e-mail address" });
 
 const receiver = z.discriminatedUnion(
@@ -40,7 +42,9 @@ const receiver = z.discriminatedUnion(
             to: address,
             from: address,
             /** Mail server that takes the message, with its port. */
-            server: hostPort,
+            server: z
+                .string({ error: MAIL_SERVER })
+                .refine((server) => hostPort.safeParse(server).success, { error: MAIL_SERVER }),
             username: z.string({ error: "a user name" }).min(1, { error: "a user name" }),
         }),
         z.strictObject({ kind: z.literal("webhook"), ...common("webhook") }),

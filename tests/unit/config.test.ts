@@ -299,7 +299,7 @@ test("a number that should be a text, and the other way round, is a matter of qu
     expect(suggested("truenas", "cloudflare.zoneId", 1e31)).toEqual([
         ["cloudflare.zoneId", "put it in quotes: without them YAML reads a number"],
     ]);
-    expect(suggested("truenas", "domain", 1e31).length).toBe(1);
+    expect(suggested("truenas", "docker.ports.http", 1e31)).toEqual([["docker.ports.http", undefined]]);
 });
 
 test("what JSON has no word for is shown as it is", () => {
