@@ -151,7 +151,7 @@ function read(file) {
         const before = new Set(valid ? known : []);
         const toSave = (ran) => {
             if (valid && ran.every((key) => before.has(key))) return undefined;
-            const head = [name, ...before.union(new Set(ran))].join(",");
+            const head = [name, ...new Set([...before, ...ran])].join(",");
             return Buffer.concat([Buffer.from(`${head}\n`, "latin1"), script.createCachedData()]);
         };
         return { kept: { ...NOTHING.kept, ...script.runInThisContext() }, toSave };
