@@ -208,9 +208,18 @@ export function nodeFaultList(args: NodeNeeds, facts: NodeFacts): NodeFault[] {
         );
     }
     for (const path of facts.missingDevices) {
-        report("devices", `device ${path} is missing. `, `NixOS: boot.kernelModules = [ "tun" ]; for /dev/net/tun`);
+        report("devices", `device ${path} is missing: `, deviceMend(path));
     }
     return faults;
+}
+
+/** What gives the machine a device that it lacks. */
+export function deviceMend(path: string): string {
+    if (path === "/dev/net/tun") return `NixOS: boot.kernelModules = [ "tun" ];`;
+    if (path.includes("/by-id/") || path.startsWith("/dev/tty")) {
+        return `plug the device in, or name the one that is there: ls -l ${path.replace(/[^/]*$/, "")}`;
+    }
+    return "load the module or plug in the device that makes it";
 }
 
 /** Makes missing directories with their owner; never changes one that is there. */

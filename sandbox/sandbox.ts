@@ -96,7 +96,7 @@ export class Sandbox {
         this.say(
             `control plane ${state} (127.0.0.1:${record.apiPort}, Kubernetes objects are real, pods are simulated)`,
         );
-        this.played.fill?.(this.layout);
+        this.played.fill?.(this.layout, this.stack.machines);
         const daemon = await startDaemon(this.layout, this.daemonConfig(record));
         // Those that join by themselves are not there before the program asks them to.
         const nodes = this.played.joins === true ? [] : this.stack.nodes;

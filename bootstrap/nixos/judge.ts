@@ -4,7 +4,7 @@ import { lastLine, type Run } from "../../lib/run-program";
 import type { Told } from "../../lib/told";
 import { knownFlags, missingFlags, nixosOption, RECOMMENDED_FLAGS } from "../k3s-flags";
 import type { NodePaths } from "../machines";
-import { nodeFaultList, type NixosK3sArgs, type NodePart } from "../nixos-k3s";
+import { deviceMend, nodeFaultList, type NixosK3sArgs, type NodePart } from "../nixos-k3s";
 import { parseFacts, probeScript, type NodeFacts } from "../node-facts";
 import { overSsh } from "../ssh";
 
@@ -132,14 +132,6 @@ function deviceFindings(args: NixosK3sArgs, paths: NodePaths, { missingDevices }
             ? say.failure("device", `${path} is missing`, deviceMend(path))
             : say.ok("device", `${path} is there`),
     );
-}
-
-function deviceMend(path: string): string {
-    if (path === "/dev/net/tun") return `NixOS: boot.kernelModules = [ "tun" ];`;
-    if (path.includes("/by-id/") || path.startsWith("/dev/tty")) {
-        return `plug the device in, or name the one that is there: ls -l ${path.replace(/[^/]*$/, "")}`;
-    }
-    return "load the module or plug in the device that makes it";
 }
 
 /** A fault's sentence without the link to its mend. */

@@ -11,5 +11,5 @@ export interface PlayedMachines {
     /** Writes the commands into `bin` by which the program reaches the machines; the control plane is not there yet. */
     install(bin: string, layout: SandboxLayout, nodes: readonly NodeInfo[], machines: Machines): void;
     /** What the machines hold once the control plane is there; absent: nothing. */
-    fill?(layout: SandboxLayout): void;
+    fill?(layout: SandboxLayout, machines: Machines): void;
 }

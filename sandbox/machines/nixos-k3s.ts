@@ -4,15 +4,21 @@
  */
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { Machines } from "../../bootstrap/kinds";
+import type { NixosK3sArgs } from "../../bootstrap/nixos-k3s";
 import type { PlayedMachines } from "./machines";
 
 export const nixosMachine: PlayedMachines = {
-    install: (bin, { node }, nodes) => installMachineCommands(bin, node, nodes[0]?.name ?? ""),
-    fill({ node, kubeconfig, ageKey }) {
-        prepareMachine(node, [
-            { path: "/etc/rancher/k3s/k3s.yaml", content: readFileSync(kubeconfig, "utf8"), mode: 0o600 },
-        ]);
-        const key = join(node, "var/lib/sops-nix/keys.txt");
+    install: (bin, { node }, nodes, machines) =>
+        installMachineCommands(bin, node, nodes[0]?.name ?? "", householdOf(machines)),
+    fill({ node, kubeconfig, ageKey }, machines) {
+        const household = householdOf(machines);
+        prepareMachine(
+            node,
+            [{ path: "/etc/rancher/k3s/k3s.yaml", content: readFileSync(kubeconfig, "utf8"), mode: 0o600 }],
+            household,
+        );
+        const key = join(node, household.ageKeyPath ?? SEEDS.ageKeyPath);
         if (!existsSync(dirname(key))) {
             mkdirSync(dirname(key), { recursive: true });
             writeFileSync(key, readFileSync(ageKey), { mode: 0o600 });
@@ -20,26 +26,50 @@ export const nixosMachine: PlayedMachines = {
     },
 };
 
+/** What a household's machine has, by what is asked of it. */
+type Household = Omit<NixosK3sArgs, "node" | "owner">;
+
+/** The machine of the seed. */
+const SEEDS = {
+    managesStorage: true,
+    ageKeyPath: "/var/lib/sops-nix/keys.txt",
+    podCidr: "10.42.0.0/16",
+    serviceCidr: "10.43.0.0/16",
+    requiredDirectories: ["/var/data"],
+    requiredDevices: [],
+    directories: [],
+} satisfies Household;
+
+const TUN = "/dev/net/tun";
+
+const householdOf = (machines: Machines): Household => (machines.kind === "nixos-k3s" ? machines.args : SEEDS);
+
 export interface MachineFile {
     readonly path: string;
     readonly content: string;
     readonly mode?: number;
 }
 
-/** The unit's command line as NixOS writes it, with the flags of bootstrap/nixos/k3s.nix. */
-const EXEC_START =
+/** The unit's command line as NixOS writes it, with the flags of bootstrap/nixos/k3s.nix and the networks that the household gave it. */
+const execStart = ({ managesStorage, podCidr, serviceCidr }: Household): string =>
     "/run/current-system/sw/bin/k3s server --flannel-backend=none --disable-network-policy --disable=servicelb " +
-    "--disable=traefik --disable-kube-proxy --disable=local-storage";
+    `--disable=traefik --disable-kube-proxy${managesStorage ? " --disable=local-storage" : ""} ` +
+    `--cluster-cidr=${podCidr} --service-cidr=${serviceCidr}`;
 
-/** Files that a machine has from the start; what is there already is left alone, so that a test may change it. */
-export function prepareMachine(root: string, files: readonly MachineFile[]): void {
+/**
+ * Files that a machine has from the start, and its disks and devices as its household has them; what is there already is left
+ * alone, so that a test may change it.
+ */
+export function prepareMachine(root: string, files: readonly MachineFile[], household: Household = SEEDS): void {
     write(root, files);
     if (existsSync(join(root, "etc/k3s-exec-start"))) return;
-    write(root, [{ path: "/etc/k3s-exec-start", content: `${EXEC_START}\n` }]);
-    mkdirSync(join(root, "var/data"), { recursive: true });
-    mkdirSync(join(root, "dev/net"), { recursive: true });
-    // A character device that every user may have.
-    symlinkSync("/dev/null", join(root, "dev/net/tun"));
+    write(root, [{ path: "/etc/k3s-exec-start", content: `${execStart(household)}\n` }]);
+    for (const path of household.requiredDirectories) mkdirSync(join(root, path), { recursive: true });
+    for (const path of new Set([TUN, ...household.requiredDevices])) {
+        mkdirSync(join(root, dirname(path)), { recursive: true });
+        // A character device that every user may have.
+        symlinkSync("/dev/null", join(root, path));
+    }
 }
 
 function write(root: string, files: readonly MachineFile[]): void {
@@ -51,9 +81,14 @@ function write(root: string, files: readonly MachineFile[]): void {
 }
 
 /** Writes `ssh` into `bin` (for this computer) and the machine's own commands into `<root>/bin`. */
-export function installMachineCommands(bin: string, root: string, hostname: string): void {
+export function installMachineCommands(
+    bin: string,
+    root: string,
+    hostname: string,
+    household: Household = SEEDS,
+): void {
     rmSync(join(root, "bin"), { recursive: true, force: true });
-    script(join(bin, "ssh"), sshScript(root));
+    script(join(bin, "ssh"), sshScript(root, household));
     script(join(root, "bin", "sudo"), '[ "$1" = -n ] && shift\nexec "$@"');
     script(
         join(root, "bin", "systemctl"),
@@ -94,7 +129,7 @@ PATH=/usr/local/bin:/usr/bin:/bin exec install "$@"`,
  * An ssh that takes OpenSSH's options, checks nothing of them, and runs the remote command, or the script on standard
  * input, by the machine's shell with the machine's directories in place of this computer's.
  */
-function sshScript(root: string): string {
+function sshScript(root: string, household: Household): string {
     return `while [ $# -gt 0 ]; do
   case "$1" in
     -o | -p | -i | -F | -l | -J | -L | -R | -E | -S) shift 2 ;;
@@ -104,7 +139,7 @@ function sshScript(root: string): string {
 done
 [ $# -gt 0 ] || { echo "ssh: no destination" >&2; exit 255; }
 shift
-on_machine() { sed -E "s#(^|[^A-Za-z0-9_./-])/(etc|var|mnt|srv|dev/net)(/|[^A-Za-z0-9_-]|\\$)#\\\\1${root}/\\\\2\\\\3#g"; }
+on_machine() { sed -E "s#(^|[^A-Za-z0-9_./-])/(${ownPaths(household).join("|")})(/|[^A-Za-z0-9_-]|\\$)#\\\\1${root}/\\\\2\\\\3#g"; }
 command=$(printf '%s' "$*" | on_machine)
 PATH='${root}/bin':/usr/local/bin:/usr/bin:/bin
 export PATH
@@ -112,6 +147,17 @@ case "$command" in
   "sh -s") on_machine | sh -s ;;
   *) sh -c "$command" ;;
 esac`;
+}
+
+/** Paths of the machine's own, as regular expressions without the first slash. */
+function ownPaths({ ageKeyPath, requiredDirectories, directories, requiredDevices }: Household): string[] {
+    const tops = [...requiredDirectories, ...directories, ...(ageKeyPath === undefined ? [] : [ageKeyPath])].map(
+        (path) => path.split("/")[1] ?? "",
+    );
+    const devices = requiredDevices.map((path) => path.slice(1));
+    return [...new Set(["etc", "var", "mnt", "srv", "dev/net", ...tops, ...devices])]
+        .filter((path) => path !== "")
+        .map((path) => path.replace(/[^A-Za-z0-9_/-]/g, "[$&]"));
 }
 
 function script(path: string, body: string): void {

@@ -422,6 +422,40 @@ describe("scripts, run on the sandbox's machine", () => {
         expect(missingFlags(parseK3sFlags(facts.commandLine, facts.config), REQUIRED_FLAGS)).toEqual([]);
     });
 
+    test("it has the networks, disks and devices of its household, and answers for those by their own paths", () => {
+        const home = join(base, "cabin");
+        const household = {
+            managesStorage: false,
+            ageKeyPath: "/keys/age.txt",
+            podCidr: "10.200.0.0/16",
+            serviceCidr: "10.201.0.0/16",
+            requiredDirectories: ["/tank", "/scratch.2"],
+            requiredDevices: ["/dev/serial/by-id/usb-ITEAD-if00", "/dev/net/tun"],
+            directories: ["/tank/apps/sonarr"],
+        };
+        const facts = (directories: readonly string[]) =>
+            parseFacts(
+                execFileSync("sh", ["-c", sshShell({ address: "cabin", user: "ops", port: 2022 })], {
+                    input: probeScript({ ...household, directories, devices: household.requiredDevices }),
+                    encoding: "utf8",
+                    env: { PATH: `${join(home, "bin")}:${process.env["PATH"]}` },
+                }),
+            );
+        installMachineCommands(join(home, "bin"), join(home, "node"), "cabin", household);
+        prepareMachine(
+            join(home, "node"),
+            [
+                { path: "/etc/rancher/k3s/k3s.yaml", content: `    server: file://${root}\n` },
+                { path: household.ageKeyPath, content: "AGE-SECRET-KEY-1\n" },
+            ],
+            household,
+        );
+        const found = facts(household.requiredDirectories);
+        expect(found.ageKeyHash).toMatch(/^[0-9a-f]{64}$/);
+        expect(nodeFaults({ ...household, node: { name: "cabin" } }, found)).toEqual([]);
+        expect(facts(["/tank/apps", "/tank"]).missingDirectories).toEqual(["/tank/apps"]);
+    });
+
     describe("k3s' configuration", () => {
         const token = "K10deadbeef::server:secret";
         const exec = join(root, "etc/k3s-exec-start");
