@@ -118,6 +118,18 @@ const chongus: StackPolicy = {
             match: { name },
             reason: "Seed 002, Resource Quotas and Limits: Rook-Ceph has none, it is system-critical.",
         })),
+        {
+            rule: "memory-limit",
+            match: { name: "ceph-filesystem" },
+            reason: "As the rest of Rook-Ceph: every volume of it waits for its metadata server.",
+            optional: true,
+        },
+        {
+            rule: "backed-up",
+            match: { name: "models" },
+            reason: "Language models, which are downloaded again.",
+            optional: true,
+        },
         ...["cert-manager", "cnpg-system", "external-secrets", "flux-system", "rook-ceph", "volsync-system"].map(
             (name): Exemption => ({
                 rule: "namespace-name",

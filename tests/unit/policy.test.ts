@@ -179,6 +179,19 @@ describe.each(stackNames(ROOT))("%s", (stack) => {
     });
 });
 
+test("shared files and a cache of models, which the recipe chongus offers and its own stack lacks, break no mandatory rule", async () => {
+    const value = readStackValue(ROOT, "chongus") as { storage: Record<string, unknown> };
+    Object.assign(value.storage, { ceph: { filesystem: true }, models: { size: "100Gi" } });
+    const { recipe, resources, exposures } = await planStack("chongus", value, ROOT);
+    expect(resources.map(({ name }) => name)).toEqual(expect.arrayContaining(["ceph-filesystem", "models-cache"]));
+    const violations = evaluate(
+        rules,
+        { stack: "chongus", recipe, resources, exposures },
+        recipePolicies[recipe] ?? STRICT,
+    );
+    expect(violations.filter(({ severity }) => severity === "mandatory")).toEqual([]);
+});
+
 test("each stack keeps what its own seed says: Ingress and SOPS on homelab, neither on chongus (C-EDGE-11, C-SEC-12, C-GITOPS-36)", () => {
     const of = (recipe: string, id: string) => severityOf(rule(id), recipePolicies[recipe] ?? STRICT);
     for (const id of ["ingress", "literal-secret", "sops-in-flux", "velero"]) {
@@ -200,6 +213,7 @@ test("Alertmanager and Rook-Ceph are exempt from limits by the seed (C-POL-22, C
         ["rook-ceph", undefined],
         ["rook-ceph-cluster", undefined],
         ["ceph-csi-drivers", undefined],
+        ["ceph-filesystem", undefined],
     ]);
 });
 
