@@ -11,10 +11,11 @@ import type { PlayedMachines } from "./machines";
 import { Machines } from "./talosctl/machines";
 
 export const talosMachines: PlayedMachines = {
-    install: (bin, { node, kubeconfig }, nodes) =>
+    install: (bin, { node, kubeconfig }, nodes, machines) =>
         installTalosctl(bin, {
             root: node,
             kubeconfig,
+            ...(machines.kind === "talos" ? { release: machines.args.talosVersion } : {}),
             nodes: nodes.map(({ name, address, hardware = { disks: [], mac: "" } }) => ({
                 name,
                 address,
@@ -28,6 +29,8 @@ export interface TalosMachines {
     readonly root: string;
     /** File with the kubeconfig that the machines hand out. */
     readonly kubeconfig: string;
+    /** Release of talosctl, as a household installs that of its machines; absent: the seed's. */
+    readonly release?: string;
     readonly nodes: readonly {
         readonly name: string;
         readonly address: string;
@@ -38,10 +41,10 @@ export interface TalosMachines {
 }
 
 /** Writes `talosctl` and `curl` into `bin`, and makes every machine that is not there yet, in maintenance mode. */
-export function installTalosctl(bin: string, { root, kubeconfig, nodes }: TalosMachines): void {
+export function installTalosctl(bin: string, { root, nodes, ...household }: TalosMachines): void {
     mkdirSync(root, { recursive: true });
-    writeFileSync(join(root, "talos.json"), JSON.stringify({ kubeconfig }));
     const machines = new Machines(root);
+    machines.install(household);
     for (const node of nodes) if (!machines.has(node.name)) machines.save(node);
 
     // Bundled once: a cluster's bring-up is a hundred calls, and a TypeScript loader takes half a second for each.

@@ -52,6 +52,7 @@ function bundle(): string {
 function faults({ node, release, kubernetes, patch }: MachineConfiguration): string[] {
     const schema = JSON.parse(readFileSync(join(SCHEMAS, `talos-${release}.json`), "utf8")) as Schema & object;
     const whole = generate(bundle(), {
+        talos: "v1.10.6",
         ...{ name: "cluster", endpoint: "https://192.0.2.1:6443", kubernetes },
         patches: [patch],
     });

@@ -778,6 +778,12 @@ else process.exit(1);
         expect(look().faults[0]).toContain("this program does not downgrade");
         expect(look({ secretsFile: "gone.enc.yaml" }).faults[0]).toContain("gone.enc.yaml does not exist");
         expect(look({ talosVersion: "v1.11.0" }).faults[0]).toContain("talosctl on the PATH is v1.10.6");
+        const settings = { kubeconfig: join(base, "kubeconfig") };
+        machines.install({ ...settings, release: "v1.11.3" });
+        expect(look({ talosVersion: "v1.11.0" }).faults).not.toContainEqual(
+            expect.stringContaining("talosctl on the PATH"),
+        );
+        machines.install(settings);
         expect(look({ localHostpath: "/x", nodes: [node(1)], talosVersion: "v1.10.7" }).faults).toEqual([]);
     });
 

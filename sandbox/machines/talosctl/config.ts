@@ -24,7 +24,7 @@ const IMMEDIATE =
 
 export function generate(
     secretsText: string,
-    options: { name: string; endpoint: string; kubernetes: string; patches: readonly string[] },
+    options: { name: string; endpoint: string; talos: string; kubernetes: string; patches: readonly string[] },
 ): Tree {
     const secrets = tree(parse(secretsText));
     const certs = tree(secrets["certs"]);
@@ -43,7 +43,7 @@ export function generate(
             token: tree(secrets["trustdinfo"])["token"],
             ca: certs["os"],
             kubelet: { image: `ghcr.io/siderolabs/kubelet:v${options.kubernetes}` },
-            install: { disk: "/dev/sda", image: "ghcr.io/siderolabs/installer:v1.10.6", wipe: false },
+            install: { disk: "/dev/sda", image: `ghcr.io/siderolabs/installer:${options.talos}`, wipe: false },
             nodeLabels: { "node.kubernetes.io/exclude-from-external-load-balancers": "" },
             features: { rbac: true, kubePrism: { enabled: true, port: 7445 }, hostDNS: { enabled: true } },
         },

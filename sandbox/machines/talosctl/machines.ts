@@ -25,6 +25,16 @@ export interface SimulatedMachine {
     };
 }
 
+/** Talos of the seed. */
+const RELEASE = "v1.10.6";
+
+interface Settings {
+    /** File with the kubeconfig that the machines hand out. */
+    readonly kubeconfig: string;
+    /** Of talosctl. */
+    readonly release: string;
+}
+
 export class Machines {
     constructor(private readonly root: string) {}
 
@@ -65,12 +75,27 @@ export class Machines {
         appendFileSync(join(this.root, "schematics"), `${schematic}\n`);
     }
 
+    /** Takes a file with the kubeconfig that the machines hand out, and the release of talosctl. */
+    install({ kubeconfig, release = RELEASE }: { readonly kubeconfig: string; readonly release?: string }): void {
+        writeFileSync(this.settings, JSON.stringify({ kubeconfig, release } satisfies Settings));
+    }
+
     /** The kubeconfig that a real machine would sign. */
     get kubeconfig(): string {
-        const { kubeconfig } = JSON.parse(readFileSync(join(this.root, "talos.json"), "utf8")) as {
-            kubeconfig: string;
-        };
-        return readFileSync(kubeconfig, "utf8");
+        return readFileSync(this.read().kubeconfig, "utf8");
+    }
+
+    /** Of the talosctl that speaks to them. */
+    get release(): string {
+        return this.read().release;
+    }
+
+    private read(): Settings {
+        return JSON.parse(readFileSync(this.settings, "utf8")) as Settings;
+    }
+
+    private get settings(): string {
+        return join(this.root, "talos.json");
     }
 
     private file(name: string): string {

@@ -8,15 +8,13 @@ import { authority, check, compare, digest, generate, install, tree, type Tree }
 import { flag, isSet, needed, parseCommandLine, Refused, type CommandLine } from "./flags";
 import { Machines, type SimulatedMachine } from "./machines";
 
-const RELEASE = "v1.10.6";
-
 const [root = "", program = "", ...args] = process.argv.slice(2);
 const machines = new Machines(root);
 
 function talosctl(line: CommandLine): void {
     switch (line.command) {
         case "version":
-            if (isSet(line, "client")) return print(`Client:\nTalos ${RELEASE}`);
+            if (isSet(line, "client")) return print(`Client:\nTalos ${machines.release}`);
             return print(JSON.stringify({ version: { tag: configured(line).installed.version } }));
         case "gen config":
             return genConfig(line);
@@ -73,6 +71,7 @@ function genConfig(line: CommandLine): void {
     const config = generate(readFileSync(needed(line, "with-secrets"), "utf8"), {
         name,
         endpoint,
+        talos: machines.release,
         kubernetes: needed(line, "kubernetes-version"),
         patches: (line.flags.get("config-patch-control-plane") ?? []).map((patch) => {
             if (!patch.startsWith("@")) throw new Refused("patches are read from files");
