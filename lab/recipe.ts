@@ -28,8 +28,8 @@ export interface StackConfig extends LabConfig {
 /** A recipe's whole definition. `C`: its parsed configuration. */
 export interface RecipeDefinition<C extends StackConfig> {
     readonly name: string;
-    /** What is special about it, or about a cluster of it, for the table of clusters; of a list, the texts that it has. */
-    readonly special: string | ((config: C) => readonly (string | false | undefined)[]);
+    /** What is special about a cluster of it, for the table of clusters: the texts that the list has. */
+    readonly special: (config: C) => readonly (string | false | undefined)[];
     /** The shape of the configuration of a stack of this name. */
     schema(stack: string): z.ZodType<C>;
     /** The value with defaults that follow from other keys of it; before the schema reads it. */
@@ -106,7 +106,7 @@ export function defineStack<C extends StackConfig>(definition: RecipeDefinition<
             return {
                 name: stack,
                 recipe: definition.name,
-                special: specialText(definition.special, config),
+                special: specialText(definition, config),
                 machinesText: definition.machinesText(config),
                 nodes: machines.nodes,
                 secrets,
@@ -155,12 +155,10 @@ const commonRules = <C extends StackConfig>(parts: Parts<C>, stack: string): Cro
     ({ secrets }) => (secrets === undefined ? [] : sopsFileEncrypted("secrets.sopsFile", secrets.sopsFile)),
 ];
 
-function specialText<C>(special: string | ((config: C) => readonly (string | false | undefined)[]), config: C): string {
-    if (typeof special === "string") return special;
-    return special(config)
+const specialText = <C extends StackConfig>({ special }: Pick<RecipeDefinition<C>, "special">, config: C): string =>
+    special(config)
         .filter((part) => typeof part === "string")
         .join(", ");
-}
 
 /** Opens stacks of the given recipes. The value says which; default: the one of the stack's own name. */
 export function stackOpener(recipes: readonly Recipe[]): (stack: string, value: unknown) => OpenStack {

@@ -16,7 +16,7 @@ import { SopsAgeKey } from "../components/secrets/sops-age-key";
 import { LocalPathStorage } from "../components/storage/local-path";
 import { accountSecrets } from "../lab/accounts";
 import { ageKeyHash, readAgeKey } from "../lab/age-key";
-import { appDevices, appSecrets, appTrees } from "../lab/apps";
+import { appDevices, appNamespaces, appSecrets, appTrees } from "../lab/apps";
 import { afterGitApps, ARGOCD_NAMESPACE, argoCdRelease } from "../lab/argocd";
 import { cloudflareTunnel } from "../lab/cloudflare";
 import type { StackSummary } from "../lab/context";
@@ -38,7 +38,13 @@ import {
 
 export const homelab = defineStack<HomelabConfig>({
     name: "homelab",
-    special: "Cilium with L2 addresses, ksops, Argo CD, Cloudflare tunnel and DNS, Tailscale, media stack",
+    special: ({ gitops, cloudflare, tailscale, apps }) => [
+        "Cilium with L2 addresses",
+        gitops && "ksops, Argo CD",
+        cloudflare && "Cloudflare tunnel and DNS",
+        tailscale && "Tailscale",
+        "media" in appNamespaces(apps, "privileged") && "media stack",
+    ],
     schema: homelabSchema,
     defaults: homelabDefaults,
     follows: homelabFollows,

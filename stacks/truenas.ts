@@ -54,7 +54,12 @@ const categoryOf = (namespace: string): string => (CATEGORIES.includes(namespace
 
 export const truenas = defineStack<TruenasConfig>({
     name: "truenas",
-    special: "k3d over SSH, Istio, Multus, Bitwarden with External Secrets, a class a disk, Kopia, Argo CD by category",
+    special: ({ networks, gitops }) => [
+        "k3d over SSH, Istio",
+        Object.keys(networks).length > 0 && "Multus",
+        "Bitwarden with External Secrets, a class a disk, Kopia",
+        gitops && "Argo CD by category",
+    ],
     schema: truenasSchema,
     defaults: truenasDefaults,
     follows: truenasFollows,

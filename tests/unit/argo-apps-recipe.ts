@@ -61,7 +61,7 @@ export const NO_PARTS = {
 
 export const appOfApps = defineStack<Config>({
     name: "app-of-apps",
-    special: "",
+    special: () => [],
     schema: () => schema,
     defaults: argoAppsDefaults,
     offers: () => ({

@@ -71,6 +71,11 @@ describe("what a house lacks is not built", () => {
         );
     });
 
+    test.each(["homelab", "truenas", "chongus", "k3s-home", "magi"])("nor is it said to be there: %s", (recipe) => {
+        const { special } = openStack("cabin", fixture(recipe, "smallest"));
+        expect(special).not.toMatch(/Argo CD|ksops|Flux|Cloudflare|Tailscale|Multus|GPU/);
+    });
+
     test("five nodes: Ceph by host, one backup target, SOPS for every secret", async () => {
         const five = await planStack("cabin", fixture("chongus", "five-nodes"), ROOT);
         const ceph = five.resources.find(({ name, type }) => name === "ceph" && type.endsWith(":Release"))?.inputs;
