@@ -104,7 +104,10 @@ export class Longhorn extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: release },
         );
-        if (args.monitoring) alertRules(`${name}-alerts`, "longhorn", namespace.metadata.name, child);
+        if (args.monitoring) {
+            alertRules(`${name}-alerts`, "longhorn", namespace.metadata.name, child);
+            new k8s.networking.v1.NetworkPolicy(`${name}-metrics`, metricsPolicy(namespace.metadata.name), child);
+        }
         const given = givenDisks(`${name}-disks`, disks, { parent: this, dependsOn: registered });
         const served = { parent: this, dependsOn: given };
         const classes = this.tiers.map(
@@ -142,6 +145,26 @@ export class Longhorn extends pulumi.ComponentResource {
         this.registerOutputs({ classes: this.classes, snapshotClass: this.snapshotClass });
     }
 }
+
+/**
+ * From 1.12 on the chart lets nobody but Longhorn's own pods speak to the manager, and forgets who reads its metrics; the same
+ * port is its API, which asks nobody who they are. https://longhorn.io/docs/1.12.1/references/networking/
+ */
+const metricsPolicy = (namespace: pulumi.Input<string>): k8s.networking.v1.NetworkPolicyArgs => ({
+    metadata: { name: "longhorn-metrics", namespace },
+    spec: {
+        podSelector: { matchLabels: { app: "longhorn-manager" } },
+        policyTypes: ["Ingress"],
+        ingress: [
+            {
+                from: [
+                    { namespaceSelector: {}, podSelector: { matchLabels: { "app.kubernetes.io/name": "prometheus" } } },
+                ],
+                ports: [{ port: 9500, protocol: "TCP" }],
+            },
+        ],
+    },
+});
 
 const inNamespace = `kubectl --namespace ${LONGHORN_NAMESPACE}`;
 

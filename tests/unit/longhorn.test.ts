@@ -496,4 +496,30 @@ describe("alerts", () => {
         expect(silenced.map(({ alert }) => alert)).toEqual(alerts.slice(0, -1).map(({ alert }) => alert));
         expect((await planned({ monitoring: false })).some(({ type }) => type.endsWith(":PrometheusRule"))).toBe(false);
     });
+
+    test("have metrics: Prometheus, and nobody else outside, may speak to the manager, which the chart shuts off", async () => {
+        const policies = async (more: Partial<LonghornArgs>) =>
+            (await planned(more)).filter(({ type }) => type.endsWith(":NetworkPolicy")).map(({ inputs }) => inputs);
+        expect(await policies({})).toEqual([
+            expect.objectContaining({
+                metadata: { name: "longhorn-metrics", namespace: "longhorn-system" },
+                spec: {
+                    podSelector: { matchLabels: { app: "longhorn-manager" } },
+                    policyTypes: ["Ingress"],
+                    ingress: [
+                        {
+                            from: [
+                                {
+                                    namespaceSelector: {},
+                                    podSelector: { matchLabels: { "app.kubernetes.io/name": "prometheus" } },
+                                },
+                            ],
+                            ports: [{ port: 9500, protocol: "TCP" }],
+                        },
+                    ],
+                },
+            }),
+        ]);
+        expect(await policies({ monitoring: false })).toEqual([]);
+    });
 });
