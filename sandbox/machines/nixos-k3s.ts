@@ -2,6 +2,7 @@
  * The machine behind the control plane: a folder that is its root file system, and an `ssh` that runs what it is told
  * against that folder. The program under test speaks to it as to a real node: same commands, same answers.
  */
+import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Machines } from "../../bootstrap/kinds";
@@ -11,7 +12,7 @@ import type { PlayedMachines } from "./machines";
 export const nixosMachine: PlayedMachines = {
     install: (bin, { node }, nodes, machines) =>
         installMachineCommands(bin, node, nodes[0]?.name ?? "", householdOf(machines)),
-    fill({ node, kubeconfig, ageKey }, machines) {
+    fill({ node, kubeconfig, ageKey, tools }, machines) {
         const household = householdOf(machines);
         prepareMachine(
             node,
@@ -22,6 +23,11 @@ export const nixosMachine: PlayedMachines = {
         if (!existsSync(dirname(key))) {
             mkdirSync(dirname(key), { recursive: true });
             writeFileSync(key, readFileSync(ageKey), { mode: 0o600 });
+        }
+        if (!household.managesStorage) {
+            execFileSync(join(tools, "bin", "kubectl"), ["--kubeconfig", kubeconfig, "apply", "--filename", "-"], {
+                input: JSON.stringify(LOCAL_STORAGE),
+            });
         }
     },
 };
@@ -39,6 +45,37 @@ const SEEDS = {
     requiredDevices: [],
     directories: [],
 } satisfies Household;
+
+/** What k3s deploys of itself unless it is told not to, as far as somebody sees it: its manifests/local-storage.yaml. */
+const LOCAL_STORAGE = {
+    apiVersion: "v1",
+    kind: "List",
+    items: [
+        {
+            apiVersion: "apps/v1",
+            kind: "Deployment",
+            metadata: { name: "local-path-provisioner", namespace: "kube-system" },
+            spec: {
+                selector: { matchLabels: { app: "local-path-provisioner" } },
+                template: {
+                    metadata: { labels: { app: "local-path-provisioner" } },
+                    spec: { containers: [{ name: "local-path-provisioner", image: "rancher/local-path-provisioner" }] },
+                },
+            },
+        },
+        {
+            apiVersion: "storage.k8s.io/v1",
+            kind: "StorageClass",
+            metadata: {
+                name: "local-path",
+                annotations: { "storageclass.kubernetes.io/is-default-class": "true" },
+            },
+            provisioner: "rancher.io/local-path",
+            volumeBindingMode: "WaitForFirstConsumer",
+            reclaimPolicy: "Delete",
+        },
+    ],
+};
 
 const TUN = "/dev/net/tun";
 

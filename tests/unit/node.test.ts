@@ -1,5 +1,14 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    renameSync,
+    rmSync,
+    writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
@@ -19,8 +28,10 @@ import { sshCommand, sshShell } from "../../bootstrap/ssh";
 import { BASH, runCommand, whatItSaid } from "../../components/cluster/cluster-command";
 import { shellQuote } from "../../components/cluster/shell";
 import { localAgeKey, SopsAgeKey } from "../../components/secrets/sops-age-key";
-import { installMachineCommands, prepareMachine } from "../../sandbox/machines/nixos-k3s";
-import { ROOT } from "../../stacks/stack-file";
+import { sandboxLayout } from "../../sandbox/layout";
+import { installMachineCommands, nixosMachine, prepareMachine } from "../../sandbox/machines/nixos-k3s";
+import { openStack } from "../../stacks";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { planComponent } from "./component-plan";
 
 const flags = (list: readonly { flag: string }[]) => list.map(({ flag }) => flag);
@@ -454,6 +465,28 @@ describe("scripts, run on the sandbox's machine", () => {
         expect(found.ageKeyHash).toMatch(/^[0-9a-f]{64}$/);
         expect(nodeFaults({ ...household, node: { name: "cabin" } }, found)).toEqual([]);
         expect(facts(["/tank/apps", "/tank"]).missingDirectories).toEqual(["/tank/apps"]);
+    });
+
+    test("its k3s brings a provisioner of volumes unless it is told not to", () => {
+        const layout = sandboxLayout("cabin", { SANDBOX_HOME: join(base, "sandboxes") });
+        const applied = join(layout.home, "applied.json");
+        mkdirSync(join(layout.tools, "bin"), { recursive: true });
+        mkdirSync(join(layout.home, "age"), { recursive: true });
+        writeFileSync(layout.kubeconfig, "server: x\n");
+        writeFileSync(layout.ageKey, "AGE-SECRET-KEY-1\n");
+        writeFileSync(join(layout.tools, "bin", "kubectl"), `#!/bin/sh\ncat > '${applied}'\n`, { mode: 0o755 });
+        const fill = (provisioner: string) => {
+            const value = { ...(readStackValue(ROOT, "homelab") as object), storage: { provisioner } };
+            nixosMachine.fill?.(layout, openStack("homelab", value).machines);
+            return existsSync(applied);
+        };
+        expect(fill("managed")).toBe(false);
+        expect(fill("k3s")).toBe(true);
+        const { items } = JSON.parse(readFileSync(applied, "utf8")) as { items: { kind: string; metadata: object }[] };
+        expect(items.map(({ kind, metadata }) => ({ kind, metadata }))).toMatchObject([
+            { kind: "Deployment", metadata: { name: "local-path-provisioner", namespace: "kube-system" } },
+            { kind: "StorageClass", metadata: { name: "local-path" } },
+        ]);
     });
 
     describe("k3s' configuration", () => {
