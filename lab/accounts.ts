@@ -86,6 +86,9 @@ export function cloudAccounts({
                       tailnet: net.tailnet,
                       clientId: ACCOUNT_SECRETS.tailscaleClientId,
                       clientSecret: ACCOUNT_SECRETS.tailscaleClientSecret,
+                      ...(net.policy === "manage"
+                          ? {}
+                          : { ownTags: [net.tag, ...(net.ci === undefined ? [] : [net.ci.tag])] }),
                   },
               }),
     };

@@ -75,7 +75,13 @@ export interface CloudAccounts {
         readonly domain: string;
         readonly apiToken: SecretRef;
     };
-    readonly tailscale?: { readonly tailnet: string; readonly clientId: SecretRef; readonly clientSecret: SecretRef };
+    readonly tailscale?: {
+        readonly tailnet: string;
+        readonly clientId: SecretRef;
+        readonly clientSecret: SecretRef;
+        /** Tags that a person gives an owner in the policy file; absent: the stack does. */
+        readonly ownTags?: readonly string[];
+    };
     readonly bitwarden?: {
         readonly organizationId: string;
         readonly projectId: string;

@@ -45,6 +45,8 @@ const configSchema = z.strictObject({
         .strictObject({
             port: z.int().min(0).max(65535),
             tailnet: z.string(),
+            /** Tags that its policy file has from the start. */
+            tags: z.array(z.string()).default([]),
             credentials: z.strictObject({
                 apiKeys: z.array(z.string()),
                 oauthClients: z.array(z.strictObject({ id: z.string(), secret: z.string() })).default([]),

@@ -185,6 +185,7 @@ export class Sandbox {
             tailscale: {
                 port: record.tailscalePort,
                 tailnet: tailscale?.tailnet ?? "-",
+                tags: [...(tailscale?.ownTags ?? [])],
                 credentials: {
                     apiKeys: [],
                     oauthClients: [

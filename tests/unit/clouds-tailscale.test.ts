@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type LoopbackTailscale, startTailscale } from "../../sandbox/clouds";
 import { parseHuJson } from "../../sandbox/clouds/tailscale/hujson";
+import { parsePolicy } from "../../sandbox/clouds/tailscale/policy";
+import { approvedRoutes } from "../../sandbox/clouds/tailscale/routes";
 
 const KEY = "tskey-api-test";
 const POLICY = `{
@@ -153,6 +155,22 @@ describe("policy", () => {
 });
 
 describe("keys", () => {
+    test("a person who keeps the policy has entered the tags, and who may give routes", async () => {
+        await cloud.close();
+        cloud = await startTailscale({
+            port: 0,
+            stateFile: join(folder, "kept.json"),
+            tailnet: "example.ts.net",
+            tags: ["shed"],
+            credentials: { apiKeys: [KEY], oauthClients: [] },
+        });
+        expect((await call("POST", "tailnet/-/acl/validate", cloud.state().policy ?? "")).body).toEqual({});
+        expect((await newKey({ tags: ["tag:shed"] })).status).toBe(200);
+        expect((await newKey({ tags: ["tag:router"] })).status).toBe(400);
+        const policy = parsePolicy(cloud.state().policy ?? "");
+        expect(approvedRoutes(policy, ["10.3.3.3/32", "8.8.8.8/32"], ["tag:shed"])).toEqual(["10.3.3.3/32"]);
+    });
+
     test("a tag must be in the policy first", async () => {
         const early = await newKey({ tags: ["tag:router"] });
         expect([early.status, early.body]).toEqual([

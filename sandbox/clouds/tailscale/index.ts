@@ -1,7 +1,7 @@
 import { json, type LoopbackServer, type Route, serve } from "../server";
 import { openStore } from "../store";
 import { aclRoutes } from "./acl";
-import { parsePolicy } from "./policy";
+import { parsePolicy, policyOf } from "./policy";
 import { authenticate, oauthRoutes, type TailscaleCredentials } from "./auth";
 import { deviceRoutes, disconnect, register, type Registration } from "./devices";
 import { dnsRoutes } from "./dns";
@@ -20,6 +20,8 @@ export interface TailscaleOptions {
     readonly stateFile: string;
     /** The tailnet's name, which is also its MagicDNS suffix here; `-` always means it too. */
     readonly tailnet: string;
+    /** Without `tag:`; a person has entered them into the policy file. None: nobody has touched it. */
+    readonly tags?: readonly string[];
     readonly credentials: TailscaleCredentials;
 }
 
@@ -39,9 +41,9 @@ export interface LoopbackTailscale extends LoopbackServer {
  * @throws Error when the port is in use.
  */
 export async function startTailscale(options: TailscaleOptions): Promise<LoopbackTailscale> {
-    const { tailnet, credentials } = options;
+    const { tailnet, tags = [], credentials } = options;
     const { state, save } = openStore<TailscaleState>(options.stateFile, () => ({
-        policy: null,
+        policy: tags.length === 0 ? null : policyOf(tags),
         keys: [],
         devices: [],
         splitDns: {},

@@ -28,6 +28,17 @@ export const DEFAULT_POLICY = `// Example/default ACLs for unrestricted connecti
 }
 `;
 
+/** The policy of a person whose devices have these tags, and may give routes to any house. */
+export function policyOf(tags: readonly string[]): string {
+    const names = tags.map((tag) => `tag:${tag}`);
+    const houses = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+    const policy: Policy & object = {
+        tagOwners: Object.fromEntries(names.map((name) => [name, ["autogroup:admin"]])),
+        autoApprovers: { routes: Object.fromEntries(houses.map((house) => [house, names])) },
+    };
+    return JSON.stringify({ grants: [{ src: ["*"], dst: ["*"], ip: ["*"] }], ...policy }, undefined, 4);
+}
+
 /** Top-level keys of a policy file, compared without case as the API does. https://tailscale.com/kb/1337/policy-syntax */
 const TOP_LEVEL = [
     "acls",
