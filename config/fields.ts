@@ -330,7 +330,10 @@ export const duration = pattern(
 );
 
 /** Cloudflare account or zone id. */
-export const cloudflareId = pattern(/^[0-9a-f]{32}$/, "32 hexadecimal characters (dashboard: Overview, API)");
+export const cloudflareId = pattern(
+    /^[0-9a-f]{32}$/,
+    "32 hexadecimal characters (dashboard: Overview, API), in quotes where YAML reads a number",
+);
 
 /** An ID of Bitwarden: of an organization, of a project. */
 export const bitwardenId = pattern(

@@ -516,7 +516,14 @@ function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
                     : [fault(app, `the device ${devicesOf(one).join(", ")}`, "none to hand out", offers.mend.device)]),
                 ...(app.udpPorts === undefined || offers.addresses !== "none"
                     ? []
-                    : [fault(app, "an address of its own", "none to give", offers.mend.address)]),
+                    : [
+                          fault(
+                              app,
+                              "an address of its own",
+                              "none to give",
+                              "put it on a cluster with a pool of them, such as one of the recipe homelab",
+                          ),
+                      ]),
                 ...(config.network === undefined || offers.networks?.includes(config.network.name) === true
                     ? []
                     : [

@@ -155,6 +155,18 @@ describe("apps of the catalogue on clusters that lack something", () => {
         ]);
         expect(faults("homelab", { ollama: { gpu: "none" } })).toEqual([]);
     });
+
+    test("unifi, which speaks UDP, is not told to take out an address that it has not got", () => {
+        expect(faults("truenas", { unifi: {} })).toEqual([
+            ["apps.unifi", "unifi, which needs an address of its own", expect.stringContaining("a pool of them")],
+        ]);
+    });
+
+    test("an account's ID of digits alone is told to be quoted: YAML has made a number of it", () => {
+        const account = { accountId: 1e31, zoneId: "a".repeat(32) };
+        const open = () => openStack("cabin", { ...fixture("homelab", "smallest"), cloudflare: account });
+        expect(open).toThrow(/cloudflare\.accountId: got 1e\+31; allowed: 32 hexadecimal characters .*in quotes/);
+    });
 });
 
 describe("each declaration says what is built", () => {
