@@ -19,11 +19,23 @@ export interface StackDocument {
     readonly read: { readonly content: unknown } | { readonly fault: string };
 }
 
+/** Of text. The committed files have one to five thousand characters; a map of a hundred thousand keys would be read for minutes. */
+const MOST = 1_000_000;
+
 /** Parses the text of a stack's file. What the engine would read otherwise than this program is a fault. */
 export function parseStackFile(text: string): StackDocument {
     const lines = new LineCounter();
-    const document = parseDocument(text, { lineCounter: lines });
-    return { document, lines, read: readDocument(document, lines) };
+    const fault = unreadable(text);
+    const document = parseDocument(fault === undefined ? text : "", { lineCounter: lines });
+    return { document, lines, read: fault === undefined ? readDocument(document, lines) : { fault } };
+}
+
+/** What is no file that a person wrote. */
+function unreadable(text: string): string | undefined {
+    if (text.includes("\0")) return "it is not UTF-8 (UTF-16, perhaps); save it as UTF-8";
+    if (text.length > MOST)
+        return `it has ${text.length} characters; allowed: at most ${MOST}, two hundred times a cluster's facts`;
+    return undefined;
 }
 
 function readDocument(document: Document, lines: LineCounter): StackDocument["read"] {
@@ -94,5 +106,8 @@ const CLUSTER = new RegExp(`:${CONFIG_KEY}["']?\\s*:`);
 /** A file that `pulumi stack init` left has a salt and no facts. A workflow puts names into commands: no other characters. */
 function stackOf(root: string, file: string): string[] {
     const name = /^Pulumi\.([A-Za-z0-9][\w.-]*)\.yaml$/.exec(file)?.[1];
-    return name !== undefined && CLUSTER.test(readFileSync(join(root, file), "utf8")) ? [name] : [];
+    // A file in UTF-16 is a stack's, too: who reads it says what is wrong with it.
+    return name !== undefined && CLUSTER.test(readFileSync(join(root, file), "utf8").replaceAll("\0", ""))
+        ? [name]
+        : [];
 }

@@ -219,6 +219,16 @@ describe("raw YAML", () => {
     ].join("\n");
     const clusterKey = "config:\n  homelab-infrastructure:cluster:\n    ";
     const cases: [string, string, RegExp][] = [
+        [
+            "UTF-16",
+            Buffer.from(`${clusterKey}domain: a.b\n`, "utf16le").toString("utf8"),
+            /it is not UTF-8 .* save it as UTF-8$/,
+        ],
+        [
+            "megabytes",
+            `${clusterKey}${Array.from({ length: 200_000 }, (_, at) => `key${at}: 1`).join("\n      ")}\n`,
+            /it has 3\d{6} characters; allowed: at most 1000000,/,
+        ],
         ["an alias bomb", `${bomb}\n${clusterKey}apps: *a9\n`, /its aliases .* write the values out$/],
         ["an alias of itself", `${clusterKey}apps: &apps { plex: *apps }\n`, /its aliases .* write the values out$/],
         [
