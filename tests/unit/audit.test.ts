@@ -1,4 +1,5 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -21,7 +22,7 @@ import { kubeReader, type ListableKind, type ObjectMeta } from "../../tools/live
 import { readState } from "../../tools/live/state";
 import { tailscaleReader } from "../../tools/live/tailscale";
 import { planStack, type Plan } from "../../tools/plan/plan";
-import { readStackValue, ROOT } from "../../stacks/stack-file";
+import { readStackValue, ROOT, TYPESCRIPT } from "../../stacks/stack-file";
 
 let homelab: Plan;
 let chongus: Plan;
@@ -661,3 +662,31 @@ describe("reading", () => {
         });
     });
 });
+
+test("another root has files of its own for the other stacks, too", () => {
+    const root = mkdtempSync(join(tmpdir(), "audit-"));
+    for (const [stack, first] of [
+        ["cabin", 1],
+        ["shed", 2],
+    ] as const) {
+        const value = {
+            recipe: "homelab",
+            domain: `${stack}.example`,
+            node: { name: stack, address: `192.0.${first}.10` },
+            network: { podCidr: `10.${first}.0.0/16`, serviceCidr: `10.1${first}.0.0/16` },
+            apps: {},
+        };
+        writeFileSync(
+            join(root, `Pulumi.${stack}.yaml`),
+            stringify({ config: { "homelab-infrastructure:cluster": value } }),
+        );
+    }
+    const ran = spawnSync(
+        process.execPath,
+        ["--require", TYPESCRIPT, join(ROOT, "tools/audit/main.ts"), "cabin", "--root", root, "--timeout", "1"],
+        { cwd: ROOT, encoding: "utf8", env: { PATH: "/nowhere" } },
+    );
+    rmSync(root, { recursive: true });
+    expect(ran.stdout).toContain("Audit of cabin");
+    expect(ran.stdout).not.toContain("what shed declares");
+}, 60_000);

@@ -26,8 +26,7 @@ runMain(async () => {
     const [file, pattern] = [own.get("import"), own.get("undeclared")];
     if (pattern !== undefined && file === undefined)
         throw new UserError(`--undeclared goes with --import FILE; ${USAGE}`);
-    // Another stack's file may be in the checkout only, where a sandbox has its own for one stack.
-    const valueOf = (name: string) => readStackValue(name === stack ? root : ROOT, name);
+    const valueOf = (name: string) => readStackValue(root, name);
     const audited = await auditStack(stack, { root, env: process.env, timeout, valueOf });
     process.stdout.write(json ? `${JSON.stringify(auditJson(audited), null, 2)}\n` : renderAudit(audited));
     if (file !== undefined) writeImport(audited, file, pattern);
