@@ -13,6 +13,7 @@ import { LanguageHandshakeResponse } from "@pulumi/pulumi/proto/language_pb";
 import { Empty } from "google-protobuf/google/protobuf/empty_pb";
 import { useSubstitutes, type Substitutes } from "./chart-source";
 import type { SandboxLayout } from "./layout";
+import { endOfficialPlugins } from "./repair";
 
 /** The Automation API's own language server: exported at run time, left out of the SDK's type declarations. */
 const { LanguageServer } = require("@pulumi/pulumi/automation/server") as {
@@ -145,8 +146,7 @@ export class Engine {
             child.on("close", (code, signal) => {
                 this.#child = undefined;
                 if (signal === null) return resolve({ code: code ?? 1 });
-                // Official plugins are its children and would live on.
-                endGroup(child.pid);
+                endOfficialPlugins(this.layout);
                 resolve({ code: 1, killedBy: signal });
             });
         });
@@ -194,13 +194,5 @@ export class Engine {
             );
         });
         return { port, stop: () => server.forceShutdown() };
-    }
-}
-
-function endGroup(pid: number | undefined): void {
-    try {
-        if (pid !== undefined) process.kill(-pid, "SIGKILL");
-    } catch {
-        // Nobody is left in it.
     }
 }

@@ -1,7 +1,7 @@
 /** Which provider plugins a run uses: the official ones where they can be had, else the stand-ins of this folder. */
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { join, resolve } from "node:path";
 import { run } from "../lib/process";
 import { findOnPath } from "../lib/toolchain";
 import { UserError } from "../lib/user-error";
@@ -13,7 +13,10 @@ export const PROVIDERS: readonly ProviderName[] = ["kubernetes", "command", "ran
 export interface Plugins {
     /** Where each provider's plugin comes from. */
     readonly origin: Readonly<Record<ProviderName, "PATH" | "installed" | "downloaded" | "stand-in">>;
-    /** Folders with plugin binaries, to be put on the engine's PATH. */
+    /**
+     * Folders to be put on the engine's PATH: one below `pulumiHome` with a link to each plugin, so that its command line
+     * tells whose it is.
+     */
     readonly folders: readonly string[];
 }
 
@@ -39,19 +42,19 @@ export async function choosePlugins(
     if (mode === "stand-in") return { origin, folders: [] };
 
     const versions = pluginVersions();
-    const folders: string[] = [];
+    const links = join(pulumiHome, "official");
+    rmSync(links, { recursive: true, force: true });
     const online = await reachable();
     const missing: string[] = [];
     for (const name of PROVIDERS) {
         const binary = `pulumi-resource-${name}`;
         const onPath = findOnPath(binary);
         const installed = join(homedir(), ".pulumi", "plugins", `resource-${name}-v${versions[name]}`, binary);
-        if (onPath !== undefined) {
-            origin[name] = "PATH";
-            folders.push(dirname(onPath));
-        } else if (existsSync(installed)) {
-            origin[name] = "installed";
-            folders.push(dirname(installed));
+        const found = onPath ?? (existsSync(installed) ? installed : undefined);
+        if (found !== undefined) {
+            origin[name] = onPath === undefined ? "installed" : "PATH";
+            mkdirSync(links, { recursive: true });
+            symlinkSync(resolve(found), join(links, binary));
         } else if (online && (await download(name, versions[name], pulumi, pulumiHome))) {
             origin[name] = "downloaded";
         } else missing.push(`${binary} ${versions[name]}`);
@@ -63,7 +66,7 @@ export async function choosePlugins(
                 `or use SANDBOX_PROVIDERS=auto.`,
         );
     }
-    return { origin, folders: [...new Set(folders)] };
+    return { origin, folders: existsSync(links) ? [links] : [] };
 }
 
 async function reachable(): Promise<boolean> {

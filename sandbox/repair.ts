@@ -6,6 +6,7 @@
  * An ordinary Ctrl-C needs none of this.
  */
 import { spawnSync } from "node:child_process";
+import { sep } from "node:path";
 import { run } from "../lib/process";
 import type { ControlPlane } from "./control-plane";
 import type { SandboxLayout } from "./layout";
@@ -17,19 +18,47 @@ import { clusterId, keepUnfinished, readUnfinished, RELEASE, unfinished, type Un
  */
 export const ADOPT = { PULUMI_K8S_UPSERT_EXISTING_OBJECTS: "true" } as const;
 
-/** Ends what a killed run left running: engine, plugins, helm, kubectl and their shells, known by the sandbox's folder. */
-export function endLeftovers(layout: SandboxLayout): void {
+interface Running {
+    readonly pid: number;
+    /** With its first argument, by which a shell says what it runs. */
+    readonly program: string;
+    readonly args: string;
+}
+
+/** Running processes that were started with a path of the sandbox. */
+function processesOf({ home }: Pick<SandboxLayout, "home">): Running[] {
     const { stdout } = spawnSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" });
-    for (const line of stdout.split("\n")) {
+    return stdout.split("\n").flatMap((line) => {
         const [, pid, args = ""] = /^\s*(\d+)\s+(.*)$/.exec(line) ?? [];
-        if (pid === undefined || !args.includes(layout.home)) continue;
-        const program = args.split(" ").slice(0, 2).join(" ");
-        if (!/(^|\/)(pulumi|helm|kubectl|bash|sh)( |$)/.test(program) && !args.includes("providers/main.ts")) continue;
-        try {
-            process.kill(Number(pid), "SIGKILL");
-        } catch {
-            // It ended by itself in between.
-        }
+        // Not those of a stack whose name begins with this one's.
+        if (pid === undefined || !args.includes(`${home}${sep}`)) return [];
+        return [{ pid: Number(pid), program: args.split(" ").slice(0, 2).join(" "), args }];
+    });
+}
+
+/** Ends what a killed run left running: engine, plugins, helm, kubectl and their shells, known by the sandbox's folder. */
+export function endLeftovers(layout: Pick<SandboxLayout, "home">): void {
+    for (const { pid, program, args } of processesOf(layout)) {
+        if (/(^|\/)(pulumi|helm|kubectl|bash|sh)( |$)/.test(program) || args.includes("providers/main.ts")) end(pid);
+    }
+    endOfficialPlugins(layout);
+}
+
+/**
+ * Ends the official plugins of an engine that was killed, and what they run. The engine gives each a group of its own, so
+ * that they do not end with it; that of kubernetes asks every five minutes whether it is there, that of command never.
+ */
+export function endOfficialPlugins(layout: Pick<SandboxLayout, "home">): void {
+    for (const { pid, args } of processesOf(layout)) {
+        if (args.startsWith(layout.home) && /\/pulumi-resource-[a-z]+( |$)/.test(args)) end(-pid);
+    }
+}
+
+function end(pid: number): void {
+    try {
+        process.kill(pid, "SIGKILL");
+    } catch {
+        // It ended by itself in between.
     }
 }
 

@@ -1,10 +1,14 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, mkdtempSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { startCloudflare, startTailscale, type LoopbackCloudflare, type LoopbackTailscale } from "../../sandbox/clouds";
 import { CLOUD_SECRETS } from "../../sandbox/clouds/credentials";
 import type { EngineEvent } from "../../sandbox/engine";
 import { sandboxLayout } from "../../sandbox/layout";
+import { choosePlugins } from "../../sandbox/plugins";
+import { endLeftovers, endOfficialPlugins } from "../../sandbox/repair";
 import { removeUnknownFromClouds } from "../../sandbox/repair-clouds";
 import {
     clusterId,
@@ -144,5 +148,61 @@ describe("in the clouds", () => {
         expect(tunnels.filter(({ deletedAt }) => deletedAt === null).map(({ name }) => name)).toEqual(["foreign"]);
         expect(tailscale.state().keys.map(({ id }) => id)).toEqual([key]);
         expect(said).toHaveLength(3);
+    });
+});
+
+describe("official plugins", () => {
+    const home = (stack: string) => join(folder, "plugins", stack);
+    const children: ChildProcess[] = [];
+    afterAll(() => children.forEach((child) => child.kill("SIGKILL")));
+
+    /** A program of that name that does nothing, in a group of its own as the engine starts them; resolves when it runs. */
+    async function start(path: string): Promise<ChildProcess> {
+        mkdirSync(dirname(path), { recursive: true });
+        symlinkSync(process.execPath, path);
+        const child = spawn(path, ["-e", "console.log('here'); setInterval(() => 0, 1000)", "127.0.0.1:1"], {
+            detached: true,
+            stdio: ["ignore", "pipe", "ignore"],
+        });
+        children.push(child);
+        await once(child.stdout, "data");
+        return child;
+    }
+
+    test.each([
+        ["whose engine was killed", endOfficialPlugins],
+        ["of a run that was cut short", endLeftovers],
+    ])("%s are ended, and nobody else's", async (_, end) => {
+        const [mine, other] = [`${end.name}-a`, `${end.name}-a-b`];
+        const plugin = await start(join(home(mine), "pulumi", "official", "pulumi-resource-kubernetes"));
+        const downloaded = await start(join(home(mine), "pulumi", "plugins", "v1", "pulumi-resource-command"));
+        const theirs = await start(join(home(other), "pulumi", "official", "pulumi-resource-kubernetes"));
+        const ended = [plugin, downloaded].map((child) => once(child, "exit"));
+        end({ home: home(mine) });
+        expect(await Promise.all(ended)).toEqual(Array(2).fill([null, "SIGKILL"]));
+        expect([theirs.exitCode, theirs.signalCode]).toEqual([null, null]);
+    });
+
+    test("on the PATH are started by a path of the sandbox", async () => {
+        const [bin, pulumiHome] = [join(folder, "bin"), join(home("c"), "pulumi")];
+        const plugin = join(bin, "pulumi-resource-command");
+        mkdirSync(bin);
+        writeFileSync(plugin, "");
+        chmodSync(plugin, 0o755);
+        // Without a network, whatever this computer has.
+        const asked = jest.spyOn(globalThis, "fetch").mockRejectedValue(new Error("no network"));
+        const path = process.env["PATH"];
+        process.env["PATH"] = [bin, path].join(delimiter);
+        try {
+            // Twice: the second time the links are there.
+            for (const _ of [1, 2]) {
+                const { origin, folders } = await choosePlugins("auto", "/nowhere/pulumi", pulumiHome);
+                expect([origin.command, folders]).toEqual(["PATH", [join(pulumiHome, "official")]]);
+                expect(readlinkSync(join(pulumiHome, "official", "pulumi-resource-command"))).toBe(plugin);
+            }
+        } finally {
+            process.env["PATH"] = path;
+            asked.mockRestore();
+        }
     });
 });
