@@ -180,14 +180,14 @@ describe("looks", () => {
     };
     const account = { accountId: "a".repeat(32), zoneId: "b".repeat(32), domain: "example.org", apiToken: "t" };
 
-    test("the cluster: what is left in the namespace default and which jobs failed, but for Kubernetes' own and what another object owns", async () => {
+    test("the cluster: what is left in the namespace default and which jobs failed, but for Kubernetes' own, Istio's and what another object owns", async () => {
         const items: Record<string, object[]> = {
             pods: [
                 { metadata: { name: "pg-ext-check" } },
                 { metadata: { name: "web-1", ownerReferences: [{ kind: "ReplicaSet", name: "web" }] } },
             ],
             services: [{ metadata: { name: "kubernetes" } }],
-            configmaps: [{ metadata: { name: "kube-root-ca.crt" } }, { metadata: { name: "notes" } }],
+            configmaps: ["kube-root-ca.crt", "istio-ca-root-cert", "notes"].map((name) => ({ metadata: { name } })),
             jobs: [{ metadata: { name: "once" } }],
         };
         const job = (name: string, type: string) => ({

@@ -40,8 +40,8 @@ const STRAY_KINDS = [
     kinds.map((kind) => ({ ...rest, kind, resource: `namespaces/default/${kind}s`, namespaced: true })),
 );
 
-/** What Kubernetes itself has there. */
-const KUBERNETES_OWN = ["service kubernetes", "configmap kube-root-ca.crt"];
+/** What Kubernetes itself has there, and istiod in every namespace: it would make it again. */
+const IN_ITS_PLACE = ["service kubernetes", "configmap kube-root-ca.crt", "configmap istio-ca-root-cert"];
 
 export async function lookAtCluster(kubeconfig: Told<string>, timeout: number): Promise<Told<ClusterFact>> {
     if (!kubeconfig.ok) return { ok: false, status: -1, reason: kubeconfig.reason };
@@ -84,7 +84,7 @@ async function straysOf(kube: KubeReader): Promise<Told<string[]>> {
         for (const { name, ownerReferences = [] } of told.value) {
             const title = `${kind} ${name}`;
             // What another object owns goes with that one.
-            if (ownerReferences.length > 0 || KUBERNETES_OWN.includes(title)) continue;
+            if (ownerReferences.length > 0 || IN_ITS_PLACE.includes(title)) continue;
             const pod = kind === "pod" ? await kube.one(`/api/v1/namespaces/default/pods/${name}`) : undefined;
             const phase = pod?.ok === true ? textOf(pod.value["status"], "phase") : "";
             found.push(phase === "" ? title : `${title} (${phase})`);
