@@ -3,7 +3,7 @@
  * its own recipe for that. By the texts of the files and of all code that has a say in it, so nothing can be stale.
  */
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { Agreed } from "./cross-checks";
 import { keepText, keptText } from "../lib/kept-texts";
@@ -25,7 +25,7 @@ export function agreedBy(root: string): Agreed {
 function codeOf(root: string): string[] {
     const files = CODE.flatMap((name) =>
         name.includes(".")
-            ? [join(root, name)]
+            ? [join(root, name)].filter((file) => existsSync(file))
             : readdirSync(join(root, name), { recursive: true, withFileTypes: true })
                   .filter((entry) => entry.isFile())
                   .map((entry) => join(entry.parentPath, entry.name)),

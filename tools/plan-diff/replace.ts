@@ -2,6 +2,7 @@
 import { diffObject } from "../../sandbox/providers/kubernetes/object-diff";
 import { normalize } from "../../sandbox/providers/kubernetes/normalize";
 import { diffProps } from "../../sandbox/providers/diff";
+import { equal } from "./fields";
 import { isObject, type Json } from "../plan/monitor";
 import type { PlannedResource } from "../plan/plan";
 import { isRelease, kubeObject } from "./objects";
@@ -26,6 +27,8 @@ export function replacingPaths(
     after: PlannedResource,
     provider: PlannedResource | undefined,
 ): string[] {
+    // Nearly all of them, and nothing is replaced by what is as it was.
+    if (equal(before.inputs, after.inputs)) return [];
     const [old, now] = [props(before.inputs), props(after.inputs)];
     // On- and off-boarding the identifier replaces nothing: only another one means another cluster.
     if (after.type === "pulumi:providers:kubernetes") {

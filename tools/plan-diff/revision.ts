@@ -1,5 +1,6 @@
 /** Plans of another revision: a git worktree beside the checkout, removed again whatever happens. */
 import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -110,26 +111,29 @@ export async function plansOfRevision({
             );
         }
         const plans = parsePlans(stdout);
-        keepText(fileOf(root, base.commit, stack), stdout);
+        keepText(fileOf(root, base.commit, stack), JSON.stringify([...plans.values()]));
         return plans;
     });
 }
 
+/** Plans that are kept have the shape that this file gives them. */
+const SHAPE = createHash("sha256").update(readFileSync(__filename)).digest("hex").slice(0, 16);
+
 /**
- * Where the plans of a commit lie as its own program printed them. They depend on what is committed and on nothing else, so they
- * are what would come out again.
+ * Where the plans of a commit lie. They depend on what is committed and on nothing else, so those that are kept are what would come
+ * out again.
  */
 const fileOf = (root: string, commit: string, stack: string | undefined) =>
-    join(root, "node_modules", ".cache", "plans", `${commit}${stack === undefined ? "" : `-${stack}`}.json`);
+    join(root, "node_modules", ".cache", "plans", `${commit}${stack === undefined ? "" : `-${stack}`}-${SHAPE}.json`);
 
 /** Those that are kept; undefined where none are, or half of them. */
 function keptPlans(root: string, commit: string, stack: string | undefined): Map<string, Plan> | undefined {
     const text = keptText(fileOf(root, commit, stack));
+    if (text === undefined) return undefined;
     try {
-        return text === undefined ? undefined : parsePlans(text);
-    } catch (error) {
-        if (error instanceof UserError) return undefined;
-        throw error;
+        return new Map((JSON.parse(text) as Plan[]).map((plan) => [plan.stack, plan]));
+    } catch {
+        return undefined;
     }
 }
 

@@ -4,6 +4,7 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import { setMockOptions } from "@pulumi/pulumi/runtime/settings";
+import { Struct } from "google-protobuf/google/protobuf/struct_pb";
 
 /** Wire form of an unknown value and of a secret one (Pulumi's property marshalling). */
 const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
@@ -93,6 +94,8 @@ export class PlanMonitor {
             true,
         );
         setMockOptions(this, this.project, this.stack, true);
+        // A request carries its inputs as they are: nothing is sent, and it would be written into a message and read again.
+        Object.assign(Struct, { fromJavaScript: (value: Json) => Object.assign(new Struct(), struct(value)) });
         // Where the program registers each resource: only an engine asks, and each is a whole stack, written out and read again.
         Object.assign(pulumi.Resource, { stackTrace: () => [] });
     }
