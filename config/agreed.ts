@@ -8,8 +8,18 @@ import { join, relative } from "node:path";
 import type { Agreed } from "./cross-checks";
 import { keepText, keptText } from "../lib/kept-texts";
 
-/** Folders of what recipes are made of, and the packages that they use. */
-const CODE = ["apps", "bootstrap", "components", "config", "lab", "lib", "stacks", "package-lock.json"];
+/** Folders of what recipes are made of, and the packages that they use: those that should be there, and those that are. */
+const CODE = [
+    "apps",
+    "bootstrap",
+    "components",
+    "config",
+    "lab",
+    "lib",
+    "stacks",
+    "package-lock.json",
+    "node_modules/.package-lock.json",
+];
 
 /** `root`: of the code. The memory lies with the caches of its packages, and is gone with them. */
 export function agreedBy(root: string): Agreed {

@@ -24,6 +24,8 @@ function openPlaces(cache, keep, moduleAt, codeOf) {
     /** A call site as a line of a stack. */
     function textOf(site) {
         const path = site.getFileName();
+        // V8's own, at no position.
+        if (!path) return String(site);
         const key = `${path} ${site.getPosition()} ${site.isAsync()}`;
         let text = texts.get(key);
         if (text === undefined) {

@@ -7,7 +7,7 @@ import { show, type Fault } from "../../config/parse";
 import type { ClusterFacts } from "../app";
 
 /** As gluetun spells them: Bosnia and Herzegovina, Korea (Republic of), Côte d'Ivoire. */
-const COUNTRY = /^\p{L}[\p{L} .,'()-]{1,59}$/u;
+const COUNTRY = /^\p{L}[\p{L} .'()-]{1,59}$/u;
 
 /** Providers whose servers gluetun knows, as it calls them: https://github.com/qdm12/gluetun-wiki/tree/main/setup/providers */
 const PROVIDERS = [

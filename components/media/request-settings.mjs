@@ -11,22 +11,29 @@ const [given = ""] = process.argv.slice(2);
 const { series, films, fresh = {} } = JSON.parse(readFileSync(given, "utf8"));
 const path = `${process.env.CONFIG_DIRECTORY ?? "/app/config"}/settings.json`;
 
-const text = existsSync(path) ? readFileSync(path, "utf8") : "";
-// The app itself takes an empty file for none.
-const before = text.trim() === "" ? fresh : parsed(text);
-if (before === undefined) {
-    // No failure of this step: the app refuses the file too, and in a pod that it shares the others are none the worse for it.
-    console.log(`${path} is not JSON and stays as it is; mend it or restore it from a backup, then delete this pod`);
-} else {
-    complete(before);
+const addressed = (app) => ({ ...app, address: serverAddress(app, variable(app.key)) });
+const wanted = { apiKey: variable("API_KEY"), sonarr: series.map(addressed), radarr: films.map(addressed) };
+
+// No failure of this step: the app says what it cannot work with too, and in a pod that it shares the others are none the worse.
+try {
+    const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+    // The app itself takes an empty file for none.
+    const before = text.trim() === "" ? fresh : parsed(text);
+    if (typeof before === "object" && before !== null && !Array.isArray(before)) complete(before);
+    else
+        console.log(
+            `${path} is no JSON object and stays as it is; mend it or restore it from a backup, then delete this pod`,
+        );
+} catch (error) {
+    console.log(`${path} stays as it is: ${error.message}`);
 }
 
 function complete(settings) {
     const completed = {
         ...settings,
-        main: { ...settings.main, apiKey: variable("API_KEY") },
-        sonarr: withServers("sonarr", settings.sonarr, series),
-        radarr: withServers("radarr", settings.radarr, films),
+        main: { ...settings.main, apiKey: wanted.apiKey },
+        sonarr: withServers("sonarr", settings.sonarr),
+        radarr: withServers("radarr", settings.radarr),
     };
     if (JSON.stringify(completed) === JSON.stringify(settings)) return;
     // A kill between the two leaves the old file whole.
@@ -34,13 +41,14 @@ function complete(settings) {
     renameSync(`${path}.new`, path);
 }
 
-function withServers(kind, there = [], apps) {
-    return apps.reduce((servers, app) => {
-        const address = serverAddress(app, variable(app.key));
-        if (serverOf(servers, app.name, address) !== undefined) return servers;
+function withServers(kind, there) {
+    const listed = there ?? [];
+    if (!Array.isArray(listed)) return there;
+    return wanted[kind].reduce((servers, { name, address, folder }) => {
+        if (serverOf(servers, name, address) !== undefined) return servers;
         const id = Math.max(-1, ...servers.map((one) => one.id)) + 1;
-        return [...servers, { id, ...newServer(kind, servers, app.name, address, PROFILE, app.folder) }];
-    }, there);
+        return [...servers, { id, ...newServer(kind, servers, name, address, PROFILE, folder) }];
+    }, listed);
 }
 
 function variable(name) {

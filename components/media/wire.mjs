@@ -309,7 +309,9 @@ async function overseerrServer(overseerr, kind, app) {
 /** A profile and a folder in place of those that the app does not have: it refuses a request that names one of these. */
 function usable(server, folders, profiles, profile) {
     const plain = (path) => path?.replace(/\/$/, "");
-    const knowsProfile = profiles.some(({ id }) => id === server.activeProfileId);
+    // Before the first sign-in it was entered unseen, with the number that it has in a new app.
+    const isOther = profile?.name === server.activeProfileName && profile?.id !== server.activeProfileId;
+    const knowsProfile = !isOther && profiles.some(({ id }) => id === server.activeProfileId);
     const knowsFolder = folders.some(({ path }) => plain(path) === plain(server.activeDirectory));
     return {
         ...(knowsProfile || profile === undefined

@@ -9,7 +9,7 @@ import { planned, type PlannedResource } from "../../tools/plan/plan";
  */
 export async function planComponent(build: () => void | Promise<void>): Promise<PlannedResource[]> {
     const monitor = new PlanMonitor("homelab-infrastructure", "test");
-    await monitor.install();
+    const giveBack = await monitor.install();
     let fault: Error | undefined;
     await pulumi.runtime.runInPulumiStack(async () => {
         try {
@@ -20,6 +20,7 @@ export async function planComponent(build: () => void | Promise<void>): Promise<
         }
     });
     await pulumi.runtime.disconnect();
+    giveBack();
     if (fault !== undefined) throw fault;
     const byUrn = new Map(monitor.registrations.map((registration) => [registration.urn, registration]));
     return monitor.registrations

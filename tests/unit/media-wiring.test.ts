@@ -852,12 +852,21 @@ describe("overseerr's settings file", () => {
         expect(existsSync(settings())).toBe(false);
     });
 
-    test("a file that is none is left as it is, not quoted, and holds up nobody else in the pod", async () => {
-        writeFileSync(settings(), '{ "main": { "apiKey": "hush');
-        const { status, said } = await set();
-        expect(status).toBe(0);
-        expect(said).toContain("is not JSON");
-        expect(said).not.toContain("hush");
-        expect(readFileSync(settings(), "utf8")).toBe('{ "main": { "apiKey": "hush');
+    test.each(['{ "main": { "apiKey": "hush', "null", "[]", '{ "main": "hush", "sonarr": [null] }'])(
+        "%s for a file is left as it is, not quoted, and holds up nobody else in the pod",
+        async (content) => {
+            writeFileSync(settings(), content);
+            const { status, said } = await set();
+            expect(status).toBe(0);
+            expect(said).toMatch(/is no JSON object|stays as it is/);
+            expect(said).not.toContain("hush");
+            expect(readFileSync(settings(), "utf8")).toBe(content);
+        },
+    );
+
+    test("no list of servers at all is an empty one, and anything else in its place is left alone", async () => {
+        writeFileSync(settings(), '{ "sonarr": null, "radarr": "mine" }');
+        expect(await set()).toMatchObject({ status: 0 });
+        expect(read()).toMatchObject({ sonarr: [{ name: "sonarr" }], radarr: "mine" });
     });
 });

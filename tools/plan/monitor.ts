@@ -81,8 +81,11 @@ export class PlanMonitor {
         private readonly answers: Readonly<Record<string, string>> = {},
     ) {}
 
-    /** Makes this monitor the one that the SDK of this process talks to, in preview mode. */
-    async install(): Promise<void> {
+    /**
+     * Makes this monitor the one that the SDK of this process talks to, in preview mode.
+     * @returns what gives the SDK back what it is spared in a plan: whoever runs programs on an engine afterwards needs it.
+     */
+    async install(): Promise<() => void> {
         // Sets the SDK's feature flags as for mocks; the monitor itself is replaced right after.
         await pulumi.runtime.setMocks(
             {
@@ -94,10 +97,16 @@ export class PlanMonitor {
             true,
         );
         setMockOptions(this, this.project, this.stack, true);
+        const message = Struct.fromJavaScript.bind(Struct);
         // A request carries its inputs as they are: nothing is sent, and it would be written into a message and read again.
         Object.assign(Struct, { fromJavaScript: (value: Json) => Object.assign(new Struct(), struct(value)) });
         // Where the program registers each resource: only an engine asks, and each is a whole stack, written out and read again.
+        const { stackTrace } = pulumi.Resource as unknown as { stackTrace: unknown };
         Object.assign(pulumi.Resource, { stackTrace: () => [] });
+        return () => {
+            Object.assign(Struct, { fromJavaScript: message });
+            Object.assign(pulumi.Resource, { stackTrace });
+        };
     }
 
     supportsFeature(request: { getId(): string }, callback: Callback<{ getHassupport(): boolean }>): void {

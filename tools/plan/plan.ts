@@ -107,14 +107,18 @@ export async function planProgram(
     answers: Readonly<Record<string, string>> = {},
 ): Promise<Plan> {
     const monitor = new PlanMonitor(PROJECT, stack.name, answers);
-    await monitor.install();
+    const giveBack = await monitor.install();
     let summary: StackSummary | undefined;
     let stages: readonly Stage[] = [];
-    await pulumi.runtime.runInPulumiStack(async () => {
-        summary = await program();
-        pulumi.all([...summary.stages]).apply((known) => (stages = known));
-    });
-    await pulumi.runtime.disconnect();
+    try {
+        await pulumi.runtime.runInPulumiStack(async () => {
+            summary = await program();
+            pulumi.all([...summary.stages]).apply((known) => (stages = known));
+        });
+        await pulumi.runtime.disconnect();
+    } finally {
+        giveBack();
+    }
     if (summary === undefined) throw new Error(`stack ${stack.name} ended without a summary`);
     return describe(stack, monitor.registrations, summary, stages);
 }
