@@ -36,6 +36,7 @@ import { claimedTwice, directoriesApart, machineDirectories, type Claim } from "
 import { appVolumes, type Apps } from "./apps";
 import { takesPods } from "./linux-nodes";
 import type { Lab } from "./lab";
+import { OBSERVABILITY } from "./observability";
 import type { Part } from "./platform-parts";
 
 /** Tier of data that is still on the file server, a directory an app. */
@@ -408,7 +409,7 @@ export function longhornStorage(
                       nodes: longhornNodes({ nodes: hostsOf(config.nodes) }),
                       tiers: settingsOf(config),
                       snapshots: new SnapshotController("snapshot-controller", {}, opts),
-                      monitoring,
+                      ...(monitoring ? { prometheus: OBSERVABILITY } : {}),
                       ...(nodeSelector === undefined ? {} : { nodeSelector }),
                       confirmDataLoss: said.confirmDataLoss !== undefined,
                   },

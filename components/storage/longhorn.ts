@@ -28,8 +28,8 @@ export interface LonghornArgs {
     tiers?: TierSettings;
     /** Serves CSI snapshots; their CRDs come with it. */
     snapshots: SnapshotController;
-    /** A ServiceMonitor and alerts; needs the Prometheus CRDs. */
-    monitoring: boolean;
+    /** Namespace of the Prometheus that reads its metrics, for a ServiceMonitor and alerts; needs the Prometheus CRDs. Absent: none does. */
+    prometheus?: string;
     /** Labels of the nodes that it runs on; absent: every node whose taints it bears. */
     nodeSelector?: Readonly<Record<string, string>>;
     /** Where Longhorn's own backups go, e.g. `s3://bucket@region/`, and the Secret in `longhorn-system` that opens it; absent: it makes none. */
@@ -104,9 +104,13 @@ export class Longhorn extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: release },
         );
-        if (args.monitoring) {
+        if (args.prometheus !== undefined) {
             alertRules(`${name}-alerts`, "longhorn", namespace.metadata.name, child);
-            new k8s.networking.v1.NetworkPolicy(`${name}-metrics`, metricsPolicy(namespace.metadata.name), child);
+            new k8s.networking.v1.NetworkPolicy(
+                `${name}-metrics`,
+                metricsPolicy(namespace.metadata.name, args.prometheus),
+                child,
+            );
         }
         const given = givenDisks(`${name}-disks`, disks, { parent: this, dependsOn: registered });
         const served = { parent: this, dependsOn: given };
@@ -150,7 +154,7 @@ export class Longhorn extends pulumi.ComponentResource {
  * From 1.12 on the chart lets nobody but Longhorn's own pods speak to the manager, and forgets who reads its metrics; the same
  * port is its API, which asks nobody who they are. https://longhorn.io/docs/1.12.1/references/networking/
  */
-const metricsPolicy = (namespace: pulumi.Input<string>): k8s.networking.v1.NetworkPolicyArgs => ({
+const metricsPolicy = (namespace: pulumi.Input<string>, prometheus: string): k8s.networking.v1.NetworkPolicyArgs => ({
     metadata: { name: "longhorn-metrics", namespace },
     spec: {
         podSelector: { matchLabels: { app: "longhorn-manager" } },
@@ -158,7 +162,10 @@ const metricsPolicy = (namespace: pulumi.Input<string>): k8s.networking.v1.Netwo
         ingress: [
             {
                 from: [
-                    { namespaceSelector: {}, podSelector: { matchLabels: { "app.kubernetes.io/name": "prometheus" } } },
+                    {
+                        namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": prometheus } },
+                        podSelector: { matchLabels: { "app.kubernetes.io/name": "prometheus" } },
+                    },
                 ],
                 ports: [{ port: 9500, protocol: "TCP" }],
             },
@@ -262,10 +269,10 @@ export function tierClassArgs({ name, className, replicas, isDefault }: Longhorn
 /** Values of chart longhorn 1.12. https://longhorn.io/docs/1.12.1/references/settings/ */
 export function longhornValues({
     nodes,
-    monitoring,
+    prometheus,
     nodeSelector,
     backupTarget,
-}: Pick<LonghornArgs, "nodes" | "monitoring" | "nodeSelector" | "backupTarget">) {
+}: Pick<LonghornArgs, "nodes" | "prometheus" | "nodeSelector" | "backupTarget">) {
     const two = Math.min(2, nodes.length);
     return {
         ...(nodeSelector === undefined ? {} : { global: { nodeSelector: { ...nodeSelector } } }),
@@ -319,6 +326,6 @@ export function longhornValues({
               }),
         longhornManager: { resources: { requests: { cpu: "50m", memory: "128Mi" } } },
         longhornUI: { replicas: two },
-        metrics: { serviceMonitor: { enabled: monitoring } },
+        metrics: { serviceMonitor: { enabled: prometheus !== undefined } },
     };
 }

@@ -63,7 +63,7 @@ async function commands(nodes = NODES, confirmDataLoss = false): Promise<Command
                 cluster: { kubeconfig: pulumi.secret("kubeconfig") },
                 nodes,
                 snapshots: new SnapshotController("snapshot-controller", {}, {}),
-                monitoring: false,
+
                 confirmDataLoss,
             },
             {},

@@ -276,14 +276,16 @@ const args = (more: Partial<LonghornArgs> = {}): LonghornArgs => ({
     cluster: { kubeconfig: pulumi.secret("kubeconfig") },
     nodes: NODES,
     snapshots: new SnapshotController("snapshot-controller", {}, {}),
-    monitoring: true,
+    prometheus: "observability",
     confirmDataLoss: false,
     ...more,
 });
 
-const planned = (more: Partial<LonghornArgs> = {}) =>
+const unwatched = ({ prometheus: _, ...given }: LonghornArgs): LonghornArgs => given;
+
+const planned = (more: Partial<LonghornArgs> = {}, changed = (given: LonghornArgs) => given) =>
     planComponent(() => {
-        const longhorn = new Longhorn("longhorn", args(more), {});
+        const longhorn = new Longhorn("longhorn", changed(args(more)), {});
         const storage = new ClassStorage({
             volumes: { className: longhorn.defaultClass, title: "longhorn" },
             tiers: {
@@ -494,13 +496,15 @@ describe("alerts", () => {
         ]);
         const silenced = alerts.filter(({ labels }) => (labels as { layer?: string }).layer === "storage");
         expect(silenced.map(({ alert }) => alert)).toEqual(alerts.slice(0, -1).map(({ alert }) => alert));
-        expect((await planned({ monitoring: false })).some(({ type }) => type.endsWith(":PrometheusRule"))).toBe(false);
+        expect((await planned({}, unwatched)).some(({ type }) => type.endsWith(":PrometheusRule"))).toBe(false);
     });
 
     test("have metrics: Prometheus, and nobody else outside, may speak to the manager, which the chart shuts off", async () => {
-        const policies = async (more: Partial<LonghornArgs>) =>
-            (await planned(more)).filter(({ type }) => type.endsWith(":NetworkPolicy")).map(({ inputs }) => inputs);
-        expect(await policies({})).toEqual([
+        const policies = async (changed?: typeof unwatched) =>
+            (await planned({}, changed))
+                .filter(({ type }) => type.endsWith(":NetworkPolicy"))
+                .map(({ inputs }) => inputs);
+        expect(await policies()).toEqual([
             expect.objectContaining({
                 metadata: { name: "longhorn-metrics", namespace: "longhorn-system" },
                 spec: {
@@ -510,7 +514,9 @@ describe("alerts", () => {
                         {
                             from: [
                                 {
-                                    namespaceSelector: {},
+                                    namespaceSelector: {
+                                        matchLabels: { "kubernetes.io/metadata.name": "observability" },
+                                    },
                                     podSelector: { matchLabels: { "app.kubernetes.io/name": "prometheus" } },
                                 },
                             ],
@@ -520,6 +526,6 @@ describe("alerts", () => {
                 },
             }),
         ]);
-        expect(await policies({ monitoring: false })).toEqual([]);
+        expect(await policies(unwatched)).toEqual([]);
     });
 });

@@ -236,6 +236,10 @@ const shown = (entry: Entry): Entry => ({
 class Servarr {
     entries: Entry[] = [];
     rootFolders: { id: number; path: string }[] = [];
+    profiles = [
+        { id: 1, name: "Any" },
+        { id: 4, name: "HD-1080p" },
+    ];
     folderSent: Json = {};
     url = "";
     constructor(
@@ -255,13 +259,7 @@ class Servarr {
         const sent = text === "" ? undefined : (JSON.parse(text) as Entry & { path?: string });
         if (path === "/api/v1/metadataprofile") return [200, [{ id: 7, name: "Standard" }]];
         if (path === "/api/v3/qualityprofile" || path === "/api/v1/qualityprofile") {
-            return [
-                200,
-                [
-                    { id: 1, name: "Any" },
-                    { id: 4, name: "HD-1080p" },
-                ],
-            ];
+            return [200, this.profiles];
         }
         if (path === `${dirname(this.path)}/rootfolder`) {
             if (sent?.path === undefined) return [200, this.rootFolders];
@@ -591,6 +589,29 @@ describe("the job", () => {
         writes = [];
         expect(await wire(house.plan, { ...KEYS, SONARR_API_KEY: "renewed-key" })).toMatchObject({ status: 0 });
         expect(writes).toEqual(["sonarr PUT transmission", "prowlarr PUT sonarr", "overseerr PUT sonarr"]);
+    });
+
+    test("a profile that was entered unseen is looked for by its name; one of a person's by its number", async () => {
+        const house = await household();
+        const { overseerr, sonarr, radarr } = house;
+        overseerr.signedIn = true;
+        sonarr.profiles = [
+            { id: 4, name: "Ultra-HD" },
+            { id: 9, name: "HD-1080p" },
+        ];
+        radarr.profiles = [{ id: 4, name: "HD" }];
+        await wire(house.plan);
+        // As the step before the first start enters them; radarr's was renamed since.
+        for (const kind of ["sonarr", "radarr"] as const) {
+            const profile = { activeProfileId: 4, activeProfileName: "HD-1080p" };
+            Object.assign(overseerr.servers[kind]?.[0] ?? {}, profile);
+        }
+        await wire(house.plan);
+        expect(overseerr.servers["sonarr"]).toMatchObject([{ activeProfileId: 9, activeProfileName: "HD-1080p" }]);
+        expect(overseerr.servers["radarr"]).toMatchObject([{ activeProfileId: 4 }]);
+        writes = [];
+        await wire(house.plan);
+        expect(writes).toEqual([]);
     });
 
     test("a server whose profile or folder the app does not have gets one that it has; another choice of a person's stays", async () => {
