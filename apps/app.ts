@@ -86,6 +86,12 @@ export interface Partner {
 /** Environment variable in which an app gets a partner's API key. */
 export const keyVariable = ({ app: name }: Partner): string => `${name.toUpperCase().replaceAll("-", "_")}_API_KEY`;
 
+/** The keys of those that have one, by these variables. */
+export const partnerKeys = (partners: readonly Partner[]): Record<string, SecretRef> =>
+    Object.fromEntries(
+        partners.flatMap((one) => (one.apiKey === undefined ? [] : [[keyVariable(one), one.apiKey] as const])),
+    );
+
 /** How an app depends on others. */
 export interface Asks {
     readonly role: Role;

@@ -23,11 +23,9 @@ const CODE = [
 
 /** `root`: of the code. The memory lies with the caches of its packages, and is gone with them. */
 export function agreedBy(root: string): Agreed {
-    const file = (texts: readonly string[]) =>
-        join(root, "node_modules", ".cache", "compared", digest([...texts, ...codeOf(root)]));
-    return {
-        has: (texts) => keptText(file(texts)) !== undefined,
-        add: (texts) => keepText(file(texts), ""),
+    return (texts) => {
+        const file = join(root, "node_modules", ".cache", "compared", digest([...texts, ...codeOf(root)]));
+        return { known: keptText(file) !== undefined, remember: () => keepText(file, "") };
     };
 }
 

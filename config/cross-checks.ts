@@ -17,11 +17,8 @@ export interface Stacks {
     readonly agreed?: Agreed;
 }
 
-/** What was compared before, by the same recipes, and is in order: names and texts of all files. */
-export interface Agreed {
-    has(texts: readonly string[]): boolean;
-    add(texts: readonly string[]): void;
-}
+/** Whether names and texts of all files were compared before by the same recipes, and are in order. */
+export type Agreed = (texts: readonly string[]) => { readonly known: boolean; remember(): void };
 
 interface StackFile extends StackDocument {
     readonly name: string;
@@ -38,10 +35,10 @@ export interface CrossCheck {
 export function crossCheck(root: string, project: string, stacks: Stacks): CrossCheck {
     const names = stacks.names(root);
     const texts = new Map(names.map((stack) => [stack, readFileSync(join(root, fileName(stack)), "utf8")]));
-    const compared = [project, ...[...texts].flat()];
-    if (stacks.agreed?.has(compared) === true) return { conflicts: [], unread: [] };
+    const agreed = stacks.agreed?.([project, ...[...texts].flat()]);
+    if (agreed?.known === true) return { conflicts: [], unread: [] };
     const found = compare(texts, project, stacks);
-    if (found.conflicts.length + found.unread.length === 0) stacks.agreed?.add(compared);
+    if (found.conflicts.length + found.unread.length === 0) agreed?.remember();
     return found;
 }
 

@@ -301,21 +301,24 @@ export const folder = relative("a folder such as media or backups/media");
 const HOST = "[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[1-9][0-9]{0,4})?";
 const URL_PATH = "(?:/[A-Za-z0-9._~%+,=:@-]+)*";
 
+/** For a URL whose spelling fits: what no pattern sees. `what`: how it is called. */
+export const parsedUrl = (what: string) =>
+    [
+        (url: string) => URL.canParse(url),
+        { error: `${what} whose host is a name or an IPv4 address, and its port at most 65535` },
+    ] as const;
+
 /** https URL of a service. A token in it would be in plans and logs. */
 export const httpsUrl = pattern(
     new RegExp(`^https://${HOST}${URL_PATH}/?$`),
     "an https URL such as https://s3.example.net, without user or password in it",
-).refine((url) => URL.canParse(url), {
-    error: "an https URL whose host is a name or an IPv4 address, and its port at most 65535",
-});
+).refine(...parsedUrl("an https URL"));
 
 /** What is probed: a path and a query may follow. */
 export const probeUrl = pattern(
     new RegExp(`^https?://${HOST}${URL_PATH}/?(?:\\?[A-Za-z0-9._~%+,=:@/&-]*)?$`),
     "an http(s) URL such as https://nas.example.net/health, without user or password in it",
-).refine((url) => URL.canParse(url), {
-    error: "an http(s) URL whose host is a name or an IPv4 address, and its port at most 65535",
-});
+).refine(...parsedUrl("an http(s) URL"));
 
 /** A TCP port of a machine, by name or IPv4 address. */
 export const hostPort = pattern(
@@ -345,9 +348,7 @@ export const bitwardenId = pattern(
 export const httpsApi = pattern(
     new RegExp(`^https://${HOST}(?:/[A-Za-z0-9._~-]+)*$`),
     "an https URL such as https://api.bitwarden.com, without a slash at its end",
-).refine((url) => URL.canParse(url), {
-    error: "an https URL whose host is a name or an IPv4 address, and its port at most 65535",
-});
+).refine(...parsedUrl("an https URL"));
 
 /** Git remote that is read without credentials. */
 export const httpsRepository = pattern(
@@ -504,9 +505,7 @@ const SERVICE_HOST = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\\.[a-z0-9](?:[a-z0-9-]*[a-
 export const bridgedUrl = pattern(
     new RegExp(`^(?:https://${HOST}${URL_PATH}/?|http://${SERVICE_HOST}(?::[1-9][0-9]{0,4})?/?)$`),
     "an https URL such as https://s3.example.net, or http to a bridge such as http://minio-api.other.svc.cluster.local:9000",
-).refine((url) => URL.canParse(url), {
-    error: "a URL whose host is a name or an IPv4 address, and its port at most 65535",
-});
+).refine(...parsedUrl("a URL"));
 
 /** A bucket of an S3 server that a bridge may lead to. */
 export const bridgedS3 = z.strictObject({

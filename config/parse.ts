@@ -71,14 +71,12 @@ export function parseConfig<S extends z.ZodType>(
 
 /** The first of several of one rule at one place: of a field with several checks, of an app that says one thing to several Services. */
 function once(faults: readonly Fault[]): Fault[] {
-    const seen = new Map<string, Set<string>>();
+    const seen = new Set<string>();
     return faults.filter(({ rule, path, allowed }) => {
-        const place = `${rule} ${path}`;
-        const said = seen.get(place) ?? new Set();
-        const other = rule === "value" ? "" : allowed;
-        if (said.has(other)) return false;
-        seen.set(place, said.add(other));
-        return true;
+        const said = JSON.stringify([rule, path, rule === "value" ? "" : allowed]);
+        const isFirst = !seen.has(said);
+        seen.add(said);
+        return isFirst;
     });
 }
 

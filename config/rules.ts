@@ -145,14 +145,6 @@ export function networkEdges(addresses: readonly Claim[], networkPath: string, n
         }));
 }
 
-/** The same for those that are in the network; machines may be behind a router. */
-export const edgesInside = (addresses: readonly Claim[], networkPath: string, network: string): Fault[] =>
-    networkEdges(
-        addresses.filter(([, address]) => contains(cidrRange(network), address)),
-        networkPath,
-        network,
-    );
-
 /** A bucket as its server sees it: hosts have no case, https has a port, and a slash at the end says nothing. */
 function bucketAddress({ endpoint, bucket }: { readonly endpoint: string; readonly bucket: string }): string {
     const { origin, pathname } = new URL(endpoint);

@@ -4,7 +4,7 @@ import { cidrRange, contains, isIpv4 } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
 import { cidr, hostAddress, isCidr, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
-import { claimedTwice, edgesInside, networkEdges, networksApart, outside, type Claim } from "../config/rules";
+import { claimedTwice, networkEdges, networksApart, outside, type Claim } from "../config/rules";
 
 /** Keys of a schema's `network`. */
 export const announcedPoolKeys = {
@@ -77,7 +77,7 @@ const machinesOutsidePool: PoolRule = ({ pool, near, bgp }) =>
         }));
 
 const nearBetweenEdges: PoolRule = ({ near, bgp, machines: [path, network] }) =>
-    edgesInside([...near, ...routerOf(bgp)], path, network);
+    networkEdges([...near, ...routerOf(bgp)], path, network);
 
 /** The cluster would take what it sends there for its own. */
 const routerOutside: PoolRule = ({ bgp, networks }) =>

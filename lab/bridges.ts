@@ -6,7 +6,7 @@ import type { SecretRef } from "../components/secrets/secret-store";
 import { cidrRange, contains, textRange, type AddressRange } from "../components/network/addresses";
 import { domain, ipv4, label, ownNamespace, port, serviceName } from "../config/fields";
 import { show, type Fault } from "../config/parse";
-import { edgesInside, type Claim } from "../config/rules";
+import { networkEdges, type Claim } from "../config/rules";
 import { appServices, type Apps } from "./apps";
 import { clusterNetworks, type ClusterNetworks } from "./cluster-networks";
 import type { Lab } from "./lab";
@@ -125,7 +125,7 @@ export function bridgeFaults(
         const unreachable = NO_ENDPOINTS.find((network) => contains(cidrRange(network), address));
         const rival = services.find(([, service]) => service === `${namespace}/${name}`);
         return [
-            ...(lan === undefined ? [] : edgesInside([[`${path}.address`, address]], ...lan)),
+            ...(lan === undefined ? [] : networkEdges([[`${path}.address`, address]], ...lan)),
             ...inside.map(([where, network]) =>
                 fault(
                     "address",

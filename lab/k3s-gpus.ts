@@ -17,7 +17,7 @@ import {
     type GpuConfig,
     type Gpus,
 } from "./gpus";
-import { openToPods, surely, workers, type K3sMachinesConfig } from "./k3s-machines";
+import { openToPods, workers, type K3sMachinesConfig } from "./k3s-machines";
 import { takesPods } from "./linux-nodes";
 import type { Part } from "./platform-parts";
 
@@ -45,7 +45,7 @@ export const k3sGpusPart: Part<GpuConfig> = { rules: gpuRules, notes: gpuNotes, 
 export function k3sOffers({ nodes, gpus }: Pick<K3sMachinesConfig, "nodes"> & Required<Pick<GpuConfig, "gpus">>) {
     const working = workers(nodes);
     const open = openToPods(nodes);
-    const there = { nodes: surely(open), gpus };
+    const there = { nodes: working, gpus };
     return {
         capacity: working.map(({ capacity }) => capacity),
         nodes: nodes.map((node) => ({

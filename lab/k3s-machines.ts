@@ -102,21 +102,16 @@ export interface K3sMachinesConfig {
 export const surely = <N extends { readonly optional: boolean }>(nodes: readonly N[]): N[] =>
     nodes.filter(({ optional }) => !optional);
 
-/** What the machines have for apps: agents that are there for sure, or servers where there are no agents; none that taints close. */
-export function workers<N extends Pick<z.output<typeof k3sNode>, "optional" | "role" | "taints">>(
-    nodes: readonly N[],
-): N[] {
-    const agents = surely(nodes).filter(({ role }) => role === "agent");
-    return (agents.length > 0 ? agents : surely(nodes)).filter(takesPods);
-}
+type Placed = Pick<z.output<typeof k3sNode>, "optional" | "role" | "taints">;
 
 /** Those of `nodes` that pods may be on, optional ones among them: servers beside agents keep to the control plane. */
-export function openToPods<N extends Pick<z.output<typeof k3sNode>, "optional" | "role" | "taints">>(
-    nodes: readonly N[],
-): N[] {
+export function openToPods<N extends Placed>(nodes: readonly N[]): N[] {
     const agents = surely(nodes).some(({ role }) => role === "agent");
     return nodes.filter((node) => takesPods(node) && !(agents && node.role === "server"));
 }
+
+/** What the machines have for apps: of those that pods may be on, the ones that are there for sure. */
+export const workers = <N extends Placed>(nodes: readonly N[]): N[] => surely(openToPods(nodes));
 
 /** Addresses that machines have. */
 export function k3sAddresses({ nodes, k3s }: Pick<K3sMachinesConfig, "nodes" | "k3s">): Claim[] {

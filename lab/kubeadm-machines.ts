@@ -220,8 +220,10 @@ const disksOnce: CrossRule<KubeadmMachinesConfig> = ({ nodes }) =>
     );
 
 /** Whether Ceph has disks of control planes that keep to themselves. */
-export const disksOnControlPlanes = ({ nodes }: Nodes): boolean =>
-    nodes.some((node) => node.osdDisks.length > 0 && takesPods(node) && !kubeadmWorkers(nodes).includes(node));
+export function disksOnControlPlanes({ nodes }: Nodes): boolean {
+    const working = kubeadmWorkers(nodes);
+    return nodes.some((node) => node.osdDisks.length > 0 && takesPods(node) && !working.includes(node));
+}
 
 /** Ceph bears the control planes' own taint, and no other. */
 const disksWhereCephIs: CrossRule<KubeadmMachinesConfig> = ({ nodes }) =>

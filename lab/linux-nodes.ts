@@ -6,7 +6,7 @@ import type { SshTarget } from "../bootstrap/ssh";
 import { cidrRange, contains } from "../components/network/addresses";
 import type { SecretRef } from "../components/secrets/secret-store";
 import type { SopsSecretStore } from "../components/secrets/sops";
-import { bucketName, label, port, region, spelled, whole } from "../config/fields";
+import { bucketName, label, parsedUrl, port, region, spelled, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { bucketClaims, claimedTwice, type Claim } from "../config/rules";
 import { clusterNetworks, networkSizes, type ClusterNetworks } from "./cluster-networks";
@@ -40,9 +40,7 @@ export const takesPods = ({ taints }: { readonly taints: readonly { readonly eff
 export const storeUrl = spelled(
     "a URL of an S3 server without a path, such as http://192.168.10.10:9000 or https://s3.us-west-004.backblazeb2.com",
     /^https?:\/\/[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[1-9][0-9]{0,4})?\/?$/,
-).refine((url) => URL.canParse(url), {
-    error: "a URL whose host is a name or an IPv4 address, and its port at most 65535",
-});
+).refine(...parsedUrl("a URL"));
 
 /** How the machines are reached; `user`: where the configuration names none. */
 export const sshKeys = (user: string) =>

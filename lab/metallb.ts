@@ -4,7 +4,7 @@ import { cidrRange, contains, overlaps, textRange } from "../components/network/
 import type { StackClaim } from "../config/claims";
 import { addressPool, cidr, networkInterface } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
-import { edgesInside, networkEdges, networksApart, outside, type Claim } from "../config/rules";
+import { networkEdges, networksApart, outside, type Claim } from "../config/rules";
 import { isRecord } from "../lib/json";
 import { lanPoolDefaults, lanPoolFollows } from "./lan-pool";
 
@@ -96,7 +96,7 @@ const poolEdges: PoolRule = ({ lan, pool }) => {
     return networkEdges(ends, "network.lan", lan).slice(0, 1);
 };
 
-const takenBetweenEdges: PoolRule = ({ lan, taken }) => edgesInside(taken, "network.lan", lan);
+const takenBetweenEdges: PoolRule = ({ lan, taken }) => networkEdges(taken, "network.lan", lan);
 
 const takenOutsidePool: PoolRule = (own) => {
     const range = textRange(own.pool);

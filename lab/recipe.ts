@@ -106,7 +106,10 @@ export function defineStack<C extends StackConfig>(definition: RecipeDefinition<
             return {
                 name: stack,
                 recipe: definition.name,
-                special: specialText(definition, config),
+                special: definition
+                    .special(config)
+                    .filter((part) => typeof part === "string")
+                    .join(", "),
                 machinesText: definition.machinesText(config),
                 nodes: machines.nodes,
                 secrets,
@@ -154,11 +157,6 @@ const commonRules = <C extends StackConfig>(parts: Parts<C>, stack: string): Cro
     deliveryNeedsGit,
     ({ secrets }) => (secrets === undefined ? [] : sopsFileEncrypted("secrets.sopsFile", secrets.sopsFile)),
 ];
-
-const specialText = <C extends StackConfig>({ special }: Pick<RecipeDefinition<C>, "special">, config: C): string =>
-    special(config)
-        .filter((part) => typeof part === "string")
-        .join(", ");
 
 /** Opens stacks of the given recipes. The value says which; default: the one of the stack's own name. */
 export function stackOpener(recipes: readonly Recipe[]): (stack: string, value: unknown) => OpenStack {

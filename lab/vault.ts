@@ -10,7 +10,7 @@ import type { SecretRef } from "../components/secrets/secret-store";
 import { vaultPaths } from "../components/secrets/vault/names";
 import { Vault, VAULT_S3 } from "../components/secrets/vault/vault";
 import { VaultStores } from "../components/secrets/vault/vault-stores";
-import { bucketName, cron, label, region, spelled, volumeSize, whole } from "../config/fields";
+import { bucketName, cron, label, parsedUrl, region, spelled, volumeSize, whole } from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
 import { bucketClaims, type Claim } from "../config/rules";
 import type { CloudAccounts } from "./context";
@@ -44,9 +44,7 @@ export const vaultKeys = z.strictObject({
             "the URL of an S3 server, without a path, e.g. http://192.168.1.10:9000",
             /^https?:\/\/[a-z0-9.-]+(:[1-9][0-9]{0,4})?$/i,
         )
-            .refine((url) => URL.canParse(url), {
-                error: "a URL whose host is a name or an IPv4 address, and its port at most 65535",
-            })
+            .refine(...parsedUrl("a URL"))
             .refine((url) => !/\.svc(\.cluster\.local)?(:|$)/i.test(url), {
                 error: "the URL of a machine outside the cluster: a new Vault looks for its snapshots before there are bridges",
             }),

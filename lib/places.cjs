@@ -17,8 +17,10 @@ function openPlaces(cache, keep, moduleAt, codeOf) {
     const file = join(cache, "lines.json");
     const [texts, uris, maps] = [new Map(), new Map(), new Map()];
     /** Lines and columns of texts by position in their code, by the text's key: reading fifty maps takes longer than their places. */
-    const found = {};
     let kept;
+    /** Keys of the texts that places were asked of. */
+    const used = new Set();
+    let isNew = false;
     return { textOf, uriOf };
 
     /** A call site as a line of a stack. */
@@ -55,10 +57,14 @@ function openPlaces(cache, keep, moduleAt, codeOf) {
         const { path, line, key } = moduleAt(of, row);
         if (key === undefined) return { path, line, column };
         kept ??= read();
+        used.add(key);
+        const places = (kept[key] ??= {});
         const at = `${line}:${column}`;
-        const place = kept[key]?.[at] ?? found[key]?.[at] ?? look(path, line, column);
-        (found[key] ??= {})[at] = place;
-        return { path, line: place[0], column: place[1] };
+        if (places[at] === undefined) {
+            places[at] = look(path, line, column);
+            isNew = true;
+        }
+        return { path, line: places[at][0], column: places[at][1] };
     }
 
     function look(path, line, column) {
@@ -87,12 +93,10 @@ function openPlaces(cache, keep, moduleAt, codeOf) {
     }
 
     function save() {
-        const isNew = ([key, places]) => Object.keys(places).some((at) => kept[key]?.[at] === undefined);
-        if (!Object.entries(found).some(isNew)) return;
-        const all = { ...kept };
-        for (const [key, places] of Object.entries(found)) all[key] = { ...all[key], ...places };
+        if (!isNew) return;
         // Nothing says of which texts there is no file any more.
-        keep(file, JSON.stringify(Object.keys(all).length > MOST ? found : all));
+        const texts = Object.entries(kept).filter(([key], _, all) => all.length <= MOST || used.has(key));
+        keep(file, JSON.stringify(Object.fromEntries(texts)));
     }
 }
 

@@ -45,8 +45,9 @@ function withoutStacks(debuggable) {
  * The SDK has the whole stack of each resource written out and reads its places from that text again. `placeOf` gives the place of
  * a call site: `uri`, `line` and `column`, undefined where it has none.
  */
-function withPlaces({ Resource }, placeOf) {
-    if (Resource?.stackTrace === undefined || changed.has(Resource)) return;
+function withPlaces(resource, placeOf) {
+    const { Resource } = resource;
+    if (Resource?.stackTrace === undefined || changed.has(Resource)) return resource;
     changed.add(Resource);
     Resource.stackTrace = (skip) => {
         const { prepareStackTrace, stackTraceLimit } = Error;
@@ -58,6 +59,7 @@ function withPlaces({ Resource }, placeOf) {
             Object.assign(Error, { prepareStackTrace, stackTraceLimit });
         }
     };
+    return resource;
 }
 
 module.exports = { deferred, withoutStacks, withPlaces };

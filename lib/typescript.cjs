@@ -166,11 +166,7 @@ function deferUnused(uriOf) {
         const [, asking] = /.*[\\/]node_modules[\\/]((?:@[^\\/]+[\\/])?[^\\/]+)/.exec(parent?.filename ?? "") ?? [];
         if (asking === undefined) return all();
         if (asking === "@pulumi/pulumi" && request.endsWith("/debuggable")) return withoutStacks(all());
-        if (asking === "@pulumi/pulumi" && request.endsWith("/resource")) {
-            const loaded = all();
-            withPlaces(loaded, uriOf);
-            return loaded;
-        }
+        if (asking === "@pulumi/pulumi" && request.endsWith("/resource")) return withPlaces(all(), uriOf);
         return UNUSED[asking]?.includes(request) ? deferred(all) : all();
     };
     // The engine's own start has loaded the SDK before this.

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { yamlText } from "../../lib/yaml-text";
-import { app, keyVariable, storage, webApp, type Partner } from "../app";
+import { app, keyVariable, partnerKeys, storage, webApp, type Partner } from "../app";
 import { images } from "../../components/images";
 import type { OidcClient } from "../../components/identity/identity";
 import { data, scratch } from "../../components/storage/volumes";
@@ -92,9 +92,7 @@ export const librechat = app({
                     // Signs a cookie that lives as long as a sign-in takes.
                     ...(oidc === undefined ? {} : { OPENID_SESSION_SECRET: SECRETS.JWT_REFRESH_SECRET }),
                     ...(search?.apiKey === undefined ? {} : { MEILI_MASTER_KEY: search.apiKey }),
-                    ...Object.fromEntries(
-                        models.flatMap((one) => (one.apiKey === undefined ? [] : [[keyVariable(one), one.apiKey]])),
-                    ),
+                    ...partnerKeys(models),
                 },
                 secretTexts: {
                     MONGO_URI: (secret) =>

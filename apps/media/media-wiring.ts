@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { app, block, keyVariable } from "../app";
+import { app, block, partnerKeys } from "../app";
 import { images } from "../../components/images";
 import { clusterScript } from "../../components/media/scripts";
 import type { WiringPlan } from "../../components/media/wiring-plan";
@@ -47,12 +47,7 @@ export const mediaWiring = app({
             requests: partners("requests").map(wired),
             plex: partners("plex").map(wired),
         };
-        const keyed = (["indexers", "downloads", "series", "films", "music", "adult", "requests"] as const).flatMap(
-            (role) =>
-                partners(role).flatMap((one) =>
-                    one.apiKey === undefined ? [] : [[keyVariable(one), one.apiKey] as const],
-                ),
-        );
+        const asked = ["indexers", "downloads", "series", "films", "music", "adult", "requests"] as const;
         return new ScheduledWorkload(
             "media-wiring",
             {
@@ -65,7 +60,7 @@ export const mediaWiring = app({
                 command: ["node", `${FOLDER}/wire.mjs`, `${FOLDER}/plan.json`],
                 // Not once: Overseerr can be told of Plex only after a person's first sign-in, an app may start late, a key be renewed.
                 schedule: "*/10 * * * *",
-                secrets: Object.fromEntries(keyed),
+                secrets: partnerKeys(asked.flatMap(partners)),
                 files: {
                     [`${FOLDER}/wire.mjs`]: clusterScript("wire.mjs"),
                     [`${FOLDER}/request-servers.mjs`]: clusterScript("request-servers.mjs"),

@@ -1,8 +1,7 @@
-import { keyVariable, type Given, type Partner } from "../app";
+import { partnerKeys, type Given, type Partner } from "../app";
 import { clusterScript } from "../../components/media/scripts";
 import type { RequestSettings } from "../../components/media/wiring-plan";
 import type { Platform } from "../../components/platform";
-import type { SecretRef } from "../../components/secrets/secret-store";
 import type { WorkloadArgs } from "../../components/workload";
 import { filing } from "./wired";
 
@@ -35,7 +34,7 @@ export function requestSettings(
         },
         secrets: {
             API_KEY: apiKey,
-            ...Object.fromEntries([...series, ...films].map((one) => [keyVariable(one), one.apiKey])),
+            ...partnerKeys([...series, ...films]),
         },
         files: {
             [`${FOLDER}/request-settings.mjs`]: clusterScript("request-settings.mjs"),
@@ -45,5 +44,4 @@ export function requestSettings(
     };
 }
 
-const keyed = (partners: readonly Partner[]) =>
-    partners.filter((one): one is Partner & { readonly apiKey: SecretRef } => one.apiKey !== undefined);
+const keyed = (partners: readonly Partner[]) => partners.filter(({ apiKey }) => apiKey !== undefined);

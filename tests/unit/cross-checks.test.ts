@@ -194,9 +194,13 @@ function bomb(): string {
 }
 
 describe("what was compared before", () => {
+    const roots: string[] = [];
+    afterEach(() => roots.splice(0).forEach((root) => rmSync(root, { recursive: true })));
+
     /** A checkout of code that opens files of one line: the address that the cluster takes. */
     function checkout() {
         const root = mkdtempSync(join(tmpdir(), "agreed-"));
+        roots.push(root);
         for (const folder of "apps bootstrap components config lab lib stacks".split(" "))
             mkdirSync(join(root, folder));
         const write = (file: string, text: string) => writeFileSync(join(root, file), text);
@@ -224,64 +228,52 @@ describe("what was compared before", () => {
 
     test("is not compared again, until a file, the code or a package is another", () => {
         const { root, write, stack, compare } = checkout();
-        try {
+        expect([compare(), compare()]).toEqual([
+            [0, 2],
+            [0, 0],
+        ]);
+        const changes: (() => void)[] = [
+            () => stack("one", "10.0.0.3"),
+            () => write("lab/lab.ts", "2"),
+            () => write("lab/more.ts", ""),
+            () => renameSync(join(root, "lab/more.ts"), join(root, "config/more.ts")),
+            () => write("package-lock.json", "{ }"),
+        ];
+        for (const change of changes) {
+            change();
             expect([compare(), compare()]).toEqual([
                 [0, 2],
                 [0, 0],
             ]);
-            const changes: (() => void)[] = [
-                () => stack("one", "10.0.0.3"),
-                () => write("lab/lab.ts", "2"),
-                () => write("lab/more.ts", ""),
-                () => renameSync(join(root, "lab/more.ts"), join(root, "config/more.ts")),
-                () => write("package-lock.json", "{ }"),
-            ];
-            for (const change of changes) {
-                change();
-                expect([compare(), compare()]).toEqual([
-                    [0, 2],
-                    [0, 0],
-                ]);
-            }
-            // As it was: that is known, too.
-            stack("one", "10.0.0.1");
-            rmSync(join(root, "config/more.ts"));
-            write("lab/lab.ts", "1");
-            write("package-lock.json", "{}");
-            expect(compare()).toEqual([0, 0]);
-        } finally {
-            rmSync(root, { recursive: true });
         }
+        // As it was: that is known, too.
+        stack("one", "10.0.0.1");
+        rmSync(join(root, "config/more.ts"));
+        write("lab/lab.ts", "1");
+        write("package-lock.json", "{}");
+        expect(compare()).toEqual([0, 0]);
     });
 
     test("is compared each time where there is a conflict, or a file that cannot be read", () => {
-        const { root, write, stack, compare } = checkout();
-        try {
-            stack("two", "10.0.0.1");
-            expect([compare(), compare()]).toEqual([
-                [1, 2],
-                [1, 2],
-            ]);
-            write("Pulumi.two.yaml", "config: [");
-            expect([compare(), compare()]).toEqual([
-                [1, 1],
-                [1, 1],
-            ]);
-        } finally {
-            rmSync(root, { recursive: true });
-        }
+        const { write, stack, compare } = checkout();
+        stack("two", "10.0.0.1");
+        expect([compare(), compare()]).toEqual([
+            [1, 2],
+            [1, 2],
+        ]);
+        write("Pulumi.two.yaml", "config: [");
+        expect([compare(), compare()]).toEqual([
+            [1, 1],
+            [1, 1],
+        ]);
     });
 
     test("is compared each time where nothing can be kept", () => {
-        const { root, write, compare } = checkout();
-        try {
-            write("node_modules", "a file");
-            expect([compare(), compare()]).toEqual([
-                [0, 2],
-                [0, 2],
-            ]);
-        } finally {
-            rmSync(root, { recursive: true });
-        }
+        const { write, compare } = checkout();
+        write("node_modules", "a file");
+        expect([compare(), compare()]).toEqual([
+            [0, 2],
+            [0, 2],
+        ]);
     });
 });

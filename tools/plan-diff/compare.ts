@@ -5,7 +5,7 @@ import { dangersOf, switchesProvider, type RenderedPair } from "./dangers";
 import type { Blast, Difference, Rendered, ResourceChange, RowChange, VersionChange } from "./difference";
 import { deliveredByGit } from "../plan/git";
 import { isSecret } from "./delivery";
-import { equal, fieldChanges } from "./fields";
+import { fieldChanges } from "./fields";
 import { inOrder, matchResources, type Matching } from "./match";
 import { chartName, dig, isProvider, text, title } from "./objects";
 import { replacingPaths } from "./replace";
@@ -122,8 +122,7 @@ function resourceChanges(
         const because = replaced.get(now.urn) ?? [];
         // Inputs of a component only say what its children are made from.
         const comparable = now.custom && !(handed.has(now) && isSecret(now));
-        const inputs = comparable && !equal(old.inputs, now.inputs) ? fieldChanges(old.inputs, now.inputs) : [];
-        const fields = comparable ? [...inputs, ...optionChanges(old, now)] : [];
+        const fields = comparable ? [...fieldChanges(old.inputs, now.inputs), ...optionChanges(old, now)] : [];
         if (handed.has(now)) {
             const deliveredBy = git.has(now.urn) ? "Git" : "Pulumi";
             changes.set(now.urn, change("handed over", now, { because, fields, deliveredBy }));

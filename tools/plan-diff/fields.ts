@@ -24,14 +24,14 @@ const MOST_EDITS = 2000;
 
 /** Every field that differs, in the order of the keys. */
 export function fieldChanges(before: Json | undefined, after: Json | undefined, path = ""): FieldChange[] {
-    if (before === undefined && after === undefined) return [];
+    // Nearly all there is.
+    if (equal(before, after)) return [];
     if (before === undefined || after === undefined) return leaves(before, after, path);
     if (isObject(before) && isObject(after)) {
         const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
         return keys.flatMap((key) => fieldChanges(before[key], after[key], step(path, key)));
     }
     if (Array.isArray(before) && Array.isArray(after)) return listChanges(before, after, path);
-    if (equal(before, after)) return [];
     if (typeof before === "string" && typeof after === "string") return textChanges(before, after, path);
     return [{ path, before, after }];
 }

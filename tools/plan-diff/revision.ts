@@ -120,8 +120,8 @@ export async function plansOfRevision({
 const SHAPE = createHash("sha256").update(readFileSync(__filename)).digest("hex").slice(0, 16);
 
 /**
- * Where the plans of a commit lie. They depend on what is committed and on nothing else, so those that are kept are what would come
- * out again.
+ * Where the plans of a commit lie. They depend on what is committed, its lockfile for the packages, so those that are kept are what
+ * would come out again.
  */
 const fileOf = (root: string, commit: string, stack: string | undefined) =>
     join(root, "node_modules", ".cache", "plans", `${commit}${stack === undefined ? "" : `-${stack}`}-${SHAPE}.json`);
