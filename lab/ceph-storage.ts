@@ -220,6 +220,13 @@ export interface CephUseConfig extends CephMachines {
     readonly apps: Apps;
 }
 
+/** Names of the storage classes, that for data first. */
+export const cephClasses = (config: Pick<CephUseConfig, "nodes" | "storage">): readonly string[] => [
+    ...(hasCeph(config) ? [CEPH_BLOCK_CLASS] : []),
+    ...(hasCeph(config) && config.storage.ceph.filesystem ? [CEPH_FILESYSTEM_CLASS] : []),
+    OPENEBS_CLASS,
+];
+
 /** The rules of use. `others`: volumes of a configuration besides those of the apps. */
 export const cephUseRules = <C extends CephUseConfig>(
     others: (config: C) => readonly OtherVolume[] = () => [],

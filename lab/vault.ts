@@ -28,7 +28,7 @@ export const vaultKeys = z.strictObject({
         .strictObject({
             /** Of each server's volume. */
             size: volumeSize.default("10Gi"),
-            /** Storage class of the volumes; default: the cluster's own for data. */
+            /** Storage class of the volumes, one of the cluster's own; default: that for data. */
             class: label.optional(),
         })
         .prefault({}),
@@ -77,8 +77,15 @@ export interface VaultConfig {
 
 const servers = ({ replicas }: VaultKeys, machines: number): number => replicas ?? (machines >= 3 ? 3 : 1);
 
-/** `machines`: how many the cluster has. */
-export const vaultRules = <C extends VaultConfig>(machines: (config: C) => number): readonly CrossRule<C>[] => [
+/** What a recipe says of the cluster that it is in. */
+export interface VaultPlace<C> {
+    /** How many machines there are. */
+    machines(config: C): number;
+    /** Storage classes that are there before it, that for data first. */
+    classes(config: C): readonly string[];
+}
+
+export const vaultRules = <C extends VaultConfig>({ machines, classes }: VaultPlace<C>): readonly CrossRule<C>[] => [
     (config) => {
         const replicas = config.secrets.vault?.replicas;
         return replicas === undefined || replicas <= machines(config)
@@ -89,6 +96,20 @@ export const vaultRules = <C extends VaultConfig>(machines: (config: C) => numbe
                       path: "secrets.vault.replicas",
                       got: show(replicas),
                       allowed: `at most the number of machines (${machines(config)}): each server is on a machine of its own`,
+                  },
+              ];
+    },
+    (config) => {
+        const wanted = config.secrets.vault?.storage.class;
+        const there = classes(config);
+        return wanted === undefined || there.includes(wanted)
+            ? []
+            : [
+                  {
+                      rule: "vault-class",
+                      path: "secrets.vault.storage.class",
+                      got: show(wanted),
+                      allowed: `a class that the cluster has before Vault: ${there.join(", ")}`,
                   },
               ];
     },
@@ -108,14 +129,17 @@ export const vaultRules = <C extends VaultConfig>(machines: (config: C) => numbe
     },
 ];
 
-/** Volumes of the servers, where they are of the cluster's own class for data; `machines`: how many it has. */
-const vaultVolumes = ({ secrets: { vault } }: VaultConfig, machines: number): OtherVolume[] =>
-    vault !== undefined && vault.storage.class === undefined
-        ? Array.from({ length: servers(vault, machines) }, () => ({
-              path: "secrets.vault.storage.size",
-              size: vault.storage.size,
-          }))
-        : [];
+/** Volumes of the servers, where they are of the class for data. */
+function vaultVolumes<C extends VaultConfig>(config: C, { machines, classes }: VaultPlace<C>): OtherVolume[] {
+    const { vault } = config.secrets;
+    const [data] = classes(config);
+    if (vault === undefined || (vault.storage.class ?? data) !== data) return [];
+    const { size } = vault.storage;
+    return Array.from({ length: servers(vault, machines(config)) }, () => ({
+        path: "secrets.vault.storage.size",
+        size,
+    }));
+}
 
 const prefixOf = ({ snapshots }: VaultKeys, stack: string): string => snapshots.prefix ?? `vault/${stack}`;
 
@@ -128,13 +152,13 @@ export const vaultClaims = ({ secrets: { vault } }: VaultConfig, stack: string):
               `${bucket}/${prefixOf(vault, stack)}`,
           ]);
 
-/** Vault as a part of the platform. `machines`: how many the cluster has. */
-export const vaultPart = <C extends VaultConfig>(machines: (config: C) => number): Part<C> => ({
-    rules: vaultRules(machines),
+/** Vault as a part of the platform. */
+export const vaultPart = <C extends VaultConfig>(place: VaultPlace<C>): Part<C> => ({
+    rules: vaultRules(place),
     buckets: vaultClaims,
     servers: ({ secrets: { vault } }) =>
         vault === undefined ? [] : [["secrets.vault.snapshots.endpoint", vault.snapshots.endpoint]],
-    volumes: (config) => vaultVolumes(config, machines(config)),
+    volumes: (config) => vaultVolumes(config, place),
     definitions: ({ secrets }) => (secrets.vault === undefined ? [] : [crds.externalSecrets]),
 });
 

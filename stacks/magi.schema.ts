@@ -7,7 +7,14 @@ import { amdGpuKeys, amdGpusPart, amdOffers } from "../lab/amd-gpus";
 import { appsPart, type Offers } from "../lab/apps";
 import { argoAppsDefaults, argoAppsKeys, argoAppsPart } from "../lab/argo-apps";
 import { bridgeKeys, bridgesPart } from "../lab/bridges";
-import { cephLibraries, cephPart, cephStorageKeys, volumeBackupDefaults, volumeBackupKeys } from "../lab/ceph-storage";
+import {
+    cephClasses,
+    cephLibraries,
+    cephPart,
+    cephStorageKeys,
+    volumeBackupDefaults,
+    volumeBackupKeys,
+} from "../lab/ceph-storage";
 import { certificateKeys } from "../lab/certificates";
 import { clusterNetworkKeys } from "../lab/cluster-networks";
 import { deschedulerKeys, deschedulerPart } from "../lab/descheduler";
@@ -122,7 +129,7 @@ export const magiOffers = (config: MagiConfig): Offers => ({
 
 /** Parts with volumes of their own. */
 const servers = joinParts<MagiConfig>(
-    vaultPart<MagiConfig>(machinesOf),
+    vaultPart<MagiConfig>({ machines: machinesOf, classes: cephClasses }),
     postgresPart<MagiConfig>({ machines: working }),
     redisPart<MagiConfig>((config) => working(config).map(({ capacity }) => capacity)),
 );

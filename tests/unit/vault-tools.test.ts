@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { appSecretsByNamespace, appsSchema } from "../../lab/apps";
 import { joinSecrets } from "../../lab/platform-parts";
-import { vaultAccount, vaultClaims, vaultKeys, vaultRules } from "../../lab/vault";
+import { vaultAccount, vaultClaims, vaultKeys, vaultPart, vaultRules } from "../../lab/vault";
 import { parseConfig } from "../../config/parse";
 import { lookAtVault, judgeVault } from "../../tools/doctor/vault";
 import { put, WRITE } from "../../tools/vault/put";
@@ -20,13 +20,11 @@ const block = (more: object = {}) => ({
     ...more,
 });
 const schema = z.strictObject({ secrets: z.strictObject({ vault: vaultKeys }) });
+const place = { machines: () => 3, classes: () => ["ceph-block", "local"] };
 const open = (vault: unknown, machines = 3) =>
-    parseConfig(
-        "magi",
-        schema,
-        vaultRules<z.output<typeof schema>>(() => machines),
-        { secrets: { vault } },
-    );
+    parseConfig("magi", schema, vaultRules<z.output<typeof schema>>({ ...place, machines: () => machines }), {
+        secrets: { vault },
+    });
 
 function fault(vault: unknown, machines?: number): string {
     try {
@@ -75,6 +73,14 @@ describe("its block", () => {
         expect([1, 2, 3, 4].map((machines) => vaultAccount(config, {}, machines).vault?.replicas)).toEqual([
             1, 1, 3, 3,
         ]);
+    });
+
+    test("its volumes are of a class that is there before it, and count where the others are", () => {
+        expect(fault(block({ storage: { class: "ceph-blok" } }))).toContain(
+            "a class that the cluster has before Vault: ceph-block, local",
+        );
+        const counted = (storage: object) => vaultPart(place).volumes?.(open(block({ storage })))?.length;
+        expect([{}, { class: "ceph-block" }, { class: "local" }].map(counted)).toEqual([3, 3, 0]);
     });
 
     test("two clusters may share a bucket, and not a folder in it", () => {
