@@ -135,10 +135,15 @@ export function envoyWays(lab: Lab, config: WaysConfig, { host, cilium, certMana
         afterCore,
     );
     const externalDns =
+        config.cloudflare &&
         tunnel &&
         new ExternalDns(
             "external-dns",
-            { cluster, domain, namespace, secrets, owner: lab.name, tunnelHostname: tunnel.hostname },
+            {
+                ...{ cluster, domain, namespace, secrets, owner: lab.name },
+                zoneId: config.cloudflare.zoneId,
+                tunnelHostname: tunnel.hostname,
+            },
             afterCore,
         );
     const addresses = { internalAddress: network.internalGateway, externalAddress: network.externalGateway };

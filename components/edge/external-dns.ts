@@ -35,6 +35,8 @@ export function tunnelTarget(domain: string): string {
 export interface ExternalDnsArgs {
     cluster: Pick<Cluster, "kubeconfig">;
     domain: string;
+    /** Zone of Cloudflare that the domain is or is in. */
+    zoneId: string;
     namespace: pulumi.Input<string>;
     secrets: SecretStore;
     /** Whose records they are; another cluster with the same zone has another. */
@@ -117,7 +119,7 @@ export class ExternalDns extends pulumi.ComponentResource {
  * https://kubernetes-sigs.github.io/external-dns/latest/docs/tutorials/cloudflare/
  */
 export function externalDnsValues(
-    args: Pick<ExternalDnsArgs, "domain" | "owner"> & { tokenSecret: pulumi.Input<string> },
+    args: Pick<ExternalDnsArgs, "domain" | "zoneId" | "owner"> & { tokenSecret: pulumi.Input<string> },
 ) {
     return {
         provider: { name: "cloudflare" },
@@ -130,6 +132,8 @@ export function externalDnsValues(
         // A TXT record may not stand beside a CNAME of the same name.
         txtPrefix: "k8s.",
         domainFilters: [args.domain],
+        // By the names alone it would pass over a zone that the domain is below, and say so to nobody.
+        extraArgs: { "zone-id-filter": args.zoneId },
         interval: "1m",
         // A new route has its record in seconds.
         triggerLoopOnEvent: true,

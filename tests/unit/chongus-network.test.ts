@@ -480,6 +480,7 @@ describe("gateways", () => {
                 {
                     cluster: cluster(),
                     domain,
+                    zoneId: "0123456789abcdef0123456789abcdef",
                     namespace: GATEWAY_NAMESPACE,
                     secrets,
                     owner: "chongus",
@@ -755,7 +756,8 @@ describe("gateways", () => {
 });
 
 describe("external-dns", () => {
-    const values = externalDnsValues({ domain, owner: "chongus", tokenSecret: "external-dns-cloudflare" });
+    const zoneId = "0123456789abcdef0123456789abcdef";
+    const values = externalDnsValues({ domain, zoneId, owner: "chongus", tokenSecret: "external-dns-cloudflare" });
 
     test("Cloudflare; sources service, gateway-httproute, crd; policy sync (C-DNS-02, C-DNS-03, C-DNS-04)", () => {
         expect(values).toMatchObject({
@@ -765,6 +767,7 @@ describe("external-dns", () => {
             registry: "txt",
             txtOwnerId: "chongus",
             domainFilters: ["rtrox.io"],
+            extraArgs: { "zone-id-filter": zoneId },
         });
         expect(values.resources.limits.memory).toBe("256Mi");
     });
@@ -782,7 +785,14 @@ describe("external-dns", () => {
         const { find } = look(
             await planComponent(() => {
                 const tunnelHostname = pulumi.output("0000.cfargotunnel.com");
-                const args = { cluster: cluster(), domain, namespace: "network", secrets, owner: "chongus" };
+                const args = {
+                    cluster: cluster(),
+                    domain,
+                    zoneId: "z",
+                    namespace: "network",
+                    secrets,
+                    owner: "chongus",
+                };
                 new ExternalDns("external-dns", { ...args, tunnelHostname }, {});
             }),
         );
@@ -871,7 +881,7 @@ describe("against upstream", () => {
         ["cilium", () => ciliumValues({ cluster: cluster(), apiServer: KUBE_PRISM, nodeCount: 3, profile })],
         ["cert-manager", certManagerValues],
         ["gateway-helm", envoyGatewayValues],
-        ["external-dns", () => externalDnsValues({ domain, owner: "chongus", tokenSecret: "token" })],
+        ["external-dns", () => externalDnsValues({ domain, zoneId: "z", owner: "chongus", tokenSecret: "token" })],
     ] as const)(`every value of %s exists in the pinned chart${skipped}`, (chart, values) => {
         const known = parse(readFileSync(join(SHARED, "charts", chart, "values.yaml"), "utf8")) as Tree;
         expect(strangers(values() as Tree, known)).toEqual([]);

@@ -342,6 +342,23 @@ describe("external-dns", () => {
         expect(zone.lines()).not.toContain("A graphite.example.org 10.0.0.8");
     });
 
+    test("a zone above the filter's domain is found by its id alone", async () => {
+        const below = FLAGS.map((flag) =>
+            flag.startsWith("--domain-filter") ? "--domain-filter=graphite.example.org" : flag,
+        );
+        const recordsBy = async (flags: readonly string[]) => {
+            const zone = cloud();
+            await pass(externalDns(zone, quiet), { ...everything, [collections.deployments]: [deployment(flags)] });
+            return zone.records.map(({ name, type }) => `${type} ${name}`);
+        };
+        expect(await recordsBy(below)).toEqual([]);
+        expect(await recordsBy([...below, "--zone-id-filter=z"])).toEqual([
+            "A graphite.example.org",
+            "TXT k8s.a-graphite.example.org",
+        ]);
+        expect(await recordsBy([...FLAGS, "--zone-id-filter=other"])).toEqual([]);
+    });
+
     test("a gateway's target annotation makes a CNAME; policy upsert-only deletes nothing", async () => {
         const zone = cloud();
         const target = { "external-dns.alpha.kubernetes.io/target": "external.example.org" };

@@ -96,7 +96,6 @@ function intervalMs(flags: Flags): number {
 /** What the sources ask for, as far as a domain filter lets it. */
 function endpointsOf(view: View, flags: Flags): Endpoint[] {
     const sources = new Set(flags.get("source") ?? []);
-    const domains = flags.get("domain-filter") ?? [];
     return [
         ...(sources.has("service") ? view.list<Service>(collections.services).flatMap(ofService) : []),
         ...(sources.has("gateway-httproute")
@@ -105,9 +104,13 @@ function endpointsOf(view: View, flags: Flags): Endpoint[] {
                   .flatMap((route) => ofRoute(route, view.list<Gateway>(gatewayList), flags))
             : []),
         ...(sources.has("crd") ? view.list<DnsEndpoint>(endpointList).flatMap((one) => ofDnsEndpoint(one)) : []),
-    ].filter(
-        ({ name }) => domains.length === 0 || domains.some((domain) => name === domain || name.endsWith(`.${domain}`)),
-    );
+    ].filter(({ name }) => isIn(flags, name));
+}
+
+/** Whether the filter of names lets it through. */
+function isIn(flags: Flags, name: string): boolean {
+    const domains = flags.get("domain-filter") ?? [];
+    return domains.length === 0 || domains.some((domain) => name === domain || name.endsWith(`.${domain}`));
 }
 
 const annotation = (object: KubeObject, key: string): string | undefined =>
@@ -199,7 +202,9 @@ function synchronise(cloud: Cloud, endpoints: readonly Endpoint[], flags: Flags)
     const policy = flags.get("policy")?.[0] ?? "sync";
     const { zones, records } = cloud.state();
     const problems: string[] = [];
-    for (const zone of zones) {
+    const ids = flags.get("zone-id-filter");
+    // Without ids, the zones are found by the filter of names: one above the domain is none of them.
+    for (const zone of zones.filter(({ id, name }) => ids?.includes(id) ?? isIn(flags, name))) {
         const present = records[zone.id] ?? [];
         const inZone = endpoints.filter(({ name }) => name === zone.name || name.endsWith(`.${zone.name}`));
         const mark = `heritage=external-dns,external-dns/owner=${owner},`;
