@@ -11,6 +11,7 @@ import {
     groupName,
     interfaceAddress,
     ipv4,
+    hostLabel,
     label,
     macAddress,
     spelled,
@@ -332,7 +333,7 @@ export type AnyApp = Omit<App<never>, "config"> & { readonly config: z.ZodType<A
 
 /** Block of an app with a web page. `more`: keys of its own. */
 export function webApp<M extends z.ZodRawShape>(defaults: { host: string; memory: string }, more: M) {
-    return block(defaults.memory, { host: label.default(defaults.host), auth, groups, ...more });
+    return block(defaults.memory, { host: hostLabel.default(defaults.host), auth, groups, ...more });
 }
 
 /** Block of any app: its memory limit, where its volumes are, who delivers it, and keys of its own. */

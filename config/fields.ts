@@ -121,11 +121,23 @@ export const addressPool = text(ADDRESS_POOL).superRefine((value, context) => {
     }
 });
 
+const LABEL = "lower-case letters, digits and inner dashes, at most 63";
+
 /** RFC 1123 label: one part of a host name, and every Kubernetes name we choose. */
-export const label = pattern(
-    /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
-    "lower-case letters, digits and inner dashes, at most 63",
-);
+export const label = pattern(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, LABEL);
+
+const HOST_LABEL = "one label, such as photos: the cluster's domain comes after it";
+
+/** Host of something that is reached, without the domain. */
+export const hostLabel = text(HOST_LABEL).superRefine((host, context) => {
+    if (label.safeParse(host).success) return;
+    const [first = ""] = host
+        .toLowerCase()
+        .replace(/^https?:\/\//, "")
+        .split(/[.:/]/);
+    const meant = label.safeParse(first).success ? { suggestion: `did you mean ${first}?` } : {};
+    context.addIssue({ code: "custom", message: `${HOST_LABEL}; ${LABEL}`, params: meant });
+});
 
 /** Name of a Service, RFC 1035: a label that starts with a letter. */
 export const serviceName = pattern(
@@ -166,10 +178,29 @@ export const bucketName = pattern(
 const SIZE = "a size with a binary unit such as 512Mi or 20Gi, from 1Mi to 1024Ti";
 
 /** Kubernetes quantity of memory or disk with a binary suffix, e.g. 512Mi or 20Gi. */
-export const bytes = text(SIZE).refine(
-    (size) => /^[1-9][0-9]{0,14}(Ki|Mi|Gi|Ti)$/.test(size) && toBytes(size) >= 2 ** 20 && toBytes(size) <= 2 ** 50,
-    { error: SIZE, params: { number: true } },
-);
+export const bytes = text(SIZE).superRefine((size, context) => {
+    if (isSize(size)) return;
+    const meant = closeSize(size);
+    context.addIssue({
+        code: "custom",
+        message: SIZE,
+        params: { number: true, ...(meant === undefined ? {} : { suggestion: `did you mean ${meant}?` }) },
+    });
+});
+
+const isSize = (size: string): boolean =>
+    /^[1-9][0-9]{0,14}(Ki|Mi|Gi|Ti)$/.test(size) && toBytes(size) >= 2 ** 20 && toBytes(size) <= 2 ** 50;
+
+/** The size that `2G`, `2 GB`, `2gi` or `1.5Gi` is near to; undefined: it is no such thing. */
+function closeSize(size: string): string | undefined {
+    const [, number = "", unit = ""] = /^ *([0-9]+(?:\.[0-9]+)?) *([kmgt])i?b? *$/i.exec(size) ?? [];
+    const units = ["Ki", "Mi", "Gi", "Ti"];
+    const at = units.findIndex((one) => one.startsWith(unit.toUpperCase()));
+    const whole = number.includes(".")
+        ? `${Math.round(Number(number) * 1024)}${units[at - 1]}`
+        : `${number}${units[at]}`;
+    return unit !== "" && isSize(whole) ? whole : undefined;
+}
 
 const VOLUME =
     "a size with a binary unit such as 512Mi or 20Gi, from 64Mi: in less there is hardly room for a file system";

@@ -226,7 +226,7 @@ function schemaFaults(issue: Issue, schema: z.ZodType, value: unknown): Fault[] 
     const params = issue.code === "custom" ? (issue.params ?? {}) : {};
     const got = at(value, path);
     const suggestion =
-        typeof params["suggestion"] === "string" ? { suggestion: params["suggestion"] } : quotes(issue, schema, value);
+        typeof params["suggestion"] === "string" ? { suggestion: params["suggestion"] } : slipOf(issue, schema, value);
     return [
         {
             rule: typeof params["rule"] === "string" ? params["rule"] : got === undefined ? "required" : "value",
@@ -241,11 +241,17 @@ function schemaFaults(issue: Issue, schema: z.ZodType, value: unknown): Fault[] 
     ];
 }
 
-/** Whether YAML took a value for a text is a matter of its quotes. */
-function quotes(issue: Issue, schema: z.ZodType, value: unknown): { suggestion?: string } {
+/** What a person meant who left out braces, brackets or the quotes by which YAML takes a value for a text. */
+function slipOf(issue: Issue, schema: z.ZodType, value: unknown): { suggestion?: string } {
     const got = at(value, issue.path);
     const wanted = schemaAt(schema, issue.path, value);
     const fits = (other: unknown) => wanted?.safeParse(other, ONCE).success === true;
+    if ((got === null || typeof got === "boolean") && fits({})) {
+        return { suggestion: `write ${String(issue.path.at(-1))}: {}, or take the line out` };
+    }
+    if (issue.code === "invalid_type" && issue.expected === "array" && fits([got])) {
+        return { suggestion: `a list of one is ${show([got])}` };
+    }
     if (typeof got === "number" && fits(String(got))) return { suggestion: `put it in quotes: "${got}"` };
     // Of 32 digits most are lost.
     if (

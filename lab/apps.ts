@@ -208,9 +208,10 @@ export const appsPart = (libraryLevel: PodSecurity): Part<{ readonly apps: Apps 
 
 /** Every host label of the apps with its place. */
 export function appHosts(apps: Apps): Claim[] {
-    return declaredApps(apps).flatMap(({ app, config }): Claim[] =>
-        app.reach === undefined || config.host === undefined ? [] : [[`apps.${app.name}.host`, config.host]],
-    );
+    return declaredApps(apps).flatMap((one): Claim[] => {
+        const { app, config } = one;
+        return reachOf(one) === undefined || config.host === undefined ? [] : [[`apps.${app.name}.host`, config.host]];
+    });
 }
 
 /** The same of those that come in by the cluster's shared entrance, so not of those with an address of their own. */
@@ -429,7 +430,7 @@ export const appFaults = (apps: Apps, cluster: ClusterFacts): Fault[] =>
 
 /** A missing partner is a silent dead end. */
 function partnersMissing(declared: readonly Declared[]): Fault[] {
-    return declared.flatMap(({ app, config }) =>
+    return declared.flatMap(({ app }) =>
         [...(app.asks ?? []), ...(app.beside ?? []).map((role): Asks => ({ role }))]
             .filter(({ role, optional }) => optional !== true && providers(role, declared).length === 0)
             // What it must hold is told by `held-missing`.
@@ -439,7 +440,7 @@ function partnersMissing(declared: readonly Declared[]): Fault[] {
                 return {
                     rule: "partner-missing",
                     path: `apps.${app.name}`,
-                    got: show(config),
+                    got: `${app.name} without one`,
                     allowed: `only together with an app for ${role}: ${known.join(" or ")}`,
                     suggestion: `add "${known[0] ?? role}: {}" under apps, or take ${app.name} out`,
                 };
@@ -465,7 +466,9 @@ function heldMisplaced(declared: readonly Declared[]): Fault[] {
                           path: `apps.${holder.name}`,
                           got: held.length === 0 ? "an empty pod" : held.map(({ app }) => app.name).join(", "),
                           allowed: `a pod with ${mustHold} in it, which it is there for`,
-                          suggestion: `add "${mustHold}: {}" under apps, or take ${holder.name} out`,
+                          suggestion: declared.some(({ app }) => app.name === mustHold)
+                              ? `add ${mustHold} to apps.${holder.name}.holds`
+                              : `add "${mustHold}: {}" under apps, or take ${holder.name} out`,
                       },
                   ]),
             ...held.flatMap(({ app, config }) =>
@@ -959,8 +962,9 @@ function redisOf({ app }: Declared, platform: Platform): Redis | undefined {
 
 const exemptionOf = ({ app, config }: Declared): { readonly exempt: string } | undefined => config.backup ?? app.backup;
 
-/** How it is reached: the person's word, where the app leaves it to them. */
-const reachOf = ({ app, config }: Declared): Expose["access"] | undefined => config.access ?? app.reach;
+/** How it is reached: the person's word, where the app leaves it to them; one that nobody need reach may have an address. */
+const reachOf = ({ app, config }: Declared): Expose["access"] | undefined =>
+    config.access ?? app.reach ?? (config.address === undefined ? undefined : "dedicated");
 
 function exposeOf(one: Declared): Expose | undefined {
     const { host, address } = one.config;

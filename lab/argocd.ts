@@ -5,7 +5,7 @@ import type { Namespaces } from "../components/cluster/namespaces";
 import type { Edge } from "../components/edge/edge";
 import { ArgoCd } from "../components/gitops/argo-cd";
 import { SopsAgeKey } from "../components/secrets/sops-age-key";
-import { absolutePath, gitRepository, gitRevision, label, relativePath } from "../config/fields";
+import { absolutePath, gitRepository, gitRevision, hostLabel, relativePath } from "../config/fields";
 import type { Lab } from "./lab";
 import type { Part } from "./platform-parts";
 
@@ -20,7 +20,7 @@ export const ageKeyPlace = z.discriminatedUnion(
 );
 
 /** Keys of a schema. */
-export const argoCdPageKeys = { argocd: z.strictObject({ host: label.default("argocd") }).prefault({}) };
+export const argoCdPageKeys = { argocd: z.strictObject({ host: hostLabel.default("argocd") }).prefault({}) };
 
 /** `gitops` of a schema. */
 export const argoCdKeys = z.strictObject({

@@ -8,7 +8,7 @@ import { AUTHENTIK, AUTHENTIK_SECRETS, Authentik } from "../components/identity/
 import { AUTHENTIK_ADMINS } from "../components/identity/blueprints";
 import type { IdentityClient } from "../components/identity/identity";
 import type { WorkloadHost } from "../components/platform";
-import { groupName, label, whole } from "../config/fields";
+import { groupName, hostLabel, whole } from "../config/fields";
 import { didYouMean, show, type CrossRule } from "../config/parse";
 import type { Claim } from "../config/rules";
 import { appClients, type Apps, type Offers } from "./apps";
@@ -17,7 +17,7 @@ import type { Part } from "./platform-parts";
 
 /** `authentik` of a schema. */
 export const authentikKeys = z.strictObject({
-    host: label.default("authentik"),
+    host: hostLabel.default("authentik"),
     /** `external`: people sign in from the internet, too; needs a tunnel. */
     access: z.enum(["local", "external"], { error: "local or external" }).default("local"),
     /** Servers, and as many workers. */

@@ -4,7 +4,7 @@ import { Bridges, bridgeUrl, type Bridge } from "../components/edge/bridges";
 import type { PodSecurity } from "../components/cluster/namespaces";
 import type { SecretRef } from "../components/secrets/secret-store";
 import { cidrRange, contains, textRange, type AddressRange } from "../components/network/addresses";
-import { domain, ipv4, label, ownNamespace, port, serviceName } from "../config/fields";
+import { domain, hostLabel, ipv4, ownNamespace, port, serviceName } from "../config/fields";
 import { show, type Fault } from "../config/parse";
 import { networkEdges, type Claim } from "../config/rules";
 import { appServices, type Apps } from "./apps";
@@ -26,7 +26,7 @@ export const bridgeKeys = z
             scheme: z.enum(["http", "https"], { error: "http or https" }).default("http"),
             namespace: ownNamespace.default("other"),
             /** Host label at the edge; absent: for the cluster alone. */
-            host: label.optional(),
+            host: hostLabel.optional(),
             access: z.enum(["local", "external"], { error: "local or external" }).default("local"),
             /**
              * For https: the name in the machine's certificate, whose authority stands in the store as

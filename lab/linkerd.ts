@@ -5,7 +5,7 @@ import { crds } from "../components/crds";
 import type { CertManager } from "../components/edge/cert-manager";
 import { Linkerd, LinkerdViz } from "../components/mesh/linkerd";
 import type { Cluster } from "../components/platform";
-import { label, whole } from "../config/fields";
+import { hostLabel, whole } from "../config/fields";
 import { show, type CrossRule } from "../config/parse";
 import type { Offers } from "./apps";
 import type { Lab } from "./lab";
@@ -17,7 +17,7 @@ export const linkerdKeys = z.strictObject({
     /** Copies of each part of the control plane. Default: three where there are three machines, else one. */
     replicas: z.union([z.literal(1), z.literal(3)], { error: "1 or 3" }).optional(),
     /** Host label of the dashboard, which asks nobody who comes: it is reached from LAN and tailnet. */
-    host: label.default("linkerd"),
+    host: hostLabel.default("linkerd"),
     /**
      * Generations of the trust anchor: the first signs, all are trusted. Another key comes by [2, 1], and a day later [2]; `up`
      * restarts everything that is in the mesh: docs/linkerd.md

@@ -3,7 +3,7 @@ import type * as pulumi from "@pulumi/pulumi";
 import type { Backend, Edge } from "../components/edge/edge";
 import type { AppDelivery } from "../components/gitops/delivery";
 import { LONGHORN_UI } from "../components/storage/longhorn";
-import { label } from "../config/fields";
+import { hostLabel } from "../config/fields";
 import type { Claim } from "../config/rules";
 import { operatorPage, type AuthentikConfig, type AuthentikParts } from "./authentik";
 import { hasLonghorn, type LonghornConfig } from "./longhorn";
@@ -36,7 +36,7 @@ export const hubblePart = <C>(at: (config: C) => readonly [string, { readonly hu
 /** Keys of a schema's `storage`. */
 export const longhornPageKeys = {
     /** Host of Longhorn's page, for operators, where there is authentik. */
-    host: label.default("longhorn"),
+    host: hostLabel.default("longhorn"),
 };
 
 interface LonghornPageConfig extends AuthentikConfig, Pick<LonghornConfig, "nodes"> {

@@ -1,7 +1,7 @@
 /** A cluster that is on its way out: its part of the schema and the rule. */
 import { z } from "zod";
 import { label } from "../config/fields";
-import { show, type CrossRule } from "../config/parse";
+import type { CrossRule } from "../config/parse";
 import { comesWithOthers, type Apps } from "./apps";
 
 /** `phaseOut` of a schema; no other app is taken in. */
@@ -25,7 +25,7 @@ export const frozen: CrossRule<{
               .map((name) => ({
                   rule: "cluster-phased-out",
                   path: `apps.${name}`,
-                  got: show(apps[name]),
+                  got: name,
                   allowed: `no app but ${phaseOut.apps.join(", ")}: this cluster is phased out`,
                   suggestion: `put it under apps of Pulumi.${phaseOut.to}.yaml`,
               }));

@@ -195,7 +195,8 @@ export function podsTornApart(pods: readonly Pod[], declared: readonly Declared[
                 },
             ];
         }
-        const bound = all.filter(({ here }) => here !== undefined);
+        // Of one that may be nowhere something else is said.
+        const bound = all.filter(({ here }) => here !== undefined && here.length > 0);
         const common = bound.reduce<readonly string[] | undefined>(
             (machines, { here = [] }) => machines?.filter((name) => here.includes(name)) ?? here,
             undefined,

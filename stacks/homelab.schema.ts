@@ -1,6 +1,6 @@
 /** Schema and parts of the recipe homelab. */
 import { z } from "zod";
-import { duration, hostAddress, label, port, volumeSize } from "../config/fields";
+import { duration, hostAddress, hostLabel, label, port, volumeSize } from "../config/fields";
 import { receivers } from "../config/receivers";
 import { appsPart, type Offers } from "../lab/apps";
 import { ageKeyPlace, argoCdKeys, argoCdPageKeys, argoCdPart } from "../lab/argocd";
@@ -29,7 +29,7 @@ const secrets = (stack: string) =>
     });
 
 const monitoring = z.strictObject({
-    host: label.default("grafana"),
+    host: hostLabel.default("grafana"),
     retention: duration.default("15d"),
     storage: volumeSize.default("20Gi"),
     /** Whom Alertmanager tells; docs/alerts.md */

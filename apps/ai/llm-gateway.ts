@@ -5,7 +5,7 @@ import { app, block, type Partner } from "../app";
 import { images } from "../../components/images";
 import { scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
-import { label } from "../../config/fields";
+import { hostLabel } from "../../config/fields";
 
 const CONFIG = "/config/litellm.yaml";
 const MASTER_KEY = "llmGateway.masterKey";
@@ -23,7 +23,7 @@ export const llmGateway = app({
     group: "apps",
     config: block("2Gi", {
         /** Host label; absent: it is reached in the cluster only. */
-        host: label.optional(),
+        host: hostLabel.optional(),
         /** `postgres`: keys besides the one, on the cluster's server; `none`: the one key is all. */
         database: z.enum(["postgres", "none"], { error: "postgres or none" }).default("none"),
     }),

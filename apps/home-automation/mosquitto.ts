@@ -1,4 +1,5 @@
-import { app, block, network, storage } from "../app";
+import { hostLabel } from "../../config/fields";
+import { address, app, block, network, storage } from "../app";
 import { images } from "../../components/images";
 import { data, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
@@ -26,7 +27,11 @@ export const mosquitto = app({
     group: "apps",
     config: block("128Mi", {
         storage: storage("1Gi"),
-        /** Devices of the house reach it by a card in their network. */
+        /** Name of the address. */
+        host: hostLabel.default("mqtt"),
+        /** Devices of the house reach it here; absent: the cluster's own programs alone do, and who is in its network. */
+        address,
+        /** On a host of containers: a card in the devices' network. */
         network,
     }),
     ports: { mqtt: 1883 },

@@ -299,9 +299,10 @@ function changed(recipe: string, place: string, to: unknown): unknown {
     return value;
 }
 
+const suggested = (recipe: string, place: string, value: unknown) =>
+    faultsOf(recipe, changed(recipe, place, value)).map(({ path, suggestion }) => [path, suggestion]);
+
 test("a number that should be a text, and the other way round, is a matter of quotes", () => {
-    const suggested = (recipe: string, place: string, value: unknown) =>
-        faultsOf(recipe, changed(recipe, place, value)).map(({ path, suggestion }) => [path, suggestion]);
     expect(suggested("truenas", "argocd.host", 123)).toEqual([["argocd.host", 'put it in quotes: "123"']]);
     expect(suggested("truenas", "docker.capacity.cpu", 8)).toEqual([["docker.capacity.cpu", 'put it in quotes: "8"']]);
     expect(suggested("truenas", "docker.ports.http", "8081")).toEqual([["docker.ports.http", "without quotes: 8081"]]);
@@ -310,6 +311,41 @@ test("a number that should be a text, and the other way round, is a matter of qu
         ["cloudflare.zoneId", "put it in quotes: without them YAML reads a number"],
     ]);
     expect(suggested("truenas", "docker.ports.http", 1e31)).toEqual([["docker.ports.http", undefined]]);
+});
+
+test("what a hand leaves out or writes too much of is said", () => {
+    for (const nothing of [null, true, false]) {
+        expect(suggested("magi", "apps.sonarr", nothing)).toEqual([
+            ["apps.sonarr", "write sonarr: {}, or take the line out"],
+        ]);
+    }
+    // A block that needs keys says which.
+    expect(suggested("magi", "certificates", null)).toEqual([["certificates", undefined]]);
+    expect(suggested("magi", "apps.homarr.nodes", "melchior-1")).toEqual([
+        ["apps.homarr.nodes", 'a list of one is ["melchior-1"]'],
+    ]);
+    const hosts = { Start: "start", "start.magi.example": "start", "https://start/": "start", "-": undefined };
+    for (const [host, meant] of Object.entries(hosts)) {
+        const mend = meant === undefined ? undefined : `did you mean ${meant}?`;
+        expect([host, suggested("magi", "apps.homarr.host", host)]).toEqual([host, [["apps.homarr.host", mend]]]);
+    }
+    const sizes = {
+        ...{
+            "2G": "2Gi",
+            "2GB": "2Gi",
+            "2GiB": "2Gi",
+            "2gi": "2Gi",
+            "2 Gi": "2Gi",
+            "1.5Gi": "1536Mi",
+            "900K": undefined,
+        },
+        ...{ "2": undefined, "2X": undefined, "0.5K": undefined, "-2Gi": undefined, "2048T": undefined },
+    };
+    for (const [size, meant] of Object.entries(sizes)) {
+        const mend = meant === undefined ? undefined : `did you mean ${meant}?`;
+        const [[, said] = []] = suggested("magi", "apps.homarr.memory", size);
+        expect([size, said]).toEqual([size, mend]);
+    }
 });
 
 test("what JSON has no word for is shown as it is", () => {

@@ -130,6 +130,19 @@ describe("the house", () => {
         "home-assistant": { network: { name: "lab", address: "192.168.7.60/24", mac: "02:00:00:00:00:01" } },
     };
 
+    test("devices of the house reach the broker by an address, where it is given one", async () => {
+        const service = async (config: object) => {
+            const look = await plan({ mosquitto: config });
+            const found = look.resources.find(({ type, name }) => type.endsWith(":Service") && name === "mosquitto");
+            return found?.inputs["spec"];
+        };
+        expect(await service({ address: "192.168.1.9" })).toMatchObject({
+            type: "LoadBalancer",
+            ports: [{ name: "mqtt", port: 1883 }],
+        });
+        expect(await service({})).not.toHaveProperty("type", "LoadBalancer");
+    });
+
     test("zigbee2mqtt gets the stick as a character device, on the node that has it (T-HW-07, T-APP-04)", async () => {
         const look = await plan(house);
         const pod = look.pod("zigbee2mqtt");
