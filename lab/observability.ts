@@ -106,6 +106,14 @@ export const observabilityClients = ({
     ];
 };
 
+/** What a person should know who named nobody. */
+export const receiverNotes = ({ receivers: told }: Pick<ObservabilityConfig, "receivers">): string[] =>
+    told.length > 0
+        ? []
+        : [
+              "alerts are seen on Alertmanager's page alone: monitoring.receivers names nobody whom it tells (docs/alerts.md)",
+          ];
+
 /** What watches, as a part of the platform. */
 export const observabilityPart: Part<{ readonly monitoring: ObservabilityConfig }> = {
     hosts: ({ monitoring }) => observabilityHosts(monitoring),
@@ -115,6 +123,7 @@ export const observabilityPart: Part<{ readonly monitoring: ObservabilityConfig 
     definitions: () => [crds.prometheus],
     // node-exporter reads the host.
     namespaces: () => ({ [OBSERVABILITY]: "privileged" }),
+    notes: ({ monitoring }) => receiverNotes(monitoring),
 };
 
 type AlertGroups = ConstructorParameters<typeof Alerts>[1]["groups"];

@@ -134,7 +134,7 @@ describe("the house", () => {
         const service = async (config: object) => {
             const look = await plan({ mosquitto: config });
             const found = look.resources.find(({ type, name }) => type.endsWith(":Service") && name === "mosquitto");
-            return found?.inputs["spec"];
+            return dig(found?.inputs, "spec");
         };
         expect(await service({ address: "192.168.1.9" })).toMatchObject({
             type: "LoadBalancer",

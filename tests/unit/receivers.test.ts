@@ -8,6 +8,7 @@ import { charts } from "../../components/charts";
 import { PrometheusStack, prometheusStackValues } from "../../components/monitoring/prometheus-stack";
 import { alertmanagerConfig, receiverRefs, receiverSecret, type Receiver } from "../../components/monitoring/receivers";
 import { receivers as schema } from "../../config/receivers";
+import { receiverNotes } from "../../lab/observability";
 import { openStack } from "../../stacks";
 import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { cacheFolder } from "../../lib/toolchain";
@@ -102,6 +103,13 @@ describe("secrets", () => {
             "https://ntfy.sh/<alerts.ntfy.topic>?template=alertmanager",
         );
         expect([...Object.keys(data), ...Object.keys(templates)]).toHaveLength(REFS.length);
+    });
+
+    test("a plan says when they are none", () => {
+        expect(receiverNotes({ receivers: [] })).toEqual([
+            expect.stringContaining("monitoring.receivers names nobody"),
+        ]);
+        expect(receiverNotes({ receivers: schema.parse([{ kind: "ntfy" }]) })).toEqual([]);
     });
 
     test("homelab's file must hold them", () => {
