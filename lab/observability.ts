@@ -111,7 +111,7 @@ export const receiverNotes = ({ receivers: told }: Pick<ObservabilityConfig, "re
     told.length > 0
         ? []
         : [
-              "alerts are seen on Alertmanager's page alone: monitoring.receivers names nobody whom it tells (docs/alerts.md)",
+              "Alerts are seen on Alertmanager's page alone: monitoring.receivers names nobody whom it tells (docs/alerts.md)",
           ];
 
 /** What watches, as a part of the platform. */
