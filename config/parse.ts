@@ -362,6 +362,18 @@ export function didYouMean(word: string, known: readonly string[]): { suggestion
         .map((candidate) => ({ candidate, edits: distance(word.toLowerCase(), candidate.toLowerCase()) }))
         .sort((a, b) => a.edits - b.edits);
     const best = ranked[0];
-    if (best === undefined || best.edits > Math.max(2, Math.floor(word.length / 3))) return {};
-    return { suggestion: `did you mean ${best.candidate}?` };
+    if (best === undefined) return {};
+    const slip = best.edits <= Math.max(2, Math.floor(word.length / 3));
+    const meant = slip ? best.candidate : shortened(word.toLowerCase(), known);
+    return meant === undefined ? {} : { suggestion: `did you mean ${meant}?` };
+}
+
+/** The one word that begins so, or whose words have these initials: proton for protonvpn, pia for private internet access. */
+function shortened(short: string, known: readonly string[]): string | undefined {
+    const initials = (words: string) => words.replace(/(?<=[a-z0-9])[a-z0-9]+|[^a-z0-9]+/g, "");
+    const [only, ...others] = known.filter((candidate) => {
+        const word = candidate.toLowerCase();
+        return word.startsWith(short) || initials(word) === short;
+    });
+    return short.length >= 3 && others.length === 0 ? only : undefined;
 }
