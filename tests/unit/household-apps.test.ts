@@ -137,6 +137,15 @@ describe("unifi", () => {
         expect(faults(UNIFI)).toEqual([]);
     });
 
+    test.each([
+        ["1Gi", "512", "256"],
+        ["2Gi", "1024", "512"],
+        ["4Gi", "2048", "1024"],
+    ])("of %s half is its heap", async (memory, limit, start) => {
+        const { container } = await plan({ unifi: { address: "10.0.0.35", memory } });
+        expect(variables(container("unifi"))).toMatchObject({ MEM_LIMIT: limit, MEM_STARTUP: start });
+    });
+
     test("has a MongoDB of its own, with a user for it alone", async () => {
         const { container, pod, find } = await plan(UNIFI);
         const server = container("unifi-mongodb");

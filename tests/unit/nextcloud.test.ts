@@ -161,6 +161,15 @@ describe("nextcloud", () => {
         expect(search["securityContext"]).toMatchObject({ allowPrivilegeEscalation: false });
     });
 
+    test.each([
+        ["1536Mi", "768m"],
+        ["2Gi", "1g"],
+        ["128Gi", "30g"],
+    ])("of %s of elasticsearch half is its heap, as far as pointers stay small", async (memory, heap) => {
+        const { container } = await plan({ ...ALL, elasticsearch: { memory } });
+        expect(variables(container("elasticsearch"))["ES_JAVA_OPTS"]).toBe(`-Xms${heap} -Xmx${heap}`);
+    });
+
     test("what it is of no use without is a fault, and nothing is built in a circle", () => {
         for (const name of ["collabora", "whiteboard", "elasticsearch"]) {
             expect(faults({ [name]: {} })).toEqual([["partner-missing", `apps.${name}`]]);
