@@ -247,3 +247,15 @@ describe("a person's site", () => {
         expect(faults(apps)).toEqual([["app-need-missing", "apps.portfolio-staging.issuer"]]);
     });
 });
+
+test.each([
+    [{ portfolio: { image: { repository: "ghcr.io/somebody/portfolio", tag: "1" } } }, /crane digest/],
+    [{ portfolio: { image: {} } }, /without its tag/],
+    [{ nextcloud: { maintenanceHour: 25 } }, /^a whole number from 0 to 23$/],
+    [{ nextcloud: { maintenanceHour: "at night" } }, /^a whole number from 0 to 23$/],
+    [{ homarr: { board: ["household"] } }, /^letters, digits and hyphens/],
+    [{ "uptime-kuma": { user: 7 } }, /^letters, digits and \. _ @ -/],
+    [{ transmission: { country: "D" } }, /Denmark/],
+])("%j is answered in the app's own words", (apps, words) => {
+    expect(appsSchema.safeParse(apps).error?.issues[0]?.message).toMatch(words);
+});
