@@ -128,7 +128,8 @@ export const vpn = z
                 `say it by vpn.${known.join(" or vpn.")}`,
             );
         }
-        where.countries.forEach((country, index) => {
+        const countries = known.includes("countries") ? where.countries : [];
+        countries.forEach((country, index) => {
             const code = country.toUpperCase();
             if (!/^[A-Z]{2,3}$/.test(code) || (SHORTENING.includes(provider) && ["UK", "USA"].includes(code))) return;
             const name = code === "USA" ? "United States" : code.length === 2 ? countryNames.of(code) : undefined;
