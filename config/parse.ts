@@ -100,6 +100,9 @@ function unasked(faults: readonly Fault[], follows: Follows): Fault[] {
 function partlyParsed<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
     const parsed = schema.safeParse(value, ONCE);
     if (parsed.success) return parsed.data;
+    if (value !== undefined && isWrapper(schema)) {
+        return partlyParsed(schema.unwrap() as z.ZodType, value) as z.output<S>;
+    }
     if (schema instanceof z.ZodPipe && schema.out instanceof z.ZodTransform) {
         const parts = partlyParsed(schema.in as z.ZodType, value);
         try {
@@ -341,10 +344,11 @@ function child(node: z.ZodType, key: string): z.ZodType | undefined {
     return undefined;
 }
 
+const isWrapper = (node: z.ZodType): node is z.ZodOptional | z.ZodDefault | z.ZodPrefault =>
+    node instanceof z.ZodOptional || node instanceof z.ZodDefault || node instanceof z.ZodPrefault;
+
 function unwrap(node: z.ZodType, value: unknown): z.ZodType {
-    if (node instanceof z.ZodOptional || node instanceof z.ZodDefault || node instanceof z.ZodPrefault) {
-        return unwrap(node.unwrap() as z.ZodType, value);
-    }
+    if (isWrapper(node)) return unwrap(node.unwrap() as z.ZodType, value);
     if (node instanceof z.ZodPipe) return unwrap(node.in as z.ZodType, value);
     if (node instanceof z.ZodDiscriminatedUnion) {
         const key = node.def.discriminator;
