@@ -217,6 +217,8 @@ export interface ClusterFacts {
     readonly domain: string;
     /** Networks of the cluster and of the machines, with their places in the file. */
     readonly networks: readonly Claim[];
+    /** Every host label in the domain, with its place. */
+    readonly hosts: readonly Claim[];
 }
 
 export interface App<C extends AppConfig = AppConfig> {

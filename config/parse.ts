@@ -100,6 +100,9 @@ function unasked(faults: readonly Fault[], follows: Follows): Fault[] {
 function partlyParsed<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
     const parsed = schema.safeParse(value, ONCE);
     if (parsed.success) return parsed.data;
+    if (value !== undefined && isWrapper(schema)) {
+        return partlyParsed(schema.unwrap() as z.ZodType, value) as z.output<S>;
+    }
     if (schema instanceof z.ZodPipe && schema.out instanceof z.ZodTransform) {
         const parts = partlyParsed(schema.in as z.ZodType, value);
         try {
@@ -347,10 +350,11 @@ function child(node: z.ZodType, key: string): z.ZodType | undefined {
     return undefined;
 }
 
+const isWrapper = (node: z.ZodType): node is z.ZodOptional | z.ZodDefault | z.ZodPrefault =>
+    node instanceof z.ZodOptional || node instanceof z.ZodDefault || node instanceof z.ZodPrefault;
+
 function unwrap(node: z.ZodType, value: unknown): z.ZodType {
-    if (node instanceof z.ZodOptional || node instanceof z.ZodDefault || node instanceof z.ZodPrefault) {
-        return unwrap(node.unwrap() as z.ZodType, value);
-    }
+    if (isWrapper(node)) return unwrap(node.unwrap() as z.ZodType, value);
     if (node instanceof z.ZodPipe) return unwrap(node.in as z.ZodType, value);
     if (node instanceof z.ZodDiscriminatedUnion) {
         const key = node.def.discriminator;
@@ -368,6 +372,18 @@ export function didYouMean(word: string, known: readonly string[]): { suggestion
         .map((candidate) => ({ candidate, edits: distance(word.toLowerCase(), candidate.toLowerCase()) }))
         .sort((a, b) => a.edits - b.edits);
     const best = ranked[0];
-    if (best === undefined || best.edits > Math.max(2, Math.floor(word.length / 3))) return {};
-    return { suggestion: `did you mean ${best.candidate}?` };
+    if (best === undefined) return {};
+    const slip = best.edits <= Math.max(2, Math.floor(word.length / 3));
+    const meant = slip ? best.candidate : shortened(word.toLowerCase(), known);
+    return meant === undefined ? {} : { suggestion: `did you mean ${meant}?` };
+}
+
+/** The one word that begins so, or whose words have these initials: proton for protonvpn, pia for private internet access. */
+function shortened(short: string, known: readonly string[]): string | undefined {
+    const initials = (words: string) => words.replace(/(?<=[a-z0-9])[a-z0-9]+|[^a-z0-9]+/g, "");
+    const [only, ...others] = known.filter((candidate) => {
+        const word = candidate.toLowerCase();
+        return word.startsWith(short) || initials(word) === short;
+    });
+    return short.length >= 3 && others.length === 0 ? only : undefined;
 }

@@ -42,15 +42,29 @@ function modelMissing({ app, config }: Declared, partners: PartnersOf): Fault[] 
     }
     const { model } = config as AppConfig & { readonly model?: string };
     if (model !== undefined) {
-        return names.includes(model)
+        const wanted = { path: `apps.${app.name}.model`, got: `"${model}"` };
+        if (!names.includes(model)) {
+            return [
+                {
+                    ...wanted,
+                    rule: "model-unknown",
+                    allowed: `one of the models that are served: ${all}`,
+                    ...didYouMean(model, names),
+                },
+            ];
+        }
+        // Ollama makes vectors by whatever model it is asked for; other servers by those that were started for it.
+        const able = servers.flatMap(({ serves }) =>
+            (serves?.models ?? []).filter(({ embeddings }) => embeddings || serves?.api === "ollama"),
+        );
+        return able.some(({ name }) => name === model)
             ? []
             : [
                   {
-                      rule: "model-unknown",
-                      path: `apps.${app.name}.model`,
-                      got: `"${model}"`,
-                      allowed: `one of the models that are served: ${all}`,
-                      ...didYouMean(model, names),
+                      ...wanted,
+                      rule: "model-without-vectors",
+                      allowed: `a model that makes vectors: ${able.map(({ name }) => name).join(", ") || "none is served"}`,
+                      suggestion: "set  embeddings: true  where its server names it, if it is a model for that",
                   },
               ];
     }

@@ -153,7 +153,12 @@ const commonRules = <C extends StackConfig>(parts: Parts<C>, stack: string): Cro
     // Two writers in one folder would prune each other's data.
     (config) => claimedTwice("bucket-claimed-twice", parts.buckets(config, stack), "a bucket or a folder of its own"),
     (config) => bridgedUrls(parts.servers(config), config.bridges ?? {}),
-    (config) => appFaults(config.apps, { domain: config.domain, networks: networksOf(parts, config) }),
+    (config) =>
+        appFaults(config.apps, {
+            domain: config.domain,
+            networks: networksOf(parts, config),
+            hosts: everyHost(parts, config),
+        }),
     deliveryNeedsGit,
     ({ secrets }) => (secrets === undefined ? [] : sopsFileEncrypted("secrets.sopsFile", secrets.sopsFile)),
 ];

@@ -5,7 +5,17 @@ import { images } from "../../components/images";
 import { scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
 import { whole } from "../../config/fields";
-import { FETCHES_FIRST, model, modelFetch, modelPath, modelVolume, PATIENCE, served, type Model } from "./models";
+import {
+    FETCHES_FIRST,
+    modelFetch,
+    modelOr,
+    modelPath,
+    modelVolume,
+    PATIENCE,
+    served,
+    type Model,
+    type model,
+} from "./models";
 
 /**
  * Its image computes by Vulkan with Mesa's drivers: that works on every AMD GPU that Mesa knows, also on those that ROCm's
@@ -46,7 +56,7 @@ export function llamaServer(name: string, title: string, standard: z.input<typeo
         namespace: "ai",
         group: "apps",
         config: block("16Gi", {
-            model: model.prefault(standard),
+            model: modelOr(standard).prefault({}),
             /** Requests that are answered at a time, each with its own context. */
             parallel: whole(1, 32).default(1),
             gpu: gpuOf(VULKAN_MAKERS),

@@ -35,7 +35,7 @@ export const llamaSwap = app({
             })
             .prefault([{ ...SMALL_CHAT, name: "qwen3-4b-swap" }]),
         /** Seconds after which a model that nobody asks for leaves the GPU; 0: it stays until another is asked for. */
-        unloadAfter: whole(0, 604800).default(1800),
+        unloadAfter: whole(0, 604800, "seconds as a whole number, at most 604800, such as 1800").default(1800),
         gpu: gpuOf(VULKAN_MAKERS),
     }),
     ports: { http: 8080 },

@@ -45,7 +45,14 @@ export const model = z.strictObject({
     file: spelled(
         "a file of the repository such as Qwen3-4B-Q4_K_M.gguf",
         /^(?:[A-Za-z0-9][A-Za-z0-9._-]*\/)*[A-Za-z0-9][A-Za-z0-9._-]*\.gguf$/,
-    ),
+    ).refine((file) => !/-\d{5}-of-\d{5}\.gguf$/.test(file), {
+        error: "a file with the whole model: this is one part of several",
+        params: {
+            rule: "model-in-parts",
+            suggestion:
+                "take a file of fewer bits; or join the parts by llama-gguf-split --merge, name the result, and put it where docs/ai.md says",
+        },
+    }),
     /** Commit, tag or branch of the repository. */
     revision: spelled("a commit, tag or branch of the repository", /^[A-Za-z0-9][A-Za-z0-9._-]*$/).default("main"),
     sha256: spelled("64 hexadecimal digits, as sha256sum prints them", /^[0-9a-f]{64}$/).optional(),
@@ -76,6 +83,36 @@ export const SMALL_EMBEDDINGS = {
     embeddings: true,
     pooling: "last",
 } as const;
+
+/** What says which model it is; the first three must, where one does. */
+const IDENTITY = ["name", "repository", "file", "revision", "sha256"] as const;
+
+/** A model of a configuration; one that does not say which it is is `standard`, with another context, say. */
+export const modelOr = (standard: z.input<typeof model>) => {
+    const { shape } = model;
+    const usual = model.parse(standard);
+    return model
+        .extend({
+            name: shape.name.optional(),
+            repository: shape.repository.optional(),
+            file: shape.file.optional(),
+            revision: shape.revision.unwrap().optional(),
+        })
+        .superRefine((said, context) => {
+            if (IDENTITY.every((key) => said[key] === undefined)) return;
+            for (const key of IDENTITY.slice(0, 3).filter((one) => said[one] === undefined)) {
+                const message = shape[key].safeParse(undefined).error?.issues[0]?.message ?? key;
+                context.addIssue({ code: "custom", path: [key], message });
+            }
+        })
+        .transform(({ name, repository, file, revision = "main", ...said }): Model => {
+            if (name !== undefined && repository !== undefined && file !== undefined) {
+                return { ...said, name, repository, file, revision };
+            }
+            const { context, embeddings, pooling = usual.pooling } = said;
+            return { ...usual, context, embeddings: embeddings || usual.embeddings, pooling };
+        });
+};
 
 /** Seconds in which a pod's models must be there, and the first loaded: 20 GB at 50 Mbit/s. */
 export const PATIENCE = 3600;

@@ -26,7 +26,10 @@ export const arrStack = app({
     config: block("256Mi", {
         vpn,
         /** The apps in its pod, those of them that are declared; one left out stands in a pod of its own, without the VPN. */
-        holds: z.array(z.enum(HOLDS, { error: HOLDS.join(", ") })).default([...HOLDS]),
+        holds: z
+            .array(z.enum(HOLDS, { error: HOLDS.join(", ") }))
+            .refine((names) => new Set(names).size === names.length, { error: "each app once" })
+            .default([...HOLDS]),
     }),
     ports: {},
     asks: [{ role: "downloads", apiKey: true }],

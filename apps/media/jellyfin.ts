@@ -3,6 +3,8 @@ import { images } from "../../components/images";
 import { data, scratch, shared } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
 
+const PORT = 8096;
+
 /** https://jellyfin.org/docs/general/installation/container/ */
 export const jellyfin = app({
     name: "jellyfin",
@@ -10,7 +12,7 @@ export const jellyfin = app({
     namespace: "media",
     group: "media",
     config: webApp({ host: "jellyfin", memory: "12Gi" }, { address, storage: storage("50Gi"), gpu }),
-    ports: { http: 8096 },
+    ports: { http: PORT },
     reach: "local",
     // A plugin of a third party would do OIDC, in the browser alone.
     auth: { own: true, forward: "televisions and telephones speak to it, and know no other login", preferred: "own" },
@@ -27,7 +29,11 @@ export const jellyfin = app({
                 ...main,
                 image: images.jellyfin,
                 env: {
-                    JELLYFIN_PublishedServerUrl: platform.edge.url(config.host),
+                    // An address of its own leads past the edge and its TLS.
+                    JELLYFIN_PublishedServerUrl:
+                        main.expose?.access === "dedicated"
+                            ? `http://${config.host}.${platform.edge.domain}:${PORT}`
+                            : platform.edge.url(config.host),
                     // The container toolkit gives a container compute only, unless it asks for the encoder.
                     ...(main.gpu === "nvidia" ? { NVIDIA_DRIVER_CAPABILITIES: "compute,video,utility" } : {}),
                 },

@@ -1,8 +1,8 @@
-import { z } from "zod";
 import { app, storage, webApp } from "../app";
 import { images } from "../../components/images";
 import { data, device, shared } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
+import { spelled } from "../../config/fields";
 
 const SECRETS = {
     OPENVPN_USERNAME: "transmission.openvpnUsername",
@@ -22,7 +22,7 @@ export const transmission = app({
         {
             storage: storage("1Gi"),
             /** NordVPN country, e.g. Denmark; absent means the provider recommends a server. */
-            country: z.string().min(2).optional(),
+            country: spelled("a country as NordVPN calls it, e.g. Denmark", /^\p{L}[\p{L} ._-]{1,59}$/u).optional(),
         },
     ),
     ports: { http: 9091 },

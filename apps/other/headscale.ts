@@ -24,7 +24,7 @@ export const headscale = app({
             storage: storage("1Gi"),
             /** `external`: devices on the road reach it, too, by the house's public name. */
             access: access("local"),
-            /** Below which each device of the tailnet has its name; absent: `tailnet.<domain>`. Not a domain that headscale's host is in. */
+            /** Below which each device of the tailnet has its name; absent: `tailnet.<domain>`. Not a domain that a host of the cluster is in. */
             baseDomain: domain.optional(),
         },
     ),
@@ -37,18 +37,29 @@ export const headscale = app({
     keeps: ["headscale"],
     requests: { cpu: "10m", memory: "64Mi" },
     podSecurity: "restricted",
-    // Devices would look for their control server in the tailnet itself.
-    faults: ({ host, baseDomain }, cluster) => {
-        const own = `${host}.${cluster.domain}`;
-        const names = baseDomain ?? tailnetOf(cluster.domain);
-        if (own !== names && !own.endsWith(`.${names}`)) return [];
-        const fault = { rule: "headscale-in-its-tailnet", path: "baseDomain", got: show(baseDomain) };
+    // Devices ask the tailnet itself for names in it: they would find neither their control server nor any other host there.
+    faults: ({ host, baseDomain }, { domain: household, hosts }) => {
+        const standard = tailnetOf(household);
+        const names = baseDomain ?? standard;
+        const fault = { path: "baseDomain", got: show(baseDomain) };
+        if (baseDomain?.endsWith(".local") === true) {
+            const allowed =
+                "a domain outside local: names in that one devices ask the machines around them for, and pods their cluster";
+            return [{ ...fault, rule: "headscale-names-local", allowed }];
+        }
+        const within = hosts.filter(([, label]) => `.${label}.${household}`.endsWith(`.${names}`));
+        const [met] = [...within.filter(([place]) => place === "apps.headscale.host"), ...within];
+        if (met === undefined) return [];
+        const [place, label] = met;
+        const rule = "headscale-in-its-tailnet";
         return [
-            baseDomain === undefined
-                ? { ...fault, path: "host", got: show(host), allowed: `another label: devices have names in ${names}` }
+            place === "apps.headscale.host" && baseDomain === undefined
+                ? { rule, path: "host", got: show(host), allowed: `another label: devices have names in ${names}` }
                 : {
                       ...fault,
-                      allowed: `a domain that headscale's host ${own} is not in, such as ${tailnetOf(cluster.domain)}`,
+                      rule,
+                      allowed: `a domain that no host of the cluster is in; ${label}.${household} (${place}) is in ${names}`,
+                      suggestion: names === standard ? `or another label at ${place}` : `such as ${standard}`,
                   },
         ];
     },

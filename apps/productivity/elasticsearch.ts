@@ -3,6 +3,7 @@ import { images } from "../../components/images";
 import { cache, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
 import { volumeSize } from "../../config/fields";
+import { javaHeap } from "../../config/quantities";
 
 const PASSWORD = "elasticsearch.password";
 
@@ -27,8 +28,10 @@ export const elasticsearch = app({
     caches: ({ index }) => [index],
     requests: { cpu: "100m", memory: "1536Mi" },
     podSecurity: "restricted",
-    build: (platform, config, { main }) =>
-        new Workload(
+    build: (platform, config, { main }) => {
+        const size = javaHeap(config.memory);
+        const heap = size % 1024 === 0 ? `${size / 1024}g` : `${size}m`;
+        return new Workload(
             "elasticsearch",
             {
                 ...main,
@@ -42,7 +45,7 @@ export const elasticsearch = app({
                     "xpack.security.transport.ssl.enabled": "false",
                     "xpack.ml.enabled": "false",
                     "ingest.geoip.downloader.enabled": "false",
-                    ES_JAVA_OPTS: "-Xms1g -Xmx1g",
+                    ES_JAVA_OPTS: `-Xms${heap} -Xmx${heap}`,
                 },
                 secrets: { ELASTIC_PASSWORD: PASSWORD },
                 volumes: { "/usr/share/elasticsearch/data": cache(config.index), "/tmp": scratch() },
@@ -52,5 +55,6 @@ export const elasticsearch = app({
                 security: { user: "owner", writableRoot: true },
             },
             platform,
-        ),
+        );
+    },
 });

@@ -7,6 +7,7 @@ import { pageProgram, reachedHosts, type TilePlan } from "../../components/pages
 import { ScheduledWorkload } from "../../components/scheduled-workload";
 import { data, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
+import { spelled } from "../../config/fields";
 import { exposedOn } from "./exposed";
 
 const common = { namespace: "productivity", group: "apps" } as const;
@@ -31,10 +32,7 @@ export const homarr = app({
             /** True: everything that is reached has a tile on a board of its own. */
             tiles: z.boolean({ error: "true or false" }).default(true),
             /** Name of that board. */
-            board: z
-                .string()
-                .regex(/^[A-Za-z0-9-]{1,64}$/, { error: "letters, digits and hyphens" })
-                .default("household"),
+            board: spelled("letters, digits and hyphens, at most 64", /^[A-Za-z0-9-]{1,64}$/).default("household"),
         },
     ),
     ports: { http: 7575 },

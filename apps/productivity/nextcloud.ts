@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { access, app, storage, webApp, type Given, type Partner } from "../app";
 import { redisEnvironment } from "../../components/database/redis";
 import { images } from "../../components/images";
@@ -8,6 +7,7 @@ import type { PodArgs } from "../../components/pod";
 import { ScheduledWorkload } from "../../components/scheduled-workload";
 import { data, lent, scratch, type PodVolume } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
+import { whole } from "../../config/fields";
 import { SEARCH_USER } from "./elasticsearch";
 
 const common = { namespace: "productivity", group: "apps" } as const;
@@ -36,7 +36,7 @@ export const nextcloud = app({
             access: access("external"),
             storage: storage("200Gi"),
             /** Hour of the day, UTC, at which what is heavy may begin. */
-            maintenanceHour: z.int().min(0).max(23).default(1),
+            maintenanceHour: whole(0, 23).default(1),
         },
     ),
     ports: { http: PORT },

@@ -2,6 +2,7 @@ import { address, app, storage, webApp } from "../app";
 import { images } from "../../components/images";
 import { data, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
+import { javaHeap } from "../../config/quantities";
 
 const common = { namespace: "productivity", group: "apps" } as const;
 
@@ -76,6 +77,7 @@ export const unifi = app({
             },
             platform,
         );
+        const heap = javaHeap(config.memory);
         return new Workload(
             "unifi",
             {
@@ -87,9 +89,8 @@ export const unifi = app({
                     MONGO_DBNAME: DATABASE.name,
                     MONGO_USER: DATABASE.user,
                     MONGO_AUTHSOURCE: DATABASE.authSource,
-                    // Of Java's heap, in MiB: the rest of the limit is Java's own.
-                    MEM_LIMIT: "1024",
-                    MEM_STARTUP: "512",
+                    MEM_LIMIT: String(heap),
+                    MEM_STARTUP: String(Math.floor(heap / 2)),
                 },
                 secrets: { MONGO_PASS: SECRETS.password },
                 connects: [mongodb.url.replace("http:", "mongodb:")],

@@ -7,6 +7,7 @@ import { pageProgram, reachedHosts, watchedServers, type MonitorPlan } from "../
 import { ScheduledWorkload } from "../../components/scheduled-workload";
 import { data, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
+import { spelled } from "../../config/fields";
 import { exposedOn } from "./exposed";
 
 const common = { namespace: "productivity", group: "apps" } as const;
@@ -26,10 +27,7 @@ export const uptimeKuma = app({
             /** True: everything that is reached has a monitor. */
             monitors: z.boolean({ error: "true or false" }).default(true),
             /** The account that a person and the job have; of a new Uptime Kuma it is made with the password of the store. */
-            user: z
-                .string()
-                .regex(/^[A-Za-z0-9._@-]{1,64}$/, { error: "letters, digits and . _ @ -" })
-                .default("admin"),
+            user: spelled("letters, digits and . _ @ -, at most 64", /^[A-Za-z0-9._@-]{1,64}$/).default("admin"),
             /** False: hosts whose certificate nobody trusts, as of a staging directory, count as answering. */
             checkCertificates: z.boolean({ error: "true or false" }).default(true),
         },

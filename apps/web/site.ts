@@ -5,18 +5,23 @@ import { images, type Image } from "../../components/images";
 import type { Platform } from "../../components/platform";
 import { scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
+import { spelled } from "../../config/fields";
 import type { Given } from "../app";
 
 /** The person's own: by digest, so that what is served changes when the file does. */
 const ownImage = z.strictObject({
     /** Registry and repository, e.g. ghcr.io/somebody/portfolio. */
-    repository: z.string().regex(/^[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]+)?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)+$/, {
-        error: "an image's registry and repository without its tag, e.g. ghcr.io/somebody/portfolio",
+    repository: spelled(
+        "an image's registry and repository without its tag, e.g. ghcr.io/somebody/portfolio",
+        /^[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]+)?(\/[a-z0-9]+([._-]+[a-z0-9]+)*)+$/,
+    ).refine((repository) => Number(/:([0-9]+)\//.exec(repository)?.[1] ?? 1) <= 65535, {
+        error: "an image's registry whose port is at most 65535",
     }),
-    tag: z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/, { error: "an image's tag, e.g. 1.2.3" }),
-    digest: z.string().regex(/^sha256:[0-9a-f]{64}$/, {
-        error: 'the image\'s digest, "sha256:" and 64 hexadecimal digits; "crane digest <repository>:<tag>" prints it',
-    }),
+    tag: spelled("an image's tag, e.g. 1.2.3", /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/),
+    digest: spelled(
+        'the image\'s digest, "sha256:" and 64 hexadecimal digits; "crane digest <repository>:<tag>" prints it',
+        /^sha256:[0-9a-f]{64}$/,
+    ),
 });
 
 /** Block of a site. */

@@ -34,22 +34,47 @@ export interface VpnArgs {
     /** Name of the provider as gluetun calls it, e.g. protonvpn. */
     readonly provider: string;
     readonly type: "wireguard" | "openvpn";
-    /** Countries of servers as gluetun's list calls them; empty: any. */
+    /** Countries, regions and cities of servers as gluetun's list calls them; empty: any. */
     readonly countries: readonly string[];
+    readonly regions: readonly string[];
+    readonly cities: readonly string[];
     /** The account's address in the tunnel, e.g. 10.64.222.21/32, where the provider gives each its own. */
     readonly address?: string | undefined;
     /** Whether the provider forwards a port to the tunnel. */
     readonly portForwarding: boolean;
 }
 
-/** Names of the accounts' values below an app's own name. */
-export function vpnSecrets(app: string, { type, provider }: Pick<VpnArgs, "type" | "provider">) {
-    return type === "openvpn"
-        ? { OPENVPN_USER: `${app}.openvpnUser`, OPENVPN_PASSWORD: `${app}.openvpnPassword` }
-        : {
-              WIREGUARD_PRIVATE_KEY: `${app}.wireguardPrivateKey`,
-              ...(provider === "airvpn" ? { WIREGUARD_PRESHARED_KEY: `${app}.wireguardPresharedKey` } : {}),
-          };
+/** What an account is known by with OpenVPN: names below an app's own, by gluetun's variables. */
+const LOGIN = { OPENVPN_USER: "openvpnUser", OPENVPN_PASSWORD: "openvpnPassword" } as const;
+/** PEM without its first and last line, and without line breaks. */
+const CERTIFICATE = { OPENVPN_CERT: "openvpnCertificate" } as const;
+const CERTIFIED = { ...CERTIFICATE, OPENVPN_KEY: "openvpnKey" } as const;
+
+/** Of providers that know an account by a certificate of its own. */
+const OPENVPN_ACCOUNTS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    airvpn: CERTIFIED,
+    cyberghost: { ...LOGIN, ...CERTIFIED },
+    "vpn unlimited": { ...LOGIN, ...CERTIFIED },
+    vpnsecure: {
+        ...CERTIFICATE,
+        OPENVPN_ENCRYPTED_KEY: "openvpnEncryptedKey",
+        OPENVPN_KEY_PASSPHRASE: "openvpnKeyPassphrase",
+    },
+};
+
+/** The account's values in the secret store, by gluetun's variables. */
+export function vpnSecrets(
+    app: string,
+    { type, provider }: Pick<VpnArgs, "type" | "provider">,
+): Readonly<Record<string, SecretRef>> {
+    const account =
+        type === "openvpn"
+            ? (OPENVPN_ACCOUNTS[provider] ?? LOGIN)
+            : {
+                  WIREGUARD_PRIVATE_KEY: "wireguardPrivateKey",
+                  ...(provider === "airvpn" ? { WIREGUARD_PRESHARED_KEY: "wireguardPresharedKey" } : {}),
+              };
+    return Object.fromEntries(Object.entries(account).map(([variable, name]) => [variable, `${app}.${name}`]));
 }
 
 export interface VpnPodArgs {
@@ -94,6 +119,8 @@ export function vpnPod(args: VpnPodArgs): Required<Pick<SharedPodArgs, "before" 
                 VPN_TYPE: vpn.type,
                 VPN_INTERFACE: TUNNEL,
                 ...(vpn.countries.length === 0 ? {} : { SERVER_COUNTRIES: vpn.countries.join(",") }),
+                ...(vpn.regions.length === 0 ? {} : { SERVER_REGIONS: vpn.regions.join(",") }),
+                ...(vpn.cities.length === 0 ? {} : { SERVER_CITIES: vpn.cities.join(",") }),
                 ...(vpn.address === undefined ? {} : { WIREGUARD_ADDRESSES: vpn.address }),
                 ...(vpn.portForwarding ? { VPN_PORT_FORWARDING: "on" } : {}),
                 FIREWALL_INPUT_PORTS: ports.join(","),

@@ -264,7 +264,7 @@ test("where the wiring is switched off qBittorrent and pf-sync agree on a passwo
 describe("arr-lts and arr-lts2 (M-APP-15, M-APP-16)", () => {
     const BOTH = {
         "arr-lts": { vpn: VPN },
-        "arr-lts2": { vpn: { provider: "private internet access", countries: ["Iceland"] } },
+        "arr-lts2": { vpn: { provider: "private internet access", regions: ["Iceland", "US Seattle"] } },
     };
 
     test("a pod, a VPN, a volume, a page and a directory each, in bulk traffic", async () => {
@@ -294,11 +294,29 @@ describe("arr-lts and arr-lts2 (M-APP-15, M-APP-16)", () => {
                 OPENVPN_PASSWORD: "arr-lts2.openvpnPassword",
             },
         });
-        expect(env(one(look.pod("arr-lts2"), "gluetun"))).toMatchObject({
+        const gluetun = env(one(look.pod("arr-lts2"), "gluetun"));
+        expect(gluetun).toMatchObject({
             VPN_TYPE: "openvpn",
-            SERVER_COUNTRIES: "Iceland",
+            SERVER_REGIONS: "Iceland,US Seattle",
             VPN_PORT_FORWARDING: "on",
         });
+        expect(gluetun).not.toHaveProperty("SERVER_COUNTRIES");
+        expect(gluetun).not.toHaveProperty("SERVER_CITIES");
+    });
+
+    const LOGIN = ["USER", "PASSWORD"];
+    test.each([
+        ["cyberghost", [...LOGIN, "CERT", "KEY"]],
+        ["vpn unlimited", [...LOGIN, "CERT", "KEY"]],
+        ["airvpn", ["CERT", "KEY"]],
+        ["vpnsecure", ["CERT", "ENCRYPTED_KEY", "KEY_PASSPHRASE"]],
+        ["privado", LOGIN],
+    ])("gluetun gets what %s knows an account by with OpenVPN", async (provider, values) => {
+        const apps = { "arr-lts": { vpn: { provider, type: "openvpn" } } };
+        const { platform } = await plan(apps);
+        const given = platform.secrets.asked.find(({ name }) => name === "arr-lts-gluetun")?.data ?? {};
+        expect(Object.keys(given)).toEqual(values.map((value) => `OPENVPN_${value}`));
+        expect(appSecrets(appsSchema.parse(apps))).toEqual(expect.arrayContaining(Object.values(given)));
     });
 
     test("the other apps do not know of them", () => {
@@ -378,6 +396,29 @@ describe("what cannot be", () => {
     ])("%s", (_what, vpn, path) => {
         const { error } = appsSchema.safeParse({ ...STACK, "arr-stack": { vpn } });
         expect(error?.issues.map((issue) => issue.path.join("."))).toEqual([`arr-stack.${path}`]);
+    });
+
+    test.each([
+        [{ provider: "protonvpn", countries: ["CH"] }, "did you mean Switzerland?"],
+        [{ provider: "protonvpn", countries: ["usa"] }, "did you mean United States?"],
+        [{ provider: "protonvpn", countries: ["UK"] }, "did you mean United Kingdom?"],
+        [{ provider: "protonvpn", countries: ["XX"] }, undefined],
+        [
+            { provider: "windscribe", address: "10.1.2.3/32", countries: ["Iceland"] },
+            "say it by vpn.regions or vpn.cities",
+        ],
+        [{ provider: "mullvad", address: "10.64.0.2/32,fc00:bbbb::2/128" }, "did you mean 10.64.0.2/32?"],
+        [{ provider: "mullvad", address: "10.64.0.2" }, "did you mean 10.64.0.2/32?"],
+        [{ provider: "mullvad", address: "127.0.0.1/32" }, undefined],
+    ])("%j is answered with its mend", (vpn, mend) => {
+        const [issue] = appsSchema.safeParse({ "arr-lts": { vpn } }).error?.issues ?? [];
+        expect(issue).toBeDefined();
+        expect(issue?.code === "custom" ? issue.params?.["suggestion"] : issue).toBe(mend);
+    });
+
+    test("a few providers' lists have USA and UK for countries", () => {
+        const vpn = { provider: "expressvpn", countries: ["USA", "UK"], cities: ["Boston"] };
+        expect(appsSchema.parse({ "arr-lts": { vpn } })["arr-lts"]).toMatchObject({ vpn });
     });
 
     test("what a provider can is taken for wished", () => {

@@ -37,6 +37,11 @@ describe("jellyfin", () => {
         expect(look.pod("jellyfin")["runtimeClassName"]).toBe("nvidia");
     });
 
+    test("at an address of its own it says the port there: nothing has a certificate before it", async () => {
+        const { look } = await plan({ jellyfin: { ...web, gpu: "none", address: "192.168.0.90" } });
+        expect(env(look.container("jellyfin"))["JELLYFIN_PublishedServerUrl"]).toBe("http://app.example.net:8096");
+    });
+
     test("without one on the CPU; the library is read-only, health needs no login", async () => {
         const { look } = await plan({ jellyfin: { ...web, gpu: "none" } });
         const container = look.container("jellyfin");

@@ -356,3 +356,13 @@ test("did you mean: near words only", () => {
     expect(didYouMean("sonar", ["sonarr", "radarr"])).toEqual({ suggestion: "did you mean sonarr?" });
     expect(didYouMean("jellyfin", ["sonarr", "radarr"])).toEqual({});
 });
+
+test("did you mean: what a name is shortened to, where it is one name alone", () => {
+    const providers = ["ivpn", "nordvpn", "private internet access", "privatevpn", "protonvpn"];
+    expect(["pia", "proton", "nord", "priv"].map((word) => didYouMean(word, providers).suggestion)).toEqual([
+        "did you mean private internet access?",
+        "did you mean protonvpn?",
+        "did you mean nordvpn?",
+        undefined,
+    ]);
+});

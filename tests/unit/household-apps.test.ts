@@ -137,6 +137,15 @@ describe("unifi", () => {
         expect(faults(UNIFI)).toEqual([]);
     });
 
+    test.each([
+        ["1Gi", "512", "256"],
+        ["2Gi", "1024", "512"],
+        ["4Gi", "2048", "1024"],
+    ])("of %s half is its heap", async (memory, limit, start) => {
+        const { container } = await plan({ unifi: { address: "10.0.0.35", memory } });
+        expect(variables(container("unifi"))).toMatchObject({ MEM_LIMIT: limit, MEM_STARTUP: start });
+    });
+
     test("has a MongoDB of its own, with a user for it alone", async () => {
         const { container, pod, find } = await plan(UNIFI);
         const server = container("unifi-mongodb");
@@ -237,4 +246,16 @@ describe("a person's site", () => {
         expect(faults(apps, { ownCertificates: true })).toEqual([]);
         expect(faults(apps)).toEqual([["app-need-missing", "apps.portfolio-staging.issuer"]]);
     });
+});
+
+test.each([
+    [{ portfolio: { image: { repository: "ghcr.io/somebody/portfolio", tag: "1" } } }, /crane digest/],
+    [{ portfolio: { image: {} } }, /without its tag/],
+    [{ nextcloud: { maintenanceHour: 25 } }, /^a whole number from 0 to 23$/],
+    [{ nextcloud: { maintenanceHour: "at night" } }, /^a whole number from 0 to 23$/],
+    [{ homarr: { board: ["household"] } }, /^letters, digits and hyphens/],
+    [{ "uptime-kuma": { user: 7 } }, /^letters, digits and \. _ @ -/],
+    [{ transmission: { country: "D" } }, /Denmark/],
+])("%j is answered in the app's own words", (apps, words) => {
+    expect(appsSchema.safeParse(apps).error?.issues[0]?.message).toMatch(words);
 });

@@ -190,6 +190,16 @@ describe("what must hold of models, whoever serves them", () => {
         ]);
     });
 
+    test("a model that is named to make vectors is one that its server was started for", () => {
+        const named = (name: string) => ({ ...asking("models", true), config: { model: name } }) as unknown as Declared;
+        const models = [model("chat"), model("embed", "e", true)];
+        expect(rules(named("embed"), [server("a", { api: "openai", models })])).toEqual([]);
+        expect(rules(named("chat"), [server("a", { api: "openai", models })])).toEqual([
+            ["model-without-vectors", '"chat"'],
+        ]);
+        expect(rules(named("chat"), [server("ollama", { api: "ollama", models })])).toEqual([]);
+    });
+
     test("one name for two models is a fault of who shares requests out by name alone", () => {
         const two = ["a", "b"].map((app) => server(app, { api: "openai", models: [model("chat", `model of ${app}`)] }));
         expect(rules(asking("model-servers"), two)).toEqual([["model-name-taken", '"chat", which is model of b']]);
@@ -299,6 +309,7 @@ describe("servers of models", () => {
     test.each([
         ["a path", { file: "../../etc/f.gguf" }],
         ["another format", { file: "model.safetensors" }],
+        ["a part of one", { file: "m-Q8_0-00001-of-00003.gguf" }],
         ["a command", { name: "a; rm" }],
         ["no name", { name: "" }],
         ["half a repository", { repository: "Qwen3" }],
@@ -312,6 +323,32 @@ describe("servers of models", () => {
         const one = { name: "m", repository: "o/r", file: "f.gguf", ...change };
         expect(appsSchema.safeParse({ "llama-static-a": { model: one } }).success).toBe(false);
         expect(appsSchema.safeParse({ "llama-swap": { models: [one] } }).success).toBe(false);
+    });
+
+    test("a model that does not say which it is is the standard one", async () => {
+        const look = await plan({
+            ...HOUSE,
+            "llama-static-a": { model: { context: 16384 } },
+            "llama-static-b": { gpu: "none", model: { context: 2048 } },
+        });
+        const [a, b] = ["llama-static-a", "llama-static-b"].map((name) => look.container(name)["args"] as string[]);
+        expect(a).toEqual(expect.arrayContaining(["--alias", "qwen3-4b", "--ctx-size", "16384"]));
+        expect(b).toEqual(
+            expect.arrayContaining(["--alias", "qwen3-embedding-0.6b", "--ctx-size", "2048", "--embeddings", "last"]),
+        );
+        const [fetch] = look.pod("llama-static-a")["initContainers"] as Inputs[];
+        expect(JSON.stringify(fetch?.["command"])).toContain(
+            "7485fe6f11af29433bc51cab58009521f205840f5b4ae3a32fa7f92e8534fdf5",
+        );
+    });
+
+    test.each([
+        [{ name: "m" }, ["repository", "file"]],
+        [{ file: "f.gguf", context: 4096 }, ["name", "repository"]],
+        [{ revision: "v2" }, ["name", "repository", "file"]],
+    ])("another model says all of itself: %j", (model, missing) => {
+        const { error } = appsSchema.safeParse({ "llama-static-a": { model } });
+        expect(error?.issues.map(({ path }) => path.at(-1))).toEqual(missing);
     });
 
     test("llama-swap with two models of a name, or with none", () => {

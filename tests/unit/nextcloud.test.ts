@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NextcloudPlan } from "../../components/nextcloud/wiring-plan";
-import { appFaults, appRules, appSecrets, appsSchema, declaredApps, type Offers } from "../../lab/apps";
+import { appFaults, appHosts, appRules, appSecrets, appsSchema, declaredApps, type Offers } from "../../lab/apps";
 import { ROOT } from "../../stacks/stack-file";
 import { planComponent } from "./component-plan";
 import { dig, lookInto, type Inputs } from "./planned";
@@ -159,6 +159,15 @@ describe("nextcloud", () => {
         const search = container("elasticsearch");
         expect(variables(search)).toMatchObject({ "node.store.allow_mmap": "false", "xpack.security.enabled": "true" });
         expect(search["securityContext"]).toMatchObject({ allowPrivilegeEscalation: false });
+    });
+
+    test.each([
+        ["1536Mi", "768m"],
+        ["2Gi", "1g"],
+        ["128Gi", "30g"],
+    ])("of %s of elasticsearch half is its heap, as far as pointers stay small", async (memory, heap) => {
+        const { container } = await plan({ ...ALL, elasticsearch: { memory } });
+        expect(variables(container("elasticsearch"))["ES_JAVA_OPTS"]).toBe(`-Xms${heap} -Xmx${heap}`);
     });
 
     test("what it is of no use without is a fault, and nothing is built in a circle", () => {
@@ -377,7 +386,11 @@ describe("headscale", () => {
     });
 
     const ownFaults = (headscale: object) =>
-        appFaults(appsSchema.parse({ headscale }), { domain: "example.net", networks: [] });
+        appFaults(appsSchema.parse({ headscale }), {
+            domain: "example.net",
+            networks: [],
+            hosts: [...appHosts(appsSchema.parse({ headscale })), ["argocd.host", "argocd"], ["apps.x.host", "x"]],
+        });
 
     test("names of devices beside the server's are none of its faults", () => {
         expect(ownFaults({})).toEqual([]);
@@ -391,10 +404,30 @@ describe("headscale", () => {
                 rule: "headscale-in-its-tailnet",
                 path: "apps.headscale.baseDomain",
                 got: `"${name}"`,
-                allowed: "a domain that headscale's host headscale.example.net is not in, such as tailnet.example.net",
+                allowed: `a domain that no host of the cluster is in; headscale.example.net (apps.headscale.host) is in ${name}`,
+                suggestion: "such as tailnet.example.net",
             },
         ]);
     });
+
+    test("names of devices below another host would hide that one", () => {
+        expect(ownFaults({ baseDomain: "argocd.example.net" })).toMatchObject([
+            { rule: "headscale-in-its-tailnet", allowed: expect.stringContaining("(argocd.host)") as unknown },
+        ]);
+        const hosts = [["apps.x.host", "tailnet"]] as const;
+        expect(
+            appFaults(appsSchema.parse({ headscale: {} }), { domain: "example.net", networks: [], hosts }),
+        ).toMatchObject([
+            { path: "apps.headscale.baseDomain", got: "nothing", suggestion: "or another label at apps.x.host" },
+        ]);
+    });
+
+    test.each(["house.local", "cluster.local", "devices.cluster.local"])(
+        "nobody asks a tailnet for %s",
+        (baseDomain) => {
+            expect(ownFaults({ baseDomain })).toMatchObject([{ rule: "headscale-names-local" }]);
+        },
+    );
 
     test("its page has the API at its own host, as browsers allow no other (M-APP-29)", async () => {
         const { find } = await plan({ headscale: {}, "headscale-ui": {} });

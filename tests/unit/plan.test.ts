@@ -1,5 +1,7 @@
 import { join } from "node:path";
-import { planStack, type Plan } from "../../tools/plan/plan";
+import { setImmediate } from "node:timers/promises";
+import * as pulumi from "@pulumi/pulumi";
+import { planProgram, planStack, type Plan } from "../../tools/plan/plan";
 import { readStackValue, ROOT } from "../../stacks/stack-file";
 import { dig, lookInto, type Inputs } from "./planned";
 
@@ -390,4 +392,19 @@ test("golden URNs: a renamed resource is a deleted one", () => {
 
 test("the program imports without an engine and has no effect when it does", () => {
     expect(() => require(join(ROOT, "stacks"))).not.toThrow();
+});
+
+test("a program that throws is answered with what it throws, once", async () => {
+    const left: unknown[] = [];
+    const note = (reason: unknown) => left.push(reason);
+    process.on("unhandledRejection", note);
+    try {
+        const stack = { name: "lost", recipe: "homelab", machinesText: "", special: "" };
+        const thrown = new pulumi.RunError("no room");
+        await expect(planProgram(stack, () => Promise.reject(thrown))).rejects.toBe(thrown);
+        await setImmediate();
+        expect(left).toEqual([]);
+    } finally {
+        process.off("unhandledRejection", note);
+    }
 });

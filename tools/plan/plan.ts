@@ -108,19 +108,23 @@ export async function planProgram(
 ): Promise<Plan> {
     const monitor = new PlanMonitor(PROJECT, stack.name, answers);
     const giveBack = await monitor.install();
-    let summary: StackSummary | undefined;
+    const ended: PromiseSettledResult<StackSummary>[] = [];
     let stages: readonly Stage[] = [];
     try {
         await pulumi.runtime.runInPulumiStack(async () => {
-            summary = await program();
-            pulumi.all([...summary.stages]).apply((known) => (stages = known));
+            // What is rejected in here is rejected in promises of the SDK, too, which nobody waits for: that ends the process.
+            const [one] = await Promise.allSettled([program()]);
+            ended.push(one);
+            if (one.status === "fulfilled") pulumi.all([...one.value.stages]).apply((known) => (stages = known));
         });
         await pulumi.runtime.disconnect();
     } finally {
         giveBack();
     }
-    if (summary === undefined) throw new Error(`stack ${stack.name} ended without a summary`);
-    return describe(stack, monitor.registrations, summary, stages);
+    const [one] = ended;
+    if (one?.status === "rejected") throw one.reason;
+    if (one === undefined) throw new Error(`stack ${stack.name} ended without a summary`);
+    return describe(stack, monitor.registrations, one.value, stages);
 }
 
 function describe(
