@@ -297,10 +297,25 @@ export function appVolumes(
     });
 }
 
+/** Apps with a data volume that nobody has exempted from backups. */
+const notToBeLost = (apps: Apps): Declared[] =>
+    inCatalogueOrder(apps).filter((one) => (one.app.keeps ?? []).length > 0 && exemptionOf(one) === undefined);
+
 /** Namespaces of apps with a data volume that is backed up. */
-export function backedUpNamespaces(apps: Apps): string[] {
-    const kept = inCatalogueOrder(apps).filter((one) => (one.app.keeps ?? []).length > 0);
-    return [...new Set(kept.filter((one) => exemptionOf(one) === undefined).map(({ app }) => app.namespace))];
+export const backedUpNamespaces = (apps: Apps): string[] => [
+    ...new Set(notToBeLost(apps).map(({ app }) => app.namespace)),
+];
+
+/** What the plan says of a cluster without backups, whose volumes go with it. `outlasting`: the tier whose volumes stay. */
+export function lostNotes(apps: Apps, outlasting?: string): string[] {
+    const lost = notToBeLost(apps)
+        .filter(({ config: { tier } }) => tier === undefined || tier !== outlasting)
+        .map(({ app }) => app.name);
+    return lost.length === 0
+        ? []
+        : [
+              `A destroy takes with it for good what is in the data volumes of ${lost.join(", ")}: nothing backs them up. Say backups, or apps.<app>.backup.exempt where it may be lost.`,
+          ];
 }
 
 /** Directories of the library that apps file into, besides those of series and films, which every library has. */

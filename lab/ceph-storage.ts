@@ -35,7 +35,7 @@ import {
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { toBytes, total } from "../config/quantities";
 import { bucketClaims, directoriesApart, machineDirectories, type Claim } from "../config/rules";
-import { appVolumes, backedUpNamespaces, declaredApps, type Apps } from "./apps";
+import { appVolumes, backedUpNamespaces, declaredApps, lostNotes, type Apps } from "./apps";
 import type { Lab } from "./lab";
 import type { OtherVolume } from "./longhorn";
 import type { Part, SecretsByNamespace } from "./platform-parts";
@@ -247,7 +247,10 @@ export const cephPart = <C extends CephUseConfig & Backups>(
     secrets: backupSecretsByNamespace,
     namespaces: ({ storage: { models } }) => (models === undefined ? {} : { [models.namespace]: "restricted" }),
     definitions: () => [crds.snapshots],
-    notes: (config) => cephNotes(config, others(config)),
+    notes: (config) => [
+        ...cephNotes(config, others(config)),
+        ...(config.backups === undefined ? lostNotes(config.apps) : []),
+    ],
 });
 
 /** Several nodes write the cache at once, which no block volume lets them. */

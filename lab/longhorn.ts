@@ -33,7 +33,7 @@ import { absolutePath, bytes, deviceFile, fileServer, label, owner, whole } from
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { toBytes } from "../config/quantities";
 import { claimedTwice, directoriesApart, machineDirectories, type Claim } from "../config/rules";
-import { appVolumes, type Apps } from "./apps";
+import { appVolumes, lostNotes, type Apps } from "./apps";
 import { takesPods } from "./linux-nodes";
 import type { Lab } from "./lab";
 import { OBSERVABILITY } from "./observability";
@@ -193,14 +193,19 @@ export interface OtherVolume {
     readonly tier?: string;
 }
 
-/** The rules. `others`: volumes of a configuration besides those of the apps. */
 /** Longhorn as a part of the platform. `others`: volumes besides those of the apps. */
-export const longhornPart = <C extends LonghornConfig>(others: (config: C) => readonly OtherVolume[]): Part<C> => ({
+export const longhornPart = <C extends LonghornConfig & { readonly backups?: unknown }>(
+    others: (config: C) => readonly OtherVolume[],
+): Part<C> => ({
     rules: longhornRules(others),
     definitions: () => [crds.snapshots],
-    notes: tierNotes,
+    notes: (config) => [
+        ...tierNotes(config),
+        ...(config.backups === undefined ? lostNotes(config.apps, EXPORTED_TIER) : []),
+    ],
 });
 
+/** The rules. `others`: volumes of a configuration besides those of the apps. */
 export function longhornRules<C extends LonghornConfig>(
     others: (config: C) => readonly OtherVolume[] = () => [],
 ): readonly CrossRule<C>[] {
