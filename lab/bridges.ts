@@ -186,6 +186,21 @@ export function bridgedUrls(urls: readonly Claim[], bridges: BridgesConfig): Fau
         }));
 }
 
+/**
+ * Buckets by the machine that a bridge leads to, not by its name: two names may lead to one machine, and one name to another
+ * machine in another cluster.
+ */
+export function beyondBridges(buckets: readonly Claim[], bridges: BridgesConfig): Claim[] {
+    const known = Object.entries(bridges).map(([name, what]) => ({
+        here: new URL(bridgeUrl(name, what)).origin,
+        there: new URL(`${what.scheme}://${what.address}:${what.port}`).origin,
+    }));
+    return buckets.map(([path, bucket]): Claim => {
+        const bridged = known.find(({ here }) => bucket.startsWith(`${here}/`));
+        return [path, bridged === undefined ? bucket : `${bridged.there}${bucket.slice(bridged.here.length)}`];
+    });
+}
+
 /** Builds the Services: before whatever backs up through one. Their routes come once there is an edge: `Bridges.expose`. */
 export function clusterBridges(
     lab: Lab,

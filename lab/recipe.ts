@@ -10,7 +10,7 @@ import { claimedTwice, sopsFileEncrypted, type Claim } from "../config/rules";
 import { ConfigError, didYouMean, parseConfig, show, type CrossRule, type Follows } from "../config/parse";
 import { accountClaims, cloudAccounts } from "./accounts";
 import { appFaults, appHosts, appRules, type Offers } from "./apps";
-import { bridgedUrls, type BridgesConfig } from "./bridges";
+import { beyondBridges, bridgedUrls, type BridgesConfig } from "./bridges";
 import type { AgeKeyPlace, CloudAccounts, SecretsFile, StackContext, StackSummary } from "./context";
 import { Lab, type LabConfig } from "./lab";
 import { bucketsTaken, deliveryNeedsGit, hostClaims } from "./parts";
@@ -121,7 +121,7 @@ export function defineStack<C extends StackConfig>(definition: RecipeDefinition<
                 claims: [
                     ...parts.claims(config),
                     ...hostClaims(everyHost(parts, config), config.domain),
-                    ...bucketsTaken(parts.buckets(config, stack)),
+                    ...bucketsTaken(everyBucket(parts, config, stack)),
                     ...accountClaims(config),
                 ],
                 run: (context) => {
@@ -139,6 +139,10 @@ const everyHost = <C extends StackConfig>(parts: Parts<C>, config: C): Claim[] =
     ...appHosts(config.apps),
 ];
 
+/** Buckets and folders that are written to, with their places. */
+const everyBucket = <C extends StackConfig>(parts: Parts<C>, config: C, stack: string): Claim[] =>
+    beyondBridges(parts.buckets(config, stack), config.bridges ?? {});
+
 const NETWORKS: readonly StackClaim["kind"][] = ["cluster-network", "lan"];
 
 const networksOf = <C extends StackConfig>(parts: Parts<C>, config: C): Claim[] =>
@@ -151,7 +155,8 @@ const networksOf = <C extends StackConfig>(parts: Parts<C>, config: C): Claim[] 
 const commonRules = <C extends StackConfig>(parts: Parts<C>, stack: string): CrossRule<C>[] => [
     (config) => claimedTwice("host-claimed-twice", everyHost(parts, config), "a host of its own"),
     // Two writers in one folder would prune each other's data.
-    (config) => claimedTwice("bucket-claimed-twice", parts.buckets(config, stack), "a bucket or a folder of its own"),
+    (config) =>
+        claimedTwice("bucket-claimed-twice", everyBucket(parts, config, stack), "a bucket or a folder of its own"),
     (config) => bridgedUrls(parts.servers(config), config.bridges ?? {}),
     (config) =>
         appFaults(config.apps, {

@@ -1,4 +1,5 @@
 /** What a file may say of machines outside the cluster. */
+import { conflicts } from "../../config/claims";
 import { textRange } from "../../components/network/addresses";
 import {
     bridgedUrls,
@@ -9,6 +10,8 @@ import {
     bridgeSecrets,
     type BridgeSurroundings,
 } from "../../lab/bridges";
+import { openStack } from "../../stacks";
+import { invalidBase } from "./invalid-fixtures";
 
 const around: BridgeSurroundings = {
     networks: [
@@ -100,4 +103,35 @@ test("what backs up through a bridge names one that is there, by its scheme and 
     expect(bridgedUrls([["x", "http://minio-api.other.svc.cluster.local:9000"]], {})[0]?.allowed).toContain(
         "there are none",
     );
+});
+
+describe("a bucket behind a bridge is the machine's, whatever clusters call it", () => {
+    /** Buckets that a cluster has in common with the one of the fixtures. `address`: where it says that its bridge `name` leads. */
+    const common = (name: string, address: string) => {
+        const said = structuredClone(invalidBase("magi")) as Record<string, Record<string, unknown>>;
+        const endpoint = `http://${name}.other.svc.cluster.local:9000`;
+        const other = {
+            ...said,
+            bridges: { [name]: { address, port: 9000 } },
+            backups: { minio: { endpoint, bucket: "volsync" } },
+            postgres: { ...said["postgres"], backup: { endpoint, bucket: "elsewhere" } },
+        };
+        const open = (stack: string, value: unknown) => openStack(stack, { recipe: "magi", ...(value as object) });
+        return conflicts(
+            new Map([
+                ["magi", open("magi", said).claims],
+                ["other", open("other", other).claims],
+            ]),
+        ).flatMap(({ kind, first, second }) => (kind === "repository" ? [[first.value, second.path]] : []));
+    };
+    const taken = ["http://192.168.1.10:9000/volsync", "backups.minio.bucket"];
+
+    test("two names of one machine are one bucket", () => {
+        expect(common("minio-api", "192.168.1.10")).toContainEqual(taken);
+        expect(common("nas", "192.168.1.10")).toContainEqual(taken);
+    });
+
+    test("one name of two machines is two", () => {
+        expect(common("minio-api", "192.168.1.11").map(([, path]) => path)).not.toContain("backups.minio.bucket");
+    });
 });
