@@ -28,6 +28,7 @@ import {
     podsTornApart,
     shareGpus,
     withGpu,
+    withGpuAtTimes,
     type GpuOffers,
     type OfferedNode,
     type Pod,
@@ -580,7 +581,7 @@ function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
                         app,
                         `a GPU${makerText({ app, config })}`,
                         gpuText(offers.gpus),
-                        `${offers.mend.gpu}, or apps.${app.name}.gpu: none to do without`,
+                        `${gpuMend({ app, config }, offers)}, or apps.${app.name}.gpu: none to do without`,
                     )
                   : {
                         rule: "gpus-exceeded",
@@ -591,6 +592,14 @@ function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
                     },
         ),
     ];
+}
+
+/** What gives an app a GPU where none would do. */
+function gpuMend(user: Declared, offers: Offers): string {
+    const away = withGpuAtTimes(offers, user);
+    return away === ""
+        ? offers.mend.gpu
+        : `what ${away} has does not count, as it may be off: take optional: true away there once it is always on`;
 }
 
 /** By whom a GPU must be for this app; empty: by anybody. */

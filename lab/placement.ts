@@ -13,9 +13,13 @@ export interface OfferedNode {
     readonly capacity?: Requests | undefined;
     /** Why it takes no app; absent: it does. */
     readonly closed?: string;
-    /** True: it may be off or not there yet. */
+    /** True: it may be off or not there yet, and what it has counts nowhere. */
     readonly optional?: boolean;
 }
+
+/** Machines that are there for sure. */
+const sure = ({ nodes = [] }: Pick<Offers, "nodes">): readonly OfferedNode[] =>
+    nodes.filter(({ optional }) => optional !== true);
 
 /** GPUs handed out: app to maker, and those for whom there was none. */
 interface GpuShares {
@@ -58,10 +62,10 @@ class Room {
 export type GpuOffers = Pick<Offers, "gpus" | "nodes">;
 
 /** GPUs of a maker by machine; all in one place where machines are not told apart. */
-function gpuPlaces({ gpus, nodes }: GpuOffers, maker: GpuKind): ReadonlyMap<string, number> {
-    return nodes === undefined
-        ? new Map([["", gpus[maker] ?? 0]])
-        : new Map(nodes.map(({ name, gpus: here }) => [name, here?.[maker] ?? 0]));
+function gpuPlaces(offers: GpuOffers, maker: GpuKind): ReadonlyMap<string, number> {
+    return offers.nodes === undefined
+        ? new Map([["", offers.gpus[maker] ?? 0]])
+        : new Map(sure(offers).map(({ name, gpus: here }) => [name, here?.[maker] ?? 0]));
 }
 
 /** Whether apps may be put on the machine; what is wrong with a name that is none is another rule's matter. */
@@ -106,18 +110,29 @@ export function shareGpus(declared: readonly Declared[], offers: GpuOffers): Gpu
 }
 
 /** GPUs of these machines, or of all. */
-export function gpusOn(names: AppConfig["nodes"], { gpus, nodes = [] }: Offers): Offers["gpus"] {
+export function gpusOn(names: AppConfig["nodes"], offers: Offers): Offers["gpus"] {
+    const { gpus } = offers;
     if (names === undefined) return gpus;
-    const here = nodes.filter(({ name }) => names.includes(name));
+    const here = sure(offers).filter(({ name }) => names.includes(name));
     return Object.fromEntries(
         (Object.keys(gpus) as GpuKind[]).map((maker) => [maker, total(here, (node) => node.gpus?.[maker] ?? 0)]),
     );
 }
 
+const suits = (user: Declared, { gpus = {} }: OfferedNode): boolean =>
+    Object.entries(gpus).some(([maker, count]) => count > 0 && can(user, maker));
+
 /** Machines with a GPU that would do. */
-export const withGpu = ({ nodes = [] }: Offers, user: Declared): string =>
+export const withGpu = (offers: Offers, user: Declared): string =>
+    sure(offers)
+        .filter((node) => suits(user, node))
+        .map(({ name }) => name)
+        .join(", ");
+
+/** Those with one that would do if they were there for sure. */
+export const withGpuAtTimes = ({ nodes = [] }: Offers, user: Declared): string =>
     nodes
-        .filter(({ gpus = {} }) => Object.entries(gpus).some(([maker, count]) => count > 0 && can(user, maker)))
+        .filter((node) => node.optional === true && suits(user, node))
         .map(({ name }) => name)
         .join(", ");
 
@@ -151,16 +166,16 @@ export function nodesMisplaced(declared: readonly Declared[], { nodes }: Offers)
                 },
             ];
         });
-        const sure = config.nodes.some((name) => nodes.some((node) => node.name === name && node.optional !== true));
-        if (each.length > 0 || sure) return each;
+        const anywhere = config.nodes.some((name) => sure({ nodes }).some((node) => node.name === name));
+        if (each.length > 0 || anywhere) return each;
         return [
             {
                 rule: "nodes-all-optional",
                 path,
                 got: show(config.nodes),
                 allowed: "a machine among them that is always there; an optional one may be off",
-                suggestion: `add one of ${nodes
-                    .filter(({ closed, optional }) => closed === undefined && optional !== true)
+                suggestion: `add one of ${sure({ nodes })
+                    .filter(({ closed }) => closed === undefined)
                     .map(({ name }) => name)
                     .join(", ")}`,
             },
@@ -220,12 +235,12 @@ export function gpuText(gpus: Offers["gpus"]): string {
     return some.length === 0 ? "none" : some.map(([maker, count]) => `${count} by ${maker}`).join(", ");
 }
 
-/** Machines that an app may be on, as its configuration and its GPU say; undefined: any. */
+/** Machines that an app may be on and that are there for sure, as its configuration and its GPU say; undefined: any. */
 export function placesOf(
     declared: readonly Declared[],
     offers: Offers,
 ): (app: string) => readonly string[] | undefined {
-    const { nodes = [] } = offers;
+    const nodes = sure(offers);
     const { given } = shareGpus(declared, offers);
     const wishes = new Map(declared.map(({ app, config }) => [app.name, config.nodes]));
     return (app) => {

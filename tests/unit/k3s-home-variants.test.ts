@@ -71,3 +71,17 @@ describe("certificates by an authority of the cluster's own, which no image know
         expect(JSON.stringify(find(plan, "Release", "grafana"))).toContain("generic_oauth");
     });
 });
+
+test("a GPU that only an optional machine has is given to no app, which would fail while that machine is off", async () => {
+    const plan = await planned((said) => {
+        const nodes = said["nodes"] as Record<string, unknown>[];
+        delete nodes[3]?.["gpus"];
+        nodes.push({ name: "desktop", address: "192.168.10.40", optional: true, gpus: { nvidia: 1 } });
+        said.apps["jellyfin"] = { nodes: ["desktop", "k3s3"] };
+        delete said.apps["automatic1111"];
+        delete said.apps["ollama"];
+        delete said.apps["open-webui"];
+    });
+    const pod = dig(find(plan, "Deployment", "jellyfin"), "spec", "template", "spec");
+    expect(JSON.stringify(pod)).not.toContain("nvidia.com/gpu");
+});

@@ -1,7 +1,7 @@
 /** Apps on machines by name and by GPU: what is refused before `up`, and what the pods say. */
 import { catalogue } from "../../apps";
 import { appRules, appsSchema, declaredApps, type Offers } from "../../lab/apps";
-import { podsTornApart } from "../../lab/placement";
+import { podsTornApart, shareGpus } from "../../lab/placement";
 import { planComponent } from "./component-plan";
 import { dig, lookInto } from "./planned";
 import { deploy, testPlatform } from "./test-platform";
@@ -90,6 +90,35 @@ describe("refused", () => {
             { rule: "nodes-all-optional", suggestion: "add one of k3s1, k3s2, k3s3" },
         ]);
         expect(faults({ prowlarr: { nodes: ["desktop", "k3s3"] } })).toEqual([]);
+    });
+
+    test("a GPU of a machine that may be off: refused to who must have one, and not given to who can do without", () => {
+        const nodes = HOME.nodes?.map((node) => ({
+            ...node,
+            gpus: node.name === "desktop" ? { nvidia: 1 } : node.name === "k3s3" ? {} : (node.gpus ?? {}),
+        }));
+        const away: Offers = { ...HOME, gpus: { nvidia: 0, intel: 2 }, ...(nodes === undefined ? {} : { nodes }) };
+        for (const ollama of [{}, { gpu: "nvidia" }, { gpu: "nvidia", nodes: ["desktop", "k3s3"] }]) {
+            expect(faults({ ollama }, away)).toMatchObject([
+                {
+                    rule: "app-need-missing",
+                    path: "apps.ollama",
+                    suggestion: expect.stringContaining("what desktop has does not count, as it may be off") as unknown,
+                },
+            ]);
+        }
+        const jellyfin = { nodes: ["desktop", "k3s3"] };
+        expect(faults({ jellyfin }, away)).toEqual([]);
+        expect(shareGpus(declaredApps(appsSchema.parse({ jellyfin })), away).given.size).toBe(0);
+    });
+
+    test("more memory than any machine that is there for sure", () => {
+        const capacity = { cpu: "32", memory: "64Gi" };
+        const nodes = HOME.nodes?.map((node) => (node.name === "desktop" ? { ...node, capacity } : node)) ?? [];
+        const prowlarr = { memory: "32Gi", nodes: ["desktop", "k3s1"] };
+        expect(faults({ prowlarr }, { ...HOME, nodes })).toMatchObject([
+            { rule: "memory-exceeds-node", allowed: expect.stringContaining("(k3s1)") as unknown },
+        ]);
     });
 
     test("a GPU and machines that have none of it (K-HW-03)", () => {
