@@ -78,6 +78,8 @@ export interface Reserved {
     /** How many pods it has. */
     readonly number: number;
     readonly each: Requests;
+    /** Names of the machines that they may be on, where those are others than the apps'. */
+    readonly on?: readonly string[];
 }
 
 /** What a cluster has for apps, as its configuration says. */
@@ -817,22 +819,31 @@ function requestsOf({ app, config }: Declared, { redis }: Offers): { cores: numb
 
 /** What is requested is reserved: beyond what the machines have pods stay pending. */
 function requestsExceeded(declared: readonly Declared[], offers: Offers): Fault[] {
+    const { nodes = [], reserved = [] } = offers;
     const everywhere = known(offers);
     const places = placesOf(declared, offers);
     const pinned = declared.flatMap(({ app }) => {
         const here = places(app.name);
-        return here === undefined ? [] : [here.join(", ")];
+        return here === undefined ? [] : [here];
     });
+    const open = nodes.filter(({ closed }) => closed === undefined).map(({ name }) => name);
+    const amongApps = reserved.filter(({ on }) => on?.every((name) => open.includes(name)) !== false);
+    // Who is on every machine is in the sum of all.
+    const apart = reserved.flatMap(({ on }) =>
+        on === undefined || open.every((name) => on.includes(name)) ? [] : [on],
+    );
     return [
         ...(everywhere === undefined
             ? []
-            : beyond(declared, offers, everywhere, "what the machines have", reservedText(offers), offers.reserved)),
+            : beyond(declared, offers, everywhere, "what the machines have", reservedText(amongApps), amongApps)),
         // Who may be on these machines only must fit on them.
-        ...[...new Set(pinned)].flatMap((names) => {
+        ...[...new Set([...pinned, ...apart].map((names) => names.join(", ")))].flatMap((names) => {
             const machines = capacities(names.split(", "), offers);
-            const here = declared.filter(
-                ({ app }) => places(app.name)?.every((name) => names.split(", ").includes(name)) === true,
-            );
+            const inside = (here: readonly string[] | undefined) =>
+                here?.every((name) => names.split(", ").includes(name)) === true;
+            const here = declared.filter(({ app }) => inside(places(app.name)));
+            const beside = reserved.filter(({ on }) => inside(on));
+            const who = [...here.map(({ app }) => app.name), ...servers(beside)];
             return machines === undefined
                 ? []
                 : beyond(
@@ -840,14 +851,18 @@ function requestsExceeded(declared: readonly Declared[], offers: Offers): Fault[
                       offers,
                       machines,
                       `what ${names} ${machines.length === 1 ? "has" : "have"}`,
-                      ` by ${here.map(({ app }) => app.name).join(", ")}, which may be there only`,
+                      ` by ${who.join(", ")}, which may be there only`,
+                      beside,
                   );
         }),
     ];
 }
 
-const reservedText = ({ reserved = [] }: Offers): string =>
-    reserved.length === 0 ? "" : ` together with ${reserved.map(({ what }) => what).join(", ")}`;
+/** Each once. */
+const servers = (reserved: readonly Reserved[]): string[] => [...new Set(reserved.map(({ what }) => what))];
+
+const reservedText = (reserved: readonly Reserved[]): string =>
+    reserved.length === 0 ? "" : ` together with ${servers(reserved).join(", ")}`;
 
 function beyond(
     declared: readonly Declared[],
@@ -869,10 +884,10 @@ function beyond(
     const bytes = [total(requests, (one) => one.bytes), total(machines, ({ memory }) => toBytes(memory))] as const;
     const fault = (got: string, allowed: string): Fault => ({
         rule: "requests-exceed-machines",
-        path: "apps",
+        path: declared.length === 0 ? "nodes" : "apps",
         got: `${got}${who}`,
-        allowed: `apps that request together at most ${has}, ${allowed}`,
-        suggestion: "take an app out, or correct the capacity of the machines",
+        allowed: `requests of at most ${has}, ${allowed}`,
+        suggestion: `${declared.length === 0 ? `have less of ${servers(reserved).join(" or ")} there` : "take an app out"}, or correct the capacity of the machines`,
     });
     return [
         ...(cores[0] > cores[1] ? [fault(`${cores[0].toFixed(2)} cores`, `${cores[1]} cores`)] : []),

@@ -11,8 +11,20 @@ import { VolSync } from "../components/backup/volsync";
 import type { Namespaces } from "../components/cluster/namespaces";
 import type { Cluster } from "../components/platform";
 import type { SecretRef, SecretStore } from "../components/secrets/secret-store";
-import { CEPH_BLOCK_CLASS, CephCluster, copiesOf, type CephNode } from "../components/storage/ceph-cluster";
-import { CEPH_FILESYSTEM_CLASS, CephFilesystem } from "../components/storage/ceph-filesystem";
+import {
+    CEPH_BLOCK_CLASS,
+    CEPH_REQUESTS,
+    CephCluster,
+    cephServers,
+    copiesOf,
+    type CephNode,
+} from "../components/storage/ceph-cluster";
+import {
+    CEPH_FILESYSTEM_CLASS,
+    CephFilesystem,
+    METADATA_REQUESTS,
+    metadataServers,
+} from "../components/storage/ceph-filesystem";
 import { ClassStorage, hostPathLibraries, type Library, type VolumeClass } from "../components/storage/class-storage";
 import { ModelCache } from "../components/storage/model-cache";
 import { OpenEbs, OPENEBS_CLASS } from "../components/storage/openebs";
@@ -35,7 +47,7 @@ import {
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { toBytes, total } from "../config/quantities";
 import { bucketClaims, directoriesApart, machineDirectories, type Claim } from "../config/rules";
-import { appVolumes, backedUpNamespaces, declaredApps, lostNotes, type Apps } from "./apps";
+import { appVolumes, backedUpNamespaces, declaredApps, lostNotes, type Apps, type Reserved } from "./apps";
 import type { Lab } from "./lab";
 import type { OtherVolume } from "./longhorn";
 import type { Part, SecretsByNamespace } from "./platform-parts";
@@ -244,6 +256,7 @@ export const cephPart = <C extends CephUseConfig & Backups>(
     rules: [...cephStorageRules, ...cephUseRules(others)],
     buckets: backupBuckets,
     servers: backupUrls,
+    requests: cephRequests,
     secrets: backupSecretsByNamespace,
     namespaces: ({ storage: { models } }) => (models === undefined ? {} : { [models.namespace]: "restricted" }),
     definitions: () => [crds.snapshots],
@@ -252,6 +265,28 @@ export const cephPart = <C extends CephUseConfig & Backups>(
         ...(config.backups === undefined ? lostNotes(config.apps) : []),
     ],
 });
+
+/** What Ceph's servers request of the machines: those of a disk are where the disk is, the others wherever Rook puts them. */
+export function cephRequests(config: CephUseConfig): Reserved[] {
+    const nodes = cephNodes(config);
+    if (nodes.length === 0) return [];
+    const { mon, mgr } = cephServers(nodes);
+    const on = config.nodes.map(({ name }) => name);
+    const what = "Ceph";
+    return [
+        ...nodes.map(({ name, osdDisks }) => ({
+            what,
+            number: osdDisks.length,
+            each: CEPH_REQUESTS.osd,
+            on: [name],
+        })),
+        { what, number: mon, each: CEPH_REQUESTS.mon, on },
+        { what, number: mgr, each: CEPH_REQUESTS.mgr, on },
+        ...(config.storage.ceph.filesystem
+            ? [{ what, number: metadataServers(nodes), each: METADATA_REQUESTS, on }]
+            : []),
+    ];
+}
 
 /** Several nodes write the cache at once, which no block volume lets them. */
 function modelsOnFilesystem(config: CephUseConfig): Fault[] {

@@ -8,6 +8,7 @@ import type { ExternalSecretStore } from "../components/secrets/external-secret-
 import { ExternalSecrets } from "../components/secrets/external-secrets";
 import type { SecretRef } from "../components/secrets/secret-store";
 import { vaultPaths } from "../components/secrets/vault/names";
+import { VAULT_REQUESTS } from "../components/secrets/vault/values";
 import { Vault, VAULT_S3 } from "../components/secrets/vault/vault";
 import { VaultStores } from "../components/secrets/vault/vault-stores";
 import { bucketName, cron, label, parsedUrl, region, spelled, volumeSize, whole } from "../config/fields";
@@ -159,6 +160,12 @@ export const vaultPart = <C extends VaultConfig>(place: VaultPlace<C>): Part<C> 
     servers: ({ secrets: { vault } }) =>
         vault === undefined ? [] : [["secrets.vault.snapshots.endpoint", vault.snapshots.endpoint]],
     volumes: (config) => vaultVolumes(config, place),
+    requests: (config) => {
+        const { vault } = config.secrets;
+        if (vault === undefined) return [];
+        const number = servers(vault, place.machines(config));
+        return Object.values(VAULT_REQUESTS).map((each) => ({ what: "Vault", number, each }));
+    },
     definitions: ({ secrets }) => (secrets.vault === undefined ? [] : [crds.externalSecrets]),
 });
 

@@ -210,6 +210,16 @@ export function cephCsiDriversValues(hosts: number, filesystem = false) {
     };
 }
 
+/** What each of its servers requests. Those that are beside them (collectors, drivers) request little. */
+export const CEPH_REQUESTS = {
+    mon: { cpu: "1000m", memory: "1Gi" },
+    mgr: { cpu: "500m", memory: "512Mi" },
+    osd: { cpu: "1000m", memory: "4Gi" },
+} as const;
+
+/** How many monitors and managers there are: monitors need a majority, which two are not. */
+export const cephServers = ({ length }: readonly CephNode[]) => ({ mon: length < 3 ? 1 : 3, mgr: Math.min(2, length) });
+
 /** Requests without a limit: null takes the chart's own away. */
 const requests = (cpu: string, memory: string) => ({ limits: null, requests: { cpu, memory } });
 
@@ -224,14 +234,15 @@ export function cephClusterValues({
     snapshotClass = CEPH_BLOCK_CLASS,
     onControlPlanes = false,
 }: Pick<CephClusterArgs, "nodes" | "confirmDataLoss" | "snapshotClass" | "onControlPlanes"> & { monitoring: boolean }) {
+    const { mon, mgr } = cephServers(nodes);
     return {
         operatorNamespace: ROOK_NAMESPACE,
         clusterName: ROOK_NAMESPACE,
         toolbox: { enabled: true, resources: requests("100m", "128Mi") },
         monitoring: { enabled: monitoring, createPrometheusRules: monitoring },
         cephClusterSpec: {
-            mon: { count: nodes.length < 3 ? 1 : 3, allowMultiplePerNode: false },
-            mgr: { count: Math.min(2, nodes.length), allowMultiplePerNode: false },
+            mon: { count: mon, allowMultiplePerNode: false },
+            mgr: { count: mgr, allowMultiplePerNode: false },
             // Rook passes over a node whose taint its daemons do not bear: no disk of it would be taken.
             ...(onControlPlanes ? { placement: { all: { tolerations: CONTROL_PLANE_TOLERATIONS } } } : {}),
             // For `kubectl port-forward`; no route leads to it.
@@ -240,9 +251,9 @@ export function cephClusterValues({
             cephConfig: { osd: { osd_memory_target: String(4 * 1024 ** 3) } },
             ...(confirmDataLoss ? { cleanupPolicy: { wipeDevicesFromOtherClusters: true } } : {}),
             resources: {
-                mgr: requests("500m", "512Mi"),
-                mon: requests("1000m", "1Gi"),
-                osd: requests("1000m", "4Gi"),
+                mgr: { limits: null, requests: CEPH_REQUESTS.mgr },
+                mon: { limits: null, requests: CEPH_REQUESTS.mon },
+                osd: { limits: null, requests: CEPH_REQUESTS.osd },
                 "mgr-sidecar": requests("100m", "40Mi"),
                 crashcollector: requests("100m", "60Mi"),
                 logcollector: requests("100m", "100Mi"),

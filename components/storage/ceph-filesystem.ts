@@ -146,9 +146,15 @@ function secrets(steps: readonly string[], whose: "provisioner" | "node"): Recor
     );
 }
 
+/** What each metadata server requests. */
+export const METADATA_REQUESTS = { cpu: "500m", memory: "1Gi" } as const;
+
+/** One metadata server, and where there are machines for it one that takes over. */
+export const metadataServers = ({ length }: readonly CephNode[]): number => (length > 1 ? 2 : 1);
+
 /** Spec of the CephFilesystem: copies as of block volumes; one metadata server, and where there are machines for it one that takes over. */
 export function filesystemSpec(nodes: readonly CephNode[], onControlPlanes = false) {
-    const standby = nodes.length > 1;
+    const standby = metadataServers(nodes) > 1;
     return {
         metadataPool: copiesOf(nodes),
         dataPools: [{ name: DATA_POOL, ...copiesOf(nodes) }],
@@ -156,7 +162,7 @@ export function filesystemSpec(nodes: readonly CephNode[], onControlPlanes = fal
             activeCount: 1,
             activeStandby: standby,
             priorityClassName: "system-cluster-critical",
-            resources: { requests: { cpu: "500m", memory: "1Gi" } },
+            resources: { requests: METADATA_REQUESTS },
             ...(standby
                 ? {
                       placement: {

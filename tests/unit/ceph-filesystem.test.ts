@@ -31,6 +31,7 @@ import {
 import { bridgedUrls, bridgeKeys } from "../../lab/bridges";
 import { appNamespaces, appsSchema } from "../../lab/apps";
 import { planStack } from "../../tools/plan/plan";
+import { openStack } from "../../stacks";
 import { ROOT } from "../../stacks/stack-file";
 import { planComponent } from "./component-plan";
 import { crdFaults, haveCrds } from "./crd-schema";
@@ -297,6 +298,37 @@ describe("room", () => {
                 suggestion: expect.stringContaining("storage.models (3725Gi)"),
             },
         ]);
+    });
+});
+
+describe("what Ceph's servers request is not the apps'", () => {
+    const cabin = (capacity: Record<string, string>, disks: number) => () =>
+        openStack("cabin", {
+            recipe: "magi",
+            domain: "cabin.example",
+            nodes: [
+                {
+                    name: "nuc",
+                    address: "192.168.7.11",
+                    capacity,
+                    osdDisks: Array.from({ length: disks }, (_, index) => `/dev/disk/by-id/ata-${index}`),
+                },
+            ],
+            apps: { "echo-server": {} },
+        });
+
+    test("two disks are too much for a small machine, and fit one that has room for their servers", () => {
+        expect(cabin({ cpu: "2", memory: "4Gi" }, 2)).toThrow(
+            /cores together with Ceph[^]*11Gi of memory together with Ceph/,
+        );
+        expect(cabin({ cpu: "8", memory: "16Gi" }, 2)).not.toThrow();
+        expect(cabin({ cpu: "2", memory: "4Gi" }, 0)).not.toThrow();
+    });
+
+    test("Vault's beside them", () => {
+        const value = structuredClone(invalidBase("magi")) as { nodes: Record<string, unknown>[] };
+        for (const node of value.nodes) node["capacity"] = { cpu: "1", memory: "44Gi" };
+        expect(() => openStack("magi", value)).toThrow(/cores together with Ceph, Vault, pg-/);
     });
 });
 

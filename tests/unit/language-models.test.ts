@@ -223,7 +223,7 @@ test("what the cluster's own servers request is not there for apps, and is named
             rule: "requests-exceed-machines",
             path: "apps",
             got: expect.stringMatching(/^4\.\d\d cores together with the database$/) as unknown,
-            allowed: "apps that request together at most what the machines have, 4 cores",
+            allowed: "requests of at most what the machines have, 4 cores",
         },
     ]);
     expect(server(4, { cpu: "10m", memory: "16Gi" })).toMatchObject([

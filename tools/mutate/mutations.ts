@@ -126,7 +126,7 @@ const CODE: Readonly<Record<string, readonly Row[]>> = {
         ["C-STOR-04", 'compression_algorithm: "zstd"', 'compression_algorithm: "snappy"'],
         ["C-STOR-05", "object-map,deep-flatten", "object-map"],
         ["C-STOR-13", "toolbox: { enabled: true", "toolbox: { enabled: false"],
-        ["C-POL-24", 'osd: requests("1000m", "4Gi")', 'osd: { limits: { memory: "4Gi" } }'],
+        ["C-POL-24", "osd: { limits: null,", 'osd: { limits: { memory: "4Gi" },'],
     ],
     "components/backup/backed-up-volume.ts": [
         ["C-BKP-05", "sourcePVC: volume,", "sourcePVC: `${claim}-data`,"],

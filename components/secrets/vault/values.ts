@@ -92,6 +92,12 @@ const CONTAINER = {
 
 const CLIENT = { VAULT_CACERT: `${TLS}/ca.crt`, VAULT_TLS_SERVER_NAME: VAULT_SERVER_NAME };
 
+/** What the two containers of a pod request. */
+export const VAULT_REQUESTS = {
+    server: { cpu: "100m", memory: "256Mi" },
+    keeper: { cpu: "10m", memory: "64Mi" },
+} as const;
+
 /** Values for the chart in components/charts.ts. */
 export function vaultValues({ replicas, storageClass, size, ui }: VaultValuesArgs) {
     const { repository, tag, digest } = images.vault;
@@ -106,7 +112,7 @@ export function vaultValues({ replicas, storageClass, size, ui }: VaultValuesArg
             // One after the other, each unsealed before the next: what is not unsealed is not ready.
             updateStrategyType: "RollingUpdate",
             includeConfigAnnotation: true,
-            resources: { requests: { cpu: "100m", memory: "256Mi" }, limits: { memory: "512Mi" } },
+            resources: { requests: VAULT_REQUESTS.server, limits: { memory: "512Mi" } },
             // The keeper signals the server.
             shareProcessNamespace: true,
             // A signal to the process by its name would end the keeper's commands, too.
@@ -140,7 +146,7 @@ export function vaultValues({ replicas, storageClass, size, ui }: VaultValuesArg
                         { name: "HOME", value: "/tmp" },
                     ],
                     securityContext: CONTAINER,
-                    resources: { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "256Mi" } },
+                    resources: { requests: VAULT_REQUESTS.keeper, limits: { memory: "256Mi" } },
                     volumeMounts: [
                         { name: "tls", mountPath: TLS, readOnly: true },
                         { name: "unseal-key", mountPath: KEY, readOnly: true },
