@@ -31,13 +31,13 @@ export interface Conflict {
 }
 
 /** Range of an address, a CIDR or `first-last`. */
-function range(value: string): AddressRange {
+export function claimedRange(value: string): AddressRange {
     if (value.includes("/")) return cidrRange(value);
     const [first = value, last = first] = value.split("-");
     return { first, last };
 }
 
-const meet = (a: StackClaim, b: StackClaim) => overlaps(range(a.value), range(b.value));
+const meet = (a: StackClaim, b: StackClaim) => overlaps(claimedRange(a.value), claimedRange(b.value));
 const same = (a: StackClaim, b: StackClaim) => a.value === b.value;
 
 /** Which kinds may not meet, seen from either side, and why. */

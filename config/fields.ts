@@ -526,6 +526,37 @@ export const s3 = z.strictObject({
     bucket: bucketName,
 });
 
+/** Nobody outside the house is there. RFC 1918 */
+const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+
+const HOME_SERVER =
+    "an https URL such as https://s3.example.net, or http to a private address such as http://192.168.10.10:9000";
+
+/**
+ * URL of an S3 server: https of any, http of a machine in the house alone. A request of S3 is signed and sends no key, but
+ * what it brings can be read on the way. By its address: nobody but the LAN can be meant.
+ */
+const homeUrl = pattern(
+    new RegExp(`^(?:https://${HOST}${URL_PATH}/?|http://[0-9.]+(?::[1-9][0-9]{0,4})?/?)$`),
+    HOME_SERVER,
+)
+    .refine(...parsedUrl("a URL"))
+    .refine((url) => {
+        const [, address] = /^http:\/\/([0-9.]+)/.exec(url) ?? [];
+        return (
+            address === undefined ||
+            !isIpv4(address) ||
+            PRIVATE.some((network) => contains(cidrRange(network), address))
+        );
+    }, HOME_SERVER);
+
+/** A bucket of an S3 server that may be in the house. */
+export const homeS3 = z.strictObject({
+    /** S3 endpoint. */
+    endpoint: homeUrl,
+    bucket: bucketName,
+});
+
 /** Names of Services end so; a bridge's is one. */
 const SERVICE_HOST = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\\.svc\\.cluster\\.local";
 

@@ -171,9 +171,12 @@ export function bridgeFaults(
     });
 }
 
-/** URLs that must lead over a bridge where they name a Service of the cluster: `http://minio-api.other.svc.cluster.local:9000`. */
-export function bridgedUrls(urls: readonly Claim[], bridges: BridgesConfig): Fault[] {
-    const known = Object.entries(bridges).map(([name, what]) => bridgeUrl(name, what));
+/**
+ * URLs that must lead over a bridge where they name a Service of the cluster: `http://minio-api.other.svc.cluster.local:9000`.
+ * `bridges`: undefined of a recipe that has none.
+ */
+export function bridgedUrls(urls: readonly Claim[], bridges: BridgesConfig | undefined): Fault[] {
+    const known = Object.entries(bridges ?? {}).map(([name, what]) => bridgeUrl(name, what));
     return urls
         .filter(([, url]) => URL.canParse(url))
         .filter(([, url]) => new URL(url).hostname.endsWith(".svc.cluster.local"))
@@ -182,7 +185,10 @@ export function bridgedUrls(urls: readonly Claim[], bridges: BridgesConfig): Fau
             rule: "bridge-missing",
             path,
             got: show(url),
-            allowed: `the URL of a bridge${known.length === 0 ? ", and there are none: say them under bridges" : `: ${known.join(", ")}`}`,
+            allowed:
+                bridges === undefined
+                    ? "the URL of a server outside the cluster, by its own name or address"
+                    : `the URL of a bridge${known.length === 0 ? ", and there are none: say them under bridges" : `: ${known.join(", ")}`}`,
         }));
 }
 

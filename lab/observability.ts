@@ -15,7 +15,7 @@ import { MONITORING_S3 } from "../components/monitoring/s3";
 import { Thanos } from "../components/monitoring/thanos";
 import { clusterDnsAddress } from "../components/network/coredns";
 import type { Platform } from "../components/platform";
-import { duration, hostPort, label, probeUrl, s3, volumeSize } from "../config/fields";
+import { duration, homeS3, hostPort, label, probeUrl, volumeSize } from "../config/fields";
 import { receivers } from "../config/receivers";
 import { bucketClaims, type Claim } from "../config/rules";
 import { operatorPage, type AuthentikParts } from "./authentik";
@@ -32,10 +32,10 @@ export const observability = z.strictObject({
     /** Whom Alertmanager tells; docs/alerts.md */
     receivers: receivers.default([]),
     /** Bucket for Thanos; absent: metrics are kept for `retention`. */
-    thanos: s3.optional(),
+    thanos: homeS3.optional(),
     /** Where Loki keeps logs: a bucket, or a volume of that size; absent: logs are not collected. */
     loki: z
-        .union([s3, z.strictObject({ storage: volumeSize })], {
+        .union([homeS3, z.strictObject({ storage: volumeSize })], {
             error: "endpoint and bucket of an S3 server, or storage, the size of a volume such as 50Gi",
         })
         .optional(),
@@ -62,8 +62,16 @@ const observabilityHosts = (config: ObservabilityConfig): Claim[] =>
         config[key],
     ]);
 
-const observabilityBuckets = ({ thanos, loki }: ObservabilityConfig): Claim[] =>
-    bucketClaims({ "monitoring.thanos": thanos, "monitoring.loki": inBucket(loki) });
+const bucketsOf = ({ thanos, loki }: ObservabilityConfig) => ({
+    "monitoring.thanos": thanos,
+    "monitoring.loki": inBucket(loki),
+});
+
+/** Servers of the buckets, with their places. */
+const observabilityServers = (config: ObservabilityConfig): Claim[] =>
+    Object.entries(bucketsOf(config)).flatMap(([path, bucket]): Claim[] =>
+        bucket === undefined ? [] : [[`${path}.endpoint`, bucket.endpoint]],
+    );
 
 /** Volumes of its own. */
 const observabilityVolumes = ({ storage, grafanaStorage, loki }: ObservabilityConfig): OtherVolume[] => [
@@ -117,7 +125,8 @@ export const receiverNotes = ({ receivers: told }: Pick<ObservabilityConfig, "re
 /** What watches, as a part of the platform. */
 export const observabilityPart: Part<{ readonly monitoring: ObservabilityConfig }> = {
     hosts: ({ monitoring }) => observabilityHosts(monitoring),
-    buckets: ({ monitoring }) => observabilityBuckets(monitoring),
+    buckets: ({ monitoring }) => bucketClaims(bucketsOf(monitoring)),
+    servers: ({ monitoring }) => observabilityServers(monitoring),
     volumes: ({ monitoring }) => observabilityVolumes(monitoring),
     secrets: ({ monitoring }) => ({ [OBSERVABILITY]: observabilitySecrets(monitoring) }),
     definitions: () => [crds.prometheus],

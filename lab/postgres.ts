@@ -13,7 +13,7 @@ import {
 } from "../components/database/postgres-cluster";
 import { databaseSecret } from "../components/database/postgres-database";
 import type { WorkloadHost } from "../components/platform";
-import { bridgedS3, bytes, folder, label, spelled, volumeSize, whole } from "../config/fields";
+import { bytes, folder, type homeS3, label, spelled, volumeSize, whole } from "../config/fields";
 import { didYouMean, show, type CrossRule, type Fault } from "../config/parse";
 import { toBytes } from "../config/quantities";
 import { bucketClaims, claimedTwice, type Claim } from "../config/rules";
@@ -49,30 +49,33 @@ const server = z.strictObject({
     ignoreArchives: archives,
 });
 
-/** `postgres` of a schema. */
-export const postgresKeys = z.strictObject({
-    /** Of each server, each on a machine of its own; default: 3, or as many as there are machines. */
-    instances: whole(1, 9).optional(),
-    storage: volumeSize.default("20Gi"),
-    /** A volume of its own for the WAL; absent: it is on the same. */
-    walStorage: volumeSize.optional(),
-    /** Limit of each instance. */
-    memory: memory.default("2Gi"),
-    /** Bucket for base backups and WAL. `folder`: in it; several servers have one each below. */
-    backup: bridgedS3.extend({
-        folder: folder.optional(),
-    }),
-    /** How long base backups and WAL are kept: days, weeks or months, as Barman spells them. */
-    retention: spelled("a duration such as 14d, 4w or 6m (months)", /^[1-9][0-9]*[dwm]$/).default("14d"),
-    /** Archives that a new server never starts from: damaged ones, or leftovers of an `up` that was cut short. */
-    ignoreArchives: archives,
-    /** Several servers by name, each called pg-<name>; absent: one, called postgres, which serves all. */
-    clusters: z.record(spelled("a short name such as media", /^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$/), server).optional(),
-    /** Which of them serves namespaces that none is for; default: the one called other. */
-    others: label.optional(),
-});
+/** `postgres` of a schema. `bucket`: of the servers that the recipe can reach. */
+export const postgresKeys = (bucket: typeof homeS3) =>
+    z.strictObject({
+        /** Of each server, each on a machine of its own; default: 3, or as many as there are machines. */
+        instances: whole(1, 9).optional(),
+        storage: volumeSize.default("20Gi"),
+        /** A volume of its own for the WAL; absent: it is on the same. */
+        walStorage: volumeSize.optional(),
+        /** Limit of each instance. */
+        memory: memory.default("2Gi"),
+        /** Bucket for base backups and WAL. `folder`: in it; several servers have one each below. */
+        backup: bucket.extend({
+            folder: folder.optional(),
+        }),
+        /** How long base backups and WAL are kept: days, weeks or months, as Barman spells them. */
+        retention: spelled("a duration such as 14d, 4w or 6m (months)", /^[1-9][0-9]*[dwm]$/).default("14d"),
+        /** Archives that a new server never starts from: damaged ones, or leftovers of an `up` that was cut short. */
+        ignoreArchives: archives,
+        /** Several servers by name, each called pg-<name>; absent: one, called postgres, which serves all. */
+        clusters: z
+            .record(spelled("a short name such as media", /^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$/), server)
+            .optional(),
+        /** Which of them serves namespaces that none is for; default: the one called other. */
+        others: label.optional(),
+    });
 
-type PostgresKeys = z.output<typeof postgresKeys>;
+type PostgresKeys = z.output<ReturnType<typeof postgresKeys>>;
 
 interface PostgresConfig {
     readonly postgres?: PostgresKeys | undefined;

@@ -10,6 +10,7 @@ import { claimedTwice, sopsFileEncrypted, type Claim } from "../config/rules";
 import { ConfigError, didYouMean, parseConfig, show, type CrossRule, type Follows } from "../config/parse";
 import { accountClaims, cloudAccounts } from "./accounts";
 import { appFaults, appHosts, appRules, type Offers } from "./apps";
+import { serversInside } from "./backup-servers";
 import { beyondBridges, bridgedUrls, type BridgesConfig } from "./bridges";
 import type { AgeKeyPlace, CloudAccounts, SecretsFile, StackContext, StackSummary } from "./context";
 import { Lab, type LabConfig } from "./lab";
@@ -157,7 +158,8 @@ const commonRules = <C extends StackConfig>(parts: Parts<C>, stack: string): Cro
     // Two writers in one folder would prune each other's data.
     (config) =>
         claimedTwice("bucket-claimed-twice", everyBucket(parts, config, stack), "a bucket or a folder of its own"),
-    (config) => bridgedUrls(parts.servers(config), config.bridges ?? {}),
+    (config) => bridgedUrls(parts.servers(config), config.bridges),
+    (config) => serversInside(parts.servers(config), parts.claims(config)),
     (config) =>
         appFaults(config.apps, {
             domain: config.domain,

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { nfsLibraries } from "../components/storage/class-storage";
 import { CEPH_BLOCK_CLASS } from "../components/storage/ceph-cluster";
 import type { SharedLibrary } from "../components/storage/volumes";
-import { absolutePath, fileServer, owner, s3, talosDirectory, whole } from "../config/fields";
+import { absolutePath, fileServer, homeS3, owner, s3, talosDirectory, whole } from "../config/fields";
 import {
     cephKeys,
     cephStorage,
@@ -46,7 +46,7 @@ export const backupKeys = z.strictObject({
     /** Backblaze B2, daily. */
     b2: s3.optional(),
     /** MinIO, hourly. */
-    minio: s3.optional(),
+    minio: homeS3.optional(),
     /**
      * Where a volume that is new in the cluster gets its content from: MinIO is hourly and near, B2 is outside the house.
      * Default: MinIO, where it is given.

@@ -18,15 +18,15 @@ import { veleroBackupsOf } from "../components/backup/velero-volume";
 import type { VolumeBackups } from "../components/backup/volume-backups";
 import type { Cluster } from "../components/platform";
 import type { SecretStore } from "../components/secrets/secret-store";
-import { region, s3, whole } from "../config/fields";
+import { homeS3, region, s3, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { bucketClaims, type Claim } from "../config/rules";
 import type { Lab } from "./lab";
 import type { Part } from "./platform-parts";
 
 /** A bucket of the cluster's own, how often it gets a backup of each data volume, and for how many days it keeps one. */
-const location = (every: Interval, keepDays: number) =>
-    s3.extend({
+const location = (bucket: typeof s3, every: Interval, keepDays: number) =>
+    bucket.extend({
         /** What requests are signed for. Default: the one in a B2 endpoint; MinIO's own, us-east-1. */
         region: region.optional(),
         every: z.enum(INTERVALS, { error: `one of ${INTERVALS.join(", ")}` }).default(every),
@@ -35,9 +35,9 @@ const location = (every: Interval, keepDays: number) =>
 
 /** `backups` of a schema. Absent: data volumes are as safe as the disks they are on. */
 export const veleroKeys = z.strictObject({
-    minio: location("6h", 14).optional(),
+    minio: location(homeS3, "6h", 14).optional(),
     /** Backblaze B2. */
-    b2: location("24h", 60).optional(),
+    b2: location(s3, "24h", 60).optional(),
     /**
      * Where a volume that is new in the cluster gets its content from: MinIO has the newer backup and is near, B2 is outside the
      * house. Default: MinIO, where it is given.
@@ -124,6 +124,11 @@ export const veleroSecrets = ({ backups }: VeleroConfig): string[] =>
 export const veleroPart: Part<VeleroConfig> = {
     rules: veleroRules,
     buckets: veleroBuckets,
+    servers: ({ backups }) =>
+        LOCATIONS.flatMap((name): Claim[] => {
+            const given = backups?.[name];
+            return given === undefined ? [] : [[`${place(name)}.endpoint`, given.endpoint]];
+        }),
     definitions: ({ backups }) => (backups === undefined ? [] : [crds.velero]),
     secrets: (config) => ({ [VELERO_NAMESPACE]: veleroSecrets(config) }),
 };

@@ -1,6 +1,7 @@
 /** Schema, parts and cross-field rules of the recipe chongus. */
 import { z } from "zod";
 import { crds } from "../components/crds";
+import { homeS3 } from "../config/fields";
 import type { CrossRule, Follows } from "../config/parse";
 import { claimedTwice, sopsFileEncrypted } from "../config/rules";
 import { announcedPoolKeys } from "../lab/announced-pool";
@@ -43,7 +44,7 @@ export const chongusSchema = (stack: string) =>
         storage: talosStorageKeys.prefault({}),
         backups: backupKeys.optional(),
         /** Absent: there is no PostgreSQL. */
-        postgres: postgresKeys.optional(),
+        postgres: postgresKeys(homeS3).optional(),
         /** Absent: Git has no hand in the cluster, and there is no Flux. */
         gitops: fluxKeys.optional(),
         monitoring: observability.prefault({}),

@@ -1,6 +1,6 @@
 /** Schema, parts and cross-field rules of the recipe k3s-home. */
 import { z } from "zod";
-import { cidr } from "../config/fields";
+import { cidr, homeS3 } from "../config/fields";
 import type { CrossRule, Follows } from "../config/parse";
 import type { Claim } from "../config/rules";
 import { appSharedHosts, appsPart, type Offers } from "../lab/apps";
@@ -42,7 +42,7 @@ export const k3sHomeSchema = (stack: string) =>
         /** Absent: data volumes are as safe as the disks they are on. */
         backups: veleroKeys.optional(),
         /** Absent: there is no PostgreSQL. */
-        postgres: postgresKeys.optional(),
+        postgres: postgresKeys(homeS3).optional(),
         /** Absent: nobody signs people in but each app itself. */
         authentik: authentikKeys.optional(),
         /** Absent: Git has no hand in the cluster, and there is no Flux. */

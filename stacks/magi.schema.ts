@@ -1,7 +1,7 @@
 /** Schema, parts and cross-field rules of the recipe magi. */
 import { z } from "zod";
 import { crds } from "../components/crds";
-import { label } from "../config/fields";
+import { bridgedS3, label } from "../config/fields";
 import type { CrossRule } from "../config/parse";
 import { amdGpuKeys, amdGpusPart, amdOffers } from "../lab/amd-gpus";
 import { appsPart, type Offers } from "../lab/apps";
@@ -67,7 +67,7 @@ export const magiSchema = (stack: string) =>
         /** Machines outside the cluster that it knows by a name. */
         bridges: bridgeKeys,
         /** Absent: there is no PostgreSQL. */
-        postgres: postgresKeys.optional(),
+        postgres: postgresKeys(bridgedS3).optional(),
         /** Absent: an app that needs Redis has a small one of its own. */
         redis: redisKeys.optional(),
         /** Absent: there is no mesh. */

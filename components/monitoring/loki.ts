@@ -110,6 +110,7 @@ const inBucket = ({ bucket, endpoint }: Bucket) => ({
     bucketNames: { chunks: bucket, ruler: bucket },
     s3: {
         endpoint,
+        ...(endpoint.startsWith("http:") ? { insecure: true } : {}),
         // The AWS client in Loki sends nothing without one; MinIO's own name for where it is.
         region: "us-east-1",
         // Filled in by Loki from its environment.

@@ -1,6 +1,6 @@
 /** An S3 bucket of the household, and the credentials of this cluster's monitoring for it. */
 export interface Bucket {
-    /** https URL. */
+    /** https URL, or http of a machine in the house. */
     readonly endpoint: string;
     readonly bucket: string;
 }

@@ -85,3 +85,22 @@ test("a GPU that only an optional machine has is given to no app, which would fa
     const pod = dig(find(plan, "Deployment", "jellyfin"), "spec", "template", "spec");
     expect(JSON.stringify(pod)).not.toContain("nvidia.com/gpu");
 });
+
+test("a MinIO in the house without a certificate serves everything that saves", async () => {
+    const endpoint = "http://192.168.10.5:9000";
+    const plan = await planned((said) => {
+        const { backups, postgres, monitoring } = said as unknown as Record<string, Record<string, object>>;
+        Object.assign(backups?.["minio"] ?? {}, { endpoint });
+        Object.assign(postgres?.["backup"] ?? {}, { endpoint });
+        Object.assign(monitoring?.["loki"] ?? {}, { endpoint });
+        Object.assign(monitoring ?? {}, { thanos: { endpoint, bucket: "thanos" } });
+    });
+    const of = (type: string) => JSON.stringify(plan.resources.filter((one) => one.type.endsWith(`:${type}`)));
+    expect(of("BackupStorageLocation")).toContain(`"s3Url":"${endpoint}"`);
+    expect(of("ObjectStore")).toContain(`"endpointURL":"${endpoint}"`);
+    // Its client has a switch beside the scheme.
+    expect(dig(find(plan, "Release", "loki"), "values", "loki", "storage", "s3")).toMatchObject({
+        endpoint,
+        insecure: true,
+    });
+});

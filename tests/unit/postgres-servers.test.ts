@@ -1,6 +1,7 @@
 /** Several PostgreSQL servers by domain: how many of each, whose databases are where, and what they take of the machines. */
 import * as pulumi from "@pulumi/pulumi";
 import { CloudNativePg } from "../../components/database/cloudnative-pg";
+import { bridgedS3 } from "../../config/fields";
 import { appsSchema } from "../../lab/apps";
 import { bridgedUrls, bridgeKeys } from "../../lab/bridges";
 import type { Lab } from "../../lab/lab";
@@ -27,7 +28,7 @@ const bridges = bridgeKeys.parse({ "minio-api": { address: "192.168.1.10", port:
 const FIVE = { ai: {}, media: { storage: "40Gi" }, platform: {}, productivity: {}, other: {} };
 
 const config = (keys: object, apps: object = {}) => ({
-    postgres: postgresKeys.parse({ backup, ...keys }),
+    postgres: postgresKeys(bridgedS3).parse({ backup, ...keys }),
     apps: appsSchema.parse(apps),
 });
 const count = (keys: object, machines: number) => postgresVolumes(config(keys), machines).length;
