@@ -658,6 +658,12 @@ function directMissing(declared: readonly Declared[], { direct = false, mend }: 
     );
 }
 
+/** Whether an app is reached from the internet past Cloudflare's proxy, where there is such a way. */
+export const anyDirect = (apps: Apps): boolean =>
+    declaredApps(apps)
+        .map(exposeOf)
+        .some((expose) => expose !== undefined && expose.access !== "dedicated" && expose.direct === true);
+
 /** A tier that no disk is of would keep its claim waiting for ever. */
 function tiersMissing(declared: readonly Declared[], { tiers = [] }: Offers): Fault[] {
     return declared.flatMap(({ app, config }): Fault[] => {
