@@ -193,7 +193,7 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
             ),
         );
     }
-    return lab.summary({ volumes: storage.rows });
+    return lab.summary({ volumes: storage.rows, notes: homelabParts.notes(config) });
 }
 
 /** The machine, and what is asked of it. */
