@@ -74,6 +74,20 @@ describe("the table of docs/configuration.md", () => {
     test.each(rows)("%s: %j", (key, recipes) => expect(having(key)).toEqual(recipes));
 });
 
+test("a partner that the cluster would refuse is not named", () => {
+    const value = {
+        recipe: "k3s-home",
+        domain: "cabin.example",
+        nodes: [{ name: "one", address: "192.168.7.10", role: "server" }],
+        network: { pool: "192.168.7.240/28" },
+        storage: { nfs: { server: "192.168.7.5", media: "/media", downloads: "/downloads" } },
+        apps: { sonarr: {}, prowlarr: {} },
+    };
+    expect(() => openStack("cabin", value)).toThrow(
+        /only together with an app for downloads: qbittorrent or sabnzbd\n.*add "qbittorrent: \{\}"/,
+    );
+});
+
 test("one machine of k3s-home is not sent to a cluster of one machine: devices are what it has none of", () => {
     const value = {
         recipe: "k3s-home",
