@@ -1,5 +1,5 @@
 /** What a cluster takes for itself that another cluster may not have, and where two clusters' claims meet. Pure. */
-import { cidrRange, overlaps, type AddressRange } from "../components/network/addresses";
+import { overlaps, textRange, type AddressRange } from "../components/network/addresses";
 
 /**
  * - `address`: one address of a machine or of a Service's own;
@@ -32,9 +32,7 @@ export interface Conflict {
 
 /** Range of an address, a CIDR or `first-last`. */
 export function claimedRange(value: string): AddressRange {
-    if (value.includes("/")) return cidrRange(value);
-    const [first = value, last = first] = value.split("-");
-    return { first, last };
+    return value.includes("/") || value.includes("-") ? textRange(value) : { first: value, last: value };
 }
 
 const meet = (a: StackClaim, b: StackClaim) => overlaps(claimedRange(a.value), claimedRange(b.value));

@@ -9,6 +9,7 @@ import {
     isCanonicalCidr,
     isIpv4,
     overlaps,
+    textRange,
     toNumber,
 } from "../components/network/addresses";
 import { toBytes, toCores } from "./quantities";
@@ -72,20 +73,29 @@ export const hostAddress = ipv4.refine(
 export const cidr = text("an IPv4 network such as 10.42.0.0/16").superRefine((value, context) => {
     if (!isCidr(value)) {
         context.addIssue({ code: "custom", message: "an IPv4 network such as 10.42.0.0/16" });
-    } else if (!isCanonicalCidr(value)) {
+    } else networkWithHosts(value, context);
+});
+
+/** Of a network: no host bits, and nothing in it that no machine can have. */
+function networkWithHosts(value: string, context: z.RefinementCtx): void {
+    if (isCanonicalCidr(value)) withHosts(value, context);
+    else {
         context.addIssue({
             code: "custom",
             message: "a network address without host bits",
             params: { rule: "cidr-canonical", suggestion: `did you mean ${canonicalCidr(value)}?` },
         });
-    } else if (NO_HOSTS.some((range) => overlaps(cidrRange(value), cidrRange(range)))) {
-        context.addIssue({
-            code: "custom",
-            message: `a network that machines can have addresses in, so none of ${NO_HOSTS.join(", ")}`,
-            params: { rule: "cidr-without-hosts" },
-        });
     }
-});
+}
+
+function withHosts(value: string, context: z.RefinementCtx): void {
+    if (!NO_HOSTS.some((range) => overlaps(textRange(value), cidrRange(range)))) return;
+    context.addIssue({
+        code: "custom",
+        message: `a network that machines can have addresses in, so none of ${NO_HOSTS.join(", ")}`,
+        params: { rule: "cidr-without-hosts" },
+    });
+}
 
 /** Inclusive address range `{first, last}`, first not after last. */
 export const addressRange = z.strictObject({ first: ipv4, last: ipv4 }).superRefine((range, context) => {
@@ -100,25 +110,20 @@ export const addressRange = z.strictObject({ first: ipv4, last: ipv4 }).superRef
 
 const ADDRESS_POOL = "a range such as 192.168.1.230-192.168.1.250, or a network such as 192.168.1.224/28";
 
-/** Addresses as MetalLB writes them: `first-last` or a network without host bits. */
+/** Addresses for Services, as MetalLB writes them: `first-last` or a network without host bits. */
 export const addressPool = text(ADDRESS_POOL).superRefine((value, context) => {
     const [first = "", last = ""] = value.split("-");
     if (isIpv4(first) && isIpv4(last) && value === `${first}-${last}`) {
-        if (toNumber(first) <= toNumber(last)) return;
-        context.addIssue({
-            code: "custom",
-            message: "a range whose first address is not after its last",
-            params: { rule: "range-order", suggestion: `did you mean ${last}-${first}?` },
-        });
+        if (toNumber(first) > toNumber(last)) {
+            context.addIssue({
+                code: "custom",
+                message: "a range whose first address is not after its last",
+                params: { rule: "range-order", suggestion: `did you mean ${last}-${first}?` },
+            });
+        } else withHosts(value, context);
     } else if (!isCidr(value)) {
         context.addIssue({ code: "custom", message: ADDRESS_POOL });
-    } else if (!isCanonicalCidr(value)) {
-        context.addIssue({
-            code: "custom",
-            message: "a network address without host bits",
-            params: { rule: "cidr-canonical", suggestion: `did you mean ${canonicalCidr(value)}?` },
-        });
-    }
+    } else networkWithHosts(value, context);
 });
 
 const LABEL = "lower-case letters, digits and inner dashes, at most 63";

@@ -1,5 +1,5 @@
 /** Cross-field rules that several stacks share: each takes claims with the path that makes them. */
-import { cidrRange, contains, overlaps, type AddressRange } from "../components/network/addresses";
+import { cidrRange, contains, overlaps, textRange, type AddressRange } from "../components/network/addresses";
 import { show, type CrossRule, type Fault } from "./parse";
 
 /** A value with the place of the file that claims it. */
@@ -23,12 +23,12 @@ export const nodeNamesOnce: CrossRule<{ readonly nodes: readonly { readonly name
         "a name of its own",
     );
 
-/** Every network that overlaps an earlier one. */
+/** Every network or range of addresses that overlaps an earlier one. */
 export function networksApart(networks: readonly Claim[]): Fault[] {
     return networks.flatMap(([path, value], index) =>
         networks
             .slice(0, index)
-            .filter(([, other]) => overlaps(cidrRange(value), cidrRange(other)))
+            .filter(([, other]) => overlaps(textRange(value), textRange(other)))
             .map(([otherPath, other]) => ({
                 rule: "networks-overlap",
                 path,

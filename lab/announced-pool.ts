@@ -1,15 +1,25 @@
-/** A pool of addresses for Services, a CIDR that Cilium announces: its part of the schema, rules and claims. */
+/** A pool of addresses for Services that Cilium announces: its part of the schema, rules and claims. */
 import { z } from "zod";
-import { cidrRange, contains, isIpv4 } from "../components/network/addresses";
+import {
+    cidrRange,
+    contains,
+    isInside,
+    isIpv4,
+    textRange,
+    toAddress,
+    toNumber,
+    type AddressRange,
+} from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
-import { cidr, hostAddress, isCidr, whole } from "../config/fields";
+import { addressPool, hostAddress, isCidr, whole } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { claimedTwice, networkEdges, networksApart, outside, type Claim } from "../config/rules";
+import { pastRouter } from "./entrances";
 
 /** Keys of a schema's `network`. */
 export const announcedPoolKeys = {
-    /** Addresses for LoadBalancer Services. */
-    pool: cidr,
+    /** Addresses for LoadBalancer Services, as a range or a network; in the LAN outside of the router's DHCP range. */
+    pool: addressPool,
     /**
      * How the LAN learns the way to the pool: `l2` = by ARP, for a pool inside the nodes' network, where it is the default;
      * `routed` = static routes on the router, which the plan lists.
@@ -68,7 +78,7 @@ const routerOf = (bgp: AnnouncedPool["bgp"]): Claim[] =>
 /** The pool must leave out the machines and the router, or Cilium hands an address of theirs to a Service. */
 const machinesOutsidePool: PoolRule = ({ pool, near, bgp }) =>
     [...near, ...routerOf(bgp)]
-        .filter(([, address]) => contains(cidrRange(pool), address))
+        .filter(([, address]) => contains(textRange(pool), address))
         .map(([path, address]) => ({
             rule: "node-in-pool",
             path,
@@ -97,7 +107,7 @@ const serverOutside: PoolRule = ({ server, networks, pool }) => {
     if (server === undefined || !isIpv4(server[1])) return [];
     const [path, address] = server;
     return [...networks, ["network.pool", pool] as const]
-        .filter(([, network]) => contains(cidrRange(network), address))
+        .filter(([, network]) => contains(textRange(network), address))
         .map(([where, network]) => ({
             rule: "file-server-in-cluster",
             path,
@@ -124,12 +134,22 @@ const pinnedOnce: PoolRule = ({ near, pinned }) =>
     );
 
 const pinnedInPool: PoolRule = ({ pool, pinned }) =>
-    outside("address-outside-pool", pinned, cidrRange(pool), `an address in network.pool (${pool})`);
+    outside("address-outside-pool", pinned, textRange(pool), `an address in network.pool (${pool})`);
+
+/** Of a network its own first and last address are kept back, of a range none. */
+const rangeBetweenEdges: PoolRule = ({ pool, announce, machines: [path, network] }) => {
+    if (isCidr(pool) || announce !== "l2") return [];
+    const { first, last } = textRange(pool);
+    const ends = [first, last].map((address): Claim => ["network.pool", address]);
+    return networkEdges(ends, path, network).slice(0, 1);
+};
 
 /** Cilium keeps them back, or gives them where somebody pins one (`firstAndLast` of components/network/cilium-pool.ts): then those of the LAN are out. */
 const pinnedInside: PoolRule = ({ pool, pinned, announce, machines, firstAndLast }) => {
-    const [path, network]: Claim = firstAndLast === true ? machines : ["network.pool", pool];
-    if (firstAndLast === true && announce !== "l2") return [];
+    // Of a range none is kept back.
+    const whole = firstAndLast === true || !isCidr(pool);
+    if (whole && announce !== "l2") return [];
+    const [path, network]: Claim = whole ? machines : ["network.pool", pool];
     return networkEdges(pinned, path, network).map((fault) => ({
         ...fault,
         rule: "address-first-or-last",
@@ -161,7 +181,7 @@ const wholePeering: PoolRule = ({ announce, bgp }) =>
 
 /** L2 announcements do not cross a router. */
 const l2NeedsSubnet: PoolRule = ({ announce, pool, machines: [path, subnet] }) =>
-    announce === "l2" && !isWithin(pool, subnet)
+    announce === "l2" && !isInside(pool, subnet)
         ? [
               {
                   rule: "l2-outside-subnet",
@@ -171,11 +191,6 @@ const l2NeedsSubnet: PoolRule = ({ announce, pool, machines: [path, subnet] }) =
               },
           ]
         : [];
-
-const isWithin = (pool: string, network: string): boolean => {
-    const [inner, outer] = [cidrRange(pool), cidrRange(network)];
-    return contains(outer, inner.first) && contains(outer, inner.last);
-};
 
 const RULES = [
     separateNetworks,
@@ -187,6 +202,7 @@ const RULES = [
     pinnedOnce,
     pinnedInPool,
     pinnedInside,
+    rangeBetweenEdges,
     wholePeering,
     l2NeedsSubnet,
 ];
@@ -198,6 +214,16 @@ export const announcedPoolClaims = ({ pool, bgp }: Pick<AnnouncedPool, "pool" | 
     ...(bgp === undefined ? [] : [{ kind: "asn" as const, value: String(bgp.localAsn), path: "network.bgp.localAsn" }]),
 ];
 
+/** The two addresses of the pool that entrances get by default: a network's own first is kept back. `lan`: see `pastRouter`. */
+export function entranceAddresses(pool: string, lan: unknown): [string, string] {
+    const first = toNumber(textRange(pool).first) + (isCidr(pool) ? 1 : 0);
+    const entrance = pastRouter(toAddress(first), lan);
+    return [entrance, toAddress(toNumber(entrance) + 1)];
+}
+
+/** As the component takes it: a network as text, a range with its ends. */
+export const poolBlock = (pool: string): string | AddressRange => (isCidr(pool) ? pool : textRange(pool));
+
 /** Where the machines are that the pool is near: a recipe knows it. */
 export interface Surroundings<C> {
     /** Their network, with its place. */
@@ -208,4 +234,4 @@ export interface Surroundings<C> {
 
 /** True where the pool lies in the machines' network, which then learns of it by ARP. */
 export const isNear = (pool: string, lan: unknown): boolean =>
-    typeof lan === "string" && isCidr(lan) && contains(cidrRange(lan), cidrRange(pool).first);
+    typeof lan === "string" && isCidr(lan) && contains(cidrRange(lan), textRange(pool).first);

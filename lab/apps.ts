@@ -416,7 +416,7 @@ export function appDevices(apps: Apps): string[] {
 /** What must hold of the apps of a configuration. */
 export function appRules<C extends { readonly apps: Apps }>(offers: (config: C) => Offers): CrossRule<C>[] {
     return [
-        ({ apps }) => partnersMissing(declaredApps(apps)),
+        (config) => partnersMissing(declaredApps(config.apps), offers(config)),
         ({ apps }) => heldMisplaced(declaredApps(apps)),
         ({ apps }) => modelFaults(declaredApps(apps), partnersIn(declaredApps(apps))),
         (config) => needsMissing(declaredApps(config.apps), offers(config)),
@@ -447,14 +447,18 @@ export const appFaults = (apps: Apps, cluster: ClusterFacts): Fault[] =>
     );
 
 /** A missing partner is a silent dead end. */
-function partnersMissing(declared: readonly Declared[]): Fault[] {
+function partnersMissing(declared: readonly Declared[], { devices }: Offers): Fault[] {
     return declared.flatMap(({ app }) =>
         [...(app.asks ?? []), ...(app.beside ?? []).map((role): Asks => ({ role }))]
             .filter(({ role, optional }) => optional !== true && providers(role, declared).length === 0)
             // What it must hold is told by `held-missing`.
             .filter(({ role }) => catalogue.every(({ name, provides }) => provides !== role || name !== app.mustHold))
             .map(({ role }: Asks) => {
-                const known = catalogue.filter(({ provides }) => provides === role).map(({ name }) => name);
+                const known = catalogue
+                    .filter(({ provides }) => provides === role)
+                    // One that the next fault would refuse is no help.
+                    .filter((one) => devices || one.devices === undefined)
+                    .map(({ name }) => name);
                 return {
                     rule: "partner-missing",
                     path: `apps.${app.name}`,
@@ -686,6 +690,12 @@ function directMissing(declared: readonly Declared[], { direct = false, mend }: 
               ],
     );
 }
+
+/** Whether an app is reached from the internet past Cloudflare's proxy, where there is such a way. */
+export const anyDirect = (apps: Apps): boolean =>
+    declaredApps(apps)
+        .map(exposeOf)
+        .some((expose) => expose !== undefined && expose.access !== "dedicated" && expose.direct === true);
 
 /** A tier that no disk is of would keep its claim waiting for ever. */
 function tiersMissing(declared: readonly Declared[], { tiers = [] }: Offers): Fault[] {

@@ -15,12 +15,12 @@ import { MOST_LISTENERS } from "../components/edge/gateway-api";
 import { HostCertificates } from "../components/edge/host-certificates";
 import { DNS_TOKEN_REF } from "../components/edge/lets-encrypt";
 import { dnsRows } from "../components/edge/names";
-import { cidrRange, toAddress, toNumber } from "../components/network/addresses";
+import { textRange } from "../components/network/addresses";
 import type { Cilium } from "../components/network/cilium";
 import { CiliumAddressPool, staticRoutes, type CiliumAddressPoolArgs } from "../components/network/cilium-pool";
 import { routerPeering } from "../components/network/router";
 import type { WorkloadHost } from "../components/platform";
-import { ipv4, isCidr } from "../config/fields";
+import { addressPool, ipv4 } from "../config/fields";
 import { show, type Fault } from "../config/parse";
 import type { Claim } from "../config/rules";
 import type { Accounts } from "./accounts";
@@ -30,13 +30,16 @@ import {
     type FileServer,
     fileServerOf,
     announcedPoolKeys,
+    entranceAddresses,
     isNear,
+    poolBlock,
 } from "./announced-pool";
 import { appAddresses, type Apps } from "./apps";
 import { certificateKeys, certificateServer, domainCertificate, type CertificateConfig } from "./certificates";
 import { cloudflareRecords, cloudflareTunnel } from "./cloudflare";
 import { clusterNetworkKeys, clusterNetworks } from "./cluster-networks";
 import type { StackSummary } from "./context";
+import { routerInPool } from "./entrances";
 import type { Lab } from "./lab";
 import type { Part } from "./platform-parts";
 
@@ -47,7 +50,7 @@ export const GATEWAY_NAMESPACE = NETWORKING;
 export const ciliumGatewayNetwork = z.strictObject({
     ...clusterNetworkKeys("10.42.0.0/16", "10.43.0.0/16"),
     ...announcedPoolKeys,
-    /** Address of the Gateway, to which every host resolves; default: the pool's second. */
+    /** Address of the Gateway, to which every host resolves; default: the first of the pool that may be one. */
     gateway: ipv4,
 });
 
@@ -72,10 +75,10 @@ export function ciliumGatewayDefaults(
     lan: unknown,
 ): Readonly<Record<string, unknown>> {
     const { pool, bgp } = network;
-    if (typeof pool !== "string" || !isCidr(pool)) return network;
+    if (typeof pool !== "string" || !addressPool.safeParse(pool).success) return network;
     return {
         ...(bgp !== undefined ? { announce: "bgp" } : isNear(pool, lan) ? { announce: "l2" } : {}),
-        gateway: toAddress(toNumber(cidrRange(pool).first) + 1),
+        gateway: entranceAddresses(pool, lan)[0],
         ...network,
     };
 }
@@ -167,6 +170,8 @@ export const ciliumGatewayPart = <
         { kind: "lan", value: network.lan, path: "network.lan" },
         ...announcedPoolClaims(network),
     ],
+    // Who peers has said which address is the router's.
+    notes: ({ network: { lan, pool, bgp } }) => (bgp === undefined ? routerInPool(lan, pool) : []),
 });
 
 export interface CiliumGatewayWaysArgs {
@@ -267,10 +272,10 @@ function poolArgs(
     workers: boolean,
 ): CiliumAddressPoolArgs {
     const { pool, announce, bgp, gateway } = network;
-    const { first, last } = cidrRange(pool);
+    const { first, last } = textRange(pool);
     return {
         cilium,
-        pool,
+        pool: poolBlock(pool),
         announce,
         firstAndLast: [gateway, ...pinned].some((address) => address === first || address === last),
         ...(bgp === undefined ? {} : { bgp: { ...bgp, nodes: workers ? "workers" : "all" } }),

@@ -10,8 +10,7 @@ import { DNS_TOKEN_REF } from "../components/edge/lets-encrypt";
 import { ExternalDns, externalDnsNames, externalDnsRows, tunnelTarget } from "../components/edge/external-dns";
 import type { WorkloadHost } from "../components/platform";
 import type * as pulumi from "@pulumi/pulumi";
-import { cidrRange, toAddress, toNumber } from "../components/network/addresses";
-import { ipv4, isCidr } from "../config/fields";
+import { addressPool, ipv4 } from "../config/fields";
 import type { Claim } from "../config/rules";
 import type { Accounts } from "./accounts";
 import {
@@ -19,7 +18,9 @@ import {
     announcedPoolFaults,
     type FileServer,
     fileServerOf,
+    entranceAddresses,
     isNear,
+    poolBlock,
     type AnnouncedPool,
     type Surroundings,
 } from "./announced-pool";
@@ -33,9 +34,9 @@ import type { Part } from "./platform-parts";
 
 /** Keys of a schema's `network`, beside those of the pool. */
 export const gatewayKeys = {
-    /** Address of the gateway for LAN and tailnet; default: the pool's second. */
+    /** Address of the gateway for LAN and tailnet; default: the first of the pool that may be one. */
     internalGateway: ipv4,
-    /** Address of the gateway that the Cloudflare tunnel leads to; default: the pool's third. */
+    /** Address of the gateway that the Cloudflare tunnel leads to; default: the one after it. */
     externalGateway: ipv4,
 };
 
@@ -45,12 +46,12 @@ export function gatewayDefaults(
     lan: unknown,
 ): Readonly<Record<string, unknown>> {
     const { pool } = network;
-    if (typeof pool !== "string" || !isCidr(pool)) return network;
-    const first = toNumber(cidrRange(pool).first);
+    if (typeof pool !== "string" || !addressPool.safeParse(pool).success) return network;
+    const [internalGateway, externalGateway] = entranceAddresses(pool, lan);
     return {
         ...(isNear(pool, lan) ? { announce: "l2" } : {}),
-        internalGateway: toAddress(first + 1),
-        externalGateway: toAddress(first + 2),
+        internalGateway,
+        externalGateway,
         ...network,
     };
 }
@@ -61,7 +62,7 @@ const gatewayClaims = (network: { readonly internalGateway: string; readonly ext
 
 /** What of a configuration concerns the ways in. */
 export interface WaysConfig extends Accounts, CertificateConfig {
-    readonly network: Pick<CiliumAddressPoolArgs, "pool" | "announce"> & {
+    readonly network: Pick<AnnouncedPool, "pool" | "announce"> & {
         readonly bgp?: CiliumAddressPoolArgs["bgp"] | undefined;
         readonly internalGateway: string;
         readonly externalGateway: string;
@@ -118,7 +119,7 @@ export function envoyWays(lab: Lab, config: WaysConfig, { host, cilium, certMana
     const afterCore = lab.after(core);
     const pool = new CiliumAddressPool(
         "pool",
-        { cilium, pool: network.pool, announce, ...(bgp === undefined ? {} : { bgp }) },
+        { cilium, pool: poolBlock(network.pool), announce, ...(bgp === undefined ? {} : { bgp }) },
         lab.after(cilium),
     );
     const namespace = namespaces.name(GATEWAY_NAMESPACE);

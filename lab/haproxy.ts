@@ -10,6 +10,7 @@ import type { LoadBalancer } from "../components/network/load-balancer";
 import type { WorkloadHost } from "../components/platform";
 import { domain, ipv4 } from "../config/fields";
 import type { Accounts } from "./accounts";
+import { anyDirect, type Apps } from "./apps";
 import { certificateServer, domainCertificate, type CertificateConfig } from "./certificates";
 import { cloudflareTunnel } from "./cloudflare";
 import type { Lab } from "./lab";
@@ -17,7 +18,7 @@ import type { Part } from "./platform-parts";
 
 /** Keys of a schema's `network`, beside those of the pool. */
 export const haproxyKeys = {
-    /** Address of both classes, to which every local host resolves; default: the pool's first. */
+    /** Address of both classes, to which every local host resolves; default: the pool's first that is not the LAN's first. */
     ingressAddress: ipv4,
     /**
      * The house's name in public DNS, whose port 443 the router leads to `ingressAddress`; absent: the tunnel is the only way in.
@@ -34,12 +35,22 @@ export interface HaproxyWaysConfig extends Accounts, CertificateConfig {
     readonly network: { readonly ingressAddress: string; readonly publicName?: string | undefined };
 }
 
+/** And what is reached by them. */
+interface HaproxyClusterConfig extends HaproxyWaysConfig {
+    readonly apps: Apps;
+}
+
 /** The ways in as a part of the platform. */
-export const haproxyPart: Part<HaproxyWaysConfig> = {
+export const haproxyPart: Part<HaproxyClusterConfig> = {
     // The label of `publicName`, where it is a host of the domain.
     hosts: ({ domain: own, network: { publicName } }) =>
         publicName?.endsWith(`.${own}`) === true ? [["network.publicName", publicName.slice(0, -own.length - 1)]] : [],
     namespaces: () => ({ [HAPROXY_NAMESPACE]: "restricted" }),
+    // Its port 443 leads to one cluster. As a host of the domain it is claimed above.
+    claims: ({ domain: own, network: { publicName }, apps }) =>
+        publicName === undefined || publicName.endsWith(`.${own}`) || !anyDirect(apps)
+            ? []
+            : [{ kind: "host", value: publicName, path: "network.publicName" }],
 };
 
 /** What a person must set on the router, for the plan; once the exposures are sealed. */

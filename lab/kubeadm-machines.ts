@@ -14,6 +14,7 @@ import { show, type CrossRule, type Fault } from "../config/parse";
 import { claimedTwice, networkEdges, nodeNamesOnce, type Claim } from "../config/rules";
 import { cephNodeKeys } from "./ceph-storage";
 import { clusterNetworkClaims, clusterNetworks, type ClusterNetworks } from "./cluster-networks";
+import { routerInPool } from "./entrances";
 import { appPins, type Apps, type Offers } from "./apps";
 import {
     drainMinutes,
@@ -346,6 +347,7 @@ export const kubeadmPoolPart: Part<PooledMachines> = {
             ),
     ],
     claims: ({ network }) => metalLbClaims(network),
+    notes: ({ network: { lan, pool } }) => routerInPool(lan, pool),
 };
 
 /** The machines as a part of the platform. */

@@ -6,6 +6,7 @@ import { show, type CrossRule, type Fault, type Follows } from "../config/parse"
 import { claimedTwice, networkEdges, networksApart, outside, type Claim } from "../config/rules";
 import { appAddresses, type Apps } from "./apps";
 import { clusterNetworkClaims, clusterNetworks, networkSizes, type ClusterNetworks } from "./cluster-networks";
+import { pastRouter, routerInPool } from "./entrances";
 import { lanOf } from "./parts";
 import type { Part } from "./platform-parts";
 import { isRecord } from "../lib/json";
@@ -18,7 +19,7 @@ export const lanPoolKeys = {
     lan: cidr,
     /** Addresses that Cilium may give to LoadBalancer Services; outside the router's DHCP range. Default: .240 to .250. */
     pool: addressRange,
-    /** The address of the shared ingress, to which every local host resolves; default: the pool's first. */
+    /** The address of the shared ingress, to which every local host resolves; default: the pool's first that is not the LAN's first. */
     ingressAddress: ipv4,
     /** Network interfaces that answer ARP for the pool, as regular expressions. */
     interfaces: z
@@ -48,7 +49,7 @@ export function lanPoolDefaults(node: unknown, network: unknown): Readonly<Recor
     return {
         lan,
         ...(pool === undefined ? {} : { pool }),
-        ...(first === undefined ? {} : { ingressAddress: first }),
+        ...(first === undefined ? {} : { ingressAddress: typeof first === "string" ? pastRouter(first, lan) : first }),
         ...said,
     };
 }
@@ -151,4 +152,5 @@ export const lanPoolPart: Part<LanPoolConfig> = {
         { kind: "pool", value: `${network.pool.first}-${network.pool.last}`, path: "network.pool" },
         ...clusterNetworkClaims(network),
     ],
+    notes: ({ network: { lan, pool } }) => routerInPool(lan, `${pool.first}-${pool.last}`),
 };

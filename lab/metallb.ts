@@ -6,6 +6,7 @@ import { addressPool, cidr, networkInterface } from "../config/fields";
 import { show, type CrossRule, type Fault } from "../config/parse";
 import { networkEdges, networksApart, outside, type Claim } from "../config/rules";
 import { isRecord } from "../lib/json";
+import { pastRouter } from "./entrances";
 import { lanPoolDefaults, lanPoolFollows } from "./lan-pool";
 
 /** Keys of a schema's `network`. */
@@ -63,7 +64,9 @@ export function metalLbDefaults(machine: unknown, network: unknown): Readonly<Re
     return {
         ...around,
         ...(text === undefined ? {} : { pool: text }),
-        ...(ingressAddress === undefined && first !== undefined ? { ingressAddress: first } : {}),
+        ...(ingressAddress === undefined && first !== undefined
+            ? { ingressAddress: pastRouter(first, around["lan"]) }
+            : {}),
     };
 }
 

@@ -39,14 +39,23 @@ export const machinesWith = ({ length }: readonly unknown[], system: string): st
 export const bucketsTaken = (buckets: readonly Claim[]): StackClaim[] =>
     buckets.map(([path, value]): StackClaim => ({ kind: "repository", value, path }));
 
+/** Where else an app may go for what a recipe never has. */
+export const ELSEWHERE = {
+    gpu: "put it on a cluster whose machines may have GPUs, of the recipe k3s-home or chongus (NVIDIA, Intel) or magi (AMD)",
+    postgres: "put it on a cluster of the recipe k3s-home, magi or chongus, with postgres",
+    prometheus: "put it on a cluster of the recipe homelab, k3s-home or chongus",
+    device: "put it on a cluster of the recipe homelab, truenas or magi, whose apps may have devices of a machine",
+    network: "put it on a cluster of the recipe truenas, with networks",
+} as const;
+
 /** What would give a cluster of several machines what an app lacks; how it gets GPUs is each recipe's own. */
 export const CLUSTER_MENDS = {
     postgres: "set postgres, with a bucket for its backups",
     prometheus: "it is always there",
     library: "set storage.nfs.<library>, an export of the file server",
-    device: "put it on a cluster of one machine, such as one of the recipe homelab",
+    device: ELSEWHERE.device,
     address: "take it out",
-    network: "put it on a cluster of the recipe truenas, with networks",
+    network: ELSEWHERE.network,
 } as const;
 
 /** Hosts as claims: fully qualified. */

@@ -5,13 +5,15 @@ import type { Machines } from "../bootstrap/kinds";
 import type { NodeInfo } from "../bootstrap/machines";
 import { withIdentity } from "../components/cluster/identity";
 import { treeLayout, type GitLayout } from "../components/gitops/delivery";
+import { cidrRange, overlaps } from "../components/network/addresses";
 import type { StackClaim } from "../config/claims";
 import { claimedTwice, sopsFileEncrypted, type Claim } from "../config/rules";
-import { ConfigError, didYouMean, parseConfig, show, type CrossRule, type Follows } from "../config/parse";
+import { ConfigError, didYouMean, parseConfig, show, type CrossRule, type Fault, type Follows } from "../config/parse";
 import { accountClaims, cloudAccounts } from "./accounts";
 import { appFaults, appHosts, appRules, type Offers } from "./apps";
 import { serversInside } from "./backup-servers";
 import { beyondBridges, bridgedUrls, type BridgesConfig } from "./bridges";
+import { certificatesSignable } from "./certificates";
 import type { AgeKeyPlace, CloudAccounts, SecretsFile, StackContext, StackSummary } from "./context";
 import { Lab, type LabConfig } from "./lab";
 import { bucketsTaken, deliveryNeedsGit, hostClaims } from "./parts";
@@ -23,6 +25,7 @@ export interface StackConfig extends LabConfig {
     readonly domain: string;
     readonly secrets?: { readonly sopsFile: string };
     readonly gitops?: unknown;
+    readonly certificates?: unknown;
     readonly bridges?: BridgesConfig;
 }
 
@@ -152,6 +155,23 @@ const networksOf = <C extends StackConfig>(parts: Parts<C>, config: C): Claim[] 
         .filter(({ kind }) => NETWORKS.includes(kind))
         .map(({ path, value }): Claim => [path, value]);
 
+/** Addresses of the machines of every tailnet. https://tailscale.com/kb/1015/100.x-addresses */
+const TAILNET = "100.64.0.0/10";
+
+/** A machine with Tailscale takes for the tailnet's what comes from there, and drops what came another way. */
+const besideTailnet = <C extends StackConfig>(parts: Parts<C>, config: C): Fault[] =>
+    config.tailscale === undefined
+        ? []
+        : networksOf(parts, config)
+              .filter(([, network]) => overlaps(cidrRange(network), cidrRange(TAILNET)))
+              .map(([path, network]) => ({
+                  rule: "network-of-tailnets",
+                  path,
+                  got: show(network),
+                  allowed: `a network outside ${TAILNET}, whose addresses are the tailnet's own`,
+                  suggestion: "take one of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16, or take tailscale out",
+              }));
+
 /** What must hold of every stack. */
 const commonRules = <C extends StackConfig>(parts: Parts<C>, stack: string): CrossRule<C>[] => [
     (config) => claimedTwice("host-claimed-twice", everyHost(parts, config), "a host of its own"),
@@ -166,6 +186,8 @@ const commonRules = <C extends StackConfig>(parts: Parts<C>, stack: string): Cro
             networks: networksOf(parts, config),
             hosts: everyHost(parts, config),
         }),
+    (config) => besideTailnet(parts, config),
+    certificatesSignable,
     deliveryNeedsGit,
     ({ secrets }) => (secrets === undefined ? [] : sopsFileEncrypted("secrets.sopsFile", secrets.sopsFile)),
 ];

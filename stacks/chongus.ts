@@ -6,7 +6,7 @@ import { MetricsServer } from "../components/cluster/metrics-server";
 import { Namespaces } from "../components/cluster/namespaces";
 import { CertManager } from "../components/edge/cert-manager";
 import { FluxOperator } from "../components/gitops/flux";
-import { cidrRange } from "../components/network/addresses";
+import { textRange } from "../components/network/addresses";
 import { Cilium, KUBE_PRISM } from "../components/network/cilium";
 import { staticRoutes } from "../components/network/cilium-pool";
 import { CoreDns } from "../components/network/coredns";
@@ -179,7 +179,7 @@ async function program(config: ChongusConfig, lab: Lab): Promise<StackSummary> {
     exposePage(edge, hubblePage(config.monitoring), "none", lab.objectAfter(cilium, gateway));
     lab.deploy(platform);
     const exposures = lab.exposures.seal();
-    const tailnet = { cluster, namespaces, pool: cidrRange(network.pool), machines: ciMachines(config) };
+    const tailnet = { cluster, namespaces, pool: textRange(network.pool), machines: ciMachines(config) };
     tailnetRouter(lab, config.tailscale, tailnet, afterCore);
     ways.tunnel?.publish(exposures);
     fluxApps(lab, flux, platform.opts);

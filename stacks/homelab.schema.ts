@@ -7,7 +7,8 @@ import { ageKeyPlace, argoCdKeys, argoCdPageKeys, argoCdPart } from "../lab/argo
 import { clusterNetworkKeys } from "../lab/cluster-networks";
 import { lanPoolDefaults, lanPoolFollows, lanPoolKeys, lanPoolPart } from "../lab/lan-pool";
 import { nodeStorageKeys, ownDirectories } from "../lab/node-storage";
-import { NODE_CAPACITY, secretsKeys, sharedLibraries, stackKeys } from "../lab/parts";
+import { ELSEWHERE, NODE_CAPACITY, secretsKeys, sharedLibraries, stackKeys } from "../lab/parts";
+import { receiverNotes } from "../lab/observability";
 import { joinParts } from "../lab/platform-parts";
 import { tailnetPart } from "../lab/tailnet";
 import { systemPart } from "../lab/workload-host";
@@ -75,13 +76,13 @@ export function homelabOffers({ node: machine, storage: s }: HomelabConfig): Off
         addresses: "required",
         libraries: sharedLibraries(s),
         mend: {
-            gpu: "put it on a cluster of the recipe chongus, whose nodes may have GPUs",
-            postgres: "put it on a cluster of the recipe chongus, with postgres",
+            gpu: ELSEWHERE.gpu,
+            postgres: ELSEWHERE.postgres,
             prometheus: "it is always there",
             library: "set storage.<library>, a directory of the node",
             device: "it is always there",
             address: "take it out",
-            network: "put it on a cluster of the recipe truenas, with networks",
+            network: ELSEWHERE.network,
         },
     };
 }
@@ -99,6 +100,7 @@ export const homelabParts = joinParts<HomelabConfig>(
     { rules: [ownDirectories] },
     {
         hosts: (config) => [["monitoring.host", config.monitoring.host]],
+        notes: ({ monitoring }) => receiverNotes(monitoring),
         namespaces: ({ cloudflare }) => ({
             // node-exporter reads the host.
             [MONITORING_NAMESPACE]: "privileged",

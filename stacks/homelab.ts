@@ -9,7 +9,6 @@ import { renderedTree } from "../components/gitops/delivery";
 import { RootApplicationSet } from "../components/gitops/root-application-set";
 import { PrometheusStack } from "../components/monitoring/prometheus-stack";
 import { receiverRefs } from "../components/monitoring/receivers";
-import { receiverNotes } from "../lab/observability";
 import { Cilium, CILIUM_INGRESS } from "../components/network/cilium";
 import { CiliumAddressPool } from "../components/network/cilium-pool";
 import type { Platform } from "../components/platform";
@@ -194,7 +193,7 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
             ),
         );
     }
-    return lab.summary({ volumes: storage.rows, notes: receiverNotes(config.monitoring) });
+    return lab.summary({ volumes: storage.rows, notes: homelabParts.notes(config) });
 }
 
 /** The machine, and what is asked of it. */

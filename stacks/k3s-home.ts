@@ -4,7 +4,7 @@ import { CustomResourceDefinitions } from "../components/cluster/custom-resource
 import { Namespaces } from "../components/cluster/namespaces";
 import { CertManager } from "../components/edge/cert-manager";
 import { FluxOperator } from "../components/gitops/flux";
-import { cidrRange } from "../components/network/addresses";
+import { textRange } from "../components/network/addresses";
 import { Cilium, K3S_LOCAL_API } from "../components/network/cilium";
 import type { Platform } from "../components/platform";
 import { accountSecrets } from "../lab/accounts";
@@ -189,7 +189,7 @@ async function program(config: K3sHomeConfig, lab: Lab): Promise<StackSummary> {
     for (const page of pages.longhorn) exposePage(platform.edge, page, auth, lab.objectAfter(gateway, ...disks.layers));
     lab.deploy(platform);
     lab.exposures.seal();
-    const tailnet = { cluster, namespaces, pool: cidrRange(network.pool), machines: k3sCiMachines(config) };
+    const tailnet = { cluster, namespaces, pool: textRange(network.pool), machines: k3sCiMachines(config) };
     tailnetRouter(lab, config.tailscale, tailnet, afterCore);
     const published = ways.publish();
     fluxApps(lab, flux, platform.opts);

@@ -32,7 +32,7 @@ import {
 import { linkerdKeys, linkerdPart, meshOffer } from "../lab/linkerd";
 import { metalLbDefaults, metalLbFollows, metalLbKeys } from "../lab/metallb";
 import { hubblePart } from "../lab/pages";
-import { CLUSTER_MENDS, secretsKeys, stackKeys } from "../lab/parts";
+import { CLUSTER_MENDS, ELSEWHERE, secretsKeys, stackKeys } from "../lab/parts";
 import { joinParts } from "../lab/platform-parts";
 import { postgresKeys, postgresPart } from "../lab/postgres";
 import { redisKeys, redisPart } from "../lab/redis";
@@ -120,7 +120,7 @@ export const magiOffers = (config: MagiConfig): Offers => ({
     mend: {
         ...CLUSTER_MENDS,
         gpu: "say under nodes[].gpus how many a machine has",
-        prometheus: "put it on a cluster of the recipe k3s-home or chongus",
+        prometheus: ELSEWHERE.prometheus,
         direct: "set network.publicName, the house's name in public DNS, and lead its port 443 to network.ingressAddress",
         library: "set storage.libraries.<library>, a directory of every machine",
         models: "set storage.models, and nodes[].osdDisks for Ceph, whose file system it is on",

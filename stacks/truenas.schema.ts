@@ -13,7 +13,7 @@ import { clusterNetworkKeys } from "../lab/cluster-networks";
 import { dockerHostDefaults, dockerHostPart, dockerKeys, lanAddresses } from "../lab/docker-host";
 import { hostBackupKeys, hostDiskKeys, hostDiskRules } from "../lab/host-disks";
 import { istioPart } from "../lab/istio";
-import { secretsKeys, sharedLibraries, stackKeys } from "../lab/parts";
+import { ELSEWHERE, secretsKeys, sharedLibraries, stackKeys } from "../lab/parts";
 import { joinParts } from "../lab/platform-parts";
 import { tailnetPart } from "../lab/tailnet";
 
@@ -68,9 +68,9 @@ export function truenasOffers({ docker: host, storage: disks, networks }: Truena
         networks: Object.keys(networks),
         libraries: sharedLibraries(disks),
         mend: {
-            gpu: "put it on a cluster of the recipe chongus, whose nodes may have GPUs",
-            postgres: "put it on a cluster of the recipe chongus, with postgres",
-            prometheus: "put it on a cluster of the recipe homelab or chongus",
+            gpu: ELSEWHERE.gpu,
+            postgres: ELSEWHERE.postgres,
+            prometheus: ELSEWHERE.prometheus,
             library: "set storage.<library>, a directory of storage.bulk",
             device: "it is always there",
             address: "take the address out: the Docker host has one for all",

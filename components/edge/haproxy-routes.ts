@@ -1,6 +1,6 @@
 import * as k8s from "@pulumi/kubernetes";
 import type { BackendTls, Routes } from "./edge";
-import { HAPROXY_KEY, PRIVATE_RANGES, type HaproxyIngress } from "./haproxy";
+import { HAPROXY_KEY, type HaproxyIngress } from "./haproxy";
 import { BOTH_ISSUERS, type LetsEncryptServer } from "./lets-encrypt";
 
 export interface HaproxyRoutesArgs {
@@ -23,7 +23,7 @@ export function haproxyRoutes({ haproxy, address, issuers = {} }: HaproxyRoutesA
             const keys = {
                 ...annotations,
                 // The class says it as well, for who forgets it.
-                ...(access === "local" ? { [`${HAPROXY_KEY}allowlist-source-range`]: PRIVATE_RANGES } : {}),
+                ...(access === "local" ? { [`${HAPROXY_KEY}allowlist-source-range`]: haproxy.restrictedTo } : {}),
                 ...(backend.tls === undefined ? {} : tlsKeys(backend.tls)),
                 // The plugin looks a minute for an Endpoints object, which nobody makes for slices of one's own.
                 ...(backend.outside === true ? { "pulumi.com/skipAwait": "true" } : {}),

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { charts } from "../charts";
 import { clusterCommand, valueAfter } from "../cluster/cluster-command";
 import { helmRelease } from "../cluster/helm-release";
+import { isInside } from "../network/addresses";
 import type { LoadBalancer } from "../network/load-balancer";
 import type { Cluster } from "../platform";
 import type { Expose } from "./edge";
@@ -17,14 +18,20 @@ export const HAPROXY_CLASSES = {
     local: "haproxy-restricted",
 } as const satisfies Partial<Record<Expose["access"], string>>;
 
-/** Sources that the restricted class lets in, as seed 004 (Ingress classes) spells them. */
-export const PRIVATE_RANGES = "192.168.0.0/16,172.16.0.0/12,10.0.0.0/8";
+/** Private ranges, in the order in which seed 004 (Ingress classes) has them. */
+const PRIVATE_RANGES = ["192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8"];
+
+/** Sources that the restricted class lets in: private ranges, and the household's and the pods' own network where it is in none of them. */
+export const restrictedSources = ({ lan, podCidr }: Pick<Cluster, "lan" | "podCidr">): string =>
+    [...PRIVATE_RANGES, ...[lan, podCidr].filter((own) => !PRIVATE_RANGES.some((range) => isInside(own, range)))].join(
+        ",",
+    );
 
 /** Before each of the controller's keys where it is an annotation. */
 export const HAPROXY_KEY = "haproxy-ingress.github.io/";
 
 export interface HaproxyIngressArgs {
-    cluster: Pick<Cluster, "kubeconfig" | "generation" | "podCidr">;
+    cluster: Pick<Cluster, "kubeconfig" | "generation" | "lan" | "podCidr">;
     /** Namespace `ingress-haproxy`. */
     namespace: pulumi.Input<string>;
     loadBalancer: LoadBalancer;
@@ -40,7 +47,7 @@ export interface HaproxyIngressArgs {
 
 /**
  * HAProxy Ingress: one controller, one address, two classes. `haproxy` is the default; `haproxy-restricted` answers
- * private addresses alone, whatever an Ingress of it says or forgets, and nothing that a proxy has passed on.
+ * private addresses and the cluster's own networks alone, whatever an Ingress of it says or forgets, and nothing that a proxy has passed on.
  * https://haproxy-ingress.github.io/docs/
  *
  * It sees who asks because the Service keeps the source address (`externalTrafficPolicy: Local`): with `Cluster` every
@@ -50,13 +57,16 @@ export class HaproxyIngress extends pulumi.ComponentResource {
     readonly release: k8s.helm.v3.Release;
     /** Names of the classes, known once they serve at the address: routes take theirs. */
     readonly classes: Readonly<Record<keyof typeof HAPROXY_CLASSES, pulumi.Output<string>>>;
+    /** Sources that the restricted class lets in, as its controller reads them. */
+    readonly restrictedTo: string;
 
     constructor(name: string, args: HaproxyIngressArgs, opts: pulumi.ComponentResourceOptions) {
         super("homelab:edge:HaproxyIngress", name, {}, opts);
         const { cluster, namespace, address } = args;
+        this.restrictedTo = restrictedSources(cluster);
         const restricted = new k8s.core.v1.ConfigMap(
             `${name}-restricted`,
-            { metadata: { name: HAPROXY_CLASSES.local, namespace }, data: restrictedClassKeys() },
+            { metadata: { name: HAPROXY_CLASSES.local, namespace }, data: restrictedClassKeys(this.restrictedTo) },
             { parent: this },
         );
         this.release = helmRelease(
@@ -119,9 +129,9 @@ const PASSED_ON = "txn.passed_on";
 const PROXY_HEADERS = ["X-Forwarded-For", "Forwarded", "Via", "CF-Connecting-IP"];
 
 /** What holds for every Ingress of the restricted class. https://haproxy-ingress.github.io/docs/configuration/keys/#ingressclass */
-export function restrictedClassKeys() {
+export function restrictedClassKeys(sources: string) {
     return {
-        "allowlist-source-range": PRIVATE_RANGES,
+        "allowlist-source-range": sources,
         // A proxy in the house has a private address, and whoever asks it may have none.
         "config-backend-early": `http-request deny deny_status 403 if { var(${PASSED_ON}) -m bool }`,
     };

@@ -71,6 +71,12 @@ export function overlaps(a: AddressRange, b: AddressRange): boolean {
     return toNumber(a.first) <= toNumber(b.last) && toNumber(b.first) <= toNumber(a.last);
 }
 
+/** True where the whole of a network is in another. */
+export function isInside(network: string, other: string): boolean {
+    const [inner, outer] = [textRange(network), textRange(other)];
+    return contains(outer, inner.first) && contains(outer, inner.last);
+}
+
 /**
  * The fewest CIDRs that cover exactly the range, in order: 192.168.0.240-250 is
  * 192.168.0.240/29, 192.168.0.248/31, 192.168.0.250/32. A subnet router advertises routes only in this form.

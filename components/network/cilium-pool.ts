@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { clusterCommand } from "../cluster/cluster-command";
 import type { Cluster } from "../platform";
-import type { AddressRange } from "./addresses";
+import { rangeToCidrs, textRange, type AddressRange } from "./addresses";
 import { CILIUM_INGRESS, type Announce, type Cilium } from "./cilium";
 
 export interface CiliumAddressPoolArgs {
@@ -186,5 +186,7 @@ export interface StaticRoute {
 
 /** What the router must hold for `announce: "routed"`: the pool through every node, with equal cost where it can. */
 export function staticRoutes(pool: string, nodes: readonly { readonly address: string }[]): StaticRoute[] {
-    return nodes.map(({ address }) => ({ destination: pool, via: address }));
+    return rangeToCidrs(textRange(pool)).flatMap((destination) =>
+        nodes.map(({ address }) => ({ destination, via: address })),
+    );
 }

@@ -1,4 +1,5 @@
 /** What the LAN's router must hold for addresses that nodes announce by BGP. */
+import { rangeToCidrs, textRange } from "./addresses";
 import { PEERING_TIMERS, type Peering } from "./cilium-pool";
 
 /** The router's side of a peering. */
@@ -47,7 +48,11 @@ export function frrConfiguration({ router, cluster, pool }: RouterPeering): stri
         `  neighbor ${group} prefix-list nothing out`,
         " exit-address-family",
         "exit",
-        `ip prefix-list ${group}-pool seq 5 permit ${pool} ge 32`,
+        ...rangeToCidrs(textRange(pool)).map(
+            (network, index) =>
+                // Older releases of FRR refuse a range of lengths that has but one.
+                `ip prefix-list ${group}-pool seq ${5 * (index + 1)} permit ${network}${network.endsWith("/32") ? "" : " ge 32"}`,
+        ),
         "ip prefix-list nothing seq 5 deny any",
     ].join("\n");
 }

@@ -49,6 +49,7 @@ const program = () => {
         kubeconfig: pulumi.secret(
             pulumi.output(import("node:fs").then((fs) => fs.readFileSync(layout.kubeconfig, "utf8"))),
         ),
+        lan: "192.168.1.0/24",
         podCidr: "10.244.0.0/16",
     };
     const definitions = new CustomResourceDefinitions("crds", { cluster, bundles: [crds.prometheus] }, opts);

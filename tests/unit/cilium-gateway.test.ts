@@ -523,6 +523,25 @@ describe("what is planned otherwise", () => {
         expect(dig(find(":CiliumLoadBalancerIPPool", "pool").inputs, "spec", "allowFirstLastIPs")).toBe("No");
     });
 
+    test("a range of addresses: Cilium gets its ends, the router each of its networks", async () => {
+        const pool = "192.168.10.230-192.168.10.232";
+        const ranged = { pool, gateway: "192.168.10.230" };
+        const planned = await plan(config({ network: network(ranged) }));
+        expect(dig(lookAt(planned).find(":CiliumLoadBalancerIPPool", "pool").inputs, "spec")).toEqual({
+            blocks: [{ start: "192.168.10.230", stop: "192.168.10.232" }],
+        });
+        const { peering } = planned.said;
+        expect((peering && frrConfiguration(peering))?.split("\n").slice(-3)).toEqual([
+            "ip prefix-list cluster-pool seq 5 permit 192.168.10.230/31 ge 32",
+            "ip prefix-list cluster-pool seq 10 permit 192.168.10.232/32",
+            "ip prefix-list nothing seq 5 deny any",
+        ]);
+        const routed = await plan(config({ network: network({ ...ranged, announce: "routed", bgp: undefined }) }));
+        expect(
+            routed.said.routes?.map(({ destination }) => destination).filter((one, at, all) => all.indexOf(one) === at),
+        ).toEqual(["192.168.10.230/31", "192.168.10.232/32"]);
+    });
+
     test("hosts that are exposed and told to the Gateway are the same, or nothing is built on", async () => {
         const told = ["sonarr", "jellyfin", "radarr"];
         await expect(plan(config(), ["sonarr", "jellyfin", "lidarr"], told)).rejects.toThrow(

@@ -132,6 +132,21 @@ describe("messages", () => {
     });
 });
 
+test("one name of the house leads its port 443 to one cluster, where a host comes in that way", () => {
+    const facts = readStackValue(ROOT, "magi") as { network: object; apps: object };
+    const claimsOf = (publicName: string, access: string) =>
+        openStack("magi", {
+            ...facts,
+            network: { ...facts.network, publicName },
+            apps: { ...facts.apps, headscale: { access } },
+        }).claims.filter(({ path }) => path === "network.publicName");
+    const claim = { kind: "host", value: "house.dyn.example", path: "network.publicName" };
+    expect(claimsOf("house.dyn.example", "external")).toEqual([claim]);
+    expect(claimsOf("house.dyn.example", "local")).toEqual([]);
+    // As a host of the domain it is claimed once, whoever comes in by it.
+    expect(claimsOf("house.magi.example", "external")).toEqual([{ ...claim, value: "house.magi.example" }]);
+});
+
 describe("the commands that plan", () => {
     let copy: string;
     beforeAll(() => {

@@ -15,6 +15,7 @@ import {
     haproxyIngressValues,
     haproxyOrigin,
     restrictedClassKeys,
+    restrictedSources,
 } from "../../components/edge/haproxy";
 import { tunnelRules } from "../../components/edge/names";
 import { textRange } from "../../components/network/addresses";
@@ -523,7 +524,7 @@ const installed = spawnSync("haproxy", ["-v"]).status === 0;
                 nodes: 1,
                 podCidr: PODS,
             }).controller;
-            const restricted = restrictedClassKeys();
+            const restricted = restrictedClassKeys(PRIVATE);
             const lines = [
                 "defaults",
                 "    mode http",
@@ -668,12 +669,21 @@ describe("in the sandbox", () => {
     ])("nothing is shown with %s", async (_, change) => expect(await shown(change)).toEqual([]));
 });
 
+test.each([
+    ["192.168.1.0/24", "10.244.0.0/16", PRIVATE],
+    ["100.64.7.0/24", "10.244.0.0/16", `${PRIVATE},100.64.7.0/24`],
+    ["192.168.1.0/24", "100.64.0.0/16", `${PRIVATE},100.64.0.0/16`],
+    ["192.168.0.0/15", "172.0.0.0/8", `${PRIVATE},192.168.0.0/15,172.0.0.0/8`],
+])("the restricted class answers the household in %s and pods in %s", (lan, podCidr, sources) => {
+    expect(restrictedSources({ lan, podCidr })).toBe(sources);
+});
+
 test("the component takes any load balancer's addresses", async () => {
     const resources = await planComponent(() => {
         new HaproxyIngress(
             "haproxy-ingress",
             {
-                cluster: { kubeconfig: pulumi.secret("kubeconfig"), podCidr: "10.42.0.0/16" },
+                cluster: { kubeconfig: pulumi.secret("kubeconfig"), lan: "192.168.0.0/24", podCidr: "10.42.0.0/16" },
                 namespace: "ingress-haproxy",
                 loadBalancer: { pin: (address) => ({ "lbipam.cilium.io/ips": address }) },
                 address: "192.168.0.240",
