@@ -986,7 +986,8 @@ function partner(one: Declared, declared: readonly Declared[], edge: Edge | unde
     return {
         app: name,
         url: urlOf(one.app),
-        publicUrl: expose === undefined || expose.access === "dedicated" ? undefined : edge?.url(expose.host),
+        publicUrl:
+            expose === undefined || expose.access === "dedicated" ? undefined : edge?.url(expose.host, expose.access),
         apiKey: keyAsked(one, declared) ? apiKey : undefined,
         serves: serves && {
             api: serves.api,

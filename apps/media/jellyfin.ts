@@ -27,7 +27,7 @@ export const jellyfin = app({
                 ...main,
                 image: images.jellyfin,
                 env: {
-                    JELLYFIN_PublishedServerUrl: platform.edge.url(config.host),
+                    JELLYFIN_PublishedServerUrl: platform.edge.url(config.host, "local"),
                     // The container toolkit gives a container compute only, unless it asks for the encoder.
                     ...(main.gpu === "nvidia" ? { NVIDIA_DRIVER_CAPABILITIES: "compute,video,utility" } : {}),
                 },

@@ -53,7 +53,7 @@ export const headscale = app({
         ];
     },
     build: (platform, config, { main }) => {
-        const serverUrl = platform.edge.url(config.host);
+        const serverUrl = platform.edge.url(config.host, config.access);
         const baseDomain = config.baseDomain ?? tailnetOf(platform.edge.domain);
         return new Workload(
             "headscale",

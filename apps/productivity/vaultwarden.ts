@@ -47,7 +47,7 @@ export const vaultwarden = app({
                 image: images.vaultwarden,
                 ...(config.admin ? { command: ["/bin/sh", "-ec", `${HASHED}exec /start.sh`] } : {}),
                 env: {
-                    DOMAIN: platform.edge.url(config.host),
+                    DOMAIN: platform.edge.url(config.host, config.access),
                     ROCKET_PORT: "8080",
                     // Accounts are for whom an administrator, or an organisation, invites.
                     SIGNUPS_ALLOWED: "false",

@@ -64,8 +64,8 @@ export interface BackendTls {
 /** The way into a cluster as whoever is exposed sees it. */
 export interface Edge {
     readonly domain: string;
-    /** URL of a host label as a person opens it. */
-    url(host: string): string;
+    /** URL of a host label as a person opens it: of an external one through the tunnel, where there is one. */
+    url(host: string, access: "local" | "external"): string;
     /**
      * Records the exposure and makes its route, where it has one. Without options it only records: the route is made
      * elsewhere.
@@ -131,7 +131,11 @@ export function composeEdge({ domain, exposures, loadBalancer, routes, names }: 
     const fqdn = (host: string) => `${host}.${domain}`;
     return {
         domain,
-        url: (host) => `${scheme}://${fqdn(host)}${port === DEFAULT_PORT[scheme] ? "" : `:${port}`}`,
+        url: (host, access) =>
+            access === "external" && names.tunnel
+                ? // TLS of these ends at Cloudflare, whatever the edge speaks and at which port.
+                  `https://${fqdn(host)}`
+                : `${scheme}://${fqdn(host)}${port === DEFAULT_PORT[scheme] ? "" : `:${port}`}`,
         expose: (name, expose, backend, opts) => {
             const host = fqdn(expose.host);
             const { workload } = backend;

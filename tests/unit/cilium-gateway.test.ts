@@ -138,7 +138,7 @@ async function plan(
             { workload: "syncthing", namespace: "media", service: "syncthing", port: 22000 },
             undefined,
         );
-        urls = hosts.map((host) => ways.edge.url(host));
+        urls = hosts.map((host) => ways.edge.url(host, "local"));
         lab.exposures.seal();
         said = ways.publish();
     });

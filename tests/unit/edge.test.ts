@@ -89,9 +89,20 @@ test("a route that is made elsewhere is noted all the same", () => {
 });
 
 test("a URL names the port where it is not its scheme's own", () => {
-    expect(edgeOf({ tunnel: false }).edge.url("app")).toBe("https://app.example.net");
-    expect(edgeOf({ tunnel: false }, "http", 80).edge.url("app")).toBe("http://app.example.net");
-    expect(edgeOf({ tunnel: false }, "https", 8443).edge.url("app")).toBe("https://app.example.net:8443");
+    expect(edgeOf({ tunnel: false }).edge.url("app", "local")).toBe("https://app.example.net");
+    expect(edgeOf({ tunnel: false }, "http", 80).edge.url("app", "local")).toBe("http://app.example.net");
+    expect(edgeOf({ tunnel: false }, "https", 8443).edge.url("app", "local")).toBe("https://app.example.net:8443");
+});
+
+test("by the tunnel people come by https and without a port, whatever the edge speaks", () => {
+    for (const [scheme, port, local] of [
+        ["http", 80, "http://www.example.net"],
+        ["https", 8443, "https://www.example.net:8443"],
+    ] as const) {
+        expect(edgeOf(heard, scheme, port).edge.url("www", "external")).toBe("https://www.example.net");
+        expect(edgeOf(heard, scheme, port).edge.url("www", "local")).toBe(local);
+        expect(edgeOf({ tunnel: false }, scheme, port).edge.url("www", "external")).toBe(local);
+    }
 });
 
 describe("the ledger of exposures", () => {
