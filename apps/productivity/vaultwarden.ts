@@ -33,6 +33,7 @@ export const vaultwarden = app({
     ),
     ports: { http: 8080 },
     reach: "local",
+    https: "Bitwarden's apps refuse plain HTTP, and browsers give its page no cryptography there",
     auth: { own: true, forward: "its apps and browser extensions know no other login", preferred: "own" },
     secrets: ({ admin }) => (admin ? [ADMIN_TOKEN] : []),
     database: "postgres",
