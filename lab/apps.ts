@@ -112,6 +112,10 @@ export interface Offers {
     readonly ownCertificates?: boolean;
     /** True: there is a way in from the internet past Cloudflare's proxy. */
     readonly direct?: boolean;
+    /** Hosts that people come to by https; absent: all. */
+    readonly https?: "external" | "none";
+    /** True: the entrance passes on connections that clients turn into something else than a WebSocket. */
+    readonly upgrades?: boolean;
     /** True: there is a service mesh. */
     readonly mesh?: boolean;
     /** True: what pods send is shaped by its class. */
@@ -547,6 +551,26 @@ function needsMissing(declared: readonly Declared[], offers: Offers): Fault[] {
                               "an address of its own",
                               "none to give",
                               "put it on a cluster with a pool of them, such as one of the recipe homelab",
+                          ),
+                      ]),
+                ...(app.https === undefined || comesByHttps(one, offers)
+                    ? []
+                    : [
+                          fault(
+                              app,
+                              `https, since ${app.https}`,
+                              `it for ${offers.https === "external" ? "external hosts alone" : "no host"}`,
+                              `set apps.${app.name}.access: external, with cloudflare, or put it on a cluster with certificates, such as one of the recipe k3s-home`,
+                          ),
+                      ]),
+                ...(app.upgrade === undefined || offers.upgrades === true
+                    ? []
+                    : [
+                          fault(
+                              app,
+                              `an entrance that passes on ${app.upgrade}`,
+                              "one that passes on WebSocket alone",
+                              "put it on a cluster of the recipe magi or chongus",
                           ),
                       ]),
                 ...(config.network === undefined || offers.networks?.includes(config.network.name) === true
@@ -1015,13 +1039,18 @@ const exemptionOf = ({ app, config }: Declared): { readonly exempt: string } | u
 const reachOf = ({ app, config }: Declared): Expose["access"] | undefined =>
     config.access ?? app.reach ?? (config.address === undefined ? undefined : "dedicated");
 
+/** Whether people come to it by https. */
+const comesByHttps = (one: Declared, { https }: Offers): boolean =>
+    https === undefined || (https === "external" && reachOf(one) === "external");
+
 function exposeOf(one: Declared): Expose | undefined {
     const { host, address } = one.config;
     const access = reachOf(one);
     if (access === undefined || host === undefined) return undefined;
     if (address === undefined) {
         const direct = access === "external" && one.app.direct !== undefined ? { direct: true as const } : {};
-        return { host, access: access === "dedicated" ? "local" : access, ...direct };
+        const upgrade = one.app.upgrade === undefined ? {} : { upgrade: one.app.upgrade };
+        return { host, access: access === "dedicated" ? "local" : access, ...direct, ...upgrade };
     }
     const [port] = Object.keys(one.app.ports);
     return { host, access: "dedicated", address, ...(port === "https" ? { scheme: "https" } : {}) };
@@ -1039,7 +1068,8 @@ function partner(one: Declared, declared: readonly Declared[], edge: Edge | unde
     return {
         app: name,
         url: urlOf(one.app),
-        publicUrl: expose === undefined || expose.access === "dedicated" ? undefined : edge?.url(expose.host),
+        publicUrl:
+            expose === undefined || expose.access === "dedicated" ? undefined : edge?.url(expose.host, expose.access),
         apiKey: keyAsked(one, declared) ? apiKey : undefined,
         serves: serves && {
             api: serves.api,

@@ -14,7 +14,6 @@ import { composeEdge, type Exposure } from "../components/edge/edge";
 import { MOST_LISTENERS } from "../components/edge/gateway-api";
 import { HostCertificates } from "../components/edge/host-certificates";
 import { DNS_TOKEN_REF } from "../components/edge/lets-encrypt";
-import { dnsRows } from "../components/edge/names";
 import { textRange } from "../components/network/addresses";
 import type { Cilium } from "../components/network/cilium";
 import { CiliumAddressPool, staticRoutes, type CiliumAddressPoolArgs } from "../components/network/cilium-pool";
@@ -248,13 +247,12 @@ export function ciliumGatewayWays(lab: Lab, config: CiliumGatewayConfig, args: C
         edge,
         tunnel,
         /** Rules and records of everything exposed, and what is asked of the household's router. Seal the exposures first. */
-        publish: (): Pick<StackSummary, "resolver" | "routes" | "peering" | "challenges"> => {
+        publish: (): Pick<StackSummary, "routes" | "peering" | "challenges"> => {
             const exposures = lab.exposures.rows;
             if (challenge === "http01") sameHosts(hosts, served(exposures));
             cloudflareRecords(lab, config.cloudflare, "Cloudflare DNS", tunnel);
             tunnel?.publish(exposures);
             return {
-                ...(tunnel === undefined ? { resolver: resolverRows(exposures) } : {}),
                 ...(network.announce === "routed" ? { routes: staticRoutes(network.pool, nodes) } : {}),
                 ...(network.announce === "bgp" && network.bgp !== undefined
                     ? { peering: routerPeering(network.bgp, network.pool, workers.length > 0 ? workers : nodes) }
@@ -302,9 +300,3 @@ function sameHosts(told: readonly string[], exposed: readonly string[]): void {
 const served = (exposures: readonly Exposure[]): string[] => [
     ...new Set(exposures.filter(({ access }) => access !== "dedicated").map(({ host }) => host)),
 ];
-
-/** Records that the household's resolver must hold. */
-const resolverRows = (exposures: readonly Exposure[]) =>
-    dnsRows(exposures).flatMap(({ name, type, target }) =>
-        target === "tunnel" ? [] : [{ name, type, content: target.address, proxied: false }],
-    );

@@ -1,7 +1,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { Exposure } from "../components/edge/edge";
 import type { Delivered, Recorded } from "../components/gitops/delivery";
-import type { DnsRecordRow } from "../components/edge/external-dns";
+import type { DnsRecordRow } from "../components/edge/names";
 import type { StaticRoute } from "../components/network/cilium-pool";
 import type { RouterPeering } from "../components/network/router";
 import type { SecretRef } from "../components/secrets/secret-store";

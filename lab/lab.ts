@@ -3,7 +3,9 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { catalogue } from "../apps";
 import { assertSameCluster, type SeenCluster } from "../components/cluster/identity";
+import { exposureNotes } from "../components/edge/exposure-notes";
 import { Exposures } from "../components/edge/exposures";
+import { resolverRows } from "../components/edge/names";
 import { Deliveries, treeLayout, type AppDelivery, type GitLayout } from "../components/gitops/delivery";
 import type { Cluster, Platform } from "../components/platform";
 import { exportedValues } from "../components/secrets/exported";
@@ -15,6 +17,7 @@ import type { SecretsFile, Stage, StackContext, StackSummary } from "./context";
 
 /** The part of a configuration that every recipe has. */
 export interface LabConfig extends Accounts {
+    readonly domain: string;
     readonly timezone: string;
     readonly delivery: "pulumi" | "gitops";
     readonly protectData: boolean;
@@ -183,12 +186,15 @@ export class Lab {
 
     /** What the program says of itself when all is declared. */
     summary(
-        parts: Omit<StackSummary, "delivery" | "stages" | "exposures" | "kubeconfig" | "generation">,
+        parts: Omit<StackSummary, "delivery" | "stages" | "exposures" | "resolver" | "kubeconfig" | "generation">,
     ): StackSummary {
         const { kubeconfig, generation } = this.connection.cluster;
+        const exposures = this.exposures.rows;
         return {
             ...parts,
-            exposures: this.exposures.rows,
+            exposures,
+            ...(this.config.cloudflare === undefined ? { resolver: resolverRows(exposures) } : {}),
+            notes: [...(parts.notes ?? []), ...exposureNotes(exposures, this.config.domain)],
             kubeconfig,
             ...(generation === undefined ? {} : { generation }),
             delivery: this.deliveries.record,

@@ -31,7 +31,13 @@ export function clientOf(one: Declared): IdentityClient | undefined {
     const { app, config } = one;
     const { oidc, forward } = signIn(one);
     if (app.reach === undefined || config.host === undefined) return undefined;
-    const common = { name: app.name, title: titleCase(app.name), host: config.host, groups: config.groups ?? [] };
+    const common = {
+        name: app.name,
+        title: titleCase(app.name),
+        host: config.host,
+        ...((config.access ?? app.reach) === "external" ? { access: "external" as const } : {}),
+        groups: config.groups ?? [],
+    };
     const auth = authOf(one, true);
     if (auth === "oidc" && oidc !== undefined) return { ...common, login: { kind: "oidc", ...oidc } };
     if (auth !== "forward" || typeof forward === "string") return undefined;

@@ -22,7 +22,6 @@ import { isRecord } from "../lib/json";
 
 /** What of every configuration is the same, as far as it is there. */
 export interface StackConfig extends LabConfig {
-    readonly domain: string;
     readonly secrets?: { readonly sopsFile: string };
     readonly gitops?: unknown;
     readonly certificates?: unknown;

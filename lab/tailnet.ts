@@ -20,6 +20,8 @@ export interface TailnetArgs {
     readonly namespaces: Namespaces;
     /** Addresses of the load balancer. */
     readonly pool: AddressRange;
+    /** See `SubnetRouterArgs`. */
+    readonly entrance?: readonly number[];
     /** What continuous integration speaks to, where the configuration lets it in. */
     readonly machines: NonNullable<SubnetRouterArgs["ci"]>["machines"];
 }

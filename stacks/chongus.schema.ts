@@ -88,6 +88,7 @@ export function chongusOffers({ nodes, storage: disks, postgres: databases }: Ch
         postgres: databases !== undefined,
         prometheus: true,
         devices: false,
+        upgrades: true,
         addresses: "required",
         libraries: talosLibraries(disks),
         mend: {

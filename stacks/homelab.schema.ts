@@ -65,7 +65,7 @@ export function homelabDefaults(value: Readonly<Record<string, unknown>>): Recor
 export const homelabFollows = lanPoolFollows("node.address");
 
 /** What the cluster has for apps. */
-export function homelabOffers({ node: machine, storage: s }: HomelabConfig): Offers {
+export function homelabOffers({ node: machine, storage: s, cloudflare }: HomelabConfig): Offers {
     return {
         capacity: [machine.capacity],
         nodes: [{ name: machine.name, capacity: machine.capacity }],
@@ -74,6 +74,8 @@ export function homelabOffers({ node: machine, storage: s }: HomelabConfig): Off
         prometheus: true,
         devices: true,
         addresses: "required",
+        // TLS ends at Cloudflare: in the house there is none.
+        https: cloudflare === undefined ? "none" : "external",
         libraries: sharedLibraries(s),
         mend: {
             gpu: ELSEWHERE.gpu,

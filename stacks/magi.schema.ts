@@ -115,6 +115,7 @@ export const magiOffers = (config: MagiConfig): Offers => ({
     devices: true,
     ownCertificates: config.certificates !== undefined,
     direct: config.network.publicName !== undefined,
+    upgrades: true,
     addresses: "optional",
     libraries: cephLibraries(config),
     mend: {

@@ -143,8 +143,14 @@ async function program(config: TruenasConfig, lab: Lab): Promise<StackSummary> {
         { title: "8 Argo CD", home: namespaces, edge },
         lab.after(...core, gateway),
     );
-    const pool = { first: k3d.address, last: k3d.address };
-    const tailnet = { cluster, namespaces, pool, machines: [{ address: k3d.address, ports: [API_PORT] }] };
+    const tailnet = {
+        cluster,
+        namespaces,
+        pool: { first: k3d.address, last: k3d.address },
+        // Its other ports are the machine's own, such as the pages of TrueNAS.
+        entrance: Object.values(config.docker.ports),
+        machines: [{ address: k3d.address, ports: [API_PORT] }],
+    };
     const dns = reach(lab, config, { tailnet, tunnel, records: "Cloudflare DNS" }, afterCore);
     if (gitops !== undefined && argocd !== undefined) {
         const { gitApps } = lab.deliveries;

@@ -54,7 +54,7 @@ export const librechat = app({
     requests: { cpu: "50m", memory: "512Mi" },
     podSecurity: "restricted",
     build: (platform, config, { main, partners, oidc }) => {
-        const url = platform.edge.url(config.host);
+        const url = platform.edge.url(config.host, "local");
         const models = partners("models");
         const [search] = partners("search");
         const [rag] = partners("rag");

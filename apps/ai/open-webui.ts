@@ -41,7 +41,7 @@ export const openWebui = app({
                           ? { OLLAMA_BASE_URL: ollama[0] ?? "" }
                           : { OLLAMA_BASE_URLS: ollama.join(";") }),
                     ...(openai === undefined ? {} : { OPENAI_API_BASE_URL: `${openai.url}/v1` }),
-                    WEBUI_URL: platform.edge.url(config.host),
+                    WEBUI_URL: platform.edge.url(config.host, "local"),
                     // Its sessions outlive a restart with it; it makes one where there is none.
                     WEBUI_SECRET_KEY_FILE: `${DATA}/.webui_secret_key`,
                     HOME: DATA,

@@ -33,7 +33,7 @@ export const jellyfin = app({
                     JELLYFIN_PublishedServerUrl:
                         main.expose?.access === "dedicated"
                             ? `http://${config.host}.${platform.edge.domain}:${PORT}`
-                            : platform.edge.url(config.host),
+                            : platform.edge.url(config.host, "local"),
                     // The container toolkit gives a container compute only, unless it asks for the encoder.
                     ...(main.gpu === "nvidia" ? { NVIDIA_DRIVER_CAPABILITIES: "compute,video,utility" } : {}),
                 },

@@ -36,7 +36,7 @@ export const sabnzbd = app({
                     SABNZBD__PORT: "8080",
                     // It answers no request for a host it was not told of; the last two are those of partners in the cluster.
                     SABNZBD__HOST_WHITELIST_ENTRIES: [
-                        new URL(platform.edge.url(config.host)).hostname,
+                        new URL(platform.edge.url(config.host, "local")).hostname,
                         "sabnzbd.media",
                         "sabnzbd.media.svc.cluster.local",
                     ].join(", "),

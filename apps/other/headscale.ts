@@ -31,6 +31,7 @@ export const headscale = app({
     ports: { http: 8080 },
     reach: "local",
     direct: "Tailscale's protocol begins with a WebSocket by POST, which it does not pass on",
+    upgrade: "tailscale-control-protocol",
     // Devices come with a key of theirs, or one that a person gave out.
     auth: { own: true, forward: "devices speak to it, and know no other login", preferred: "own" },
     provides: "tailnet",
@@ -64,7 +65,7 @@ export const headscale = app({
         ];
     },
     build: (platform, config, { main }) => {
-        const serverUrl = platform.edge.url(config.host);
+        const serverUrl = platform.edge.url(config.host, config.access);
         const baseDomain = config.baseDomain ?? tailnetOf(platform.edge.domain);
         return new Workload(
             "headscale",

@@ -30,7 +30,7 @@ export const collabora = app({
             ...(publicUrl === undefined ? [] : [publicUrl]),
             url,
         ]);
-        const tls = platform.edge.url(config.host).startsWith("https:");
+        const url = new URL(platform.edge.url(config.host, config.access));
         return new Workload(
             "collabora",
             {
@@ -38,9 +38,9 @@ export const collabora = app({
                 image: images.collabora,
                 env: {
                     aliasgroup1: hosts.map(withPort).join(","),
-                    server_name: new URL(platform.edge.url(config.host)).host,
+                    server_name: url.host,
                     DONT_GEN_SSL_CERT: "true",
-                    extra_params: `--o:ssl.enable=false --o:ssl.termination=${tls} --o:logging.level=warning`,
+                    extra_params: `--o:ssl.enable=false --o:ssl.termination=${url.protocol === "https:"} --o:logging.level=warning`,
                 },
                 volumes: { "/tmp": scratch("2Gi") },
                 health: { http: "/" },

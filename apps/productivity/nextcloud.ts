@@ -60,6 +60,7 @@ export const nextcloud = app({
 
 interface NextcloudConfig {
     readonly host: string;
+    readonly access: "local" | "external";
     readonly storage: string;
     readonly maintenanceHour: number;
 }
@@ -180,10 +181,10 @@ const phpList = (texts: readonly string[]) => `[${texts.map(phpText).join(", ")}
  */
 export function configuration(
     { edge, cluster }: Pick<Platform, "edge" | "cluster">,
-    { host, maintenanceHour }: Pick<NextcloudConfig, "host" | "maintenanceHour">,
+    { host, access, maintenanceHour }: Pick<NextcloudConfig, "host" | "access" | "maintenanceHour">,
     prefix: string | undefined,
 ): string {
-    const url = new URL(edge.url(host));
+    const url = new URL(edge.url(host, access));
     const inside = `nextcloud.${common.namespace}.svc.cluster.local`;
     return `<?php
 $CONFIG = [

@@ -128,7 +128,7 @@ function build(
             ...main,
             image: images.paperless,
             env: {
-                PAPERLESS_URL: platform.edge.url(config.host),
+                PAPERLESS_URL: platform.edge.url(config.host, "local"),
                 PAPERLESS_PORT: "8000",
                 HOME: "/usr/src/paperless",
                 PAPERLESS_TIME_ZONE: platform.cluster.timezone,

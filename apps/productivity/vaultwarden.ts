@@ -33,6 +33,7 @@ export const vaultwarden = app({
     ),
     ports: { http: 8080 },
     reach: "local",
+    https: "Bitwarden's apps refuse plain HTTP, and browsers give its page no cryptography there",
     auth: { own: true, forward: "its apps and browser extensions know no other login", preferred: "own" },
     secrets: ({ admin }) => (admin ? [ADMIN_TOKEN] : []),
     database: "postgres",
@@ -47,7 +48,7 @@ export const vaultwarden = app({
                 image: images.vaultwarden,
                 ...(config.admin ? { command: ["/bin/sh", "-ec", `${HASHED}exec /start.sh`] } : {}),
                 env: {
-                    DOMAIN: platform.edge.url(config.host),
+                    DOMAIN: platform.edge.url(config.host, config.access),
                     ROCKET_PORT: "8080",
                     // Accounts are for whom an administrator, or an organisation, invites.
                     SIGNUPS_ALLOWED: "false",

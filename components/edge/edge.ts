@@ -13,7 +13,14 @@ import type { Names } from "./names";
  * - `dedicated`: from LAN and tailnet at an address of its own, past the ingress.
  */
 export type Expose =
-    | { readonly host: string; readonly access: "local" | "external"; readonly direct?: true; readonly auth?: Auth }
+    | {
+          readonly host: string;
+          readonly access: "local" | "external";
+          readonly direct?: true;
+          readonly auth?: Auth;
+          /** Protocol besides WebSocket that clients turn a connection into, as `Upgrade` names it. */
+          readonly upgrade?: string;
+      }
     | {
           readonly host: string;
           readonly access: "dedicated";
@@ -29,6 +36,8 @@ export interface Exposure {
     /** Fully qualified, e.g. sonarr.peterstorm.io. */
     readonly host: string;
     readonly access: Expose["access"];
+    /** What was asked for, where there is no way in for it. */
+    readonly asked?: "external";
     readonly auth: Auth;
     /** Address on the LAN. */
     readonly address: string;
@@ -64,8 +73,8 @@ export interface BackendTls {
 /** The way into a cluster as whoever is exposed sees it. */
 export interface Edge {
     readonly domain: string;
-    /** URL of a host label as a person opens it. */
-    url(host: string): string;
+    /** URL of a host label as a person opens it: of an external one through the tunnel, where there is one. */
+    url(host: string, access: "local" | "external"): string;
     /**
      * Records the exposure and makes its route, where it has one. Without options it only records: the route is made
      * elsewhere.
@@ -109,6 +118,8 @@ export interface Route {
     readonly host: string;
     readonly access: "local" | "external";
     readonly backend: Backend;
+    /** Protocol besides WebSocket that connections are turned into. Who passes on what it is told of must be told. */
+    readonly upgrade?: string;
     /** For whoever keeps the records. */
     readonly annotations: Readonly<Record<string, string>>;
 }
@@ -131,7 +142,11 @@ export function composeEdge({ domain, exposures, loadBalancer, routes, names }: 
     const fqdn = (host: string) => `${host}.${domain}`;
     return {
         domain,
-        url: (host) => `${scheme}://${fqdn(host)}${port === DEFAULT_PORT[scheme] ? "" : `:${port}`}`,
+        url: (host, access) =>
+            access === "external" && names.tunnel
+                ? // TLS of these ends at Cloudflare, whatever the edge speaks and at which port.
+                  `https://${fqdn(host)}`
+                : `${scheme}://${fqdn(host)}${port === DEFAULT_PORT[scheme] ? "" : `:${port}`}`,
         expose: (name, expose, backend, opts) => {
             const host = fqdn(expose.host);
             const { workload } = backend;
@@ -145,7 +160,8 @@ export function composeEdge({ domain, exposures, loadBalancer, routes, names }: 
             const direct = expose.direct === true;
             const access = names.tunnel || direct ? expose.access : "local";
             const past = direct ? { direct } : {};
-            exposures.add({ workload, host, access, auth, address: routes.address(access), port, ...past });
+            const asked = access === expose.access ? {} : { asked: "external" as const };
+            exposures.add({ workload, host, access, ...asked, auth, address: routes.address(access), port, ...past });
             if (opts === undefined) return undefined;
             if (backend.tls !== undefined && routes.backendTls !== true) {
                 throw new pulumi.RunError(
@@ -153,7 +169,9 @@ export function composeEdge({ domain, exposures, loadBalancer, routes, names }: 
                         "Take its plain port, or an edge that can do both (HAProxy)",
                 );
             }
-            return routes.route(name, { host, access, backend, annotations: names.route?.(access) ?? {} }, opts);
+            const upgrade = expose.upgrade === undefined ? {} : { upgrade: expose.upgrade };
+            const annotations = names.route?.(access) ?? {};
+            return routes.route(name, { host, access, backend, ...upgrade, annotations }, opts);
         },
         dedicatedService: (address, host, sharingKey) => ({
             annotations: { ...loadBalancer.pin(address, sharingKey), ...names.service?.(fqdn(host)) },

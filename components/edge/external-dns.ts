@@ -8,7 +8,7 @@ import type { Cluster } from "../platform";
 import type { SecretStore } from "../secrets/secret-store";
 import type { Exposure } from "./edge";
 import { DNS_TOKEN_REF } from "./lets-encrypt";
-import { dnsRows, type Names } from "./names";
+import { dnsRows, type DnsRecordRow, type Names } from "./names";
 
 /** Annotations that external-dns reads: `target` on Gateways, the others on routes and Services. */
 export const EXTERNAL_DNS = {
@@ -140,13 +140,6 @@ export function externalDnsValues(
         resources: { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "256Mi" } },
         serviceMonitor: { enabled: true },
     };
-}
-
-export interface DnsRecordRow {
-    readonly name: string;
-    readonly type: "A" | "CNAME";
-    readonly content: string;
-    readonly proxied: boolean;
 }
 
 /**

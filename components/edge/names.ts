@@ -11,6 +11,14 @@ export interface Names {
     service?(host: string): Readonly<Record<string, string>>;
 }
 
+/** A record as tables show it. */
+export interface DnsRecordRow {
+    readonly name: string;
+    readonly type: "A" | "CNAME";
+    readonly content: string;
+    readonly proxied: boolean;
+}
+
 export type DnsRow = {
     readonly name: string;
     readonly type: "A" | "CNAME";
@@ -32,6 +40,10 @@ export function dnsRows(exposures: readonly Exposure[]): DnsRow[] {
             : { name: exposure.host, type: "A", target: { address: exposure.address }, access: "local" },
     );
 }
+
+/** What the LAN's resolver must be told of a stack without a zone: nobody else knows its hosts. */
+export const resolverRows = (exposures: readonly Exposure[]): DnsRecordRow[] =>
+    exposures.map(({ host, address }) => ({ name: host, type: "A", content: address, proxied: false }));
 
 /** Where the tunnel's connector sends requests: the edge, which knows hosts. */
 export interface TunnelOrigin {

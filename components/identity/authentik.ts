@@ -88,7 +88,7 @@ export class Authentik extends pulumi.ComponentResource implements Identity {
         super("homelab:identity:Authentik", name, {}, opts);
         const child = { parent: this };
         const { namespace, edge, clients } = args;
-        this.#url = edge.url(args.host);
+        this.#url = edge.url(args.host, args.access);
         this.#operators = args.operators;
 
         const database = args.databases.postgres(
@@ -128,7 +128,7 @@ export class Authentik extends pulumi.ComponentResource implements Identity {
                   ).metadata.name;
         const text = blueprint({
             url: this.#url,
-            urlOf: (host) => edge.url(host),
+            urlOf: ({ host, access }) => edge.url(host, access ?? "local"),
             clients,
             groups: [...new Set([...args.groups, args.operators])],
             mfa: args.mfa,

@@ -9,7 +9,7 @@ export interface BlueprintArgs {
     /** URL that people open authentik by. */
     url: string;
     /** URL of a host label. */
-    urlOf: (host: string) => string;
+    urlOf: (client: Pick<IdentityClient, "host" | "access">) => string;
     clients: readonly IdentityClient[];
     /** Groups of people that there shall be. */
     groups: readonly string[];
@@ -111,7 +111,7 @@ function groupEntries(clients: readonly IdentityClient[], groups: readonly strin
 }
 
 function clientEntries(client: IdentityClient, args: BlueprintArgs): Entry[] {
-    const { name, title, host } = client;
+    const { name, title } = client;
     const provider = `provider-${name}`;
     const application = `application-${name}`;
     return [
@@ -124,7 +124,7 @@ function clientEntries(client: IdentityClient, args: BlueprintArgs): Entry[] {
                 name: title,
                 provider: keyOf(provider),
                 policy_engine_mode: "any",
-                meta_launch_url: args.urlOf(host),
+                meta_launch_url: args.urlOf(client),
             },
         },
         ...bindings(client, application, args),
@@ -142,8 +142,9 @@ function bindings(client: IdentityClient, application: string, { clients, groups
     }));
 }
 
-function providerOf({ name, host, login }: IdentityClient, { urlOf, secretFile }: BlueprintArgs): Entry {
-    const url = urlOf(host);
+function providerOf(client: IdentityClient, { urlOf, secretFile }: BlueprintArgs): Entry {
+    const { name, login } = client;
+    const url = urlOf(client);
     const flows = {
         authorization_flow: find("authentik_flows.flow", "slug", FLOWS.authorization),
         invalidation_flow: find("authentik_flows.flow", "slug", FLOWS.invalidation),

@@ -10,7 +10,7 @@ import type { ForwardAuth, ForwardLogin, IdentityClient } from "./identity";
 export function guardedEdge(edge: Edge, forward: ForwardAuth): Edge {
     return {
         domain: edge.domain,
-        url: (host) => edge.url(host),
+        url: (...asked) => edge.url(...asked),
         dedicatedService: (...asked) => edge.dedicatedService(...asked),
         expose: (name, expose, backend, opts) =>
             edge.expose(

@@ -19,6 +19,8 @@ export interface IdentityClient {
     readonly title: string;
     /** Host label. */
     readonly host: string;
+    /** From where it is reached; absent: from LAN and tailnet. */
+    readonly access?: "external";
     /** Who may enter: people of any of these groups; empty: everybody who has an account. */
     readonly groups: readonly string[];
     readonly login: OidcLogin | ForwardLogin;

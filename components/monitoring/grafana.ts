@@ -54,7 +54,7 @@ export class Grafana extends pulumi.ComponentResource {
                 values: grafanaValues({
                     ...args,
                     adminSecret: admin,
-                    rootUrl: platform.edge.url(args.host),
+                    rootUrl: platform.edge.url(args.host, "local"),
                     annotations: platform.reloadAnnotations ?? {},
                     oidc,
                 }),

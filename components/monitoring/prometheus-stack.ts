@@ -101,7 +101,7 @@ export class PrometheusStack extends pulumi.ComponentResource {
             grafana:
                 host === undefined || adminSecret === undefined
                     ? undefined
-                    : { adminSecret, rootUrl: platform.edge.url(host) },
+                    : { adminSecret, rootUrl: platform.edge.url(host, "local") },
             objectStore: this.objectStore,
             alertReceivers: alertReceivers(
                 `${name}-receivers`,

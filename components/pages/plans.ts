@@ -59,7 +59,7 @@ export const watchedServers = (watched: Platform["watched"] = []): MonitorPlan["
 function urlOf({ host, access, port, scheme }: Exposure, edge: Pick<Edge, "domain" | "url">): string {
     return access === "dedicated"
         ? `${scheme ?? "http"}://${host}:${port}`
-        : edge.url(host.slice(0, -edge.domain.length - 1));
+        : edge.url(host.slice(0, -edge.domain.length - 1), access);
 }
 
 const titled = (name: string): string =>

@@ -23,6 +23,8 @@ export interface SubnetRouterArgs {
     pool: AddressRange;
     /** What members of the tailnet may reach in the pool; pass it complete. */
     exposures: readonly Exposure[];
+    /** Ports of the shared entrance, where it is no address of its own that has `WEB`. */
+    entrance?: readonly number[];
     /** Whether this stack keeps entries of its own in the tailnet's policy. */
     policy: "manage" | "leave";
     /** Lets continuous integration reach the machines; absent: nobody does over the tailnet. */
@@ -59,7 +61,7 @@ async function call(path, init) {
 });
 `.trim();
 
-/** The ports of an HTTP gateway: the second leads to the first, or the other way round. */
+/** The ports of an HTTP gateway at an address of its own: the second leads to the first, or the other way round. */
 const WEB = [80, 443];
 
 /** What a stack needs of the tailnet's policy: its router's tag and routes, and who reaches which address at which port. */
@@ -67,11 +69,14 @@ export function policyFragment({
     tag,
     routes,
     exposures,
+    entrance = WEB,
     ci,
-}: Pick<SubnetRouterArgs, "tag" | "exposures" | "ci"> & { readonly routes: readonly string[] }): PolicyFragment {
+}: Pick<SubnetRouterArgs, "tag" | "exposures" | "entrance" | "ci"> & {
+    readonly routes: readonly string[];
+}): PolicyFragment {
     const owners = ["autogroup:admin"];
     const members = exposures.flatMap(({ access, address, port }) =>
-        [...new Set([...(access === "dedicated" ? [] : WEB), port])].map((each) => ({ address, port: each })),
+        (access === "dedicated" ? [port] : entrance).map((each) => ({ address, port: each })),
     );
     const machines = (ci?.machines ?? []).flatMap(({ address, ports }) => ports.map((port) => ({ address, port })));
     return {

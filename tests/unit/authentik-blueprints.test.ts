@@ -6,7 +6,7 @@ import { collections, type Action } from "../../sandbox/controllers/controller";
 
 const ARGS: BlueprintArgs = {
     url: "https://authentik.example.net",
-    urlOf: (host) => `https://${host}.example.net`,
+    urlOf: ({ host }) => `https://${host}.example.net`,
     clients: [
         {
             name: "grafana",

@@ -297,7 +297,7 @@ describe("what watches the cluster", () => {
 describe("the blueprint", () => {
     const args = {
         url: "https://authentik.example.net",
-        urlOf: (host: string) => `https://${host}.example.net`,
+        urlOf: ({ host }: Pick<IdentityClient, "host">) => `https://${host}.example.net`,
         clients: [grafana, sonarr],
         groups: ["family", "guests"],
         mfa: false,

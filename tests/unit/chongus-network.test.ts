@@ -519,7 +519,7 @@ describe("gateways", () => {
                 {},
             );
             exposures = ledger.seal();
-            expect(edge.url("sonarr")).toBe("https://sonarr.rtrox.io");
+            expect(edge.url("sonarr", "local")).toBe("https://sonarr.rtrox.io");
             dedicated = edge.dedicatedService("172.22.12.3", "graphite");
         });
     let exposures: readonly Exposure[] = [];

@@ -432,7 +432,10 @@ describe("secrets", () => {
 test("without Cloudflare and Tailscale there is still a cluster, by every way to announce addresses", async () => {
     const lan = await planStack("chongus", fixture("no-clouds"), ROOT);
     expect(lan.resources.filter(({ type }) => /cloudflare|tailscale/.test(type))).toEqual([]);
-    expect([lan.dns, lan.tunnel]).toEqual([[], []]);
+    expect(lan.dns.map(({ name, owner }) => [name, owner]).sort()).toEqual(
+        lan.exposures.map(({ host }) => [host, "resolver"]),
+    );
+    expect(lan.tunnel).toEqual([]);
     expect(lan.exposures.map(({ host }) => host)).toEqual(plan.exposures.map(({ host }) => host));
     expect(lan.exposures.filter(({ access }) => access === "external")).toEqual([]);
     const kinds = lan.resources.map(({ type }) => type.split(":").at(-1));

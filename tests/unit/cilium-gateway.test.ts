@@ -66,7 +66,7 @@ const account = { accountId: "a".repeat(32), zoneId: "b".repeat(32), tunnel: "k3
 
 interface Planned {
     readonly resources: PlannedResource[];
-    readonly said: Pick<StackSummary, "resolver" | "routes" | "peering" | "challenges">;
+    readonly said: Pick<StackSummary, "routes" | "peering" | "challenges">;
     readonly urls: readonly string[];
 }
 
@@ -138,7 +138,7 @@ async function plan(
             { workload: "syncthing", namespace: "media", service: "syncthing", port: 22000 },
             undefined,
         );
-        urls = hosts.map((host) => ways.edge.url(host));
+        urls = hosts.map((host) => ways.edge.url(host, "local"));
         lab.exposures.seal();
         said = ways.publish();
     });
@@ -410,8 +410,8 @@ describe("what is planned, by HTTP-01", () => {
         expect(look.all(":CiliumL2AnnouncementPolicy")).toEqual([]);
     });
 
-    test("what the household's router must hold is said: neighbours, records, the way in for Let's Encrypt", () => {
-        const { peering, resolver, challenges, routes } = planned.said;
+    test("what the household's router must hold is said: neighbours, the way in for Let's Encrypt", () => {
+        const { peering, challenges, routes } = planned.said;
         expect(peering?.cluster.neighbours.map(({ name }) => name)).toEqual(["k3s1", "k3s2", "k3s3"]);
         expect(peering && frrConfiguration(peering)).toBe(
             [
@@ -437,13 +437,6 @@ describe("what is planned, by HTTP-01", () => {
                 "ip prefix-list nothing seq 5 deny any",
             ].join("\n"),
         );
-        expect(resolver).toContainEqual({
-            name: "sonarr.fletcherlabs.net",
-            type: "A",
-            content: "192.168.10.224",
-            proxied: false,
-        });
-        expect(resolver).toHaveLength(4);
         expect(challenges).toEqual({
             address: "192.168.10.224",
             port: 80,
@@ -503,7 +496,6 @@ describe("what is planned otherwise", () => {
             ["syncthing.fletcherlabs.net", "A"],
             ["jellyfin.fletcherlabs.net", "CNAME"],
         ]);
-        expect(planned.said).not.toHaveProperty("resolver");
         expect(planned.said).not.toHaveProperty("challenges");
         const exposure = { workload: "j", access: "external", auth: "own", address: "1.1.1.1", port: 443 } as const;
         expect(tunnelRules([{ ...exposure, host: `j.${domain}` }], ciliumGatewayOrigin("production"))[0]).toEqual({

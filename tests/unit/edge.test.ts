@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import { composeEdge, type Edge, type Expose, type Route, type Routes } from "../../components/edge/edge";
 import { Exposures } from "../../components/edge/exposures";
-import { directHosts, dnsRows, tunnelRules, type Names } from "../../components/edge/names";
+import { exposureNotes } from "../../components/edge/exposure-notes";
+import { directHosts, dnsRows, resolverRows, tunnelRules, type Names } from "../../components/edge/names";
 
 const backend = { workload: "app", namespace: "apps", service: "app", port: 8080 };
 
@@ -66,8 +67,26 @@ test("past the tunnel: a record of the house's own, everybody's class, and no ru
 test("without a tunnel an external host is a local one", () => {
     const { expose, exposures, routes } = edgeOf({ tunnel: false });
     expose({ host: "www", access: "external" });
-    expect(exposures.seal()).toMatchObject([{ access: "local", address: "10.0.0.1" }]);
+    expect(exposures.seal()).toMatchObject([{ access: "local", asked: "external", address: "10.0.0.1" }]);
     expect(routes.asked).toMatchObject([{ access: "local", annotations: {} }]);
+    expect(exposureNotes(exposures.rows, "example.net")).toEqual([
+        expect.stringMatching(/no way in from the internet.*\(app\)/),
+    ]);
+    expect(resolverRows(exposures.rows)).toEqual([
+        { name: "www.example.net", type: "A", content: "10.0.0.1", proxied: false },
+    ]);
+});
+
+test("Cloudflare's certificate is for a zone and its first level: whose domain may be below is told", () => {
+    const notes = (domain: string, ...how: Expose[]) => {
+        const { expose, exposures } = edgeOf(heard);
+        for (const one of how) expose(one);
+        return exposureNotes(exposures.seal(), domain);
+    };
+    const www: Expose = { host: "www", access: "external" };
+    expect(notes("lab.example.net", www)).toEqual([expect.stringContaining("Total TLS")]);
+    expect(notes("example.net", www)).toEqual([]);
+    expect(notes("lab.example.net", { host: "app", access: "local" }, { ...www, direct: true })).toEqual([]);
 });
 
 test("an address of its own passes the routes: the load balancer pins it, the names hear of it", () => {
@@ -89,9 +108,20 @@ test("a route that is made elsewhere is noted all the same", () => {
 });
 
 test("a URL names the port where it is not its scheme's own", () => {
-    expect(edgeOf({ tunnel: false }).edge.url("app")).toBe("https://app.example.net");
-    expect(edgeOf({ tunnel: false }, "http", 80).edge.url("app")).toBe("http://app.example.net");
-    expect(edgeOf({ tunnel: false }, "https", 8443).edge.url("app")).toBe("https://app.example.net:8443");
+    expect(edgeOf({ tunnel: false }).edge.url("app", "local")).toBe("https://app.example.net");
+    expect(edgeOf({ tunnel: false }, "http", 80).edge.url("app", "local")).toBe("http://app.example.net");
+    expect(edgeOf({ tunnel: false }, "https", 8443).edge.url("app", "local")).toBe("https://app.example.net:8443");
+});
+
+test("by the tunnel people come by https and without a port, whatever the edge speaks", () => {
+    for (const [scheme, port, local] of [
+        ["http", 80, "http://www.example.net"],
+        ["https", 8443, "https://www.example.net:8443"],
+    ] as const) {
+        expect(edgeOf(heard, scheme, port).edge.url("www", "external")).toBe("https://www.example.net");
+        expect(edgeOf(heard, scheme, port).edge.url("www", "local")).toBe(local);
+        expect(edgeOf({ tunnel: false }, scheme, port).edge.url("www", "external")).toBe(local);
+    }
 });
 
 describe("the ledger of exposures", () => {

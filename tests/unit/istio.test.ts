@@ -59,7 +59,7 @@ beforeAll(async () => {
             routes: istioRoutes(gateway, HOST),
             names: { tunnel: true },
         });
-        url = edge.url("echo");
+        url = edge.url("echo", "local");
         edge.expose(
             "echo",
             { host: "echo", access: "external" },

@@ -87,6 +87,7 @@ describe("who asks", () => {
             name: "every-thing",
             title: "Every Thing",
             host: "x",
+            access: "external",
             groups: ["family"],
             login: { kind: "oidc", redirects: ["/back"] },
         });
@@ -326,7 +327,7 @@ describe("the edge behind a proxy", () => {
         forward,
     );
     test("everything but the route of a guarded host is as it was", () => {
-        expect(edge.url("tv")).toBe("https://tv.example.net");
+        expect(edge.url("tv", "local")).toBe("https://tv.example.net");
         edge.dedicatedService("10.0.0.9", "tv", "shared");
         expect(asked).toEqual([["10.0.0.9", "tv", "shared"]]);
     });

@@ -377,7 +377,13 @@ test("a plan is deterministic, and a user without clouds still gets a cluster", 
 
     const { cloudflare: _zone, tailscale: _net, ...rest } = readStackValue(ROOT, "homelab") as Record<string, unknown>;
     const lan = await planStack("homelab", rest, ROOT);
-    expect(lan.dns).toEqual([]);
+    // Nobody but the resolver knows them.
+    expect(lan.dns).toHaveLength(9);
+    expect(lan.dns).toContainEqual({
+        ...{ name: "sonarr.peterstorm.io", type: "A", content: "192.168.0.240", proxied: false },
+        ...{ access: "local", owner: "resolver" },
+    });
+    expect(lan.notes).toEqual([expect.stringMatching(/no way in from the internet.*\(echo-server\)/)]);
     expect(lan.tunnel).toEqual([]);
     expect(lan.resources.filter(({ type }) => /cloudflare|tailscale/.test(type))).toEqual([]);
     expect(lan.exposures).toHaveLength(9);

@@ -185,13 +185,16 @@ describe("each declaration says what is built", () => {
         config.safeParse(everything[name] ?? {}).data?.database === "sqlite";
     /** The one machine takes every app but those that need a server it has not, and who takes others into its pod. */
     const onHomelab = catalogue.filter(
-        ({ database, holds, libraries = [], asks = [], beside }, index) =>
+        ({ database, holds, libraries = [], asks = [], beside, https, upgrade }, index) =>
             (database === undefined || inFiles(catalogue[index] as (typeof catalogue)[number])) &&
             holds === undefined &&
             // What stands beside Nextcloud is of no use without it, and that needs such a server.
             beside === undefined &&
             !libraries.includes("models") &&
-            asks.every(({ role }) => role !== "model-servers"),
+            // In the house it speaks plain HTTP and WebSocket.
+            https === undefined &&
+            upgrade === undefined &&
+            asks.every(({ role }) => role !== "model-servers" && role !== "tailnet"),
     );
     let plan: Plan;
     beforeAll(async () => {

@@ -321,6 +321,16 @@ describe("what a stack asks for", () => {
         expect(tagOwners).toEqual({ "tag:chongus": ADMIN });
     });
 
+    test("where the entrance is at ports of a machine, its other ports stay the machine's", () => {
+        const { grants } = policyFragment({
+            tag: "truenas",
+            routes: ["192.168.1.254/32"],
+            entrance: [8080, 8443],
+            exposures: [exposed("192.168.1.254", 8443, "local")],
+        });
+        expect(grants).toEqual([{ src: ["autogroup:member"], dst: ["192.168.1.254"], ip: ["tcp:8080", "tcp:8443"] }]);
+    });
+
     test("continuous integration reaches the machines' ports, and members do not", () => {
         const { grants, tagOwners } = policyFragment({
             tag: "homelab",

@@ -112,11 +112,12 @@ export function portNote({ exposures, dns }: Pick<Plan, "exposures" | "dns">): s
         ({ host, access, port }) => access !== "dedicated" && port !== 80 && port !== 443 && records.has(host),
     );
     const [first] = behind;
+    const outside = exposures.some(({ access }) => access === "external");
     return first === undefined
         ? []
         : [
               `An A record says an address and no port: in the LAN ${first.host} is https://${first.host}:${first.port}, and so are ` +
-                  `${behind.length - 1} others. What is external comes through the tunnel, without a port.\n`,
+                  `${behind.length - 1} others.${outside ? " What is external comes through the tunnel, without a port." : ""}\n`,
           ];
 }
 
