@@ -239,6 +239,8 @@ export interface App<C extends AppConfig = AppConfig> {
     readonly reach?: Expose["access"];
     /** Why no proxy of Cloudflare's can be in the way of those who come from the internet: they come past it, or not at all. */
     readonly direct?: string;
+    /** What its port speaks to those who reach it, where that is no HTTP: no page leads there. */
+    readonly speaks?: "tcp";
     /** Why its clients take no plain HTTP: where a host in the house is that, they reach it by the tunnel alone. */
     readonly https?: string;
     /** Protocol besides WebSocket that its clients turn a connection into, as `Upgrade` names it. */

@@ -8,6 +8,7 @@ import {
     contains,
     isCanonicalCidr,
     isIpv4,
+    isPrivate,
     overlaps,
     textRange,
     toNumber,
@@ -531,9 +532,6 @@ export const s3 = z.strictObject({
     bucket: bucketName,
 });
 
-/** Nobody outside the house is there. RFC 1918 */
-const PRIVATE = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
-
 const HOME_SERVER =
     "an https URL such as https://s3.example.net, or http to a private address such as http://192.168.10.10:9000";
 
@@ -548,11 +546,7 @@ const homeUrl = pattern(
     .refine(...parsedUrl("a URL"))
     .refine((url) => {
         const [, address] = /^http:\/\/([0-9.]+)/.exec(url) ?? [];
-        return (
-            address === undefined ||
-            !isIpv4(address) ||
-            PRIVATE.some((network) => contains(cidrRange(network), address))
-        );
+        return address === undefined || (isIpv4(address) && isPrivate(`${address}/32`));
     }, HOME_SERVER);
 
 /** A bucket of an S3 server that may be in the house. */

@@ -659,7 +659,7 @@ function addressesMisplaced(declared: readonly Declared[], offers: Offers): Faul
                       rule: "address-without-pool",
                       path,
                       got: show(config.address),
-                      allowed: "nothing: this cluster has no addresses to give, and the app is reached by its host",
+                      allowed: `nothing: this cluster has no addresses to give${app.reach === undefined ? "" : ", and the app is reached by its host"}`,
                       suggestion: offers.mend.address,
                   };
         });
@@ -1053,7 +1053,8 @@ function exposeOf(one: Declared): Expose | undefined {
         return { host, access: access === "dedicated" ? "local" : access, ...direct, ...upgrade };
     }
     const [port] = Object.keys(one.app.ports);
-    return { host, access: "dedicated", address, ...(port === "https" ? { scheme: "https" } : {}) };
+    const scheme = one.app.speaks ?? (port === "https" ? port : undefined);
+    return { host, access: "dedicated", address, ...(scheme === undefined ? {} : { scheme }) };
 }
 
 /** Without the edge nobody knows where people reach them. */

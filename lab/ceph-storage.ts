@@ -249,14 +249,18 @@ export const cephUseRules = <C extends CephUseConfig>(
     (config) => overProvisioned(cephRoom(config, others(config))),
 ];
 
-/** Ceph, the volumes that are backed up, and the cache of models as parts of the platform. `others`: volumes besides those of the apps. */
+/**
+ * Ceph, the volumes that are backed up, and the cache of models as parts of the platform. `others`: volumes besides those of the
+ * apps; `onControlPlanes`: whether Ceph's servers may be where apps may not.
+ */
 export const cephPart = <C extends CephUseConfig & Backups>(
     others: (config: C) => readonly OtherVolume[],
+    onControlPlanes: (config: C) => boolean = () => false,
 ): Part<C> => ({
     rules: [...cephStorageRules, ...cephUseRules(others)],
     buckets: backupBuckets,
     servers: backupUrls,
-    requests: cephRequests,
+    requests: (config) => cephRequests(config, onControlPlanes(config)),
     secrets: backupSecretsByNamespace,
     namespaces: ({ storage: { models } }) => (models === undefined ? {} : { [models.namespace]: "restricted" }),
     definitions: () => [crds.snapshots],
@@ -267,11 +271,11 @@ export const cephPart = <C extends CephUseConfig & Backups>(
 });
 
 /** What Ceph's servers request of the machines: those of a disk are where the disk is, the others wherever Rook puts them. */
-export function cephRequests(config: CephUseConfig): Reserved[] {
+export function cephRequests(config: CephUseConfig, onControlPlanes = false): Reserved[] {
     const nodes = cephNodes(config);
     if (nodes.length === 0) return [];
     const { mon, mgr } = cephServers(nodes);
-    const on = config.nodes.map(({ name }) => name);
+    const anywhere = onControlPlanes ? { on: config.nodes.map(({ name }) => name) } : {};
     const what = "Ceph";
     return [
         ...nodes.map(({ name, osdDisks }) => ({
@@ -280,10 +284,10 @@ export function cephRequests(config: CephUseConfig): Reserved[] {
             each: CEPH_REQUESTS.osd,
             on: [name],
         })),
-        { what, number: mon, each: CEPH_REQUESTS.mon, on },
-        { what, number: mgr, each: CEPH_REQUESTS.mgr, on },
+        { what, number: mon, each: CEPH_REQUESTS.mon, ...anywhere },
+        { what, number: mgr, each: CEPH_REQUESTS.mgr, ...anywhere },
         ...(config.storage.ceph.filesystem
-            ? [{ what, number: metadataServers(nodes), each: METADATA_REQUESTS, on }]
+            ? [{ what, number: metadataServers(nodes), each: METADATA_REQUESTS, ...anywhere }]
             : []),
     ];
 }

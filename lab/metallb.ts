@@ -52,7 +52,7 @@ export interface MetalLbPool extends MetalLbKeys {
 }
 
 /**
- * `network` around a machine, where the file says nothing else: LAN, pool, and as `ingressAddress` the pool's first.
+ * `network` around a machine, where the file says nothing else: LAN, pool, and as `ingressAddress` the pool's first that is not most routers' own.
  * Undefined where neither can be read; the schema then says so.
  */
 export function metalLbDefaults(machine: unknown, network: unknown): Readonly<Record<string, unknown>> | undefined {

@@ -15,7 +15,7 @@ import { MONITORING_S3 } from "../components/monitoring/s3";
 import { Thanos } from "../components/monitoring/thanos";
 import { clusterDnsAddress } from "../components/network/coredns";
 import type { Platform } from "../components/platform";
-import { duration, homeS3, hostPort, label, probeUrl, volumeSize } from "../config/fields";
+import { duration, homeS3, hostLabel, hostPort, label, probeUrl, volumeSize } from "../config/fields";
 import { receivers } from "../config/receivers";
 import { bucketClaims, type Claim } from "../config/rules";
 import { operatorPage, type AuthentikParts } from "./authentik";
@@ -43,10 +43,10 @@ export const observability = z.strictObject({
     grafanaStorage: volumeSize.optional(),
     /** True: every node's network is looked at from every other one. docs/node-network.md */
     nodeProbe: z.boolean({ error: "true or false" }).default(false),
-    grafanaHost: label.default("grafana"),
-    prometheusHost: label.default("prometheus"),
-    alertmanagerHost: label.default("alertmanager"),
-    hubbleHost: label.default("hubble"),
+    grafanaHost: hostLabel.default("grafana"),
+    prometheusHost: hostLabel.default("prometheus"),
+    alertmanagerHost: hostLabel.default("alertmanager"),
+    hubbleHost: hostLabel.default("hubble"),
     /** HTTP endpoints that the blackbox exporter probes, by name. */
     probes: z.record(label, probeUrl).default({}),
     /** Servers outside the cluster that must take a connection, as host:port, by name. */
@@ -66,12 +66,6 @@ const bucketsOf = ({ thanos, loki }: ObservabilityConfig) => ({
     "monitoring.thanos": thanos,
     "monitoring.loki": inBucket(loki),
 });
-
-/** Servers of the buckets, with their places. */
-const observabilityServers = (config: ObservabilityConfig): Claim[] =>
-    Object.entries(bucketsOf(config)).flatMap(([path, bucket]): Claim[] =>
-        bucket === undefined ? [] : [[`${path}.endpoint`, bucket.endpoint]],
-    );
 
 /** Volumes of its own. */
 const observabilityVolumes = ({ storage, grafanaStorage, loki }: ObservabilityConfig): OtherVolume[] => [
@@ -126,7 +120,6 @@ export const receiverNotes = ({ receivers: told }: Pick<ObservabilityConfig, "re
 export const observabilityPart: Part<{ readonly monitoring: ObservabilityConfig }> = {
     hosts: ({ monitoring }) => observabilityHosts(monitoring),
     buckets: ({ monitoring }) => bucketClaims(bucketsOf(monitoring)),
-    servers: ({ monitoring }) => observabilityServers(monitoring),
     volumes: ({ monitoring }) => observabilityVolumes(monitoring),
     secrets: ({ monitoring }) => ({ [OBSERVABILITY]: observabilitySecrets(monitoring) }),
     definitions: () => [crds.prometheus],

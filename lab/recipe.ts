@@ -6,7 +6,7 @@ import type { NodeInfo } from "../bootstrap/machines";
 import { withIdentity } from "../components/cluster/identity";
 import { treeLayout, type GitLayout } from "../components/gitops/delivery";
 import { cidrRange, overlaps } from "../components/network/addresses";
-import type { StackClaim } from "../config/claims";
+import { claimedRange, type StackClaim } from "../config/claims";
 import { claimedTwice, sopsFileEncrypted, type Claim } from "../config/rules";
 import { ConfigError, didYouMean, parseConfig, show, type CrossRule, type Fault, type Follows } from "../config/parse";
 import { accountClaims, cloudAccounts } from "./accounts";
@@ -148,10 +148,10 @@ const everyBucket = <C extends StackConfig>(parts: Parts<C>, config: C, stack: s
 
 const NETWORKS: readonly StackClaim["kind"][] = ["cluster-network", "lan"];
 
-const networksOf = <C extends StackConfig>(parts: Parts<C>, config: C): Claim[] =>
+const claimsOf = <C extends StackConfig>(parts: Parts<C>, config: C, kinds: readonly StackClaim["kind"][]): Claim[] =>
     parts
         .claims(config)
-        .filter(({ kind }) => NETWORKS.includes(kind))
+        .filter(({ kind }) => kinds.includes(kind))
         .map(({ path, value }): Claim => [path, value]);
 
 /** Addresses of the machines of every tailnet. https://tailscale.com/kb/1015/100.x-addresses */
@@ -161,8 +161,8 @@ const TAILNET = "100.64.0.0/10";
 const besideTailnet = <C extends StackConfig>(parts: Parts<C>, config: C): Fault[] =>
     config.tailscale === undefined
         ? []
-        : networksOf(parts, config)
-              .filter(([, network]) => overlaps(cidrRange(network), cidrRange(TAILNET)))
+        : claimsOf(parts, config, [...NETWORKS, "pool"])
+              .filter(([, network]) => overlaps(claimedRange(network), cidrRange(TAILNET)))
               .map(([path, network]) => ({
                   rule: "network-of-tailnets",
                   path,
@@ -182,7 +182,7 @@ const commonRules = <C extends StackConfig>(parts: Parts<C>, stack: string): Cro
     (config) =>
         appFaults(config.apps, {
             domain: config.domain,
-            networks: networksOf(parts, config),
+            networks: claimsOf(parts, config, NETWORKS),
             hosts: everyHost(parts, config),
         }),
     (config) => besideTailnet(parts, config),

@@ -1,7 +1,7 @@
 /** Schema, parts and cross-field rules of the recipe magi. */
 import { z } from "zod";
 import { crds } from "../components/crds";
-import { bridgedS3, label } from "../config/fields";
+import { bridgedS3, hostLabel } from "../config/fields";
 import type { CrossRule } from "../config/parse";
 import { amdGpuKeys, amdGpusPart, amdOffers } from "../lab/amd-gpus";
 import { appsPart, type Offers } from "../lab/apps";
@@ -21,6 +21,7 @@ import { deschedulerKeys, deschedulerPart } from "../lab/descheduler";
 import { egressQosKeys, egressQosRules, shapingOffer } from "../lab/egress-qos";
 import { haproxyKeys, haproxyPart } from "../lab/haproxy";
 import {
+    disksOnControlPlanes,
     kubeadmAddresses,
     kubeadmKeys,
     kubeadmNode,
@@ -51,7 +52,7 @@ export const magiSchema = (stack: string) =>
             ...haproxyKeys,
             ...clusterNetworkKeys("10.244.0.0/16", "10.96.0.0/16"),
             /** Host label of Hubble's page, which shows the network's flows. */
-            hubbleHost: label.default("hubble"),
+            hubbleHost: hostLabel.default("hubble"),
         }),
         secrets: z
             .strictObject({
@@ -154,7 +155,7 @@ export const magiParts = joinParts<MagiConfig>(
     kubeadmPoolPart,
     bridgesPart<MagiConfig>(kubeadmAddresses),
     amdGpusPart<MagiConfig>(working),
-    cephPart<MagiConfig>(servers.volumes),
+    cephPart<MagiConfig>(servers.volumes, disksOnControlPlanes),
     servers,
     hubblePart<MagiConfig>(({ network }) => ["network", network]),
     haproxyPart,

@@ -97,6 +97,7 @@ export const modelOr = (standard: z.input<typeof model>) => {
             repository: shape.repository.optional(),
             file: shape.file.optional(),
             revision: shape.revision.unwrap().optional(),
+            embeddings: shape.embeddings.unwrap().optional(),
         })
         .superRefine((said, context) => {
             if (IDENTITY.every((key) => said[key] === undefined)) return;
@@ -105,12 +106,12 @@ export const modelOr = (standard: z.input<typeof model>) => {
                 context.addIssue({ code: "custom", path: [key], message });
             }
         })
-        .transform(({ name, repository, file, revision = "main", ...said }): Model => {
+        .transform(({ name, repository, file, revision = "main", embeddings, ...said }): Model => {
             if (name !== undefined && repository !== undefined && file !== undefined) {
-                return { ...said, name, repository, file, revision };
+                return { ...said, name, repository, file, revision, embeddings: embeddings ?? false };
             }
-            const { context, embeddings, pooling = usual.pooling } = said;
-            return { ...usual, context, embeddings: embeddings || usual.embeddings, pooling };
+            const { context, pooling = usual.pooling } = said;
+            return { ...usual, context, embeddings: embeddings ?? usual.embeddings, pooling };
         });
 };
 

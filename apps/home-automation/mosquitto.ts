@@ -35,6 +35,8 @@ export const mosquitto = app({
         network,
     }),
     ports: { mqtt: 1883 },
+    speaks: "tcp",
+    auth: { own: true, forward: "devices speak to it, by no HTTP", preferred: "own" },
     provides: "mqtt",
     apiKey: PASSWORD,
     secrets: [PASSWORD],

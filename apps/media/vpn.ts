@@ -44,7 +44,7 @@ const SERVERS = {
 type Provider = keyof typeof SERVERS;
 const PROVIDERS = Object.keys(SERVERS) as Provider[];
 
-/** Providers whose lists have USA and UK for countries. */
+/** Providers whose lists have USA, UK and UAE for countries. */
 const SHORTENING: readonly Provider[] = ["expressvpn", "hidemyass", "torguard"];
 
 const WIREGUARD: readonly Provider[] = [
@@ -131,7 +131,8 @@ export const vpn = z
         const countries = known.includes("countries") ? where.countries : [];
         countries.forEach((country, index) => {
             const code = country.toUpperCase();
-            if (!/^[A-Z]{2,3}$/.test(code) || (SHORTENING.includes(provider) && ["UK", "USA"].includes(code))) return;
+            if (!/^[A-Z]{2,3}$/.test(code) || (SHORTENING.includes(provider) && ["UAE", "UK", "USA"].includes(code)))
+                return;
             const name = code === "USA" ? "United States" : code.length === 2 ? countryNames.of(code) : undefined;
             issue(
                 `countries.${index}`,

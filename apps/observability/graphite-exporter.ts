@@ -11,6 +11,7 @@ export const graphiteExporter = app({
     ports: { graphite: 2003, metrics: 9108 },
     // Senders outside the cluster speak TCP, which no ingress routes.
     reach: "dedicated",
+    speaks: "tcp",
     auth: { own: false, forward: "machines send to it, by no HTTP", preferred: "none" },
     monitored: true,
     requests: { cpu: "10m", memory: "32Mi" },

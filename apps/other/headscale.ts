@@ -43,10 +43,9 @@ export const headscale = app({
         const standard = tailnetOf(household);
         const names = baseDomain ?? standard;
         const fault = { path: "baseDomain", got: show(baseDomain) };
-        if (baseDomain?.endsWith(".local") === true) {
-            const allowed =
-                "a domain outside local: names in that one devices ask the machines around them for, and pods their cluster";
-            return [{ ...fault, rule: "headscale-names-local", allowed }];
+        if (names.endsWith(".local")) {
+            const allowed = `a domain outside local (by default ${standard}): names in that one devices ask the machines around them for, and pods their cluster`;
+            return [{ ...fault, rule: "headscale-names-local", allowed, suggestion: "such as tailnet.internal" }];
         }
         const within = hosts.filter(([, label]) => `.${label}.${household}`.endsWith(`.${names}`));
         const [met] = [...within.filter(([place]) => place === "apps.headscale.host"), ...within];

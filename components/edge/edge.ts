@@ -26,8 +26,8 @@ export type Expose =
           readonly access: "dedicated";
           readonly address: string;
           readonly auth?: Auth;
-          /** What it speaks there itself; absent: no TLS. */
-          readonly scheme?: "https";
+          /** What its port speaks; absent: plain HTTP. */
+          readonly scheme?: "https" | "tcp";
       };
 
 /** One reachable host of a stack: what the tables, DNS and the tunnel are derived from. */
@@ -42,8 +42,8 @@ export interface Exposure {
     /** Address on the LAN. */
     readonly address: string;
     readonly port: number;
-    /** Of one with an address of its own that speaks TLS itself. */
-    readonly scheme?: "https";
+    /** What one with an address of its own speaks there; absent: plain HTTP. */
+    readonly scheme?: "https" | "tcp";
     /** Of an external one that comes in past the tunnel, by the house's public name. */
     readonly direct?: true;
 }

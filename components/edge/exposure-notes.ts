@@ -9,7 +9,7 @@ export function exposureNotes(exposures: readonly Exposure[], domain: string): s
         ...(shut.length === 0
             ? []
             : [
-                  `Without cloudflare there is no way in from the internet: what is to be external can be reached from LAN and tailnet alone (${shut.join(", ")}).`,
+                  `Without cloudflare no tunnel leads in from the internet: what is to be external is local (${shut.join(", ")}).`,
               ]),
         // How many labels a zone has nobody but Cloudflare knows.
         ...(proxied && domain.split(".").length > 2

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { charts } from "../charts";
 import { clusterCommand, valueAfter } from "../cluster/cluster-command";
 import { helmRelease } from "../cluster/helm-release";
-import { isInside } from "../network/addresses";
+import { isPrivate, PRIVATE_RANGES } from "../network/addresses";
 import type { LoadBalancer } from "../network/load-balancer";
 import type { Cluster } from "../platform";
 import type { Expose } from "./edge";
@@ -18,14 +18,9 @@ export const HAPROXY_CLASSES = {
     local: "haproxy-restricted",
 } as const satisfies Partial<Record<Expose["access"], string>>;
 
-/** Private ranges, in the order in which seed 004 (Ingress classes) has them. */
-const PRIVATE_RANGES = ["192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8"];
-
 /** Sources that the restricted class lets in: private ranges, and the household's and the pods' own network where it is in none of them. */
 export const restrictedSources = ({ lan, podCidr }: Pick<Cluster, "lan" | "podCidr">): string =>
-    [...PRIVATE_RANGES, ...[lan, podCidr].filter((own) => !PRIVATE_RANGES.some((range) => isInside(own, range)))].join(
-        ",",
-    );
+    [...PRIVATE_RANGES, ...[lan, podCidr].filter((own) => !isPrivate(own))].join(",");
 
 /** Before each of the controller's keys where it is an annotation. */
 export const HAPROXY_KEY = "haproxy-ingress.github.io/";

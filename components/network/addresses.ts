@@ -77,6 +77,12 @@ export function isInside(network: string, other: string): boolean {
     return contains(outer, inner.first) && contains(outer, inner.last);
 }
 
+/** Nobody outside the house is there (RFC 1918), in the order in which seed 004 (Ingress classes) has them. */
+export const PRIVATE_RANGES: readonly string[] = ["192.168.0.0/16", "172.16.0.0/12", "10.0.0.0/8"];
+
+/** Whether an address or the whole of a network is the house's own. */
+export const isPrivate = (network: string): boolean => PRIVATE_RANGES.some((range) => isInside(network, range));
+
 /**
  * The fewest CIDRs that cover exactly the range, in order: 192.168.0.240-250 is
  * 192.168.0.240/29, 192.168.0.248/31, 192.168.0.250/32. A subnet router advertises routes only in this form.

@@ -39,14 +39,14 @@ export interface Reached {
     readonly url: string;
 }
 
-/** Everything that is reached but the page itself, in order of the hosts. */
+/** Everything that a browser reaches but the page itself, in order of the hosts. */
 export function reachedHosts(
     rows: readonly Exposure[],
     edge: Pick<Edge, "domain" | "url">,
     page: string,
 ): readonly Reached[] {
     return rows
-        .filter(({ workload }) => workload !== page)
+        .filter(({ workload, scheme }) => workload !== page && scheme !== "tcp")
         .map((row) => ({ key: row.host, workload: row.workload, name: titled(row.workload), url: urlOf(row, edge) }))
         .sort((one, other) => (one.key < other.key ? -1 : 1));
 }

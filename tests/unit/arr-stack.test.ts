@@ -402,6 +402,7 @@ describe("what cannot be", () => {
         [{ provider: "protonvpn", countries: ["CH"] }, "did you mean Switzerland?"],
         [{ provider: "protonvpn", countries: ["usa"] }, "did you mean United States?"],
         [{ provider: "protonvpn", countries: ["UK"] }, "did you mean United Kingdom?"],
+        [{ provider: "protonvpn", countries: ["UAE"] }, undefined],
         [{ provider: "protonvpn", countries: ["XX"] }, undefined],
         [
             { provider: "windscribe", address: "10.1.2.3/32", countries: ["Iceland"] },
@@ -416,8 +417,8 @@ describe("what cannot be", () => {
         expect(issue?.code === "custom" ? issue.params?.["suggestion"] : issue).toBe(mend);
     });
 
-    test("a few providers' lists have USA and UK for countries", () => {
-        const vpn = { provider: "expressvpn", countries: ["USA", "UK"], cities: ["Boston"] };
+    test("a few providers' lists have USA, UK and UAE for countries", () => {
+        const vpn = { provider: "expressvpn", countries: ["USA", "UK", "UAE"], cities: ["Boston"] };
         expect(appsSchema.parse({ "arr-lts": { vpn } })["arr-lts"]).toMatchObject({ vpn });
     });
 

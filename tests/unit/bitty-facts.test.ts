@@ -144,7 +144,9 @@ describe("what this house lacks", () => {
                 .sort(),
         ).toEqual(["jellyfin-b2", "jellyfin-minio"]);
         inOrder(claim, find(":Command", "jellyfin-restored"), find("apps/v1:Deployment", "jellyfin"));
-        expect(plan.dns.every(({ owner }) => owner === "resolver")).toBe(true);
+        expect(plan.dns.map(({ name, owner }) => [name, owner]).sort()).toEqual(
+            plan.exposures.map(({ host }) => [host, "resolver"]).sort(),
+        );
         expect(plan.tunnel).toEqual([]);
     });
 });

@@ -325,6 +325,25 @@ describe("what Ceph's servers request is not the apps'", () => {
         expect(cabin({ cpu: "2", memory: "4Gi" }, 0)).not.toThrow();
     });
 
+    test("a control plane that takes no apps takes none of Ceph's, where it has no disks", () => {
+        const house = (disks: Record<string, string[]>) => () =>
+            openStack("cabin", {
+                recipe: "magi",
+                domain: "cabin.example",
+                nodes: ["plane", "one", "two", "three"].map((name, index) => ({
+                    name,
+                    address: `192.168.7.${11 + index}`,
+                    capacity: name === "plane" ? { cpu: "16", memory: "64Gi" } : { cpu: "2", memory: "64Gi" },
+                    ...(name === "plane" ? { role: "control-plane" } : { role: "worker" }),
+                    osdDisks: disks[name] ?? [],
+                })),
+                apps: { "echo-server": {} },
+            });
+        const workers = { one: ["/dev/disk/by-id/a"], two: ["/dev/disk/by-id/b"], three: ["/dev/disk/by-id/c"] };
+        expect(house(workers)).toThrow(/cores together with Ceph; allowed: .* 6 cores/);
+        expect(house({ ...workers, plane: ["/dev/disk/by-id/d"] })).not.toThrow();
+    });
+
     test("Vault's beside them", () => {
         const value = structuredClone(invalidBase("magi")) as { nodes: Record<string, unknown>[] };
         for (const node of value.nodes) node["capacity"] = { cpu: "1", memory: "44Gi" };

@@ -70,7 +70,7 @@ test("without a tunnel an external host is a local one", () => {
     expect(exposures.seal()).toMatchObject([{ access: "local", asked: "external", address: "10.0.0.1" }]);
     expect(routes.asked).toMatchObject([{ access: "local", annotations: {} }]);
     expect(exposureNotes(exposures.rows, "example.net")).toEqual([
-        expect.stringMatching(/no way in from the internet.*\(app\)/),
+        expect.stringMatching(/no tunnel leads in.*\(app\)/),
     ]);
     expect(resolverRows(exposures.rows)).toEqual([
         { name: "www.example.net", type: "A", content: "10.0.0.1", proxied: false },

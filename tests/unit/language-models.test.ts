@@ -336,6 +336,8 @@ describe("servers of models", () => {
         expect(b).toEqual(
             expect.arrayContaining(["--alias", "qwen3-embedding-0.6b", "--ctx-size", "2048", "--embeddings", "last"]),
         );
+        const chats = appsSchema.parse({ "llama-static-b": { model: { embeddings: false } } });
+        expect(chats["llama-static-b"]).toMatchObject({ model: { name: "qwen3-embedding-0.6b", embeddings: false } });
         const [fetch] = look.pod("llama-static-a")["initContainers"] as Inputs[];
         expect(JSON.stringify(fetch?.["command"])).toContain(
             "7485fe6f11af29433bc51cab58009521f205840f5b4ae3a32fa7f92e8534fdf5",

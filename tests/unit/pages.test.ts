@@ -39,6 +39,8 @@ describe("what is watched and shown", () => {
         row("hubble", { host: "flows.example.net" }),
         row("plex", { access: "dedicated", port: 32400 }),
         row("unifi", { access: "dedicated", port: 8443, scheme: "https" }),
+        // No page: nobody opens it, and no request of HTTP is answered.
+        row("mosquitto", { access: "dedicated", port: 1883, scheme: "tcp" }),
     ];
     async function plans(
         apps: Record<string, unknown>,

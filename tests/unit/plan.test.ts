@@ -383,7 +383,7 @@ test("a plan is deterministic, and a user without clouds still gets a cluster", 
         ...{ name: "sonarr.peterstorm.io", type: "A", content: "192.168.0.240", proxied: false },
         ...{ access: "local", owner: "resolver" },
     });
-    expect(lan.notes).toContainEqual(expect.stringMatching(/no way in from the internet.*\(echo-server\)/));
+    expect(lan.notes).toContainEqual(expect.stringMatching(/no tunnel leads in.*\(echo-server\)/));
     expect(lan.tunnel).toEqual([]);
     expect(lan.resources.filter(({ type }) => /cloudflare|tailscale/.test(type))).toEqual([]);
     expect(lan.exposures).toHaveLength(9);

@@ -65,3 +65,15 @@ test("Envoy passes on what Tailscale's clients begin with, WebSocket as before, 
     ]);
     if (haveCrds) expect(own.flatMap(crdFaults)).toEqual([]);
 });
+
+test("no page is looked for where a port speaks no HTTP", async () => {
+    const apps = { mosquitto: { address: "192.168.1.240" }, "uptime-kuma": {} };
+    const { plan, find } = await planned("magi", apps, ["authentik", "gitops"]);
+    expect(plan.exposures).toContainEqual({
+        ...{ workload: "mosquitto", host: "mqtt.magi.example", access: "dedicated", auth: "own" },
+        ...{ address: "192.168.1.240", port: 1883, scheme: "tcp" },
+    });
+    const monitors = JSON.stringify(find(":ConfigMap", "uptime-kuma-monitors").inputs);
+    expect(monitors).toContain("hubble.magi.example");
+    expect(monitors).not.toContain("mqtt.magi.example");
+});
