@@ -59,18 +59,26 @@ export async function startDaemon(layout: SandboxLayout, config: DaemonConfig): 
 export async function stopDaemon(layout: SandboxLayout): Promise<void> {
     const running = runningDaemon(layout);
     if (running === undefined) return;
-    process.kill(running.pid, "SIGTERM");
-    for (let waited = 0; isAlive(running.pid); waited += 100) {
-        if (waited >= 10_000) process.kill(running.pid, "SIGKILL");
-        await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    await end(running.pid);
     rmSync(join(layout.daemon, "daemon.json"), { force: true });
 }
 
+/** Ends a process, if need be by force, and waits until it is gone. */
+export async function end(pid: number): Promise<void> {
+    for (let waited = 0; isAlive(pid); waited += 100) {
+        if (waited === 0) process.kill(pid, "SIGTERM");
+        else if (waited >= 10_000) process.kill(pid, "SIGKILL");
+        await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+}
+
+/** True while a process runs. One that ended and that nobody asked for, as in a container without an init, does not. */
 export function isAlive(pid: number): boolean {
     try {
         process.kill(pid, 0);
-        return true;
+        // Elsewhere than on Linux there is no such file, and somebody always asks.
+        const stat = `/proc/${pid}/stat`;
+        return !existsSync(stat) || !/\) Z /.test(readFileSync(stat, "utf8"));
     } catch {
         return false;
     }

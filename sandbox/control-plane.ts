@@ -1,10 +1,11 @@
 /** The control plane: kwok with the real API server, controller manager and scheduler, on loopback only. */
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { stringify } from "yaml";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { parseAllDocuments, stringify } from "yaml";
 import { run } from "../lib/process";
 import type { ToolName } from "../lib/toolchain";
 import { UserError } from "../lib/user-error";
+import { end, isAlive } from "./background";
 import type { SandboxLayout } from "./layout";
 import { readObjects } from "./controllers/files";
 import { openKube, type Kube } from "./controllers/kube";
@@ -18,7 +19,15 @@ const DISABLED_ADMISSION = "MutatingAdmissionWebhook,ValidatingAdmissionWebhook"
 const STAGES = join(__dirname, "stages");
 
 const READY_WITHIN_MS = 3_000;
+const SETTLED_WITHIN_MS = 120_000;
 const NODES_WITHIN_MS = 60_000;
+
+/** What kwokctl is told of a cluster; ports are numbers. */
+interface KwokConfig {
+    readonly apiVersion: string;
+    readonly kind: "KwokctlConfiguration";
+    readonly options: Readonly<Record<string, string | number | undefined>>;
+}
 
 interface Node {
     readonly metadata: { readonly name: string };
@@ -44,7 +53,21 @@ export class ControlPlane {
 
     /** True when it was made, running or not. */
     get exists(): boolean {
-        return existsSync(join(this.layout.kwok, "clusters", this.layout.stack, "kwok.yaml"));
+        return existsSync(join(this.cluster, "kwok.yaml"));
+    }
+
+    private get config(): string {
+        return join(this.layout.kwok, "config.yaml");
+    }
+
+    /** kwokctl's folder of this cluster. */
+    private get cluster(): string {
+        return join(this.layout.kwok, "clusters", this.layout.stack);
+    }
+
+    /** A file for each program that kwokctl started, with the number of its process. */
+    private get pids(): string {
+        return join(this.cluster, "pids");
     }
 
     /** Starts it, making it first when there is none, and waits until the API server answers. */
@@ -53,28 +76,87 @@ export class ControlPlane {
             await this.create();
             return "created";
         }
-        if (await this.ready()) return "running";
-        // What is left of a killed run would hold the ports.
-        await this.kwokctl(["stop", "cluster", "--name", this.layout.stack], { check: false });
-        await this.assertPort();
-        await this.kwokctl(["start", "cluster", "--name", this.layout.stack, "--wait", "60s"]);
-        await this.writeKubeconfig();
+        if (await this.ready()) {
+            if (this.ended().length === 0) return "running";
+        } else {
+            // What is left of a killed run would hold the ports.
+            await this.kwokctl(["stop", "cluster", "--name", this.layout.stack], { check: false });
+            await this.assertPort();
+            await this.kwokctl(["start", "cluster", "--name", this.layout.stack]);
+            await this.writeKubeconfig();
+        }
         await this.handNodesOver();
         return "started";
     }
 
     /**
-     * The new kwok takes a node from the one before only when that one's lease has run out, minutes later, and until then
-     * moves no pod of it. So the leases go, and are waited for until they are the new one's.
+     * A kwok takes a node from the one before only when that one's lease has run out, minutes later, and until then moves no
+     * pod of it; of a lease that goes it hears at its next look, most of a minute later. So it starts when they are gone.
      */
     private async handNodesOver(): Promise<void> {
+        const kwok = join(this.pids, "kwok-controller.pid");
+        if (existsSync(kwok)) await end(Number(readFileSync(kwok, "utf8")));
         const leases = ["--namespace", "kube-node-lease"];
         const { stdout } = await this.kubectl(["get", "leases", ...leases, "--output", "name"]);
         const names = stdout.split("\n").filter((name) => name !== "");
-        if (names.length === 0) return;
-        await this.kubectl(["delete", ...names, ...leases, "--ignore-not-found"]);
+        if (names.length > 0) await this.kubectl(["delete", ...names, ...leases, "--ignore-not-found"]);
+        await this.settled();
         // One by one: of several that are missing kubectl takes the second for a fault and does not wait.
         for (const name of names) await this.kubectl(["wait", "--for=create", name, ...leases, "--timeout=120s"]);
+    }
+
+    /** Names of the control plane's programs that ended by themselves, e.g. `kwok-controller`. */
+    private ended(): string[] {
+        if (!existsSync(this.pids)) return [];
+        return readdirSync(this.pids)
+            .filter((file) => !isAlive(Number(readFileSync(join(this.pids, file), "utf8"))))
+            .map((file) => basename(file, ".pid"));
+    }
+
+    /**
+     * Waits until all of it works, and starts again what ended by itself meanwhile. kwokctl starts each program once and
+     * looks no more; one ends whose port was taken, and on a busy computer kwok and the controller manager give up on an
+     * API server that takes longer than a quarter of a minute. Throws a `UserError` with their last words.
+     */
+    private async settled(): Promise<void> {
+        const deadline = Date.now() + SETTLED_WITHIN_MS;
+        for (;;) {
+            const ended = this.ended();
+            if (ended.length === 0 && (await this.ready()) && (await this.kwokServes())) return;
+            if (Date.now() > deadline) throw new UserError(this.complaint(ended));
+            // Without its file kwokctl takes none for running, whatever has its number now.
+            for (const name of ended) rmSync(join(this.pids, `${name}.pid`), { force: true });
+            if (ended.length > 0) await this.kwokctl(["start", "cluster", "--name", this.layout.stack]);
+            await new Promise((resolve) => setTimeout(resolve, ended.length > 0 ? 2_000 : 200));
+        }
+    }
+
+    /** True once kwok has seen the API server and moves nodes and pods: it serves its own port last. */
+    private async kwokServes(): Promise<boolean> {
+        const { kwokControllerPort } = (parseAllDocuments(readFileSync(this.config, "utf8"))[0]?.toJS() as KwokConfig)
+            .options;
+        try {
+            return (await fetch(`http://127.0.0.1:${kwokControllerPort}/healthz`)).ok;
+        } catch {
+            return false;
+        }
+    }
+
+    /** What the programs that end whenever they are started said last. */
+    private complaint(ended: readonly string[]): string {
+        const logs = join(this.cluster, "logs");
+        const said = ended.map((name) => {
+            const last =
+                readFileSync(join(logs, `${name}.log`), "utf8")
+                    .trimEnd()
+                    .split("\n")
+                    .at(-1) ?? "";
+            return `\n  - ${name} ends whenever it is started: ${last}`;
+        });
+        return (
+            `the control plane is not ready within ${SETTLED_WITHIN_MS / 1000} s; what its programs say is in ${logs}.${said.join("")}\n` +
+            `If another program has a port of theirs, run  npm run sandbox -- down ${this.layout.stack}  and up again for others.`
+        );
     }
 
     async stop(): Promise<void> {
@@ -131,11 +213,10 @@ export class ControlPlane {
     private async create(): Promise<void> {
         await this.assertPort();
         mkdirSync(this.layout.kwok, { recursive: true });
-        const config = join(this.layout.kwok, "config.yaml");
         // kwokctl's own search counts down from one number: two sandboxes made at once would get the same.
         const [etcdPort, etcdPeerPort, kubeControllerManagerPort, kubeSchedulerPort, kwokControllerPort] =
             await freePorts(5);
-        const options = {
+        const options: KwokConfig = {
             apiVersion: "config.kwok.x-k8s.io/v1alpha1",
             kind: "KwokctlConfiguration",
             options: {
@@ -148,13 +229,16 @@ export class ControlPlane {
             },
         };
         // How pods and nodes change in time. kwok's stages of other kinds come too late or never: it asks once whether a kind is served.
-        writeFileSync(config, [options, ...readObjects<object>(STAGES)].map((one) => stringify(one)).join("---\n"));
+        writeFileSync(
+            this.config,
+            [options, ...readObjects<object>(STAGES)].map((one) => stringify(one)).join("---\n"),
+        );
         const { tools } = this;
         try {
             await this.kwokctl([
                 "create",
                 "cluster",
-                ...["--name", this.layout.stack, "--runtime", "binary", "--wait", "120s", "--config", config],
+                ...["--name", this.layout.stack, "--runtime", "binary", "--config", this.config],
                 ...["--kubeconfig", join(this.layout.kwok, "kubeconfig.yaml")],
                 ...["--kube-apiserver-port", String(this.apiPort)],
                 ...["--etcd-binary", tools.etcd],
@@ -176,6 +260,7 @@ export class ControlPlane {
             throw error;
         }
         await this.writeKubeconfig();
+        await this.settled();
     }
 
     /** One file with certificates inside, readable by its owner only. */

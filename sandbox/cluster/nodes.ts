@@ -9,9 +9,9 @@ export interface NodeSpec {
     readonly labels?: Readonly<Record<string, string>> | undefined;
     /** Quantities by resource, e.g. `{cpu: "8", memory: "32Gi", "nvidia.com/gpu": "1"}`. */
     readonly capacity: Readonly<Record<string, string>>;
-    /** e.g. `["control-plane", "etcd"]`; become `node-role.kubernetes.io/<role>` labels. */
     /** GPUs by maker; the node offers them while that maker's device plugin runs on it. */
     readonly gpus?: { readonly nvidia: number; readonly intel: number; readonly amd?: number } | undefined;
+    /** e.g. `["control-plane", "etcd"]`; become `node-role.kubernetes.io/<role>` labels. */
     readonly roles?: readonly string[] | undefined;
     readonly taints?: readonly Taint[] | undefined;
     readonly kubeletVersion?: string | undefined;
