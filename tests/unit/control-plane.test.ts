@@ -1,5 +1,7 @@
 /** A control plane that is started again. kwokctl and kubectl are scripts here that answer as the real ones do. */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
@@ -23,11 +25,10 @@ const NODES = ["node01", "node02", "node03"].map((name) => `lease.coordination.k
  * kubectl of a cluster whose new kwok has made no lease yet. It polls for an object that is missing; of several it joins
  * the answers to one fault, no longer knows it for "not found", and ends (kubectl wait --for=create, seen on 1.32 and 1.35).
  */
-const KUBECTL = (log: string, port: number) => `#!/bin/bash
+const KUBECTL = (log: string, kubeconfig: string) => `#!/bin/bash
 echo "$*" >> '${log}'
 case "$*" in
-  *readyz*) exit 1 ;;
-  *"config view"*) echo 'server: https://127.0.0.1:${port}' ;;
+  *"config view"*) cat '${kubeconfig}' ;;
   *"get leases"*) printf '%s\\n' ${NODES.join(" ")} ;;
   *--for=create*)
     if [ "$(grep -o 'lease\\.coordination' <<< "$*" | wc -l)" -gt 1 ]; then
@@ -37,20 +38,38 @@ case "$*" in
 esac
 `;
 
+/** API server and kwok in one, ready from the second question on. */
+async function answering(): Promise<{ url: URL; close: () => void }> {
+    let asked = 0;
+    const server = createServer((_, answer) => {
+        answer.statusCode = asked++ === 0 ? 500 : 200;
+        answer.end("ok");
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    return { url: new URL(`http://127.0.0.1:${port}`), close: () => void server.close() };
+}
+
 test("waits for the lease of every node of three, though none is there yet", async () => {
     const layout = sandboxLayout("chongus", { SANDBOX_HOME: base });
     const [port = 0] = await freePorts(1);
     const cluster = join(layout.kwok, "clusters", "chongus");
     mkdirSync(cluster, { recursive: true });
     writeFileSync(join(cluster, "kwok.yaml"), "");
+    const { url, close } = await answering();
+    writeFileSync(join(layout.kwok, "config.yaml"), stringify({ options: { kwokControllerPort: Number(url.port) } }));
     writeFileSync(
         layout.kubeconfig,
         stringify({
             "current-context": "kwok",
             contexts: [{ name: "kwok", context: { cluster: "kwok" } }],
-            clusters: [{ name: "kwok", cluster: { server: `http://127.0.0.1:${port}` } }],
+            // The API server's own port is free until kwokctl starts it, which is a script here.
+            clusters: [{ name: "kwok", cluster: { server: url.origin } }],
+            users: [{ name: `https://127.0.0.1:${port}` }],
         }),
     );
+    const kubeconfig = join(base, "kubeconfig.yaml");
+    copyFileSync(layout.kubeconfig, kubeconfig);
     const log = join(base, "calls");
     const script = (name: string, text: string) => {
         writeFileSync(join(base, name), text);
@@ -58,10 +77,11 @@ test("waits for the lease of every node of three, though none is there yet", asy
         return join(base, name);
     };
     const tools = {
-        kubectl: script("kubectl", KUBECTL(log, port)),
+        kubectl: script("kubectl", KUBECTL(log, kubeconfig)),
         kwokctl: script("kwokctl", "#!/bin/sh\nexit 0\n"),
     } as ToolPaths;
     await expect(new ControlPlane(layout, tools, port).start()).resolves.toBe("started");
+    close();
     const waited = readFileSync(log, "utf8")
         .split("\n")
         .filter((line) => line.includes("--for=create"));
