@@ -98,16 +98,23 @@ function withHosts(value: string, context: z.RefinementCtx): void {
     });
 }
 
+const ADDRESS_RANGE = "a range such as 192.168.1.240-192.168.1.250, a network, or a block of keys";
+
 /** Inclusive address range `{first, last}`, first not after last. */
-export const addressRange = z.strictObject({ first: ipv4, last: ipv4 }).superRefine((range, context) => {
-    if (isIpv4(range.first) && isIpv4(range.last) && toNumber(range.first) > toNumber(range.last)) {
-        context.addIssue({
-            code: "custom",
-            message: "a range whose first address is not after its last",
-            params: { rule: "range-order", suggestion: `did you mean ${range.last} to ${range.first}?` },
-        });
-    }
-});
+export const addressRange = z
+    .strictObject(
+        { first: ipv4, last: ipv4 },
+        { error: ({ code }) => (code === "invalid_type" ? ADDRESS_RANGE : undefined) },
+    )
+    .superRefine((range, context) => {
+        if (isIpv4(range.first) && isIpv4(range.last) && toNumber(range.first) > toNumber(range.last)) {
+            context.addIssue({
+                code: "custom",
+                message: "a range whose first address is not after its last",
+                params: { rule: "range-order", suggestion: `did you mean ${range.last} to ${range.first}?` },
+            });
+        }
+    });
 
 const ADDRESS_POOL = "a range such as 192.168.1.230-192.168.1.250, or a network such as 192.168.1.224/28";
 

@@ -1,7 +1,7 @@
 /** A range of the machines' own network for Services, which Cilium announces by ARP: its part of the schema, rules and claims. */
 import { z } from "zod";
-import { cidrRange, contains, toAddress, toNumber } from "../components/network/addresses";
-import { addressRange, cidr, ipv4, isGoRegExp } from "../config/fields";
+import { cidrRange, contains, textRange, toAddress, toNumber } from "../components/network/addresses";
+import { addressRange, cidr, ipv4, isCidr, isGoRegExp } from "../config/fields";
 import { show, type CrossRule, type Fault, type Follows } from "../config/parse";
 import { claimedTwice, networkEdges, networksApart, outside, type Claim } from "../config/rules";
 import { appAddresses, type Apps } from "./apps";
@@ -17,7 +17,7 @@ const INTERFACES = "a regular expression such as ^en.*, as Go reads it: no looka
 export const lanPoolKeys = {
     /** The LAN that node and pool are in; default: the /24 around the node. */
     lan: cidr,
-    /** Addresses that Cilium may give to LoadBalancer Services; outside the router's DHCP range. Default: .240 to .250. */
+    /** Addresses that Cilium may give to LoadBalancer Services; outside the router's DHCP range. As a range, a network or its ends. Default: .240 to .250. */
     pool: addressRange,
     /** The address of the shared ingress, to which every local host resolves; default: the pool's first that is not the LAN's first. */
     ingressAddress: ipv4,
@@ -52,6 +52,15 @@ export function lanPoolDefaults(node: unknown, network: unknown): Readonly<Recor
         ...(first === undefined ? {} : { ingressAddress: typeof first === "string" ? pastRouter(first, lan) : first }),
         ...said,
     };
+}
+
+/** `network` with the pool by its ends where it is written as in the other recipes, `first-last` or a network; anything else is left to the schema. */
+export function poolByEnds(network: unknown): unknown {
+    if (!isRecord(network) || typeof network["pool"] !== "string") return network;
+    const { pool } = network;
+    if (isCidr(pool)) return { ...network, pool: textRange(pool) };
+    const [first, last, rest] = pool.split("-");
+    return last === undefined || rest !== undefined ? network : { ...network, pool: { first, last } };
 }
 
 /** What of it follows from what; `address`: where the node's is. */

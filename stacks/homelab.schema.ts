@@ -5,7 +5,7 @@ import { receivers } from "../config/receivers";
 import { appsPart, type Offers } from "../lab/apps";
 import { ageKeyPlace, argoCdKeys, argoCdPageKeys, argoCdPart } from "../lab/argocd";
 import { clusterNetworkKeys } from "../lab/cluster-networks";
-import { lanPoolDefaults, lanPoolFollows, lanPoolKeys, lanPoolPart } from "../lab/lan-pool";
+import { lanPoolDefaults, lanPoolFollows, lanPoolKeys, lanPoolPart, poolByEnds } from "../lab/lan-pool";
 import { nodeStorageKeys, ownDirectories } from "../lab/node-storage";
 import { ELSEWHERE, NODE_CAPACITY, secretsKeys, sharedLibraries, stackKeys } from "../lab/parts";
 import { receiverNotes } from "../lab/observability";
@@ -58,7 +58,7 @@ export type HomelabConfig = z.output<ReturnType<typeof homelabSchema>>;
 
 /** The network around the node, where the file says nothing else. */
 export function homelabDefaults(value: Readonly<Record<string, unknown>>): Record<string, unknown> {
-    const network = lanPoolDefaults(value["node"], value["network"]);
+    const network = lanPoolDefaults(value["node"], poolByEnds(value["network"]));
     return { ...value, ...(network === undefined ? {} : { network }) };
 }
 
