@@ -157,7 +157,11 @@ export interface AppAuth {
     /** True: it has accounts of its own and asks for one. Otherwise it lets everybody in who reaches it. */
     readonly own: boolean;
     /** It can send people to an identity provider, which sends them back to these paths. */
-    readonly oidc?: { readonly redirects: readonly string[] };
+    readonly oidc?: {
+        readonly redirects: readonly string[];
+        /** Page of the docs that says what a person enters once; absent: the app is told by its configuration. */
+        readonly byHand?: string;
+    };
     /**
      * It can stand behind a proxy that asks for the login: `open` are the paths, as regular expressions, that programs call with
      * a key of their own. A string says why it cannot, e.g. because apps on telephones and televisions speak to it.

@@ -82,6 +82,8 @@ export interface Platform {
     readonly networks?: Networks;
     /** Service mesh; absent: none, and a workload that would be in one is not. */
     readonly mesh?: Mesh;
+    /** What brings the kinds of Prometheus' operator, e.g. ServiceMonitor; absent: they are there before any workload. */
+    readonly monitorKinds?: pulumi.Resource;
     /** How what pods send is shaped; absent: it is not. */
     readonly shaping?: TrafficShaping;
     /** Annotations on every controller of a workload that reads a Secret or ConfigMap, e.g. Reloader's. */

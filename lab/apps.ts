@@ -34,7 +34,7 @@ import {
     type Pod,
 } from "./placement";
 import { modelFaults } from "./language-models";
-import { authOf, clientOf, loginsImpossible, urlOf } from "./logins";
+import { authOf, clientOf, loginNotes, loginsImpossible, urlOf } from "./logins";
 import type { Pin } from "./metallb";
 import type { Part, SecretsByNamespace } from "./platform-parts";
 
@@ -402,6 +402,9 @@ export function appClients(apps: Apps, reach?: Expose["access"]): IdentityClient
         .filter((one) => reach === undefined || reachOf(one) === reach)
         .flatMap((one) => clientOf(one) ?? []);
 }
+
+/** What is left to a person of the apps' logins, a sentence each. */
+export const appLoginNotes = (apps: Apps): string[] => loginNotes(declaredApps(apps));
 
 /** Devices of the machine, each with the apps that ask for it. */
 export function appDevicesAskedBy(apps: Apps): { readonly path: string; readonly askedBy: readonly string[] }[] {

@@ -11,7 +11,7 @@ import type { WorkloadHost } from "../components/platform";
 import { groupName, hostLabel, whole } from "../config/fields";
 import { didYouMean, show, type CrossRule } from "../config/parse";
 import type { Claim } from "../config/rules";
-import { appClients, type Apps, type Offers } from "./apps";
+import { appClients, appLoginNotes, type Apps, type Offers } from "./apps";
 import type { Lab } from "./lab";
 import type { Part } from "./platform-parts";
 
@@ -136,6 +136,7 @@ export const authentikPart: Part<Authenticated & RuledBy> = {
     hosts: ({ authentik: config }) => (config === undefined ? [] : [["authentik.host", config.host]]),
     secrets: (config) => ({ [AUTHENTIK.namespace]: authentikSecrets(config) }),
     namespaces: ({ authentik: config }) => (config === undefined ? {} : { [AUTHENTIK.namespace]: "restricted" }),
+    notes: ({ authentik: config, apps }) => (config === undefined ? [] : appLoginNotes(apps)),
 };
 
 /** What of a cluster's offers for apps it is. */

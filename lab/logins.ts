@@ -39,7 +39,7 @@ export function clientOf(one: Declared): IdentityClient | undefined {
         groups: config.groups ?? [],
     };
     const auth = authOf(one, true);
-    if (auth === "oidc" && oidc !== undefined) return { ...common, login: { kind: "oidc", ...oidc } };
+    if (auth === "oidc" && oidc !== undefined) return { ...common, login: { kind: "oidc", redirects: oidc.redirects } };
     if (auth !== "forward" || typeof forward === "string") return undefined;
     return { ...common, login: { kind: "forward", upstream: urlOf(app), open: forward.open } };
 }
@@ -59,17 +59,18 @@ export function loginsImpossible(declared: readonly Declared[], { identity = fal
         const can = signIn(one);
         const supported: Auth[] = [
             bare(can),
+            // What people come to past the entrance has neither its proxy nor the URL that they are sent back to.
             ...(typeof can.forward === "string" || config.address !== undefined ? [] : (["forward"] as const)),
-            ...(can.oidc === undefined ? [] : (["oidc"] as const)),
+            ...(can.oidc === undefined || config.address !== undefined ? [] : (["oidc"] as const)),
         ];
         const path = `apps.${app.name}.auth`;
         if (auth !== undefined && !supported.includes(auth)) {
             const why =
-                auth !== "forward"
-                    ? undefined
-                    : typeof can.forward === "string"
-                      ? can.forward
-                      : "an address of its own leads past the proxy";
+                auth === "forward" && typeof can.forward === "string"
+                    ? can.forward
+                    : config.address !== undefined && (auth === "oidc" ? can.oidc !== undefined : auth === "forward")
+                      ? `take apps.${app.name}.address out: an address of its own leads past the entrance`
+                      : undefined;
             return [
                 {
                     rule: "auth-unsupported",
@@ -101,6 +102,15 @@ export function loginsImpossible(declared: readonly Declared[], { identity = fal
                 allowed: `groups only where the identity provider signs in; ${app.name} has auth ${effective}`,
             },
         ];
+    });
+}
+
+/** What a person enters once where the provider signs people in for an app that takes no such setting from outside. */
+export function loginNotes(declared: readonly Declared[]): string[] {
+    return declared.flatMap((one) => {
+        const page = signIn(one).oidc?.byHand;
+        if (page === undefined || authOf(one, true) !== "oidc") return [];
+        return [`${one.app.name} asks authentik only once it is told of it, by hand: ${page}.`];
     });
 }
 

@@ -163,7 +163,7 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
         },
         lab.after(base),
     );
-    lab.stage(
+    const monitoring = lab.stage(
         "monitoring",
         new PrometheusStack(
             "monitoring",
@@ -171,7 +171,7 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
             platform,
         ),
     );
-    lab.deploy(platform);
+    lab.deploy({ ...platform, ...(monitoring.kinds === undefined ? {} : { monitorKinds: monitoring.kinds }) });
     const machines = [{ address: machine.address, ports: [machine.ssh.port, API_PORT] }];
     const tailnet = { cluster, namespaces, pool, machines };
     const dns = reach(lab, config, { tailnet, tunnel, records: "6 Cloudflare DNS" }, lab.after(base));

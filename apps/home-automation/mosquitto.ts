@@ -53,7 +53,11 @@ export const mosquitto = app({
                 command: ["mosquitto", "-c", "/mosquitto/config/mosquitto.conf"],
                 secrets: { MQTT_PASSWORD: PASSWORD },
                 files: { "/mosquitto/config/mosquitto.conf": CONFIGURATION },
-                volumes: { "/mosquitto/data": data(config.storage), [PASSWORDS]: scratch("1Mi") },
+                volumes: {
+                    "/mosquitto/data": data(config.storage),
+                    [PASSWORDS]: scratch("1Mi"),
+                    "/tmp": scratch("1Mi"),
+                },
                 init: {
                     // Hashed in place: the password stands in no list of processes.
                     passwords: {
@@ -62,7 +66,8 @@ export const mosquitto = app({
                             "-ec",
                             `umask 077; file=${PASSWORDS}/passwords; printf '${MQTT_USER}:%s\\n' "$MQTT_PASSWORD" > "$file"; mosquitto_passwd -U "$file"`,
                         ],
-                        mounts: { [PASSWORDS]: PASSWORDS },
+                        // What mosquitto_passwd writes is in /tmp until it is whole.
+                        mounts: { [PASSWORDS]: PASSWORDS, "/tmp": "/tmp" },
                     },
                 },
                 health: { tcp: true },

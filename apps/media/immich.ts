@@ -34,7 +34,11 @@ export const immich = app({
     reach: "local",
     auth: {
         own: true,
-        oidc: { redirects: ["/auth/login", "/user-settings", "/api/oauth/mobile-redirect"] },
+        oidc: {
+            redirects: ["/auth/login", "/user-settings", "/api/oauth/mobile-redirect"],
+            // A configuration file would take every other setting out of its owner's hands.
+            byHand: "docs/media.md, Photos",
+        },
         forward: "its app on telephones speaks to it, and knows no other login",
         preferred: "own",
     },

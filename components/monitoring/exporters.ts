@@ -66,6 +66,9 @@ function monitor(name: string, port: string, platform: Platform, namespace: stri
                 endpoints: [{ port, interval: "1m" }],
             },
         },
-        { parent: workload },
+        {
+            parent: workload,
+            ...(platform.monitorKinds === undefined ? {} : { dependsOn: platform.monitorKinds }),
+        },
     );
 }

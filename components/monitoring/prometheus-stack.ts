@@ -50,6 +50,8 @@ export const THANOS_SIDECARS = "kube-prometheus-stack-thanos-discovery";
 /** kube-prometheus-stack: Prometheus, Alertmanager, and Grafana where it is not one of its own. */
 export class PrometheusStack extends pulumi.ComponentResource {
     readonly release: k8s.helm.v3.Release;
+    /** What brings the kinds of Prometheus' operator; undefined: they came before. */
+    readonly kinds: k8s.helm.v3.Release | undefined;
     /** Name of the Secret of `THANOS_OBJECT_STORE`. */
     readonly objectStore: pulumi.Output<string> | undefined;
 
@@ -71,7 +73,7 @@ export class PrometheusStack extends pulumi.ComponentResource {
         const child = { parent: this };
         const { namespace, host, bucket } = args;
 
-        const crds = args.crdsBelow
+        this.kinds = args.crdsBelow
             ? undefined
             : helmRelease(
                   `${name}-crds`,
@@ -79,7 +81,7 @@ export class PrometheusStack extends pulumi.ComponentResource {
                   { name: "prometheus-operator-crds", namespace },
                   child,
               );
-        const afterCrds = { parent: this, ...(crds === undefined ? {} : { dependsOn: crds }) };
+        const afterCrds = { parent: this, ...(this.kinds === undefined ? {} : { dependsOn: this.kinds }) };
         const adminSecret = host === undefined ? undefined : grafanaAdmin(name, namespace, child);
         this.objectStore =
             bucket &&
@@ -130,7 +132,7 @@ export class PrometheusStack extends pulumi.ComponentResource {
             },
             { parent: this, dependsOn: this.release },
         );
-        if (crds !== undefined) ciliumMonitors(name, namespace, afterCrds);
+        if (this.kinds !== undefined) ciliumMonitors(name, namespace, afterCrds);
         const released = valueAfter(this.release, namespace);
         // Neither of the two asks for anything itself.
         const auth = platform.identity === undefined ? "none" : "forward";

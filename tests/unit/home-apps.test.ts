@@ -171,6 +171,12 @@ describe("the house", () => {
         const look = await plan(house);
         const [, , script = ""] = step(look.pod("mosquitto"), "passwords")?.["command"] as string[];
         expect(script).not.toMatch(/mosquitto_passwd -b/);
+        // mosquitto_passwd -U makes its file in /tmp, and the root of the container is read-only.
+        const mounts = step(look.pod("mosquitto"), "passwords")?.["volumeMounts"] as Record<string, unknown>[];
+        expect(mounts.filter(({ readOnly }) => readOnly !== true).map(({ mountPath }) => mountPath)).toEqual([
+            "/mosquitto/secret",
+            "/tmp",
+        ]);
         const files = look.resources.find(({ type, name }) => type.endsWith(":ConfigMap") && name === "mosquitto");
         const text = Object.values(dig(files?.inputs, "data") as Record<string, string>).join();
         expect(text).toMatch(/allow_anonymous false\npassword_file \/mosquitto\/secret\/passwords\n/);

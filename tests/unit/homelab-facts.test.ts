@@ -544,6 +544,15 @@ describe("monitoring", () => {
         expect(JSON.stringify(values("cilium"))).not.toMatch(/serviceMonitor/i);
     });
 
+    test("so are apps that give figures of their own: their monitors wait for its CRD", async () => {
+        const value = readStackValue(ROOT, "homelab") as { readonly apps: object };
+        const apps = { "graphite-exporter": { address: "192.168.0.245" }, awair: { rooms: { office: "172.30.40.11" } } };
+        const other = await planStack("homelab", { ...value, apps }, ROOT);
+        const look = lookInto(() => other);
+        for (const name of ["graphite-exporter", "awair-office"])
+            look.inOrder(look.find(":Release", "monitoring-crds"), look.find(":ServiceMonitor", name));
+    });
+
     test("the chart's dashboards are shown (H-MON-06)", () => {
         expect(dig(values("monitoring"), "grafana")).toMatchObject({
             defaultDashboardsEnabled: true,

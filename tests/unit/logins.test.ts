@@ -163,8 +163,34 @@ describe("a fault", () => {
             identity: true,
         });
         expect(found).toMatchObject([
-            { rule: "auth-unsupported", suggestion: "an address of its own leads past the proxy" },
+            {
+                rule: "auth-unsupported",
+                suggestion: `take apps.${everything.name}.address out: an address of its own leads past the entrance`,
+            },
         ]);
+    });
+
+    test("people sent back to a host that an address of its own does not serve", () => {
+        expect(faults({ immich: { auth: "oidc", address: "10.0.0.9" } }, true)).toMatchObject([
+            {
+                rule: "auth-unsupported",
+                path: "apps.immich.auth",
+                allowed: "what immich supports: own",
+                suggestion: "take apps.immich.address out: an address of its own leads past the entrance",
+            },
+        ]);
+        expect(faults({ immich: { auth: "oidc" } }, true)).toEqual([]);
+    });
+
+    test("an app that takes no such setting from outside is told of by hand, which the plan says", () => {
+        const notes = (authentik: object | undefined, apps: object) =>
+            authentikPart.notes?.({ apps, authentik } as never);
+        const config = authentikKeys.parse({});
+        expect(notes(config, { immich: { auth: "oidc", host: "immich" } })).toEqual([
+            "immich asks authentik only once it is told of it, by hand: docs/media.md, Photos.",
+        ]);
+        expect(notes(config, { immich: { host: "immich" }, homarr: { auth: "oidc", host: "home" } })).toEqual([]);
+        expect(notes(undefined, { immich: { host: "immich" } })).toEqual([]);
     });
 
     test("groups of people whom nobody looks up", () => {
