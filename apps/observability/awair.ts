@@ -3,6 +3,11 @@ import { app, block } from "../app";
 import { ipv4, label } from "../../config/fields";
 import { awairExporters } from "../../components/monitoring/exporters";
 
+/** The Service is named awair-<room>, and such a name has 63 characters at most. */
+const room = label.refine((name) => name.length <= 57, {
+    error: "lower-case letters, digits and inner dashes, at most 57",
+});
+
 /** Air quality, an exporter a room. https://github.com/rtrox/prometheus-awair-exporter */
 export const awair = app({
     name: "awair",
@@ -11,7 +16,7 @@ export const awair = app({
     group: "infra",
     config: block("64Mi", {
         /** Address of each room's sensor, with its local API switched on. */
-        rooms: z.record(label, ipv4),
+        rooms: z.record(room, ipv4),
     }),
     ports: { http: 8080 },
     monitored: true,

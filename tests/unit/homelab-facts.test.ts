@@ -546,7 +546,10 @@ describe("monitoring", () => {
 
     test("so are apps that give figures of their own: their monitors wait for its CRD", async () => {
         const value = readStackValue(ROOT, "homelab") as { readonly apps: object };
-        const apps = { "graphite-exporter": { address: "192.168.0.245" }, awair: { rooms: { office: "172.30.40.11" } } };
+        const apps = {
+            "graphite-exporter": { address: "192.168.0.245" },
+            awair: { rooms: { office: "172.30.40.11" } },
+        };
         const other = await planStack("homelab", { ...value, apps }, ROOT);
         const look = lookInto(() => other);
         for (const name of ["graphite-exporter", "awair-office"])
