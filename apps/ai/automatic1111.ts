@@ -8,6 +8,17 @@ import { volumeSize } from "../../config/fields";
 /** Its image is built for CUDA. */
 const MAKERS = ["nvidia"] as const;
 
+const CONSTRAINTS = "/etc/homelab/constraints.txt";
+
+/** What the internet has taken away since its last release, for its first start. */
+const SINCE_THEN = {
+    // Stability AI's repository is gone; this is the maintainer's own copy (AUTOMATIC1111/stable-diffusion-webui issue 17213).
+    STABLE_DIFFUSION_REPO: "https://github.com/w-e-w/stablediffusion.git",
+    // CLIP is built with pkg_resources, which setuptools 82 has no more (openai/CLIP issue 528). By the second name for pip 25.3 and newer.
+    PIP_CONSTRAINT: CONSTRAINTS,
+    PIP_BUILD_CONSTRAINT: CONSTRAINTS,
+};
+
 /**
  * Pictures from words (Stable Diffusion). It asks nobody who they are: whoever reaches it uses it. The project has not moved since
  * 1.10.1. https://github.com/AUTOMATIC1111/stable-diffusion-webui/wiki/Command-Line-Arguments-and-Settings
@@ -32,6 +43,7 @@ export const automatic1111 = app({
     ports: { http: 7860 },
     reach: "local",
     auth: { own: false, forward: { open: [] }, preferred: "forward" },
+    // On a processor a picture takes minutes: `gpu: none` is for who wants that.
     gpu: "needed",
     gpuMakers: MAKERS,
     keeps: ["automatic1111"],
@@ -49,12 +61,15 @@ export const automatic1111 = app({
                 command: ["./webui.sh", "--listen", "--data-dir=/data", "--disable-console-progressbars"],
                 args: [
                     "--api",
-                    "--xformers",
                     // The one it would fetch is no longer where it looks.
                     "--no-download-sd-model",
-                    ...(config.lowMemory ? ["--medvram"] : []),
+                    ...(main.gpu === undefined
+                        ? // It refuses to start before it is told to do without.
+                          ["--skip-torch-cuda-test", "--use-cpu", "all", "--no-half"]
+                        : ["--xformers", ...(config.lowMemory ? ["--medvram"] : [])]),
                 ],
-                env: { HOME: "/data/home", NVIDIA_DRIVER_CAPABILITIES: "compute,utility" },
+                env: { HOME: "/data/home", NVIDIA_DRIVER_CAPABILITIES: "compute,utility", ...SINCE_THEN },
+                files: { [CONSTRAINTS]: "setuptools<81\n" },
                 volumes: {
                     "/data": cache(config.models),
                     "/data/outputs": data(config.storage),

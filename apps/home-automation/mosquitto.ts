@@ -10,6 +10,18 @@ export const MQTT_USER = "household";
 const PASSWORD = "mosquitto.password";
 const PASSWORDS = "/mosquitto/secret";
 
+/** Hashed in place: the password stands in no list of processes. The program would cut it at a colon, and trim it, without a word. */
+const HASH = `case "$MQTT_PASSWORD" in
+  "" | *:* | [[:space:]]* | *[[:space:]])
+    echo "${PASSWORD} in the secret store must not be empty, have a colon, or begin or end with a blank: mosquitto would take something else for it. Choose another." >&2
+    exit 1 ;;
+esac
+umask 077
+file=${PASSWORDS}/passwords
+printf '${MQTT_USER}:%s\\n' "$MQTT_PASSWORD" > "$file"
+mosquitto_passwd -U "$file"
+`;
+
 /** https://mosquitto.org/man/mosquitto-conf-5.html */
 const CONFIGURATION = `listener 1883
 allow_anonymous false
@@ -59,13 +71,8 @@ export const mosquitto = app({
                     "/tmp": scratch("1Mi"),
                 },
                 init: {
-                    // Hashed in place: the password stands in no list of processes.
                     passwords: {
-                        command: [
-                            "/bin/sh",
-                            "-ec",
-                            `umask 077; file=${PASSWORDS}/passwords; printf '${MQTT_USER}:%s\\n' "$MQTT_PASSWORD" > "$file"; mosquitto_passwd -U "$file"`,
-                        ],
+                        command: ["/bin/sh", "-ec", HASH],
                         // What mosquitto_passwd writes is in /tmp until it is whole.
                         mounts: { [PASSWORDS]: PASSWORDS, "/tmp": "/tmp" },
                     },

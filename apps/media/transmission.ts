@@ -49,7 +49,12 @@ export const transmission = app({
                 env: {
                     OPENVPN_PROVIDER: "NORDVPN",
                     OPENVPN_OPTS: "--inactive 3600 --ping 10 --ping-exit 60",
-                    ...(config.country === undefined ? {} : { NORDVPN_COUNTRY: config.country }),
+                    ...(config.country === undefined
+                        ? {}
+                        : {
+                              // Its script takes what follows a blank for another country.
+                              NORDVPN_COUNTRY: config.country.replaceAll(" ", "_"),
+                          }),
                     NORDVPN_PROTOCOL: "udp",
                     // Answers to all but these networks leave through the VPN and never arrive: sonarr and radarr speak
                     // from the pod network, the ingress from there too, the household from the LAN.

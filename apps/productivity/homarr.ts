@@ -69,10 +69,12 @@ export const homarr = app({
         const { edge } = platform;
         const { board } = config;
         const plan = pulumi.output(exposedOn(platform, "homarr")).apply((rows): string => {
-            const tiles = reachedHosts(rows, edge, "homarr").map(({ workload, ...one }) => ({
-                ...one,
-                icon: `${ICONS}/${workload}.svg`,
-            }));
+            const tiles = reachedHosts(rows, edge, "homarr").map(
+                ({ workload, ownCertificate: _ownCertificate, ...one }) => ({
+                    ...one,
+                    icon: `${ICONS}/${workload}.svg`,
+                }),
+            );
             const told: TilePlan = { url: server.url, board, tiles };
             return JSON.stringify(told, undefined, 2);
         });

@@ -68,7 +68,12 @@ export const uptimeKuma = app({
                 : new CheckAccount("uptime-kuma-monitors", { namespace, checks }, platform.opts);
         const { user, checkCertificates } = config;
         const plan = pulumi.output(exposedOn(platform, "uptime-kuma")).apply((rows): string => {
-            const reached = reachedHosts(rows, edge, "uptime-kuma").map(({ key, name, url }) => ({ key, name, url }));
+            const reached = reachedHosts(rows, edge, "uptime-kuma").map(
+                ({ workload: _workload, ownCertificate, ...one }) => ({
+                    ...one,
+                    ...(ownCertificate && { ownCertificate }),
+                }),
+            );
             const monitors = [...reached, ...watchedServers(platform.watched)];
             const told: MonitorPlan = {
                 url: server.url,

@@ -151,11 +151,14 @@ async function signIn(kuma) {
         );
 }
 
+/** Whether a certificate must be one that everybody trusts; of its own making none is. */
+const checked = (ownCertificate) => plan.checkCertificates && ownCertificate !== true;
+
 /** What of a monitor follows from what it watches; the rest is a person's to change. */
-const derived = ({ url }) => ({
+const derived = ({ url, ownCertificate }) => ({
     type: "http",
     url,
-    ignoreTls: !plan.checkCertificates,
+    ignoreTls: !checked(ownCertificate),
     // What asks for a login answers.
     accepted_statuscodes: ["200-299", "300-399", "401", "403"],
 });
@@ -168,7 +171,7 @@ const fresh = (wanted, notifications) => ({
     retryInterval: 60,
     // A pod that restarts is no news.
     maxretries: 2,
-    expiryNotification: plan.checkCertificates && wanted.url.startsWith("https:"),
+    expiryNotification: checked(wanted.ownCertificate) && wanted.url.startsWith("https:"),
 });
 
 /** One that waits to be told. What it is told holds: whoever asked has been patient. */

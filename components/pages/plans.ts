@@ -12,7 +12,13 @@ export interface MonitorPlan {
     readonly user: string;
     readonly checkCertificates: boolean;
     /** By its key a monitor is known again, whatever a person calls it. */
-    readonly monitors: readonly { readonly key: string; readonly name: string; readonly url: string }[];
+    readonly monitors: readonly {
+        readonly key: string;
+        readonly name: string;
+        readonly url: string;
+        /** True: its certificate is of its own making, which nobody can check. */
+        readonly ownCertificate?: boolean;
+    }[];
     /** Questions to the cluster itself, each with a monitor that waits for the answer. */
     readonly checks?: readonly ClusterCheck[];
 }
@@ -37,6 +43,8 @@ export interface Reached {
     readonly workload: string;
     readonly name: string;
     readonly url: string;
+    /** True: it answers by https past the entrance, so with a certificate of its own making. */
+    readonly ownCertificate: boolean;
 }
 
 /** Everything that a browser reaches but the page itself, in order of the hosts. */
@@ -47,7 +55,13 @@ export function reachedHosts(
 ): readonly Reached[] {
     return rows
         .filter(({ workload, scheme }) => workload !== page && scheme !== "tcp")
-        .map((row) => ({ key: row.host, workload: row.workload, name: titled(row.workload), url: urlOf(row, edge) }))
+        .map((row) => ({
+            key: row.host,
+            workload: row.workload,
+            name: titled(row.workload),
+            url: urlOf(row, edge),
+            ownCertificate: row.access === "dedicated" && row.scheme === "https",
+        }))
         .sort((one, other) => (one.key < other.key ? -1 : 1));
 }
 

@@ -127,6 +127,26 @@ describe("automatic1111", () => {
         expect(mounts).toEqual(expect.arrayContaining(["/data", "/data/outputs"]));
     });
 
+    test("fetches at its first start from where things are today", async () => {
+        const { container, find } = await plan({ automatic1111: {} });
+        const main = container("automatic1111");
+        expect(env(main)).toMatchObject({
+            STABLE_DIFFUSION_REPO: "https://github.com/w-e-w/stablediffusion.git",
+            PIP_CONSTRAINT: "/etc/homelab/constraints.txt",
+            PIP_BUILD_CONSTRAINT: "/etc/homelab/constraints.txt",
+        });
+        const files = dig(find(":ConfigMap", "automatic1111").inputs, "data") as Record<string, string>;
+        expect(Object.values(files)).toEqual(["setuptools<81\n"]);
+    });
+
+    test("without a GPU it is told so: it would not start", async () => {
+        const { container } = await plan({ automatic1111: { gpu: "none" } });
+        expect(container("automatic1111")["args"]).toEqual([
+            ...["--api", "--no-download-sd-model"],
+            ...["--skip-torch-cuda-test", "--use-cpu", "all", "--no-half"],
+        ]);
+    });
+
     test("with the whole card to itself it is faster", async () => {
         const { container } = await plan({ automatic1111: { lowMemory: false } });
         expect(container("automatic1111")["args"]).not.toContain("--medvram");

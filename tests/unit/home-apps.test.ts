@@ -171,6 +171,20 @@ describe("the house", () => {
         const look = await plan(house);
         const [, , script = ""] = step(look.pod("mosquitto"), "passwords")?.["command"] as string[];
         expect(script).not.toMatch(/mosquitto_passwd -b/);
+        const hashed = (password: string) => {
+            const folder = mkdtempSync(join(tmpdir(), "mosquitto-"));
+            const here = script.replaceAll("/mosquitto/secret", folder).replace("mosquitto_passwd -U", "cat");
+            const { status, stdout, stderr } = spawnSync("/bin/sh", ["-ec", here], {
+                env: { ...process.env, MQTT_PASSWORD: password },
+                encoding: "utf8",
+            });
+            rmSync(folder, { recursive: true });
+            return { status, stdout, said: stderr !== "" };
+        };
+        expect(hashed("a b%s'\"$")).toEqual({ status: 0, stdout: "household:a b%s'\"$\n", said: false });
+        // Cut or trimmed without a word, it would lock every device out.
+        for (const wrong of ["", "ab:cd", " ab", "ab ", "ab\n"])
+            expect(hashed(wrong)).toEqual({ status: 1, stdout: "", said: true });
         // mosquitto_passwd -U makes its file in /tmp, and the root of the container is read-only.
         const mounts = step(look.pod("mosquitto"), "passwords")?.["volumeMounts"] as Record<string, unknown>[];
         expect(mounts.filter(({ readOnly }) => readOnly !== true).map(({ mountPath }) => mountPath)).toEqual([

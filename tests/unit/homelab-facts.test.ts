@@ -264,6 +264,14 @@ describe("workloads", () => {
         expect(plan.exposures.find(({ workload }) => workload === "transmission")?.access).toBe("local");
     });
 
+    test("its country reaches the image's script as one word", async () => {
+        const value = readStackValue(ROOT, "homelab") as { readonly apps: { readonly transmission: object } };
+        const transmission = { ...value.apps.transmission, country: "United Kingdom" };
+        const other = await planStack("homelab", { ...value, apps: { ...value.apps, transmission } }, ROOT);
+        const env = lookInto(() => other).container("transmission")["env"];
+        expect(env).toContainEqual({ name: "NORDVPN_COUNTRY", value: "United_Kingdom" });
+    });
+
     test("charts of the dead and the unwanted are in no stack (H-APP-14, H-APP-16)", async () => {
         const unwanted = /k8s-at-home|truecharts|bitnami/i;
         const listed: string[] = Object.values(charts).map(({ repository }) => repository);

@@ -102,7 +102,12 @@ describe("what is watched and shown", () => {
             { key: "opnsense.example.net", name: "Opnsense", url: "https://opnsense.example.net" },
             { key: "plex.example.net", name: "Plex", url: "http://plex.example.net:32400" },
             { key: "sonarr.example.net", name: "Sonarr", url: "https://sonarr.example.net" },
-            { key: "unifi.example.net", name: "Unifi", url: "https://unifi.example.net:8443" },
+            {
+                key: "unifi.example.net",
+                name: "Unifi",
+                url: "https://unifi.example.net:8443",
+                ownCertificate: true,
+            },
         ]);
         const tiles = told("homarr-tiles") as TilePlan;
         expect(tiles.board).toBe("household");
@@ -428,6 +433,20 @@ describe("monitors.mjs", () => {
         const { lines } = await watch(["sonarr"], { checkCertificates: false });
         expect(lines[0]).toBe("sonarr.example.net: updated");
         expect(kuma.monitors).toMatchObject([{ name: "Series", interval: 300, active: false, ignoreTls: true }]);
+    });
+
+    test("does not check a certificate of an app's own making, and tells nobody when it ends", async () => {
+        const own = { key: "unifi.example.net", name: "Unifi", url: "https://unifi.example.net:8443" };
+        await watch([], {
+            monitors: [
+                { ...own, ownCertificate: true },
+                { ...own, key: "sonarr.example.net" },
+            ],
+        });
+        expect(kuma.monitors).toMatchObject([
+            { ignoreTls: true, expiryNotification: false },
+            { ignoreTls: false, expiryNotification: true },
+        ]);
     });
 
     test("a new one gets its account before a visitor makes one", async () => {
