@@ -222,6 +222,16 @@ export function beginParts(
           };
 }
 
+/**
+ * For what is called the same under another owner: without, the engine would make it there while the old one is still in the
+ * cluster. Of what Git applies the engine has nothing.
+ */
+export function cameFrom(owners: readonly pulumi.Input<pulumi.URN>[], { claims, objects, references }: PodOptions): PodOptions {
+    const aliases = owners.map((parent) => ({ parent }));
+    const moved = (own: pulumi.CustomResourceOptions) => pulumi.mergeOptions(own, { aliases });
+    return { claims: moved(claims), objects: objects && (references ? objects : moved(objects)), references };
+}
+
 /** Groups of a pod besides its own. */
 export const groupsOf = (
     groups: readonly pulumi.Input<number[]>[],
