@@ -223,10 +223,13 @@ export function beginParts(
 }
 
 /**
- * For what is called the same under another owner: without, the engine would make it there while the old one is still in the
- * cluster. Of what Git applies the engine has nothing.
+ * Options of parts that may have had another owner: they stay the objects that they are. Without, the engine would make what
+ * is there already. Of what Git applies it has nothing.
  */
-export function cameFrom(owners: readonly pulumi.Input<pulumi.URN>[], { claims, objects, references }: PodOptions): PodOptions {
+export function cameFrom(
+    owners: readonly pulumi.Input<pulumi.URN>[],
+    { claims, objects, references }: PodOptions,
+): PodOptions {
     const aliases = owners.map((parent) => ({ parent }));
     const moved = (own: pulumi.CustomResourceOptions) => pulumi.mergeOptions(own, { aliases });
     return { claims: moved(claims), objects: objects && (references ? objects : moved(objects)), references };
