@@ -206,6 +206,8 @@ export interface Given {
     readonly redis: Redis | undefined;
     /** Of an app that holds others: what stands in its pod, in the order of its configuration. */
     readonly held: readonly Held[];
+    /** Apps that can hold others, whether they are declared or not: one of them may have held it until now. */
+    readonly holders: readonly string[];
     /** Network interface of the VPN that everything from its pod leaves by; undefined: there is none. */
     readonly tunnel: string | undefined;
 }
@@ -335,7 +337,7 @@ export function workloadApp<C extends AppConfig>(
     return {
         ...declaration,
         build: (platform, config, given) => {
-            new Workload(name, workload(platform, config, given), platform);
+            new Workload(name, { ...workload(platform, config, given), holders: given.holders }, platform);
         },
     };
 }

@@ -222,6 +222,19 @@ export function beginParts(
           };
 }
 
+/**
+ * Options of parts that may have had another owner: they stay the objects that they are. Without, the engine would make what
+ * is there already. Of what Git applies it has nothing.
+ */
+export function cameFrom(
+    owners: readonly pulumi.Input<pulumi.URN>[],
+    { claims, objects, references }: PodOptions,
+): PodOptions {
+    const aliases = owners.map((parent) => ({ parent }));
+    const moved = (own: pulumi.CustomResourceOptions) => pulumi.mergeOptions(own, { aliases });
+    return { claims: moved(claims), objects: objects && (references ? objects : moved(objects)), references };
+}
+
 /** Groups of a pod besides its own. */
 export const groupsOf = (
     groups: readonly pulumi.Input<number[]>[],

@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import type * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { WorkloadHost } from "./platform";
-import { beginParts, filesOwned, groupsOf, podPart, podTemplate, type PodArgs } from "./pod";
-import { containerFields, deploy, serve, type WorkloadArgs } from "./workload";
+import { beginParts, cameFrom, filesOwned, groupsOf, podPart, podTemplate, type PodArgs } from "./pod";
+import { containerFields, deploy, serve, SHARED_POD, WORKLOAD, type WorkloadArgs } from "./workload";
 
 /** A workload in a pod that it shares: claims, Secret, Service and route are its own. */
 export interface Member {
@@ -44,7 +44,7 @@ export interface SharedPodArgs {
  */
 export class SharedPod extends pulumi.ComponentResource {
     constructor(name: string, args: SharedPodArgs, platform: WorkloadHost, opts: pulumi.ComponentResourceOptions = {}) {
-        super("homelab:apps:SharedPod", name, {}, pulumi.mergeOptions(platform.opts, opts));
+        super(SHARED_POD, name, {}, pulumi.mergeOptions(platform.opts, opts));
         const { members, before = [], beside = [] } = args;
         apart(name, args);
         const { options, settled } = beginParts(this, name, args.namespace, platform);
@@ -52,11 +52,20 @@ export class SharedPod extends pulumi.ComponentResource {
         const selector = { "app.kubernetes.io/name": name };
         const partOf = { "app.kubernetes.io/part-of": args.group };
         const labels = { ...selector, ...partOf };
+        // Each may have had a pod of its own.
+        const ofMember = (own: string) => cameFrom([pulumi.createUrn(own, WORKLOAD)], options);
         const sidecar = ({ name: own, container, args: sidecarArgs, ready }: Sidecar) =>
             podPart(own, sidecarArgs, watched(ready), platform, options, container);
         const first = before.map(sidecar);
         const own = members.map(({ name: own, container = own, args: memberArgs }) =>
-            podPart(own, memberArgs, containerFields(own, memberArgs, { shared: true }), platform, options, container),
+            podPart(
+                own,
+                memberArgs,
+                containerFields(own, memberArgs, { shared: true }),
+                platform,
+                ofMember(own),
+                container,
+            ),
         );
         const parts = [...first, ...own, ...beside.map(sidecar)];
         const annotations = Object.assign({}, ...parts.map((part) => part.annotations)) as Record<string, string>;
@@ -117,7 +126,7 @@ export class SharedPod extends pulumi.ComponentResource {
                     shared: true,
                 },
                 platform,
-                options.objects,
+                ofMember(member.name).objects,
             ),
         );
         settled([...parts.flatMap(({ objects }) => objects), deployment?.urn, ...serving.map(({ urn }) => urn)]);

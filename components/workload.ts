@@ -2,7 +2,7 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { Backend, Expose } from "./edge/edge";
 import type { WorkloadHost } from "./platform";
-import { beginParts, marks, workloadPod, type Pod, type PodArgs } from "./pod";
+import { beginParts, cameFrom, marks, workloadPod, type Pod, type PodArgs } from "./pod";
 
 /** How to see that a container works. `exec` runs in the container; ports by name. */
 export type Health =
@@ -29,10 +29,16 @@ export interface WorkloadArgs extends PodArgs {
     patience?: number;
     /** Seconds between the request to stop and the kill. */
     terminationGracePeriod?: number;
+    /** Pods of several that may have held it: what it owned there stays, under its own name. */
+    holders?: readonly string[];
 }
 
 /** What the Services of a workload with one address have in common. */
 export const sharingKey = (workload: string): string => workload;
+
+/** Types of the owners between which an app's objects move when a pod of several takes it in or lets it go. */
+export const WORKLOAD = "homelab:apps:Workload";
+export const SHARED_POD = "homelab:apps:SharedPod";
 
 /**
  * A Deployment with everything around it: claims, secret, Service, route. One declaration in apps/ yields it on any
@@ -45,8 +51,12 @@ export class Workload extends pulumi.ComponentResource {
     readonly claims: ReadonlyMap<string, pulumi.Output<string>>;
 
     constructor(name: string, args: WorkloadArgs, platform: WorkloadHost, opts: pulumi.ComponentResourceOptions = {}) {
-        super("homelab:apps:Workload", name, {}, pulumi.mergeOptions(platform.opts, opts));
-        const { options, settled } = beginParts(this, name, args.namespace, platform);
+        super(WORKLOAD, name, {}, pulumi.mergeOptions(platform.opts, opts));
+        const { options: own, settled } = beginParts(this, name, args.namespace, platform);
+        const options = cameFrom(
+            (args.holders ?? []).map((pod) => pulumi.createUrn(pod, SHARED_POD)),
+            own,
+        );
         const port = firstPort(name, args.ports);
         this.url = `http://${serviceName(name, args)}.${args.namespace}.svc.cluster.local:${port}`;
 

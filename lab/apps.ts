@@ -986,6 +986,7 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
             redis: redisOf(one, platform),
             tunnel: (holder?.app ?? app).tunnel,
             held: heldNames(one).flatMap((name) => parts.get(name) ?? []),
+            holders: catalogue.filter(({ holds }) => holds !== undefined).map(({ name }) => name),
         };
         if (holder === undefined) {
             app.build(platform, config as never, forIt);

@@ -4,6 +4,9 @@ import { SharedPod } from "../../components/shared-pod";
 import { data } from "../../components/storage/volumes";
 import type { WorkloadArgs } from "../../components/workload";
 import { appNamespaces, appRules, appSecrets, appVolumes, appsSchema, type Apps, type Offers } from "../../lab/apps";
+import { readStackValue, ROOT } from "../../stacks/stack-file";
+import { comparePlans } from "../../tools/plan-diff/compare";
+import { planStack } from "../../tools/plan/plan";
 import { planComponent } from "./component-plan";
 import { dig, lookInto, type Inputs } from "./planned";
 import { deploy, testPlatform, type TestPlatform } from "./test-platform";
@@ -577,4 +580,36 @@ test("jellyfin at an address of its own, or at its host (M-APP-17)", async () =>
     expect(dig(look.find("core/v1:Service", "jellyfin").inputs, "spec", "type")).toBe("LoadBalancer");
     const { platform } = await plan({ jellyfin: {} });
     expect(platform.edge.exposures).toMatchObject([{ host: "jellyfin.example.net", access: "local" }]);
+});
+
+/** Volumes of the machine's own, and volumes of a class with backups. */
+describe.each(["homelab", "magi"])("an app that moves on %s", (name) => {
+    const planned = (holds: readonly string[]) => {
+        const value = readStackValue(ROOT, name) as { readonly apps: Readonly<Record<string, unknown>> };
+        const apps = Object.entries({ ...value.apps, ...STACK }).filter(([app]) => app !== "arr-stack");
+        const stack = holds.length === 0 ? {} : { "arr-stack": { vpn: VPN, holds } };
+        const changed = { ...value, delivery: "pulumi", apps: { ...Object.fromEntries(apps), ...stack } };
+        return planStack(name, changed, ROOT, () => "pulumi");
+    };
+
+    test.each([
+        ["in", ["qbittorrent", "prowlarr"], MEMBERS, ["sonarr", "radarr", "jellyseerr"]],
+        ["out", MEMBERS, ["qbittorrent", "prowlarr"], ["arr-stack"]],
+        ["in with the stack", [], ["qbittorrent", "prowlarr"], ["qbittorrent", "prowlarr"]],
+        ["out with the stack", MEMBERS, [], ["arr-stack"]],
+    ])("%s: all but its pod stays, and who has its volume is to be ended first", async (_, from, to, ended) => {
+        const { resources, dangers } = comparePlans(await planned(from), await planned(to));
+        expect(dangers.map(({ id, subject }) => `${id} ${subject}`).sort()).toEqual(
+            ended.map((one) => `volume-changes-pod Deployment media/${one}`).sort(),
+        );
+        for (const { message } of dangers) expect(message).toMatch(/kubectl --namespace media scale deployment /);
+        const ofApps = resources.filter(({ title }) => MEMBERS.some((app) => title.split(/[ /]/).includes(app)));
+        const made = ofApps.filter(({ kind }) => !["renamed", "changed"].includes(kind)).map(({ title }) => title);
+        expect(made.filter((title) => !/^(Workload|Deployment) /.test(title))).toEqual([]);
+        const moved = MEMBERS.filter((app) => from.includes(app) !== to.includes(app) && app !== "flaresolverr");
+        for (const app of moved) {
+            const claims = resources.filter(({ urn }) => urn.endsWith(`PersistentVolumeClaim::${app}`));
+            expect(claims.map(({ kind, fields }) => [kind, fields])).toEqual([["renamed", []]]);
+        }
+    });
 });

@@ -72,6 +72,13 @@ const database = (size: string) =>
 const selector = (app: string, replicas = 1) =>
     object("apps/v1", "Deployment", "books", { spec: { replicas, selector: { matchLabels: { app } } } });
 
+const mounts = (name: string, ...claims: string[]) =>
+    object("apps/v1", "Deployment", name, {
+        spec: {
+            template: { spec: { volumes: claims.map((claimName) => ({ persistentVolumeClaim: { claimName } })) } },
+        },
+    });
+
 const service = (port: number, clusterIP?: string) =>
     object("core/v1", "Service", "books", {
         spec: { ports: [{ name: "http", port }], ...(clusterIP === undefined ? {} : { clusterIP }) },
@@ -519,6 +526,21 @@ export const fixtures: readonly Fixture[] = [
         title: "the directory of local volumes, against another value of the chart",
         trips: [plan([localVolumes("/var/mnt/a")]), plan([localVolumes("/var/mnt/b")])],
         misses: [plan([localVolumes("/var/mnt/a")]), plan([localVolumes("/var/mnt/a", 2)])],
+    },
+    {
+        danger: "volume-changes-pod",
+        title: "a claim that another Deployment takes, against one that it shares",
+        trips: [plan([mounts("books", "books"), mounts("all", "a")]), plan([mounts("all", "a", "books")])],
+        misses: [
+            plan([mounts("books", "books"), mounts("all")]),
+            plan([mounts("books", "books"), mounts("all", "books")]),
+        ],
+    },
+    {
+        danger: "volume-changes-pod",
+        title: "a claim that goes back, against a Deployment that goes alone",
+        trips: [plan([mounts("all", "a", "books")]), plan([mounts("all", "a"), mounts("books", "books")])],
+        misses: [plan([mounts("all", "a"), mounts("books", "books")]), plan([mounts("all", "a")])],
     },
     {
         danger: "data-loss-confirmed",

@@ -2,6 +2,7 @@
 import { configChanges, readFixedConfig } from "../../bootstrap/k3d/changes";
 import type { Json } from "../plan/monitor";
 import { isObject } from "../plan/monitor";
+import { deliveredByGit } from "../plan/git";
 import type { Plan, PlannedResource } from "../plan/plan";
 import type { Danger } from "./difference";
 import { equal } from "./fields";
@@ -567,6 +568,57 @@ const directoryChanged: DangerRule = {
     },
 };
 
+const volumeChangesPod: DangerRule = {
+    id: "volume-changes-pod",
+    name: "a volume goes from one pod to another",
+    description:
+        "What goes is deleted last: the new pod starts while the old one still writes to the volume, or waits for one that another machine still has, and up with it.",
+    find: ({ before, after }) => {
+        const [had, has] = [claimUsers(before), claimUsers(after)];
+        const claimsOf = (users: readonly ClaimUser[], user: ClaimUser) =>
+            users.find((one) => one.title === user.title)?.claims ?? [];
+        return had.flatMap((user): Finding[] => {
+            const left = user.claims.filter((claim) => !claimsOf(has, user).includes(claim));
+            const takers = has.filter((other) =>
+                other.claims.some((claim) => left.includes(claim) && !claimsOf(had, other).includes(claim)),
+            );
+            const taken = left.filter((claim) => takers.some(({ claims }) => claims.includes(claim)));
+            if (taken.length === 0) return [];
+            return [
+                {
+                    subject: user.title,
+                    message: `${takers.map((other) => other.title).join(", ")} gets what it writes to: ${taken.join(", ")}. Both would write there for a while, or the new pod waits for the old one. Before up: \`${user.end}\`, and wait until its pod is gone.`,
+                },
+            ];
+        });
+    },
+};
+
+interface ClaimUser {
+    readonly title: string;
+    /** As `namespace/claim`. */
+    readonly claims: readonly string[];
+    /** Command that ends its pods. */
+    readonly end: string;
+}
+
+/** Who mounts claims; of what Git delivers the engine ends nothing. */
+function claimUsers(plan: Plan): ClaimUser[] {
+    const git = deliveredByGit(plan);
+    return plan.resources.flatMap((resource): ClaimUser[] => {
+        const object = kubeObject(resource);
+        if (object === undefined || !/^(Deployment|StatefulSet)$/.test(object.kind) || git.has(resource.urn)) return [];
+        const { kind, namespace = "default", name, body } = object;
+        const volumes = dig(body, "spec", "template", "spec", "volumes");
+        const claims = (Array.isArray(volumes) ? volumes : []).flatMap((volume) => {
+            const claim = text(dig(volume, "persistentVolumeClaim", "claimName"));
+            return claim === undefined ? [] : [`${namespace}/${claim}`];
+        });
+        const end = `kubectl --namespace ${namespace} scale ${kind.toLowerCase()} ${name} --replicas=0`;
+        return [{ title: objectTitle(object), claims, end }];
+    });
+}
+
 /** What Rook takes for the confirmation that data may be destroyed, wherever a program writes it. */
 /** As Rook wants it said; a message of a script may name the word without saying it. */
 const CONFIRMATION = /confirmation\W+yes-really-destroy-data/;
@@ -901,6 +953,7 @@ export const dangerRules: readonly DangerRule[] = [
     namespaceRemoved,
     protectionDropped,
     directoryChanged,
+    volumeChangesPod,
     dataLossConfirmed,
     longhornDisk,
     cephDisk,
