@@ -1,5 +1,6 @@
 /** How data volumes come back in a new cluster, whatever makes the backups. */
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
+import { claimUrn, KEPT_OF_CLAIM } from "../storage/volumes";
 
 /** A claim whose data outlives the cluster. */
 export interface KeptClaim {
@@ -25,3 +26,14 @@ export interface VolumeBackups {
      */
     volume(name: string, claim: KeptClaim, opts: pulumi.ComponentResourceOptions): pulumi.Output<string>;
 }
+
+/** Of a claim inside the component of its backups, which has `opts`: one that had none until now is the same claim. */
+export const keptClaimOptions = (
+    name: string,
+    component: pulumi.Resource,
+    { parent }: pulumi.ComponentResourceOptions,
+): pulumi.CustomResourceOptions => ({
+    parent: component,
+    aliases: [claimUrn(name, parent)],
+    ignoreChanges: KEPT_OF_CLAIM,
+});
