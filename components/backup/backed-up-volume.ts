@@ -15,7 +15,7 @@ import {
     type Bucket,
 } from "./restic";
 import { STAMP } from "./triggers";
-import { keptClaimOptions, type KeptClaim, type VolumeBackups } from "./volume-backups";
+import { keptClaimOptions, SAME_CLASS, type KeptClaim, type VolumeBackups } from "./volume-backups";
 import type { VolSync } from "./volsync";
 
 /** What every backed-up volume of a cluster shares. */
@@ -118,10 +118,16 @@ export class BackedUpVolume extends pulumi.ComponentResource {
             `${name}-last-backup`,
             args.cluster,
             {
-                create: "kubectl get --raw /version > /dev/null",
+                create: SAME_CLASS,
+                update: SAME_CLASS,
                 delete: args.beforeDestroy ? LAST_BACKUP : NO_LAST_BACKUP,
                 // A backup is of use where the restore looks for it.
-                environment: { NAMESPACE: namespace, SOURCE: `${claim}-${args.restoreFrom}` },
+                environment: {
+                    NAMESPACE: namespace,
+                    CLAIM: claim,
+                    STORAGE_CLASS: args.storageClass,
+                    SOURCE: `${claim}-${args.restoreFrom}`,
+                },
             },
             { parent: this, dependsOn: [...sources.values()] },
         );

@@ -15,7 +15,7 @@ import {
     type LocationName,
 } from "./velero-locations";
 import { BOUND, LAST_BACKUP, NO_LAST_BACKUP, RESTORE, restoreObjects } from "./velero-scripts";
-import { keptClaimOptions, type KeptClaim, type VolumeBackups } from "./volume-backups";
+import { keptClaimOptions, SAME_CLASS, type KeptClaim, type VolumeBackups } from "./volume-backups";
 
 /** What every volume that Velero backs up shares. */
 export interface VeleroSettings {
@@ -76,7 +76,13 @@ export class VeleroVolume extends pulumi.ComponentResource {
             cluster,
             {
                 create: RESTORE,
-                environment: { ...environment, MODIFIER: objects.MODIFIER, RESTORE: objects.RESTORE },
+                update: SAME_CLASS,
+                environment: {
+                    ...environment,
+                    STORAGE_CLASS: args.storageClass,
+                    MODIFIER: objects.MODIFIER,
+                    RESTORE: objects.RESTORE,
+                },
             },
             {
                 parent: this,

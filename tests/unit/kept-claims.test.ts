@@ -62,3 +62,21 @@ describe.each(["bitty", "chongus", "k3s-home", "magi"])("%s", (stack) => {
         expect(dig(pair?.after.inputs, "metadata")).toEqual(dig(pair?.before.inputs, "metadata"));
     });
 });
+
+describe("an app of another tier", () => {
+    const tier = (name: string, more: object) =>
+        variant("k3s-home", ({ apps }) => {
+            apps[name] = { ...apps[name], ...more };
+        });
+
+    test.each([
+        ["of Longhorn", { tier: "optane" }],
+        ["that is no more backed up", { tier: "optane", backup: { exempt: "nobody would miss it" } }],
+    ])("%s keeps its claim, and plan:diff says so", async (_, more) => {
+        const [before, after] = [await tier("sonarr", {}), await tier("sonarr", more)];
+        expect(onClaims(before, after)).toMatchObject({
+            ...{ made: [], replaced: [] },
+            dangers: [{ id: "claim-class", message: expect.stringContaining("keeps what it has") as string }],
+        });
+    });
+});

@@ -7,6 +7,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 import { backupSchedule, resticRepository } from "../../components/backup/restic";
 import { BackedUpVolume, type BackupSettings, volSyncBackups } from "../../components/backup/backed-up-volume";
+import { RESTORE } from "../../components/backup/velero-scripts";
 import { VolSync, volSyncValues } from "../../components/backup/volsync";
 import { BASH } from "../../components/cluster/cluster-command";
 import type { SecretArgs, SecretStore } from "../../components/secrets/secret-store";
@@ -582,10 +583,11 @@ describe("beforeDestroy is switched off because the backups cannot be reached", 
         await withKubectl(dead, async (env, calls) => {
             const session = await open(env);
             expect(await change(session, before, after)).toBe("updated");
-            expect(calls()).toEqual([]);
+            const looked = calls();
+            expect(looked).toEqual([expect.stringContaining("get persistentvolumeclaim sonarr")]);
             const state = after.inputs as Props;
             await session.delete({ id: "x", urn: after.urn, type: after.type, state, inputs: state, timeout: 0 });
-            expect(calls()).toEqual([]);
+            expect(calls()).toEqual(looked);
         });
     });
 
@@ -744,6 +746,7 @@ describe("a claim that is there", () => {
     const kubectl = `case "$*" in
 *"get persistentvolumeclaim"*labels*) printf %s "\${LABEL:-}" ;;
 *"get persistentvolumeclaim"*volumeName*) printf %s "\${VOLUME:-}" ;;
+*"get persistentvolumeclaim"*storageClassName*) printf %s "\${CLAIM_IS:-}" ;;
 *"get replicationdestination"*) printf %s "\${BEGUN:-}" ;;
 esac`;
     const restore = (state: Record<string, string>) => {
@@ -793,6 +796,30 @@ esac`;
         const { ignoreChanges } = inPlace.find(":PersistentVolumeClaim", "sonarr");
         expect(ignoreChanges).toEqual([...KEPT_OF_CLAIM, "metadata.labels"]);
         expect(plan.find(":PersistentVolumeClaim", "sonarr").ignoreChanges).toEqual(KEPT_OF_CLAIM);
+    });
+
+    test.each(["create", "update"])("on another class, it ends %s in words", (script) => {
+        const gate = inPlace.inputs(":Command", "sonarr-last-backup");
+        const on = (is: string) =>
+            runScript(
+                String(gate[script]),
+                { ...(gate["environment"] as Record<string, string>), CLAIM_IS: is },
+                kubectl,
+            );
+        expect(on("sonarr openebs-hostpath").status).toBe(0);
+        const { status, stderr } = on("sonarr ceph-block");
+        expect(status).toBe(1);
+        expect(stderr).toContain("media/sonarr has its data on ceph-block and is to be on openebs-hostpath");
+    });
+
+    test("of Velero's is left alone on its class, and refused on another or on the file server", () => {
+        const environment = { NAMESPACE: "media", CLAIM: "sonarr", STORAGE_CLASS: "longhorn" };
+        const on = (is: string) => runScript(RESTORE, { ...environment, CLAIM_IS: is }, kubectl);
+        expect(on("sonarr longhorn")).toMatchObject({ status: 0, calls: [expect.anything()] });
+        const other = on("sonarr longhorn-slow");
+        expect(other).toMatchObject({ status: 1, calls: [expect.anything()] });
+        expect(other.stderr).toContain("docs/longhorn.md#from-the-nas-or-another-tier");
+        expect(on("sonarr ").stderr).toContain("has its data on the file server");
     });
 });
 
