@@ -15,7 +15,7 @@ import {
     type Bucket,
 } from "./restic";
 import { STAMP } from "./triggers";
-import type { KeptClaim, VolumeBackups } from "./volume-backups";
+import { keptClaimOptions, SAME_CLASS, type KeptClaim, type VolumeBackups } from "./volume-backups";
 import type { VolSync } from "./volsync";
 
 /** What every backed-up volume of a cluster shares. */
@@ -67,6 +67,7 @@ export class BackedUpVolume extends pulumi.ComponentResource {
         super("homelab:backup:BackedUpVolume", name, {}, opts);
         const { claim, namespace } = args;
         const afterVolSync = { parent: this, dependsOn: args.volsync };
+        const claimOptions = pulumi.mergeOptions(keptClaimOptions(name, this, opts), { dependsOn: args.volsync });
         const used = BACKENDS.flatMap((backend): [Backend, Bucket][] => {
             const bucket = args.backends[backend];
             return bucket === undefined ? [] : [[backend, bucket]];
@@ -84,8 +85,8 @@ export class BackedUpVolume extends pulumi.ComponentResource {
         }
         const volume =
             args.snapshotClass === undefined
-                ? this.restoredInPlace(name, restored, args, afterVolSync)
-                : this.restoredFromSnapshot(name, restored, args, afterVolSync);
+                ? this.restoredInPlace(name, restored, args, afterVolSync, claimOptions)
+                : this.restoredFromSnapshot(name, restored, args, afterVolSync, claimOptions);
         const policyOf = (backend: Backend) => args.policy ?? POLICIES[backend];
         const sources = new Map(
             used.map(([backend]) => [
@@ -117,10 +118,16 @@ export class BackedUpVolume extends pulumi.ComponentResource {
             `${name}-last-backup`,
             args.cluster,
             {
-                create: "kubectl get --raw /version > /dev/null",
+                create: SAME_CLASS,
+                update: SAME_CLASS,
                 delete: args.beforeDestroy ? LAST_BACKUP : NO_LAST_BACKUP,
                 // A backup is of use where the restore looks for it.
-                environment: { NAMESPACE: namespace, SOURCE: `${claim}-${args.restoreFrom}` },
+                environment: {
+                    NAMESPACE: namespace,
+                    CLAIM: claim,
+                    STORAGE_CLASS: args.storageClass,
+                    SOURCE: `${claim}-${args.restoreFrom}`,
+                },
             },
             { parent: this, dependsOn: [...sources.values()] },
         );
@@ -134,6 +141,7 @@ export class BackedUpVolume extends pulumi.ComponentResource {
         repository: pulumi.Output<string>,
         args: BackedUpVolumeArgs,
         afterVolSync: pulumi.CustomResourceOptions,
+        claimOptions: pulumi.CustomResourceOptions,
     ): pulumi.Output<string> {
         const { claim, namespace } = args;
         const destination = new k8s.apiextensions.CustomResource(
@@ -176,19 +184,20 @@ export class BackedUpVolume extends pulumi.ComponentResource {
                 },
             },
             // Awaited: the class binds at once, and by now the restore is done, so it is Bound within seconds.
-            afterVolSync,
+            claimOptions,
         ).metadata.name;
     }
 
     /**
      * The claim first, then a restore into it: once, which a mark on the claim remembers, for a restore over a volume in
-     * use would put yesterday's files in place of today's.
+     * use would put yesterday's files in place of today's. A claim that was in use before it had backups is never restored.
      */
     private restoredInPlace(
         name: string,
         repository: pulumi.Output<string>,
         args: BackedUpVolumeArgs,
         afterVolSync: pulumi.CustomResourceOptions,
+        claimOptions: pulumi.CustomResourceOptions,
     ): pulumi.Output<string> {
         const { claim, namespace } = args;
         const volume = new k8s.core.v1.PersistentVolumeClaim(
@@ -202,7 +211,8 @@ export class BackedUpVolume extends pulumi.ComponentResource {
                 },
                 spec: claimSpec(args.storageClass, args.size),
             },
-            afterVolSync,
+            // The mark is a label.
+            pulumi.mergeOptions(claimOptions, { ignoreChanges: ["metadata.labels"] }),
         );
         const destination = pulumi.jsonStringify({
             apiVersion: "volsync.backube/v1alpha1",
@@ -288,17 +298,33 @@ const moverResources = (device?: string) => ({
     limits: { memory: "2Gi", ...(device === undefined ? {} : { [device]: "1" }) },
 });
 
+/**
+ * The mark says `false` from before the restore until it is done. A claim without one is bound only by who uses it: its class
+ * binds at the first pod, and for a new claim that is the mover. (Restores of before there was a `false` are known by their
+ * destination.)
+ */
 const RESTORE_IN_PLACE = `
-mark=homelab.restored
-restored() { kubectl --namespace "$NAMESPACE" get persistentvolumeclaim "$CLAIM" --output="jsonpath={.metadata.labels.homelab\\.restored}"; }
-[ "$(restored)" != true ] || exit 0
-kubectl apply --server-side --force-conflicts --field-manager=homelab-restore -f - <<< "$DESTINATION" > /dev/null
+of_claim() { kubectl --namespace "$NAMESPACE" get persistentvolumeclaim "$CLAIM" --output="jsonpath=$1"; }
+mark() { kubectl --namespace "$NAMESPACE" label persistentvolumeclaim "$CLAIM" "homelab.restored=$1" --overwrite > /dev/null; }
 destination=replicationdestination/$CLAIM-dst
+marked=$(of_claim '{.metadata.labels.homelab\\.restored}')
+[ "$marked" != true ] || exit 0
+if [ -z "$marked" ]; then
+  volume=$(of_claim '{.spec.volumeName}')
+  begun=$(kubectl --namespace "$NAMESPACE" get "$destination" --ignore-not-found --output=name)
+  if [ -n "$volume" ] && [ -z "$begun" ]; then
+    mark true
+    echo "$NAMESPACE/$CLAIM was in use before it had backups: it keeps what is in it" >&2
+    exit 0
+  fi
+  mark false
+fi
+kubectl apply --server-side --force-conflicts --field-manager=homelab-restore -f - <<< "$DESTINATION" > /dev/null
 kubectl --namespace "$NAMESPACE" wait "$destination" --for=jsonpath='{.status.lastManualSync}'=${RESTORE_ONCE} --timeout=7200s || {
   echo "$NAMESPACE/$CLAIM was not restored within two hours; its app is not started on an empty volume. See  kubectl --namespace $NAMESPACE describe $destination; the next pulumi up goes on." >&2
   exit 1
 }
-kubectl --namespace "$NAMESPACE" label persistentvolumeclaim "$CLAIM" "$mark=true" --overwrite > /dev/null
+mark true
 kubectl --namespace "$NAMESPACE" delete "$destination" --wait --timeout=120s > /dev/null`.trim();
 
 /**

@@ -1,5 +1,6 @@
 /** Bash for one claim's way back: restore, look whether it is bound to what was restored, last backup. */
 import { STAGING_NAMESPACE, VELERO_NAMESPACE } from "./velero-locations";
+import { SAME_CLASS } from "./volume-backups";
 
 /** What the scripts of a claim share. */
 const COMMON = `
@@ -29,8 +30,9 @@ fail() {
 }
 names() { kubectl get "$@" --output='jsonpath={range .items[*]}{.metadata.name}{"\\n"}{end}'; }
 
+${SAME_CLASS}
 # A claim of an earlier up, or of a hand: what is in it is newer than any backup.
-[ -z "$(kubectl --namespace "$NAMESPACE" get persistentvolumeclaim "$CLAIM" --ignore-not-found --output=name)" ] || exit 0
+[ -z "$found" ] || exit 0
 
 staged() { kubectl --namespace "$STAGING" get persistentvolumeclaim "$CLAIM" --ignore-not-found --output="jsonpath=$1"; }
 

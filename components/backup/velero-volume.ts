@@ -15,7 +15,7 @@ import {
     type LocationName,
 } from "./velero-locations";
 import { BOUND, LAST_BACKUP, NO_LAST_BACKUP, RESTORE, restoreObjects } from "./velero-scripts";
-import type { KeptClaim, VolumeBackups } from "./volume-backups";
+import { keptClaimOptions, SAME_CLASS, type KeptClaim, type VolumeBackups } from "./volume-backups";
 
 /** What every volume that Velero backs up shares. */
 export interface VeleroSettings {
@@ -76,7 +76,13 @@ export class VeleroVolume extends pulumi.ComponentResource {
             cluster,
             {
                 create: RESTORE,
-                environment: { ...environment, MODIFIER: objects.MODIFIER, RESTORE: objects.RESTORE },
+                update: SAME_CLASS,
+                environment: {
+                    ...environment,
+                    STORAGE_CLASS: args.storageClass,
+                    MODIFIER: objects.MODIFIER,
+                    RESTORE: objects.RESTORE,
+                },
             },
             {
                 parent: this,
@@ -96,7 +102,7 @@ export class VeleroVolume extends pulumi.ComponentResource {
                 },
                 spec: claimSpec(args.storageClass, args.size),
             },
-            { parent: this },
+            keptClaimOptions(name, this, opts),
         );
         // Always with a `delete`: one that comes or goes makes the plugin replace the command, and a replaced command runs the old one.
         const last = clusterCommand(
@@ -120,7 +126,8 @@ export class VeleroVolume extends pulumi.ComponentResource {
                     }),
                 },
             },
-            { parent: this, dependsOn: volume },
+            // Of Velero itself, too: a claim that goes on without backups waits for it no longer.
+            { parent: this, dependsOn: [velero, volume] },
         );
         for (const location of velero.locations) this.schedule(name, args, marks, location, last);
         this.claimName = valueAfter(last, volume.metadata.name);

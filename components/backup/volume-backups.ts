@@ -1,5 +1,6 @@
 /** How data volumes come back in a new cluster, whatever makes the backups. */
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
+import { claimUrn, KEPT_OF_CLAIM } from "../storage/volumes";
 
 /** A claim whose data outlives the cluster. */
 export interface KeptClaim {
@@ -25,3 +26,27 @@ export interface VolumeBackups {
      */
     volume(name: string, claim: KeptClaim, opts: pulumi.ComponentResourceOptions): pulumi.Output<string>;
 }
+
+/** Of a claim inside the component of its backups, which has `opts`: one that had none until now is the same claim. */
+export const keptClaimOptions = (
+    name: string,
+    component: pulumi.Resource,
+    { parent }: pulumi.ComponentResourceOptions,
+): pulumi.CustomResourceOptions => ({
+    parent: component,
+    aliases: [claimUrn(name, parent)],
+    ignoreChanges: KEPT_OF_CLAIM,
+});
+
+/**
+ * Bash that refuses a claim that is there and of another class than `STORAGE_CLASS`; `found` is empty where there is none. A claim
+ * that follows its class would be deleted, and its data with it.
+ */
+export const SAME_CLASS = `
+found=$(kubectl --namespace "$NAMESPACE" get persistentvolumeclaim "$CLAIM" --ignore-not-found --output='jsonpath={.metadata.name} {.spec.storageClassName}')
+if [ -n "$found" ] && [ "$found" != "$CLAIM $STORAGE_CLASS" ]; then
+  was=\${found#"$CLAIM "}
+  echo "$NAMESPACE/$CLAIM has its data on \${was:-the file server} and is to be on $STORAGE_CLASS: no claim can change its class, and a new one starts empty. The claim was not touched." >&2
+  echo "Put the yaml back as it was, pulumi up. To move it: take the app out, pulumi up; put it back with the new tier or class, pulumi up. docs/longhorn.md#from-the-nas-or-another-tier says what becomes of its data." >&2
+  exit 1
+fi`.trim();

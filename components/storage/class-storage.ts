@@ -1,7 +1,16 @@
 import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { VolumeBackups } from "../backup/volume-backups";
-import { claimSpec, type ClaimArgs, type SharedLibrary, type Storage, type Volume, type VolumeRow } from "./volumes";
+import {
+    claimSpec,
+    claimUrn,
+    KEPT_OF_CLAIM,
+    type ClaimArgs,
+    type SharedLibrary,
+    type Storage,
+    type Volume,
+    type VolumeRow,
+} from "./volumes";
 
 /** A StorageClass that volumes are made from. */
 export interface VolumeClass {
@@ -117,7 +126,7 @@ export class ClassStorage implements Storage {
         const exported = this.exported(args.tier);
         if (exported !== undefined) return exportedClaim(name, exported, args, opts);
         if (backups === undefined || !this.backsUp(args.exempt))
-            return this.plainClaim(name, args.workload, args, opts);
+            return this.plainClaim(name, args.workload, args, pulumi.mergeOptions(opts, hadBackups(name, opts)));
         return backups.volume(
             name,
             {
@@ -218,6 +227,17 @@ export class ClassStorage implements Storage {
 }
 
 /**
+ * A data claim that has no backup any more is the same claim. Labels and annotations stay: by them Velero finds it for the last
+ * backup, which is taken when the claim has long been handed over.
+ */
+const hadBackups = (name: string, { parent }: pulumi.CustomResourceOptions): pulumi.CustomResourceOptions => ({
+    aliases: ["VeleroVolume", "BackedUpVolume"].map((kind) =>
+        claimUrn(name, pulumi.createUrn(name, `homelab:backup:${kind}`, parent)),
+    ),
+    ignoreChanges: [...KEPT_OF_CLAIM, "metadata.annotations", "metadata.labels"],
+});
+
+/**
  * A claim on the workload's directory of the file server, bound to it from the start. The directory is never made: one that
  * is missing keeps the pod from starting, and an export that is not there does not look like an empty app.
  */
@@ -255,6 +275,6 @@ function exportedClaim(
                 resources: { requests: { storage: size } },
             },
         },
-        pulumi.mergeOptions(opts, { ignoreChanges: ["spec.resources.requests.storage"] }),
+        pulumi.mergeOptions(opts, { ignoreChanges: [...KEPT_OF_CLAIM, "spec.resources.requests.storage"] }),
     ).metadata.name;
 }

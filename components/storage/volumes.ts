@@ -1,6 +1,6 @@
 /** Volumes by what they mean for the household; the cluster's Storage decides how they are made. */
 import type * as k8s from "@pulumi/kubernetes";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 
 /**
  * - `data`: belongs to one workload and survives the cluster: the one word that also brings backups, where a cluster has them;
@@ -60,6 +60,16 @@ export const claimSpec = (storageClassName: pulumi.Input<string>, size: string) 
     storageClassName,
     resources: { requests: { storage: size } },
 });
+
+/**
+ * What a claim keeps whatever the program says later: of another one the provider deletes the claim, with its volume, and makes
+ * an empty one.
+ */
+export const KEPT_OF_CLAIM = ["spec.accessModes", "spec.dataSourceRef", "spec.storageClassName", "spec.volumeName"];
+
+/** URN of a claim that is, or was, of this owner. */
+export const claimUrn = (name: string, owner: pulumi.Resource | pulumi.Input<pulumi.URN> | undefined) =>
+    pulumi.createUrn(name, "kubernetes:core/v1:PersistentVolumeClaim", owner);
 
 /** What a claim needs to know of the workload that owns it. A workload has at most one claim of each kind. */
 export interface ClaimArgs {

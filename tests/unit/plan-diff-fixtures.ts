@@ -66,6 +66,11 @@ const claim = (size: string, storageClassName = "fast") =>
         spec: { accessModes: ["ReadWriteOnce"], storageClassName, resources: { requests: { storage: size } } },
     });
 
+const keptClaim = (size: string, storageClassName: string): PlannedResource => ({
+    ...claim(size, storageClassName),
+    ignoreChanges: ["spec.storageClassName"],
+});
+
 const database = (size: string) =>
     object("postgresql.cnpg.io/v1", "Cluster", "books", { spec: { storage: { size, storageClass: "fast" } } });
 
@@ -321,6 +326,12 @@ export const fixtures: readonly Fixture[] = [
         title: "another class, against the same",
         trips: [plan([claim("10Gi", "fast")]), plan([claim("10Gi", "slow")])],
         misses: [plan([claim("10Gi", "fast")]), plan([claim("20Gi", "fast")])],
+    },
+    {
+        danger: "claim-class",
+        title: "another class that the claim ignores, against another size",
+        trips: [plan([keptClaim("10Gi", "fast")]), plan([keptClaim("10Gi", "slow")])],
+        misses: [plan([keptClaim("10Gi", "fast")]), plan([keptClaim("20Gi", "fast")])],
     },
     {
         danger: "immutable-field",

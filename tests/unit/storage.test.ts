@@ -6,7 +6,8 @@ import * as k8s from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 import { backupSchedule, resticRepository } from "../../components/backup/restic";
-import { type BackupSettings, volSyncBackups } from "../../components/backup/backed-up-volume";
+import { BackedUpVolume, type BackupSettings, volSyncBackups } from "../../components/backup/backed-up-volume";
+import { RESTORE } from "../../components/backup/velero-scripts";
 import { VolSync, volSyncValues } from "../../components/backup/volsync";
 import { BASH } from "../../components/cluster/cluster-command";
 import type { SecretArgs, SecretStore } from "../../components/secrets/secret-store";
@@ -21,7 +22,7 @@ import { ClassStorage, nfsLibraries } from "../../components/storage/class-stora
 import { OpenEbs, openEbsValues } from "../../components/storage/openebs";
 import { RookOperator, rookOperatorValues } from "../../components/storage/rook-operator";
 import { SnapshotController } from "../../components/storage/snapshot-controller";
-import { cache, data, device, scratch, shared } from "../../components/storage/volumes";
+import { cache, data, device, KEPT_OF_CLAIM, scratch, shared } from "../../components/storage/volumes";
 import { commandPlugin } from "../../sandbox/providers/command";
 import type { Session } from "../../sandbox/providers/plugin";
 import { Processes } from "../../sandbox/providers/process";
@@ -582,10 +583,11 @@ describe("beforeDestroy is switched off because the backups cannot be reached", 
         await withKubectl(dead, async (env, calls) => {
             const session = await open(env);
             expect(await change(session, before, after)).toBe("updated");
-            expect(calls()).toEqual([]);
+            const looked = calls();
+            expect(looked).toEqual([expect.stringContaining("get persistentvolumeclaim sonarr")]);
             const state = after.inputs as Props;
             await session.delete({ id: "x", urn: after.urn, type: after.type, state, inputs: state, timeout: 0 });
-            expect(calls()).toEqual([]);
+            expect(calls()).toEqual(looked);
         });
     });
 
@@ -736,6 +738,88 @@ esac`,
             /^delete --wait --timeout=120s \S+cephclusters.ceph.rook.io \S+objectbuckets.objectbucket.io$/,
         );
         expect(runDelete("rook-ceph-crd-cleanup", "exit 0")).toMatchObject({ status: 0, calls: ["get crd -o name"] });
+    });
+});
+
+describe("a claim that is there", () => {
+    /** Answers as the API server of that state; of what it does not know it says nothing. */
+    const kubectl = `case "$*" in
+*"get persistentvolumeclaim"*labels*) printf %s "\${LABEL:-}" ;;
+*"get persistentvolumeclaim"*volumeName*) printf %s "\${VOLUME:-}" ;;
+*"get persistentvolumeclaim"*storageClassName*) printf %s "\${CLAIM_IS:-}" ;;
+*"get replicationdestination"*) printf %s "\${BEGUN:-}" ;;
+esac`;
+    const restore = (state: Record<string, string>) => {
+        const { create, environment } = inPlace.inputs(":Command", "sonarr-restored");
+        const { status, calls } = runScript(
+            String(create),
+            { ...(environment as Record<string, string>), ...state },
+            kubectl,
+        );
+        const done = calls.flatMap(
+            (call) => / (apply|wait|delete) /.exec(call)?.[1] ?? (call.startsWith("apply ") ? ["apply"] : []),
+        );
+        const marks = calls.flatMap((call) => /homelab.restored=(\w+)/.exec(call)?.[1] ?? []);
+        return { status, done, marks };
+    };
+    const whole = ["apply", "wait", "delete"];
+    let inPlace: Plan;
+    beforeAll(async () => {
+        inPlace = new Plan(
+            await planComponent(() => {
+                const cluster = { kubeconfig: pulumi.output("kubeconfig") };
+                const volsync = new VolSync("volsync", { cluster }, {});
+                const claim = { claim: "sonarr", namespace: "media", size: "5Gi", owner: { uid: 1000, gid: 1000 } };
+                const classes = { storageClass: "openebs-hostpath", cacheClass: "openebs-hostpath" };
+                const secrets = new NamedSecrets();
+                new BackedUpVolume("sonarr", { cluster, volsync, secrets, ...claim, ...classes, ...backups }, {});
+            }),
+        );
+    });
+
+    test("new, it is restored in place, once", () => {
+        expect(restore({})).toEqual({ status: 0, done: whole, marks: ["false", "true"] });
+        expect(restore({ LABEL: "true", VOLUME: "pvc-1" })).toEqual({ status: 0, done: [], marks: [] });
+    });
+
+    test("in use before it had backups, it is never restored into", () => {
+        expect(restore({ VOLUME: "pvc-1" })).toEqual({ status: 0, done: [], marks: ["true"] });
+    });
+
+    test("with a restore that was cut short, it is restored to the end", () => {
+        expect(restore({ LABEL: "false", VOLUME: "pvc-1" })).toEqual({ status: 0, done: whole, marks: ["true"] });
+        const begun = { VOLUME: "pvc-1", BEGUN: "replicationdestination/sonarr-dst" };
+        expect(restore(begun)).toEqual({ status: 0, done: whole, marks: ["false", "true"] });
+    });
+
+    test("keeps its mark, and all of its spec but the size", () => {
+        const { ignoreChanges } = inPlace.find(":PersistentVolumeClaim", "sonarr");
+        expect(ignoreChanges).toEqual([...KEPT_OF_CLAIM, "metadata.labels"]);
+        expect(plan.find(":PersistentVolumeClaim", "sonarr").ignoreChanges).toEqual(KEPT_OF_CLAIM);
+    });
+
+    test.each(["create", "update"])("on another class, it ends %s in words", (script) => {
+        const gate = inPlace.inputs(":Command", "sonarr-last-backup");
+        const on = (is: string) =>
+            runScript(
+                String(gate[script]),
+                { ...(gate["environment"] as Record<string, string>), CLAIM_IS: is },
+                kubectl,
+            );
+        expect(on("sonarr openebs-hostpath").status).toBe(0);
+        const { status, stderr } = on("sonarr ceph-block");
+        expect(status).toBe(1);
+        expect(stderr).toContain("media/sonarr has its data on ceph-block and is to be on openebs-hostpath");
+    });
+
+    test("of Velero's is left alone on its class, and refused on another or on the file server", () => {
+        const environment = { NAMESPACE: "media", CLAIM: "sonarr", STORAGE_CLASS: "longhorn" };
+        const on = (is: string) => runScript(RESTORE, { ...environment, CLAIM_IS: is }, kubectl);
+        expect(on("sonarr longhorn")).toMatchObject({ status: 0, calls: [expect.anything()] });
+        const other = on("sonarr longhorn-slow");
+        expect(other).toMatchObject({ status: 1, calls: [expect.anything()] });
+        expect(other.stderr).toContain("docs/longhorn.md#from-the-nas-or-another-tier");
+        expect(on("sonarr ").stderr).toContain("has its data on the file server");
     });
 });
 

@@ -173,6 +173,12 @@ describe("what is made", () => {
         expect(before(resources, named(resources, "Command", "sonarr-last-backup"))).not.toContain("sonarr-minio");
     });
 
+    test("a last backup is taken before Velero goes, whatever the claim waits for by then", async () => {
+        const resources = await plan();
+        const { dependsOn } = named(resources, "Command", "sonarr-last-backup");
+        expect(dependsOn).toContain(named(resources, "Release", "velero").urn);
+    });
+
     test("a schedule a claim and location, moved by snapshots, that finds its backups by label (K-BKP-04)", async () => {
         const resources = await plan();
         const marks = { "homelab.namespace": "media", "homelab.claim": "sonarr" };

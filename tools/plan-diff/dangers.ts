@@ -106,9 +106,11 @@ const claimShrinks: DangerRule = {
 const claimClass: DangerRule = {
     id: "claim-class",
     name: "a claim changes its storage class",
-    description: "The class of a claim cannot be changed: the provider deletes the claim and makes an empty one.",
-    find: (comparison) =>
-        objectPairs(comparison).flatMap(({ before, after, via }) =>
+    description:
+        "The class of a claim cannot be changed: the provider deletes the claim and makes an empty one. An app's data stays where it is instead.",
+    find: (comparison) => [
+        ...keptClasses(comparison),
+        ...objectPairs(comparison).flatMap(({ before, after, via }) =>
             (CLASSES[`${before.group}/${before.kind}`] ?? []).flatMap((path): Finding[] => {
                 const [was, is] = [dig(before.body, ...path), dig(after.body, ...path)];
                 if (equal(was, is) || was === "[unknown]" || is === "[unknown]") return [];
@@ -124,7 +126,25 @@ const claimClass: DangerRule = {
                 ];
             }),
         ),
+    ],
 };
+
+/** Claims that are to have another class and ignore it. */
+function keptClasses({ matching, after: { resources } }: Comparison): Finding[] {
+    const wanted = new Map(resources.map((resource) => [resource.urn, resource]));
+    return matching.pairs.flatMap(({ before, after: { urn } }): Finding[] => {
+        const after = wanted.get(urn);
+        if (after?.ignoreChanges?.includes("spec.storageClassName") !== true) return [];
+        const [was, is] = [before, after].map(({ inputs }) => dig(inputs, "spec", "storageClassName"));
+        if (equal(was, is) || was === "[unknown]" || is === "[unknown]") return [];
+        return [
+            {
+                subject: title(after),
+                message: `It is to go from ${shown(was)} to ${shown(is)}, and keeps what it has: no data moves, and \`pulumi up\` ends here where it is backed up. Take the app out of the configuration, \`pulumi up\`, then put it back.`,
+            },
+        ];
+    });
+}
 
 const immutableField: DangerRule = {
     id: "immutable-field",
