@@ -209,9 +209,9 @@ function inPlace(plan: Plan, namespace: string, claim: string): Json | undefined
     const environment = plan.resources
         .filter(({ type }) => type.endsWith(":Command"))
         .map(({ inputs }) => at(inputs, "environment"))
-        .find((one) => text(one, "CLAIM") === claim && text(one, "NAMESPACE") === namespace);
-    const object = text(environment, "DESTINATION");
-    return object === "" ? undefined : (JSON.parse(object) as Json);
+        .filter((one) => text(one, "CLAIM") === claim && text(one, "NAMESPACE") === namespace)
+        .find((one) => text(one, "DESTINATION") !== "");
+    return environment === undefined ? undefined : (JSON.parse(text(environment, "DESTINATION")) as Json);
 }
 
 /** API path of the Ingress or HTTPRoute of a workload. */
