@@ -946,6 +946,7 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
     const declared = declaredApps(apps);
     const { given } = shareGpus(declared, offers);
     const parts = new Map<string, Held>();
+    const holders = catalogue.filter(({ holds }) => holds !== undefined).map(({ name }) => name);
     for (const one of declared) {
         const { app, config } = one;
         const holder = holderOf(app.name, declared);
@@ -986,7 +987,7 @@ export function deployApps(apps: Apps, offers: GpuOffers, on: (app: string) => P
             redis: redisOf(one, platform),
             tunnel: (holder?.app ?? app).tunnel,
             held: heldNames(one).flatMap((name) => parts.get(name) ?? []),
-            holders: catalogue.filter(({ holds }) => holds !== undefined).map(({ name }) => name),
+            holders,
         };
         if (holder === undefined) {
             app.build(platform, config as never, forIt);

@@ -57,18 +57,19 @@ export function loginsImpossible(declared: readonly Declared[], { identity = fal
         const { app, config } = one;
         const { auth, groups = [] } = config;
         const can = signIn(one);
-        const supported: Auth[] = [
+        const able: Auth[] = [
             bare(can),
-            // What people come to past the entrance has neither its proxy nor the URL that they are sent back to.
-            ...(typeof can.forward === "string" || config.address !== undefined ? [] : (["forward"] as const)),
-            ...(can.oidc === undefined || config.address !== undefined ? [] : (["oidc"] as const)),
+            ...(typeof can.forward === "string" ? [] : (["forward"] as const)),
+            ...(can.oidc === undefined ? [] : (["oidc"] as const)),
         ];
+        // What people come to past the entrance has neither its proxy nor the URL that they are sent back to.
+        const supported = config.address === undefined ? able : [bare(can)];
         const path = `apps.${app.name}.auth`;
         if (auth !== undefined && !supported.includes(auth)) {
             const why =
                 auth === "forward" && typeof can.forward === "string"
                     ? can.forward
-                    : config.address !== undefined && (auth === "oidc" ? can.oidc !== undefined : auth === "forward")
+                    : able.includes(auth)
                       ? `take apps.${app.name}.address out: an address of its own leads past the entrance`
                       : undefined;
             return [

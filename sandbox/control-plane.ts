@@ -38,6 +38,16 @@ const isReady = ({ metadata, status }: Node, name: string): boolean =>
     metadata.name === name &&
     (status?.conditions ?? []).some(({ type, status: is }) => type === "Ready" && is === "True");
 
+const pidIn = (file: string): number => Number(readFileSync(file, "utf8"));
+
+async function serves(url: string): Promise<boolean> {
+    try {
+        return (await fetch(url)).ok;
+    } catch {
+        return false;
+    }
+}
+
 export class ControlPlane {
     constructor(
         private readonly layout: SandboxLayout,
@@ -95,7 +105,7 @@ export class ControlPlane {
      */
     private async handNodesOver(): Promise<void> {
         const kwok = join(this.pids, "kwok-controller.pid");
-        if (existsSync(kwok)) await end(Number(readFileSync(kwok, "utf8")));
+        if (existsSync(kwok)) await end(pidIn(kwok));
         const leases = ["--namespace", "kube-node-lease"];
         const { stdout } = await this.kubectl(["get", "leases", ...leases, "--output", "name"]);
         const names = stdout.split("\n").filter((name) => name !== "");
@@ -109,7 +119,7 @@ export class ControlPlane {
     private ended(): string[] {
         if (!existsSync(this.pids)) return [];
         return readdirSync(this.pids)
-            .filter((file) => !isAlive(Number(readFileSync(join(this.pids, file), "utf8"))))
+            .filter((file) => !isAlive(pidIn(join(this.pids, file))))
             .map((file) => basename(file, ".pid"));
     }
 
@@ -120,9 +130,10 @@ export class ControlPlane {
      */
     private async settled(): Promise<void> {
         const deadline = Date.now() + SETTLED_WITHIN_MS;
+        const kwok = this.kwokUrl();
         for (;;) {
             const ended = this.ended();
-            if (ended.length === 0 && (await this.ready()) && (await this.kwokServes())) return;
+            if (ended.length === 0 && (await this.ready()) && (await serves(kwok))) return;
             if (Date.now() > deadline) throw new UserError(this.complaint(ended));
             // Without its file kwokctl takes none for running, whatever has its number now.
             for (const name of ended) rmSync(join(this.pids, `${name}.pid`), { force: true });
@@ -131,15 +142,10 @@ export class ControlPlane {
         }
     }
 
-    /** True once kwok has seen the API server and moves nodes and pods: it serves its own port last. */
-    private async kwokServes(): Promise<boolean> {
-        const { kwokControllerPort } = (parseAllDocuments(readFileSync(this.config, "utf8"))[0]?.toJS() as KwokConfig)
-            .options;
-        try {
-            return (await fetch(`http://127.0.0.1:${kwokControllerPort}/healthz`)).ok;
-        } catch {
-            return false;
-        }
+    /** What answers once kwok has seen the API server and moves nodes and pods: it serves its own port last. */
+    private kwokUrl(): string {
+        const [config] = parseAllDocuments(readFileSync(this.config, "utf8"));
+        return `http://127.0.0.1:${(config?.toJS() as KwokConfig).options["kwokControllerPort"]}/healthz`;
     }
 
     /** What the programs that end whenever they are started said last. */

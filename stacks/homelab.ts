@@ -25,6 +25,7 @@ import { dataDisks, nodeDirectories, nodeVolumes } from "../lab/node-storage";
 import { reach } from "../lab/reached";
 import { defineStack } from "../lab/recipe";
 import { workloadHost } from "../lab/workload-host";
+import { present } from "../lib/present";
 import {
     homelabDefaults,
     homelabFollows,
@@ -171,7 +172,7 @@ async function program(config: HomelabConfig, lab: Lab): Promise<StackSummary> {
             platform,
         ),
     );
-    lab.deploy({ ...platform, ...(monitoring.kinds === undefined ? {} : { monitorKinds: monitoring.kinds }) });
+    lab.deploy({ ...platform, ...present({ monitorKinds: monitoring.kinds }) });
     const machines = [{ address: machine.address, ports: [machine.ssh.port, API_PORT] }];
     const tailnet = { cluster, namespaces, pool, machines };
     const dns = reach(lab, config, { tailnet, tunnel, records: "6 Cloudflare DNS" }, lab.after(base));

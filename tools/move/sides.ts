@@ -1,6 +1,6 @@
 /** What an app is on one cluster, as far as the plan says: its workloads, its data, and how it is reached. */
 import { deliveredByGit } from "../plan/git";
-import { isObject, type Json } from "../plan/monitor";
+import { isObject, listOf, type Json } from "../plan/monitor";
 import type { Plan, PlannedResource } from "../plan/plan";
 
 /** A workload of the app that has a volume of its own. */
@@ -234,8 +234,6 @@ function at(value: Json | undefined, ...path: (string | number)[]): Json | undef
         return isObject(node) ? node[part] : undefined;
     }, value);
 }
-
-const listOf = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : []);
 
 function text(value: Json | undefined, ...path: string[]): string {
     const found = at(value, ...path);

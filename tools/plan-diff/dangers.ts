@@ -1,7 +1,7 @@
 /** Changes that can lose data, take a cluster down or open it: each a function with a name, over two plans. */
 import { configChanges, readFixedConfig } from "../../bootstrap/k3d/changes";
 import type { Json } from "../plan/monitor";
-import { isObject } from "../plan/monitor";
+import { isObject, listOf } from "../plan/monitor";
 import { deliveredByGit } from "../plan/git";
 import type { Plan, PlannedResource } from "../plan/plan";
 import type { Danger } from "./difference";
@@ -630,7 +630,7 @@ function claimUsers(plan: Plan): ClaimUser[] {
         if (object === undefined || !/^(Deployment|StatefulSet)$/.test(object.kind) || git.has(resource.urn)) return [];
         const { kind, namespace = "default", name, body } = object;
         const volumes = dig(body, "spec", "template", "spec", "volumes");
-        const claims = (Array.isArray(volumes) ? volumes : []).flatMap((volume) => {
+        const claims = listOf(volumes).flatMap((volume) => {
             const claim = text(dig(volume, "persistentVolumeClaim", "claimName"));
             return claim === undefined ? [] : [`${namespace}/${claim}`];
         });
@@ -670,19 +670,14 @@ function longhornDisks({ resources }: Plan): Map<string, string> {
     const given = resources
         .filter(({ type, name }) => type === "command:local:Command" && name.endsWith("-disks"))
         .filter(({ inputs }) => (text(dig(inputs, "create")) ?? "").includes("nodes.longhorn.io"))
-        .flatMap(({ inputs }) => {
-            const triggers = dig(inputs, "triggers");
-            return Array.isArray(triggers) ? triggers : [];
-        })
+        .flatMap(({ inputs }) => listOf(dig(inputs, "triggers")))
         .flatMap((trigger): Json[] => {
             if (typeof trigger !== "string" || !trigger.startsWith("[{")) return [];
-            const nodes = JSON.parse(trigger) as Json;
-            return Array.isArray(nodes) ? [...nodes] : [];
+            return [...listOf(JSON.parse(trigger) as Json)];
         });
     return new Map(
         given.flatMap((node) => {
-            const disks = dig(node, "disks");
-            return (Array.isArray(disks) ? disks : []).map(
+            return listOf(dig(node, "disks")).map(
                 (disk) =>
                     [`${text(dig(node, "name"))} ${text(dig(disk, "path"))}`, text(dig(disk, "tier")) ?? ""] as const,
             );
@@ -715,13 +710,12 @@ const longhornDisk: DangerRule = {
 
 /** Disks that a plan gives Ceph: `<node> <disk>`. */
 function cephDisks({ resources }: Plan): Set<string> {
-    const list = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : []);
     const nodes = resources
         .filter((resource) => chartName(resource) === "rook-ceph-cluster")
-        .flatMap(({ inputs }) => list(dig(inputs, "values", "cephClusterSpec", "storage", "nodes")));
+        .flatMap(({ inputs }) => listOf(dig(inputs, "values", "cephClusterSpec", "storage", "nodes")));
     return new Set(
         nodes.flatMap((node) =>
-            list(dig(node, "devices")).map((disk) => `${text(dig(node, "name"))} ${text(dig(disk, "name"))}`),
+            listOf(dig(node, "devices")).map((disk) => `${text(dig(node, "name"))} ${text(dig(disk, "name"))}`),
         ),
     );
 }
@@ -831,9 +825,7 @@ function archives(resource: PlannedResource): Map<string, string> {
     }
     if (object?.kind === "CronJob") {
         const volumes = dig(inputs, "spec", "jobTemplate", "spec", "template", "spec", "volumes");
-        const repository = (Array.isArray(volumes) ? volumes : []).find(
-            (volume) => dig(volume, "name") === "repository",
-        );
+        const repository = listOf(volumes).find((volume) => dig(volume, "name") === "repository");
         found.set("Snapshots of volumes", dig(repository, "hostPath", "path"));
     }
     if (`${object?.group}/${object?.kind}` === "velero.io/BackupStorageLocation") {
@@ -921,8 +913,7 @@ function bridged({ before, after }: Pair): { host: string; from: string; to: str
     const object = kubeObject(after);
     if (object?.kind !== "EndpointSlice") return undefined;
     const machines = ({ inputs }: PlannedResource) => {
-        const endpoints = dig(inputs, "endpoints");
-        const all = Array.isArray(endpoints) ? endpoints.map((one: Json) => dig(one, "addresses")) : [];
+        const all = listOf(dig(inputs, "endpoints")).map((one) => dig(one, "addresses"));
         return all.flat().join(", ");
     };
     const [from, to] = [machines(before), machines(after)];
@@ -951,9 +942,8 @@ const databaseArchive: DangerRule = {
 
 /** Names of the archives that a CloudNativePG Cluster writes and recovers from; what the update alone will know is left out. */
 function serverArchives({ body }: KubeObject): Json {
-    const list = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : []);
     const known = (name: Json | undefined) => (name === undefined || name === "[unknown]" ? [] : [name]);
-    const written = list(dig(body, "spec", "plugins")).flatMap((plugin) =>
+    const written = listOf(dig(body, "spec", "plugins")).flatMap((plugin) =>
         known(dig(plugin, "parameters", "serverName")),
     );
     const source = known(dig(body, "spec", "bootstrap", "recovery", "source"));

@@ -258,6 +258,9 @@ export function readable(value: Json): Json {
     );
 }
 
+/** Its elements; none where it is no list. */
+export const listOf = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : []);
+
 export function isObject(value: Json | undefined): value is { [key: string]: Json } {
     return typeof value === "object" && value !== null && !Array.isArray(value);
 }
