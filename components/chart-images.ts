@@ -14,9 +14,10 @@ export interface ChartImage {
     readonly digest: string;
 }
 
-// Where each digest is stated is said beside it; the numbers are of public files that name tag and digest.
+// Where each digest is stated is said beside it: a public repository, the file and the commit.
 export const chartImages = {
-    // All five of cert-manager: 66475940618, 59659913026 and 59762507032 agree (66475940618 has no acmesolver).
+    // All five of cert-manager: kaycee1771/verda-platform-takehome, versions.lock.yaml at ac58095f and UMC-PRODUCT/umc-product-infra,
+    // argocd/applications/platform/cert-manager.yaml at c0630e38 agree.
     certManagerController: {
         readFor: { certManager: "v1.21.1" },
         image: "quay.io/jetstack/cert-manager-controller:v1.21.1",
@@ -42,7 +43,8 @@ export const chartImages = {
         image: "quay.io/jetstack/cert-manager-startupapicheck:v1.21.1",
         digest: "sha256:d8ab6416e6e7303a86fa0a8daa82c94a8001f21c9d78eb2e7db20534e5d07ae8",
     },
-    // 62053750901 (the index, with that of amd64 beside it) and 68361293806 agree, on the next five.
+    // The next five: Stuhlmuller/homelab, docs/knowledge-base/operations/monitoring-upgrade-candidates.md at c56ac31d (the
+    // index, with that of amd64 beside it) and max-vie/shell, tar/manifests/watch-supply.json at 8874e12e agree.
     prometheusOperator: {
         readFor: { kubePrometheusStack: "88.5.3" },
         image: "quay.io/prometheus-operator/prometheus-operator:v0.93.1",
@@ -68,31 +70,34 @@ export const chartImages = {
         image: "registry.k8s.io/kube-state-metrics/kube-state-metrics:v2.20.0",
         digest: "sha256:42cfe3723a5f058171c627537fb57a3ea0f26e4380fa18555a95cb1a1b4cfc5b",
     },
-    // 68361293806, 61958077870 and 70472870930 agree.
+    // max-vie/shell, tar/manifests/watch-supply.json at 8874e12e and kaycee1771/verda-platform-takehome,
+    // platform/management/monitoring/image-lock.yaml at 0ea99c73 agree.
     nodeExporter: {
         readFor: { kubePrometheusStack: "88.5.3" },
         image: "quay.io/prometheus/node-exporter:v1.12.1-distroless",
         digest: "sha256:8c9bac11973b94b59be88d6e11fee4429aa743c8846cdc75d65b18db33f6a106",
     },
-    // grafana/loki, production/docker/docker-compose.yaml; 58007204539 and 59862991324 agree.
+    // grafana/loki, production/docker/docker-compose.yaml and MicroTodoSuite/microservice-app-gitops,
+    // infrastructure/grafana/vendor/v13.2.0/README.md at b8db497a agree.
     grafana: {
         readFor: { grafana: "12.11.1", kubePrometheusStack: "88.5.3" },
         image: "docker.io/grafana/grafana:13.2.0",
         digest: "sha256:3fd54ae1214669f8355f065ec9f6445d5279a3d77095ab048ca045685272429b",
     },
-    // 61958077870, the only one found; its other entries are those that several files agree on.
+    // kaycee1771/verda-platform-takehome, platform/management/monitoring/image-lock.yaml at 0ea99c73, the only one found; its other
+    // entries are those that several files agree on.
     grafanaSidecar: {
         readFor: { grafana: "12.11.1", kubePrometheusStack: "88.5.3" },
         image: "quay.io/kiwigrid/k8s-sidecar:2.10.1",
         digest: "sha256:7eac5c4fed714a18d038fc9fea57d8744d113367935dac0ea4eb6a87cef704a3",
     },
-    // 61968234322 and 61925083873 agree.
+    // randomcoww/homelab, bucket_ops/prometheus.tf at 22ccdaad.
     thanos: {
         readFor: { thanos: "1.24.1", kubePrometheusStack: "88.5.3" },
         image: "quay.io/thanos/thanos:v0.42.4",
         digest: "sha256:b567818fe608067eb0f1d7c2c4fe361e7ad83c8a256234c97685f1d0bf670cc8",
     },
-    // The multi-platform digests of 61652464752; 65755726862 agrees. Others name amd64's own.
+    // Both: MicroTodoSuite/microservice-app-gitops, infrastructure/loki/vendor/v3.7.6/README.md at 02e9a026. Others name amd64's own.
     loki: {
         readFor: { loki: "18.11.0" },
         image: "docker.io/grafana/loki:3.7.6",
@@ -103,25 +108,25 @@ export const chartImages = {
         image: "docker.io/grafana/alloy:v1.18.1",
         digest: "sha256:0f4434c92b3e6cdac38bb129b344e1790c246f7b6e2eaffcc16a5fa363240e33",
     },
-    // 59680969335; 62084868507 (the index, with that of amd64 beside it) and 67450480004 agree.
+    // ArthemisDesign/APITOKEN2.0, observability/compose.yaml at 1dcb334a.
     blackboxExporter: {
         readFor: { blackboxExporter: "11.17.2" },
         image: "quay.io/prometheus/blackbox-exporter:v0.28.0",
         digest: "sha256:e753ff9f3fc458d02cca5eddab5a77e1c175eee484a8925ac7d524f04366c2fc",
     },
-    // 70398145928; 69695308799 (the index) and 66475940618 (with this version of the chart) agree.
+    // UMC-PRODUCT/umc-product-infra, argocd/applications/platform/reloader.yaml at 9aa04ac9, with this version of the chart.
     reloader: {
         readFor: { reloader: "2.2.16" },
         image: "ghcr.io/stakater/reloader:v1.4.21",
         digest: "sha256:b253579350a835082cdad8d8736671cedaa0f8309437c894bd1bf1c2f0e0d45e",
     },
-    // 62419864691 (this chart with this digest) and 68636001483 (the index by its name) agree; 68436154188 has amd64's own.
+    // kaycee1771/verda-platform-takehome, platform/management/velero/values.yaml at 39825d3b, with this version of the chart.
     velero: {
         readFor: { velero: "12.1.0" },
         image: "docker.io/velero/velero:v1.18.1",
         digest: "sha256:11459094b1b21ec7c817b08f8067d9e89380835547915cac9c4132ff05b55b90",
     },
-    // 59508380259 and 70538350288 agree; 62024631890 has another, for a puller that takes one platform's.
+    // quwisky/trinity-push-gateway, apps/push-gateway/provider-e2e/compose.authentik.yml at 2dbedbb4.
     authentik: {
         readFor: { authentik: "2026.8.0" },
         image: "ghcr.io/goauthentik/server:2026.8.0",

@@ -1,8 +1,7 @@
 /**
  * Every container image of the project: repository, tag and digest as three fields, so that Renovate can bump them
- * and a policy can see what is not pinned. Nothing else names an image. Where a digest was read stands beside it; a number is that
- * of a public file with tag and digest in an index of repositories, where several agree. To see for yourself:
- * `docker buildx imagetools inspect <repository>:<tag>`.
+ * and a policy can see what is not pinned. Nothing else names an image. Where a digest was read stands beside it: a public
+ * repository, the file and the commit. To see for yourself: `docker buildx imagetools inspect <repository>:<tag>`.
  */
 
 export interface Image {
@@ -117,7 +116,7 @@ const pinned = {
         tag: "v0.11.0",
         digest: "sha256:72c0ba641ba75e7aa52655cb242570906ececd09b1140fb736483038a22b3228",
     },
-    // 68905897823, 63329960154, 63302123594 and 63474517892 agree.
+    // AkosPapp/nix, modules/services/librechat.nix at 38a4013e.
     librechat: {
         repository: "ghcr.io/danny-avila/librechat",
         tag: "v0.8.7",
@@ -146,7 +145,7 @@ const pinned = {
         tag: "server-vulkan",
         digest: "sha256:91df7c7ea4890461ec5490f5c89a7985801bee96717a9496ea15dfd792b1cb27",
     },
-    // 52444604469. The tag is built anew with each release.
+    // randomcoww/homelab, config_env.tf at 561b85d3. The tag is built anew with each release.
     llamaSwapVulkan: {
         repository: "ghcr.io/mostlygeek/llama-swap",
         tag: "vulkan",
@@ -193,38 +192,38 @@ const pinned = {
         tag: "v0.28.0",
         digest: "sha256:e753ff9f3fc458d02cca5eddab5a77e1c175eee484a8925ac7d524f04366c2fc",
     },
-    // Where each of these digests is stated is said beside it; the numbers are of public files that name tag and digest.
-    // 54793431475 and 56017538462 agree. The tag is built anew now and then, so others name another build of it.
+    // Nebucatnetzer/nixos, modules/services/plex/default.nix at 661fe175. The tag is built anew now and then, so others name another
+    // build of it.
     plex: {
         repository: "lscr.io/linuxserver/plex",
         tag: "1.43.2",
         digest: "sha256:626eb0d52b4522db3be91110a89161be6ccffc0741e9abf0e93aaf4fea98ccb9",
     },
-    // 55101317881, 68536204427, 70869455759 and 71361833095 agree.
+    // HubertMJ/self-defending-portfolio, scripts/validate-cluster.sh at 7fae59ab.
     ksops: {
         repository: "viaductoss/ksops",
         tag: "v4.5.1",
         digest: "sha256:4def9fdd4e2f850265740ebe9592c5455d19b76891e88e602df8b52d74b95334",
     },
-    // By ghcr.io in 69311741115 and 69248699948, by docker.io in 62121723386 and seven more.
+    // By ghcr.io in lauritsk/iac, proxy.tf at 08b3dbcc, by docker.io in hm-edu/ansible-ci, Dockerfile at 34765a7e.
     tailscale: {
         repository: "ghcr.io/tailscale/tailscale",
         tag: "v1.102.3",
         digest: "sha256:8c42c4574ab066384fcb72f69e086a2ff1dd3652eb6f56856cee34bcf0d2f680",
     },
-    // 57907699986, the only one found.
+    // proompteng/lab, argocd/applications/local-path/kustomization.yaml at 0ee10277.
     localPathProvisioner: {
         repository: "rancher/local-path-provisioner",
         tag: "v0.0.37",
         digest: "sha256:e757967a5ec338f6a9b371c5a9688bedaa8c3578ea3dd4db329ea0084be0a86f",
     },
-    // 68357590599 and 68574946112, of one cluster that runs it.
+    // dedvmedved-dot/otus-diplom, docs/architecture/p7c-snapshot-controller-canonical-manifest.md at 515df2f1: one cluster that runs it.
     snapshotController: {
         repository: "registry.k8s.io/sig-storage/snapshot-controller",
         tag: "v8.6.0",
         digest: "sha256:d1ab1b095eb81ce689abc8b8094badc4c4ea657051749014a631f8cca876a620",
     },
-    // 62086230549: from the top-level digest of the multi-platform image.
+    // mantasmisiun/homelab-omv-terraform, services.tf at 06cdfbb0: the index.
     qbittorrent: {
         repository: "lscr.io/linuxserver/qbittorrent",
         tag: "5.2.3_v2.0.14-ls473",
@@ -276,25 +275,26 @@ const pinned = {
         tag: "0.23.1",
         digest: "sha256:27da0a33b44e1b902150a6c963514237217464bb13118a95bb056667be93cda5",
     },
-    // Goes with the minor version of Velero. 54736233350 and 70890602998, which state tag and digest, agree.
+    // Goes with the minor version of Velero. pocharlies-org/k8s-infra-pocharlies, platform/velero/values.yaml at 594b85e3 and
+    // freelensapp/freelens-velero-extension, e2e/scripts/local-manifests.mts at 2306b410 agree.
     veleroPluginForAws: {
         repository: "docker.io/velero/velero-plugin-for-aws",
         tag: "v1.14.2",
         digest: "sha256:0751144c1c8e52d52c48717fbd13ad5a3061e612ae4d7ad744a946cd5b139d1a",
     },
-    // The reference plugins of CNI. 70977466546, which mirrors tag and digest.
+    // The reference plugins of CNI. thanet-s/inspace-cloud-kube-modules, modules/cloud-provider/pkg/bootstrap/cache.go at c3c80b4f.
     cniPlugins: {
         repository: "docker.io/rancher/hardened-cni-plugins",
         tag: "v1.9.1-build20260903",
         digest: "sha256:cfc3c7284882f1931ddb3d881651f81a7728542401aa294c6c058b67f71c70b8",
     },
-    // Of the chart's own tag. 59050861807, 70348966975, 58162919031 and 69887664392 (the index) agree.
+    // Of the chart's own tag. kroxylicious/kroxylicious, VaultTestKmsFacade.java at b4bccddf.
     vault: {
         repository: "docker.io/hashicorp/vault",
         tag: "2.0.4",
         digest: "sha256:5be49781ecf78bfe775c5309c6a4d9f4e9e040b6c885c99eb2b12fb69855e1a2",
     },
-    // 49b77655 is the index: 2 public files that state tag and digest agree.
+    // randomcoww/homelab, config_env.tf at ee1357c8.
     kubeVip: {
         repository: "ghcr.io/kube-vip/kube-vip",
         tag: "v1.2.1",

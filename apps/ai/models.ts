@@ -64,7 +64,7 @@ export const model = z.strictObject({
     pooling: z.enum(["mean", "cls", "last"], { error: "mean, cls or last" }).optional(),
 });
 
-/** 2.5 GB. Commit and checksum: 67631822242. */
+/** 2.5 GB. Commit and checksum: cutelizebin/zebtrace, Sources/ZebTraceAnalysis/LocalModelStore.swift at 7585240f. */
 export const SMALL_CHAT = {
     name: "qwen3-4b",
     repository: "Qwen/Qwen3-4B-GGUF",
@@ -73,7 +73,7 @@ export const SMALL_CHAT = {
     sha256: "7485fe6f11af29433bc51cab58009521f205840f5b4ae3a32fa7f92e8534fdf5",
 } as const;
 
-/** 0.6 GB. Commit and checksum: 69490034841. */
+/** 0.6 GB. Commit and checksum: omnesis-dev/Omnesis, scripts/test-embedder.sh at 7490fd30. */
 export const SMALL_EMBEDDINGS = {
     name: "qwen3-embedding-0.6b",
     repository: "Qwen/Qwen3-Embedding-0.6B-GGUF",
