@@ -9,7 +9,6 @@ import { charts } from "../../components/charts";
 import { Authentik } from "../../components/identity/authentik";
 import { AUTHENTIK_ADMINS } from "../../components/identity/blueprints";
 import { runProgram } from "../../lib/run-program";
-import { resolveTools } from "../../lib/toolchain";
 import { assembleCharts } from "../../sandbox/charts/assemble";
 import { ControlPlane, type ToolPaths } from "../../sandbox/control-plane";
 import { authentik } from "../../sandbox/operators/authentik/controller";
@@ -23,6 +22,7 @@ import type { PlannedResource } from "../../tools/plan/plan";
 import { planComponent } from "../unit/component-plan";
 import { lookInto, type Inputs } from "../unit/planned";
 import { testPlatform } from "../unit/test-platform";
+import { toolPaths } from "./harness";
 
 jest.setTimeout(5 * 60_000);
 
@@ -72,8 +72,7 @@ const job = async (name: string) => {
 
 beforeAll(async () => {
     mkdirSync(layout.home, { recursive: true });
-    const found = await resolveTools();
-    tools = Object.fromEntries(Object.entries(found).map(([name, { path }]) => [name, path])) as ToolPaths;
+    tools = await toolPaths();
     const [port = 0] = await freePorts(1);
     plane = new ControlPlane(layout, tools, port);
     await plane.start();

@@ -3,14 +3,14 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:f
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { resolveTools } from "../../lib/toolchain";
 import { isAlive } from "../../sandbox/background";
 import { nodes } from "../../sandbox/cluster/nodes";
-import { ControlPlane, type ToolPaths } from "../../sandbox/control-plane";
+import { ControlPlane } from "../../sandbox/control-plane";
 import { openKube } from "../../sandbox/controllers/kube";
 import { runControllers } from "../../sandbox/controllers/runner";
 import { sandboxLayout } from "../../sandbox/layout";
 import { freePorts } from "../../sandbox/ports";
+import { toolPaths } from "./harness";
 
 jest.setTimeout(3 * 60_000);
 
@@ -22,10 +22,8 @@ let plane: ControlPlane;
 
 beforeAll(async () => {
     mkdirSync(layout.home, { recursive: true });
-    const found = await resolveTools();
-    const tools = Object.fromEntries(Object.entries(found).map(([name, { path }]) => [name, path])) as ToolPaths;
     const [port = 0] = await freePorts(1);
-    plane = new ControlPlane(layout, tools, port);
+    plane = new ControlPlane(layout, await toolPaths(), port);
 });
 afterAll(async () => {
     if (existsSync(KWOK)) await plane.delete();

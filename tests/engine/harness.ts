@@ -12,7 +12,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { resolveTools } from "../../lib/toolchain";
 import type { Fault } from "../../sandbox/clouds/faults";
+import type { ToolPaths } from "../../sandbox/control-plane";
 import { PROJECT, ROOT, TYPESCRIPT } from "../../stacks/stack-file";
 import { earlierState, lost, readEarlier, type Lost, type StateFile } from "./earlier-state";
 
@@ -114,19 +116,12 @@ export class SandboxHarness {
         return ended;
     }
 
-    private spawnKubectl(...args: string[]) {
-        return spawnSync(
+    kubectl(...args: string[]): string {
+        const result = spawnSync(
             join(this.home, "tools", "bin", "kubectl"),
             ["--kubeconfig", join(this.home, "kubeconfig.yaml"), ...args],
-            {
-                encoding: "utf8",
-                maxBuffer: 64 * 1024 * 1024,
-            },
+            { encoding: "utf8", maxBuffer: 64 * 1024 * 1024 },
         );
-    }
-
-    kubectl(...args: string[]): string {
-        const result = this.spawnKubectl(...args);
         if (result.status !== 0) throw new Error(`kubectl ${args.join(" ")}: ${result.stderr}`);
         return result.stdout;
     }
@@ -137,7 +132,7 @@ export class SandboxHarness {
 
     /** `kind namespace/name` of every object in the API server that does not come and go by itself. */
     objects(): string[] {
-        const kinds = this.apiResources()
+        const kinds = this.kubectl("api-resources", "--verbs=list", "-o", "name")
             .split("\n")
             .filter((kind) => kind !== "" && !TRANSIENT.test(kind));
         const list = this.json<{ items: { kind: string; metadata: { name: string; namespace?: string } }[] }>(
@@ -149,14 +144,6 @@ export class SandboxHarness {
         return [
             ...new Set(list.items.map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? ""}/${metadata.name}`)),
         ].sort();
-    }
-
-    /** Kinds of the API server. Nothing answers for metrics-server's, which kubectl takes for a failure of the whole. */
-    private apiResources(): string {
-        const { status, stdout, stderr } = this.spawnKubectl("api-resources", "--verbs=list", "-o", "name");
-        const others = stderr.split("\n").filter((line) => line !== "" && !line.includes("metrics.k8s.io/v1beta1"));
-        if (status !== 0 && others.length > 0) throw new Error(`kubectl api-resources: ${stderr}`);
-        return stdout;
     }
 
     /** State of a loopback cloud. */
@@ -302,4 +289,10 @@ function linkOf(path: string): string {
     } catch {
         return "";
     }
+}
+
+/** The tools as they are on this computer, for a control plane without a sandbox around it. */
+export async function toolPaths(): Promise<ToolPaths> {
+    const found = await resolveTools();
+    return Object.fromEntries(Object.entries(found).map(([name, { path }]) => [name, path])) as ToolPaths;
 }

@@ -13,7 +13,6 @@ import type { BackupLocation, LocationName } from "../../components/backup/veler
 import { veleroBackupsOf } from "../../components/backup/velero-volume";
 import type { SecretArgs, SecretStore } from "../../components/secrets/secret-store";
 import { runProgram } from "../../lib/run-program";
-import { resolveTools } from "../../lib/toolchain";
 import { standInCrds } from "../../sandbox/charts/crds";
 import { ControlPlane, type ToolPaths } from "../../sandbox/control-plane";
 import { type Action, collections, type Controller } from "../../sandbox/controllers/controller";
@@ -31,6 +30,7 @@ import { freePorts } from "../../sandbox/ports";
 import type { PlannedResource } from "../../tools/plan/plan";
 import { hasVelero, listBackups, restoreBackup, type WithBash } from "../../tools/restore/velero";
 import { planComponent } from "../unit/component-plan";
+import { toolPaths } from "./harness";
 
 jest.setTimeout(6 * 60_000);
 
@@ -345,8 +345,7 @@ const stored = (endpoint: string) => Object.entries(buckets().buckets[`${endpoin
 
 beforeAll(async () => {
     mkdirSync(layout.home, { recursive: true });
-    const found = await resolveTools();
-    tools = Object.fromEntries(Object.entries(found).map(([name, { path }]) => [name, path])) as ToolPaths;
+    tools = await toolPaths();
     await makeCluster();
 });
 afterAll(async () => {
