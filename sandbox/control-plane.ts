@@ -6,6 +6,7 @@ import { run } from "../lib/process";
 import type { ToolName } from "../lib/toolchain";
 import { UserError } from "../lib/user-error";
 import { end, isAlive } from "./background";
+import { egressConfig } from "./cluster/egress";
 import type { SandboxLayout } from "./layout";
 import { readObjects } from "./controllers/files";
 import { openKube, type Kube } from "./controllers/kube";
@@ -21,6 +22,14 @@ const STAGES = join(__dirname, "stages");
 const READY_WITHIN_MS = 3_000;
 const SETTLED_WITHIN_MS = 120_000;
 const NODES_WITHIN_MS = 60_000;
+
+/** What one of them is made with. */
+export interface ControlPlaneSettings {
+    /** Network of the Services; the API server's own choice when absent. */
+    readonly serviceCidr?: string | undefined;
+    /** Unix socket by which the API server reaches pods; when absent it dials their addresses, where nobody is. */
+    readonly egress?: string | undefined;
+}
 
 /** What kwokctl is told of a cluster; ports are numbers. */
 interface KwokConfig {
@@ -53,8 +62,7 @@ export class ControlPlane {
         private readonly layout: SandboxLayout,
         private readonly tools: ToolPaths,
         private readonly apiPort: number,
-        /** Network of the Services; the API server's own choice when absent. */
-        private readonly serviceCidr?: string,
+        private readonly settings: ControlPlaneSettings = {},
     ) {}
 
     get kubeconfig(): string {
@@ -239,6 +247,14 @@ export class ControlPlane {
             this.config,
             [options, ...readObjects<object>(STAGES)].map((one) => stringify(one)).join("---\n"),
         );
+        const { serviceCidr, egress } = this.settings;
+        const apiServer = [`disable-admission-plugins=${DISABLED_ADMISSION}`];
+        if (serviceCidr !== undefined) apiServer.push(`service-cluster-ip-range=${serviceCidr}`);
+        if (egress !== undefined) {
+            const file = join(this.layout.kwok, "egress.yaml");
+            writeFileSync(file, stringify(egressConfig(egress)));
+            apiServer.push(`egress-selector-config-file=${file}`);
+        }
         const { tools } = this;
         try {
             await this.kwokctl([
@@ -252,13 +268,10 @@ export class ControlPlane {
                 ...["--kube-controller-manager-binary", tools["kube-controller-manager"]],
                 ...["--kube-scheduler-binary", tools["kube-scheduler"]],
                 ...["--kwok-controller-binary", tools.kwok],
-                ...["--extra-args", `kube-apiserver=disable-admission-plugins=${DISABLED_ADMISSION}`],
                 // One of each: an election that a busy computer makes them lose would end them.
                 ...["--extra-args", "kube-controller-manager=leader-elect=false"],
                 ...["--extra-args", "kube-scheduler=leader-elect=false"],
-                ...(this.serviceCidr === undefined
-                    ? []
-                    : ["--extra-args", `kube-apiserver=service-cluster-ip-range=${this.serviceCidr}`]),
+                ...apiServer.flatMap((argument) => ["--extra-args", `kube-apiserver=${argument}`]),
             ]);
         } catch (error) {
             await this.kwokctl(["delete", "cluster", "--name", this.layout.stack], { check: false });

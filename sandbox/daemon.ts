@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { startCloudflare, startTailscale } from "./clouds";
-import { allControllers } from "./operators";
+import { startEgress } from "./cluster/egress";
+import { aggregatedApis, allControllers } from "./operators";
 import { openKube } from "./controllers/kube";
 import { runControllers } from "./controllers/runner";
 
@@ -31,6 +32,8 @@ const configSchema = z.strictObject({
     kubeconfig: z.string(),
     /** Where the clouds keep their state and `daemon.json` appears. */
     stateDir: z.string(),
+    /** Unix socket by which the API server reaches pods; a control plane of an earlier sandbox has none. */
+    egress: z.string().optional(),
     /** Directory of real CRDs; stand-ins when absent. */
     crds: z.string().optional(),
     cloudflare: z
@@ -108,6 +111,10 @@ async function run(file: string): Promise<void> {
         closers.push(() => tailscale?.close());
         const kube = openKube(config.kubeconfig);
         closers.push(kube.close);
+        if (config.egress !== undefined) {
+            const egress = await startEgress(config.egress, kube, aggregatedApis);
+            closers.push(egress.close);
+        }
         const controllers = allControllers({
             nodes: config.nodes,
             joins: config.joins,

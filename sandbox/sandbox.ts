@@ -1,6 +1,8 @@
 /** A sandbox of one stack: everything around the engine, brought up in order and taken down in reverse. */
 import { member, record } from "../lib/json";
+import { randomBytes } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { parse, stringify } from "yaml";
 import { openStack, stackNames, type OpenStack } from "../stacks";
@@ -28,6 +30,8 @@ interface SandboxRecord {
     readonly cloudflarePort: number;
     readonly tailscalePort: number;
     readonly recipient: string;
+    /** Unix socket of the API server's way to pods: in a folder for short names, as its path may have 104 characters. */
+    readonly egress?: string;
 }
 
 /** Every other secret is made up from its name. */
@@ -91,7 +95,10 @@ export class Sandbox {
         const { tools, have } = this.prepareTools();
         await have(CONTROL_PLANE_TOOLS);
         const record = await this.readRecord();
-        this.#controlPlane = new ControlPlane(this.layout, tools, record.apiPort, this.stack.serviceCidr);
+        this.#controlPlane = new ControlPlane(this.layout, tools, record.apiPort, {
+            serviceCidr: this.stack.serviceCidr,
+            egress: record.egress,
+        });
         const state = await this.#controlPlane.start();
         this.say(
             `control plane ${state} (127.0.0.1:${record.apiPort}, Kubernetes objects are real, pods are simulated)`,
@@ -119,6 +126,8 @@ export class Sandbox {
         const { tools, have } = this.prepareTools(CONTROL_PLANE_TOOLS);
         await have();
         await new ControlPlane(this.layout, tools, 0).delete();
+        const { egress } = this.exists ? await this.readRecord() : {};
+        if (egress !== undefined) rmSync(egress, { force: true });
         rmSync(this.layout.home, { recursive: true, force: true });
     }
 
@@ -165,6 +174,7 @@ export class Sandbox {
             cloudflarePort,
             tailscalePort,
             recipient: key.recipient,
+            egress: join(tmpdir(), `homelab-${randomBytes(6).toString("hex")}.sock`),
         };
         writeFileSync(this.layout.record, JSON.stringify(record, null, 2));
         return record;
@@ -175,6 +185,7 @@ export class Sandbox {
         return {
             kubeconfig: this.layout.kubeconfig,
             stateDir: this.layout.daemon,
+            ...(record.egress === undefined ? {} : { egress: record.egress }),
             ...(this.options.crds === undefined ? {} : { crds: this.options.crds }),
             cloudflare: {
                 port: record.cloudflarePort,

@@ -5,7 +5,6 @@ import {
     labels,
     PLACEMENT,
     POD_SECURITY,
-    served,
     type StandIns,
     UNPLACED,
     value,
@@ -101,44 +100,6 @@ spec:
                     },
                 },
             },
-        ],
-    },
-    "metrics-server": {
-        values: { replicas: 1, resources: {}, containerPort: 10250, service: { port: 443 }, ...UNPLACED },
-        // Nothing answers behind its APIService here, as behind that of a sick one in life: while it is there, no
-        // namespace can be deleted.
-        objects: [
-            {
-                object: {
-                    apiVersion: "apiregistration.k8s.io/v1",
-                    kind: "APIService",
-                    metadata: { name: "v1beta1.metrics.k8s.io", labels: labels("metrics-server") },
-                    spec: {
-                        group: "metrics.k8s.io",
-                        version: "v1beta1",
-                        groupPriorityMinimum: 100,
-                        versionPriority: 100,
-                        insecureSkipTLSVerify: true,
-                        service: {
-                            name: full,
-                            namespace: "{{ .Release.Namespace }}",
-                            port: value("service.port"),
-                        },
-                    },
-                },
-            },
-            served(
-                {
-                    name: full,
-                    labels: labels("metrics-server"),
-                    image: "registry.k8s.io/metrics-server/metrics-server",
-                    ports: { https: value("containerPort") },
-                    replicas: "replicas",
-                    resources: "resources",
-                    pod: PLACEMENT,
-                },
-                { https: value("service.port") },
-            ),
         ],
     },
     reloader: {

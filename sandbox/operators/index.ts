@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { standInCrds } from "../charts/crds";
 import type { LoopbackCloudflare, LoopbackTailscale } from "../clouds";
 import type { BitwardenAccount } from "../clouds/bitwarden";
+import type { AggregatedApi } from "../cluster/egress";
 import { ingressStatus } from "../cluster/ingress-status";
 import { type Crd, lateCrds } from "../cluster/late-crds";
 import { loadBalancer } from "../cluster/load-balancer";
@@ -26,6 +27,7 @@ import { istio } from "./istio";
 import { linkerd } from "./linkerd";
 import { longhorn } from "./longhorn";
 import { metalLb } from "./metallb";
+import { metricsServer } from "./metrics-server";
 import type { Operator, World } from "./operator";
 import { prometheus } from "./prometheus";
 import { redisEnterprise } from "./redis-enterprise";
@@ -60,6 +62,7 @@ export const operators: readonly Operator[] = [
     disks,
     rook,
     cilium,
+    metricsServer,
     longhorn,
     certManager,
     linkerd,
@@ -79,6 +82,12 @@ export const operators: readonly Operator[] = [
     externalDns,
     tailscale,
 ];
+
+/** What all operators' pods serve as a part of the API, by the name of the APIService. */
+export const aggregatedApis: Readonly<Record<string, AggregatedApi>> = Object.assign(
+    {},
+    ...operators.map(({ apis }) => apis),
+);
 
 /** What the controllers need to know of the sandbox they run in. */
 export interface ControllerSettings {

@@ -1,6 +1,7 @@
 import type { StandIns } from "../charts/generator";
 import type { LoopbackCloudflare, LoopbackTailscale } from "../clouds";
 import type { BitwardenAccount } from "../clouds/bitwarden";
+import type { AggregatedApi } from "../cluster/egress";
 import type { Crd, RuntimeCrds } from "../cluster/late-crds";
 import type { NodeSpec } from "../cluster/nodes";
 import type { Controller } from "../controllers/controller";
@@ -32,4 +33,6 @@ export interface Operator {
     readonly controllers?: (world: World) => readonly Controller[];
     /** CRDs that it registers itself, at run time. */
     readonly registers?: RuntimeCrds;
+    /** What its pods serve as a part of the API, by the name of the APIService. */
+    readonly apis?: Readonly<Record<string, AggregatedApi>>;
 }

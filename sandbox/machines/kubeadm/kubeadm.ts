@@ -4,10 +4,10 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { isIP } from "node:net";
 import { parseAllDocuments, stringify } from "yaml";
 import { READ_BY_KUBERNETES } from "../../../lib/yaml-text";
+import { selfSigned } from "../../self-signed";
 import { emptyControlPlane } from "../k3d/control-plane";
 import { Refused } from "../k3d/refused";
 import type { PlayedMachine } from "../k3s/state";
-import { selfSigned } from "./certificate";
 import {
     API_MANIFEST,
     apiAnswers,
@@ -183,7 +183,7 @@ async function init(
         throw new Refused("init without a token of one's own would leave one for a day, which is not simulated");
     // One that is there with its key is taken, as kubeadm does.
     const kept = machine.read(`${PKI}/ca.key`) === undefined ? undefined : machine.read(`${PKI}/ca.crt`);
-    const authority = kept ?? selfSigned("kubernetes", 3650);
+    const authority = kept ?? selfSigned("kubernetes", 3650).certificate;
     writeCertificate(machine, "ca", authority);
     writeConfigs(machine, kubelet, own, true);
     machine.write("etc/kubernetes/super-admin.conf", readFileSync(machine.all.site.kubeconfig, "utf8"), 0o600);
@@ -291,7 +291,7 @@ function writeConfigs(machine: PlayedMachine, kubelet: Config, own: Config, cont
 }
 
 /** With its end beside it, for the machine's own openssl. */
-function writeCertificate(machine: PlayedMachine, file: string, pem = selfSigned(file, 365)): void {
+function writeCertificate(machine: PlayedMachine, file: string, pem = selfSigned(file, 365).certificate): void {
     machine.write(`${PKI}/${file}.crt`, pem);
     machine.write(`${PKI}/${file}.crt.end`, `notAfter=${new X509Certificate(pem).validTo}\n`);
 }

@@ -21,8 +21,8 @@ const name = (common: string) =>
 /** `YYMMDDhhmmssZ`: UTCTime. */
 const time = (at: Date) => der(0x17, Buffer.from(`${at.toISOString().slice(2, 19).replace(/[-T:]/g, "")}Z`));
 
-/** Signed by itself. `days` from now. Yields PEM. */
-export function selfSigned(common: string, days: number, now = Date.now()): string {
+/** Signed by itself. `days` from now. Both as PEM. */
+export function selfSigned(common: string, days: number, now = Date.now()): { certificate: string; key: string } {
     const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
     const serial = randomBytes(8);
     serial[0] = ((serial[0] ?? 0) & 0x7f) | 1;
@@ -38,5 +38,8 @@ export function selfSigned(common: string, days: number, now = Date.now()): stri
     const signature = createSign("sha256").update(body).sign(privateKey);
     const whole = sequence(body, ALGORITHM, der(0x03, Buffer.from([0]), signature));
     const lines = whole.toString("base64").match(/.{1,64}/g) ?? [];
-    return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
+    return {
+        certificate: `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`,
+        key: privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+    };
 }
