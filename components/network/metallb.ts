@@ -100,6 +100,9 @@ export function metalLbValues() {
         frrk8s: { enabled: false },
         controller: { resources: { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "256Mi" } } },
         speaker: {
+            // kubeadm labels every control plane as none for load balancers, whatever runs there: a cluster of control planes
+            // would answer for no address. https://github.com/metallb/metallb/issues/2274
+            ignoreExcludeLB: true,
             frr: { enabled: false },
             resources: { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "256Mi" } },
         },

@@ -7,6 +7,12 @@ import { API_MANIFEST, apiAnswers, clusterOf, versionOf } from "./cluster";
 import { kubectlOf } from "./kubectl";
 import { minorOf, releaseOf } from "./release";
 
+/** What kubeadm gives a control plane: phases/markcontrolplane/markcontrolplane.go. */
+const CONTROL_PLANE_LABELS = {
+    "node-role.kubernetes.io/control-plane": "",
+    "node.kubernetes.io/exclude-from-external-load-balancers": "",
+};
+
 const UNITS = ["kubelet", "containerd", "homelab-infrastructure-etcd-snapshot"];
 
 const unitPath = (unit: string) => `etc/systemd/system/${unit}`;
@@ -116,7 +122,7 @@ function register(machine: PlayedMachine, version: string): void {
         () => ({
             address: record.address,
             labels: {
-                ...(said.controlPlane === true ? { "node-role.kubernetes.io/control-plane": "" } : {}),
+                ...(said.controlPlane === true ? CONTROL_PLANE_LABELS : {}),
                 ...said.labels,
             },
             capacity: record.capacity,
