@@ -72,6 +72,9 @@ export function deschedulerValues({ schedule, timezone }: Pick<DeschedulerArgs, 
                             name: "RemovePodsViolatingNodeAffinity",
                             args: { nodeAffinityType: ["requiredDuringSchedulingIgnoredDuringExecution"] },
                         },
+                        // One that is enabled and has no entry here ends the whole run: pkg/framework/profile/profile.go.
+                        { name: "RemovePodsViolatingNodeTaints" },
+                        { name: "RemovePodsViolatingTopologySpreadConstraint" },
                     ],
                     plugins: {
                         balance: { enabled: ["RemoveDuplicates", "RemovePodsViolatingTopologySpreadConstraint"] },

@@ -289,7 +289,12 @@ test("copies of Linkerd are on machines of their own; one pod's bandwidth is a p
 });
 
 test("the descheduler leaves little behind and moves no pod with a claim (M-OPS-08, M-APP-32)", () => {
-    expect(deschedulerValues({ schedule: "17 4 * * *", timezone: "Etc/UTC" })).toMatchObject({
+    const values = deschedulerValues({ schedule: "17 4 * * *", timezone: "Etc/UTC" });
+    for (const { plugins, pluginConfig } of values.deschedulerPolicy.profiles)
+        expect(pluginConfig.map(({ name }) => name)).toEqual(
+            expect.arrayContaining(Object.values(plugins).flatMap(({ enabled }) => enabled)),
+        );
+    expect(values).toMatchObject({
         kind: "CronJob",
         failedJobsHistoryLimit: 2,
         ttlSecondsAfterFinished: 86400,
@@ -320,6 +325,8 @@ test("the descheduler leaves little behind and moves no pod with a claim (M-OPS-
                         },
                         { name: "RemoveDuplicates", args: { namespaces: { exclude: ["kube-system", "rook-ceph"] } } },
                         { name: "RemovePodsViolatingNodeAffinity" },
+                        { name: "RemovePodsViolatingNodeTaints" },
+                        { name: "RemovePodsViolatingTopologySpreadConstraint" },
                     ],
                     plugins: {
                         balance: { enabled: ["RemoveDuplicates", "RemovePodsViolatingTopologySpreadConstraint"] },
