@@ -16,6 +16,7 @@ ITERATIONS = 100_000
 PREFERENCES = "Preferences"
 SESSION = "BitTorrent"
 PASSWORD = "WebUI\\Password_PBKDF2"
+NAMES_OF_OLD = {"Downloads\\SavePath": "Session\\DefaultSavePath", "Downloads\\TempPath": "Session\\TempPath"}
 
 
 def derived(password: str, salt: bytes) -> bytes:
@@ -52,6 +53,14 @@ def main() -> None:
     if password != "" and not is_of(password, settings.get(PREFERENCES, PASSWORD, fallback="")):
         settings.set(PREFERENCES, "WebUI\\Username", "admin")
         settings.set(PREFERENCES, PASSWORD, hashed(password))
+    # The image's own file has the directories by their names of old. At its first start, while no migration is noted,
+    # qBittorrent takes those for the settings and drops what it has by the new names.
+    before_migration = not settings.has_option("Meta", "MigrationVersion")
+    for old, new in NAMES_OF_OLD.items():
+        value = settings.get(PREFERENCES, old, fallback=None)
+        if value is not None and before_migration:
+            settings.set(SESSION, new, value)
+        settings.remove_option(PREFERENCES, old)
     downloads = os.environ["DOWNLOADS"]
     wanted = {
         "Session\\DefaultSavePath": f"{downloads}/complete",
