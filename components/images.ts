@@ -44,11 +44,12 @@ const pinned = {
         tag: "3.1.3.4987",
         digest: "sha256:cd237339c1fef890437e1f5e896cb25e7c0b2abbe71abd1a614122f8aa13f89d",
     },
-    // Version 3; of version 2 nobody names a digest of a build that is kept. gavinmcfall/home-ops at 048a0c29 (its history).
+    // Version 3; of version 2 nobody names a digest of a build that is kept. One before 3.2 reads neither key nor login from its
+    // environment. sulibot/home-ops, kubernetes/apps/tier-2-applications/whisparr/app/helmrelease.yaml at 34144891.
     whisparr: {
         repository: "ghcr.io/hotio/whisparr",
-        tag: "v3-3.0.1.1319",
-        digest: "sha256:771f1e03bbf03856a7d092c69881cf5b98d958182441ab4f066980a45772e557",
+        tag: "v3-3.3.4-release.794",
+        digest: "sha256:0bab72994828d5a8c9b890d3ee081cc802f7c8b2376a901ca5d4c48ab9230fc8",
     },
     bazarr: {
         repository: "ghcr.io/home-operations/bazarr",
