@@ -4,13 +4,24 @@ import { data, scratch } from "../../components/storage/volumes";
 import { Workload } from "../../components/workload";
 import { firstConfiguration } from "./first-configuration";
 
-/** What it starts with. Without the two lines below http it answers 400 to what comes through the edge. */
-const behindTheEdge = (podCidr: string) => `default_config:
+/**
+ * What it starts with. Without the two lines below http it answers 400 to what comes through the edge; what a person makes in
+ * its pages it writes to the included files, and reads for their lines alone. https://www.home-assistant.io/docs/automation/yaml/
+ */
+const beginning = (podCidr: string) => ({
+    "automations.yaml": "[]\n",
+    "scripts.yaml": "{}\n",
+    "scenes.yaml": "[]\n",
+    "configuration.yaml": `default_config:
+automation: !include automations.yaml
+script: !include scripts.yaml
+scene: !include scenes.yaml
 http:
   use_x_forwarded_for: true
   trusted_proxies:
     - ${podCidr}
-`;
+`,
+});
 
 /** The house, seen and steered from one place. https://www.home-assistant.io/docs/configuration/ */
 export const homeAssistant = app({
@@ -40,8 +51,8 @@ export const homeAssistant = app({
             {
                 ...main,
                 image: images.homeAssistant,
-                // Afterwards the file is the person's.
-                ...firstConfiguration(behindTheEdge(platform.cluster.podCidr)),
+                // Afterwards the files are the person's.
+                ...firstConfiguration(beginning(platform.cluster.podCidr)),
                 volumes: { "/config": data(config.storage), "/tmp": scratch() },
                 health: { tcp: true },
                 security: "owner",

@@ -69,7 +69,7 @@ export const zigbee2mqtt = app({
                     ? {}
                     : { secrets: { ZIGBEE2MQTT_CONFIG_MQTT_PASSWORD: broker.apiKey } }),
                 // Once: the keys that it then makes up are those that every paired device knows.
-                ...firstConfiguration(OWN_NETWORK),
+                ...firstConfiguration({ "configuration.yaml": OWN_NETWORK }),
                 volumes: { "/config": data(config.storage), [config.device]: device(config.device) },
                 health: { http: "/" },
                 security: "devices",

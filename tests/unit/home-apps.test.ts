@@ -1,8 +1,9 @@
 /** Workloads of the house, and what they need of a pod: steps before it, second network cards, devices. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parse } from "yaml";
 import { Multus } from "../../components/network/multus";
 import { derivedMac } from "../../components/network/networks";
 import type { Platform } from "../../components/platform";
@@ -167,6 +168,51 @@ describe("the house", () => {
         expect(look.pod("mosquitto")).not.toHaveProperty("nodeSelector");
     });
 
+    test("what is made in Home Assistant's pages is read again; a house that ran before keeps its files", async () => {
+        const look = await plan(house);
+        const first = step(look.pod("home-assistant"), "configuration");
+        const [, , script = ""] = first?.["command"] as string[];
+        const given = look.resources.find(({ type, name }) => type.endsWith(":ConfigMap") && name === "home-assistant");
+        const folder = mkdtempSync(join(tmpdir(), "home-assistant-"));
+        const config = join(folder, "config");
+        mkdirSync(config);
+        const files = (at: string) =>
+            Object.fromEntries(readdirSync(at).map((name) => [name, readFileSync(join(at, name), "utf8")]));
+        const start = () =>
+            execFileSync("sh", [
+                "-ec",
+                script.replaceAll(/ \/config\//g, ` ${config}/`).replaceAll("/etc/homelab", folder),
+            ]);
+        try {
+            const mounts = first?.["volumeMounts"] as { mountPath: string; subPath?: string }[];
+            for (const { mountPath, subPath } of mounts.filter((mount) => mount.mountPath.startsWith("/etc/homelab/")))
+                writeFileSync(
+                    mountPath.replace("/etc/homelab", folder),
+                    String(dig(given?.inputs, "data", subPath ?? "")),
+                );
+            start();
+            const begun = files(config);
+            const included = [...(begun["configuration.yaml"] ?? "").matchAll(/^(\w+): !include (\S+)$/gm)];
+            expect(included.map(([, kind, file]) => [kind, parse(begun[file ?? ""] ?? "absent")])).toEqual([
+                ["automation", []],
+                ["script", {}],
+                ["scene", []],
+            ]);
+            expect(Object.keys(begun)).toHaveLength(4);
+            // A first start that was cut short goes on, and what is there stays.
+            rmSync(join(config, "configuration.yaml"));
+            writeFileSync(join(config, "automations.yaml"), "- alias: mine\n");
+            start();
+            expect(files(config)).toEqual({ ...begun, "automations.yaml": "- alias: mine\n" });
+            for (const name of Object.keys(begun)) rmSync(join(config, name));
+            writeFileSync(join(config, "configuration.yaml"), "default_config:\n");
+            start();
+            expect(files(config)).toEqual({ "configuration.yaml": "default_config:\n" });
+        } finally {
+            rmSync(folder, { recursive: true });
+        }
+    });
+
     test("the broker lets nobody in without the password, which is hashed where no process list shows it", async () => {
         const look = await plan(house);
         const [, , script = ""] = step(look.pod("mosquitto"), "passwords")?.["command"] as string[];
@@ -295,6 +341,32 @@ describe("qbittorrent.py", () => {
         expect(readFileSync(file, "utf8")).toBe(text);
         run("another");
         expect(readFileSync(file, "utf8")).not.toBe(text);
+    });
+
+    // https://github.com/linuxserver/docker-qbittorrent: what its image starts with names them as qBittorrent once did, which
+    // at its first start takes these over any other.
+    here("of the image's own file nothing is left that would win over the house's directories", () => {
+        const old = "Downloads\\SavePath=/downloads/\nDownloads\\TempPath=/downloads/incomplete/\n";
+        writeFileSync(file, `[AutoRun]\nenabled=false\n\n[Preferences]\n${old}WebUI\\Port=8080\n`);
+        run("");
+        const text = readFileSync(file, "utf8");
+        expect(text).not.toContain("Downloads\\");
+        expect(text).toContain("Session\\DefaultSavePath=/downloads-of-the-house/complete\n");
+        expect(text).toContain("Session\\TempPath=/downloads-of-the-house/incomplete\n");
+        expect(text).toContain("[AutoRun]\nenabled=false\n");
+        run("");
+        expect(readFileSync(file, "utf8")).toBe(text);
+    });
+
+    here("what a person set in a version of old is taken over; after qBittorrent's migration it is dead", () => {
+        const old = "[Preferences]\nDownloads\\SavePath=/mine\n\n";
+        writeFileSync(file, old);
+        run("");
+        expect(readFileSync(file, "utf8")).toContain("Session\\DefaultSavePath=/mine\n");
+        writeFileSync(file, `${old}[Meta]\nMigrationVersion=4\n\n[BitTorrent]\nSession\\DefaultSavePath=/later\n`);
+        run("");
+        expect(readFileSync(file, "utf8")).toContain("Session\\DefaultSavePath=/later\n");
+        expect(readFileSync(file, "utf8")).not.toContain("/mine");
     });
 
     here("behind a VPN it is bound to the tunnel at every start, whatever it was told before", () => {
