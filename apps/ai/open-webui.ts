@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { app, storage, webApp } from "../app";
 import { images } from "../../components/images";
 import { data, scratch } from "../../components/storage/volumes";
@@ -5,6 +7,7 @@ import type { OidcClient } from "../../components/identity/identity";
 import { Workload } from "../../components/workload";
 
 const DATA = "/app/backend/data";
+const SETTINGS = "/etc/homelab/open-webui.py";
 
 /** Chat with the cluster's language models. https://docs.openwebui.com/reference/env-configuration */
 export const openWebui = app({
@@ -49,6 +52,8 @@ export const openWebui = app({
                 },
                 ...(oidc === undefined ? {} : { secretEnv: { OAUTH_CLIENT_SECRET: oidc.clientSecret } }),
                 ...(openai?.apiKey === undefined ? {} : { secrets: { OPENAI_API_KEY: openai.apiKey } }),
+                files: { [SETTINGS]: readFileSync(join(__dirname, "open-webui.py"), "utf8") },
+                init: { settings: { command: ["python3", SETTINGS, DATA], mounts: { [DATA]: DATA } } },
                 volumes: {
                     [DATA]: data(config.storage),
                     // It puts the page's own pictures there at each start.
@@ -72,6 +77,9 @@ const signIn = ({ clientId, discoveryUrl, scopes }: OidcClient) => ({
     OPENID_PROVIDER_URL: discoveryUrl,
     OAUTH_PROVIDER_NAME: "the house",
     OAUTH_SCOPES: scopes.join(" "),
-    // Who may enter is the provider's to say; the first who does is the administrator.
+    // Who may enter is the provider's to say; the first who does is the administrator. Of one who came by it open-webui closes
+    // neither its own registration nor the form for it, by which anybody would enter. Accounts with a password from before: /auth?form=true.
     DEFAULT_USER_ROLE: "user",
+    ENABLE_SIGNUP: "false",
+    ENABLE_LOGIN_FORM: "false",
 });

@@ -1,6 +1,6 @@
 /** Language models, chat and pictures: what the pods are told, and the program that fetches models. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FETCH } from "../../apps/ai/ollama";
@@ -104,6 +104,94 @@ describe("open-webui", () => {
         expect(partners?.({ apps } as never)).toMatchObject([
             { rule: "partner-missing", path: "apps.open-webui", allowed: expect.stringContaining("ollama") as unknown },
         ]);
+    });
+});
+
+describe("open-webui.py", () => {
+    const here = spawnSync("python3", ["-c", "import sqlite3"]).status === 0 ? test : test.skip;
+    const script = join(__dirname, "../../apps/ai/open-webui.py");
+    let folder: string;
+    beforeEach(() => {
+        folder = mkdtempSync(join(tmpdir(), "open-webui-"));
+    });
+    afterEach(() => rmSync(folder, { recursive: true }));
+    const python = (code: string, ...args: string[]) => {
+        const { status, stdout, stderr } = spawnSync("python3", ["-c", code, ...args], { encoding: "utf8" });
+        expect([status, stderr]).toEqual([0, ""]);
+        return stdout;
+    };
+    const start = (environment: Record<string, string>) =>
+        expect(
+            spawnSync("python3", [script, folder], {
+                encoding: "utf8",
+                env: { PATH: process.env["PATH"] ?? "", ...environment },
+            }),
+        ).toMatchObject({ status: 0, stdout: "", stderr: "" });
+    /** As open-webui does at its start: what has no row gets one. */
+    const seeds = (keys: readonly string[]) =>
+        python(
+            `import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("CREATE TABLE IF NOT EXISTS config (key TEXT PRIMARY KEY, value JSON, updated_at BIGINT)")
+db.executemany("INSERT OR IGNORE INTO config VALUES (?, '1', 0)", [(key,) for key in sys.argv[2:]])
+db.commit()`,
+            join(folder, "webui.db"),
+            ...keys,
+        );
+    const rows = () =>
+        python(
+            'import sqlite3, sys; print(*sorted(row[0] for row in sqlite3.connect(sys.argv[1]).execute("SELECT key FROM config")))',
+            join(folder, "webui.db"),
+        )
+            .trim()
+            .split(" ");
+    const ALL = [
+        ...["ollama.base_urls", "ollama.enable", "openai.api_base_urls", "openai.api_keys"],
+        ...["ui.default_models", "ui.enable_login_form", "ui.enable_signup"],
+    ];
+    const SERVERS = { OLLAMA_BASE_URL: "http://ollama", OPENAI_API_KEY: "sk-1" };
+
+    here("servers are read anew when the house's have changed, and an administrator's own stay until then", () => {
+        start(SERVERS);
+        seeds(ALL);
+        start(SERVERS);
+        expect(rows()).toEqual(ALL);
+        for (const changed of [
+            { ...SERVERS, OPENAI_API_KEY: "sk-2" },
+            { ENABLE_OLLAMA_API: "false", OPENAI_API_KEY: "sk-2" },
+        ]) {
+            start(changed);
+            expect(rows()).toEqual(["ui.default_models", "ui.enable_login_form", "ui.enable_signup"]);
+            seeds(ALL);
+            start(changed);
+            expect(rows()).toEqual(ALL);
+        }
+        for (const name of readdirSync(folder).filter((one) => one !== "webui.db"))
+            expect(readFileSync(join(folder, name), "utf8")).not.toContain("sk-");
+    });
+
+    here("in a house that ran before registration is closed at once, and its servers stay", () => {
+        seeds(ALL);
+        start({ ...SERVERS, ENABLE_SIGNUP: "false", ENABLE_LOGIN_FORM: "false" });
+        expect(rows()).toEqual(ALL.filter((key) => !/signup|login_form/.test(key)));
+    });
+
+    here("settings in one row, as of old, are open-webui's own to change first", () => {
+        python(
+            `import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("CREATE TABLE config (id INTEGER PRIMARY KEY, data JSON, version INTEGER)")
+db.execute("INSERT INTO config VALUES (1, '{}', 0)")
+db.commit()`,
+            join(folder, "webui.db"),
+        );
+        start({ ...SERVERS, ENABLE_SIGNUP: "false" });
+        expect(
+            python(
+                'import sqlite3, sys; print(*sqlite3.connect(sys.argv[1]).execute("SELECT data FROM config").fetchall())',
+                join(folder, "webui.db"),
+            ),
+        ).toBe("('{}',)\n");
     });
 });
 
