@@ -52,7 +52,10 @@ export interface PodArgs {
     secretTexts?: Readonly<Record<string, (secret: (ref: SecretRef) => string) => string>>;
     /** Mount path to volume. */
     volumes?: Readonly<Record<string, PodVolume>>;
-    /** Mount path to a directory of a volume, by the mount path of that: for programs that keep what belongs together apart. */
+    /**
+     * Mount path to a directory of a volume, by the mount path of that: for programs that keep what belongs together apart. A step of
+     * the workload's own makes them: the kubelet would make them as root's where the volume is a directory of a machine.
+     */
     directories?: Readonly<Record<string, { readonly of: string; readonly directory: string }>>;
     /** Absolute path to content: files of the container's configuration, read-only. A change rolls the pods. */
     files?: Readonly<Record<string, pulumi.Input<string>>>;

@@ -36,6 +36,7 @@ export const librechat = app({
     ),
     ports: { http: 3080 },
     reach: "local",
+    https: "its sign-in is a cookie that browsers keep over https alone",
     mesh: true,
     auth: {
         own: true,
@@ -108,6 +109,13 @@ export const librechat = app({
                 directories: {
                     "/app/uploads": { of: DATA, directory: "uploads" },
                     "/app/client/public/images": { of: DATA, directory: "images" },
+                },
+                // On a directory of a machine the kubelet would make them itself, as root's.
+                init: {
+                    directories: {
+                        command: ["mkdir", "-p", `${DATA}/uploads`, `${DATA}/images`],
+                        mounts: { [DATA]: DATA },
+                    },
                 },
                 health: { http: "/health" },
                 security: "owner",

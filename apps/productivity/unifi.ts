@@ -31,6 +31,9 @@ admin.createUser({user: MONGO_USER, pwd: MONGO_PASS, roles});
 '
 `;
 
+/** Its image asks for the database for some forty seconds, and then never again: init-unifi-network-application-config/run. */
+const DATABASE_ANSWERS = `until nc -w1 "$MONGO_HOST" "$MONGO_PORT" </dev/null >/dev/null 2>&1; do sleep 2; done`;
+
 /**
  * The controller of UniFi's access points, switches and gateways. They reach it at an address of its own, on ports that they
  * know. https://docs.linuxserver.io/images/docker-unifi-network-application/
@@ -94,6 +97,7 @@ export const unifi = app({
                 },
                 secrets: { MONGO_PASS: SECRETS.password },
                 connects: [mongodb.url.replace("http:", "mongodb:")],
+                init: { database: { command: ["/bin/sh", "-ec", DATABASE_ANSWERS], mounts: {} } },
                 volumes: { "/config": data(config.storage), "/tmp": scratch() },
                 health: { http: "/status", scheme: "HTTPS" },
                 security: "startsAsRoot",

@@ -1,5 +1,8 @@
 /** Passwords, the controller of access points, pages and sites: what the pods are told, and what a cluster must have. */
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { appCertificates, appPins, appRules, appSecrets, appsSchema, type Offers } from "../../lab/apps";
 import { metalLbFaults } from "../../lab/metallb";
 import { planComponent } from "./component-plan";
@@ -81,6 +84,33 @@ describe("vaultwarden", () => {
 
 describe("unifi", () => {
     const UNIFI = { unifi: { address: "10.0.0.35" } };
+
+    test("its image is started when the database answers, for which it would ask forty seconds and never again", async () => {
+        const { pod } = await plan(UNIFI);
+        const [first] = pod("unifi")["initContainers"] as Inputs[];
+        const folder = mkdtempSync(join(tmpdir(), "unifi-"));
+        const program = (name: string, text: string) =>
+            writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+        program("nc", `echo "$@" >> ${folder}/asked; [ "$(wc -l < ${folder}/asked)" -eq 3 ]`);
+        program("sleep", "exit 0");
+        try {
+            const [shell = "", ...args] = first?.["command"] as string[];
+            const given = (first?.["env"] as { name: string; value?: string }[]).map(({ name, value = "" }) => [
+                name,
+                value,
+            ]);
+            const { status } = spawnSync(shell, args, {
+                env: { ...Object.fromEntries(given), PATH: `${folder}:${process.env["PATH"]}` },
+                timeout: 20_000,
+            });
+            expect(status).toBe(0);
+            expect(readFileSync(join(folder, "asked"), "utf8")).toBe(
+                "-w1 unifi-mongodb.productivity.svc.cluster.local 27017\n".repeat(3),
+            );
+        } finally {
+            rmSync(folder, { recursive: true });
+        }
+    });
 
     test("two Services have one address, each with the ports of its protocol (M-APP-23, M-NET-08)", async () => {
         const { all, find } = await plan(UNIFI);

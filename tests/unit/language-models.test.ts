@@ -61,6 +61,14 @@ const HOUSE = {
     librechat: {},
 };
 
+const oidc = {
+    clientId: "chat",
+    discoveryUrl: "https://id.example.net/.well-known/openid-configuration",
+    scopes: ["openid", "email"],
+    clientSecret: { secret: pulumi.output("chat-oidc"), key: "secret" },
+};
+const identity = { identity: { oidc: () => oidc } as unknown as NonNullable<Platform["identity"]> };
+
 async function plan(apps: Record<string, unknown>, more: Partial<Platform> = {}) {
     let built: TestPlatform | undefined;
     const resources = await planComponent(() => {
@@ -511,6 +519,11 @@ describe("librechat", () => {
                 { name: "data", mountPath: "/app/client/public/images", subPath: "images" },
             ]),
         );
+        // By the pod's user, before the kubelet would make them as root's.
+        const [first] = look.pod("librechat")["initContainers"] as Inputs[];
+        expect(first?.["command"]).toEqual(["mkdir", "-p", "/data/uploads", "/data/images"]);
+        expect(first?.["volumeMounts"]).toContainEqual({ name: "data", mountPath: "/data" });
+        expect(look.pod("librechat")["securityContext"]).toMatchObject({ runAsUser: 1000 });
     });
 
     test("without search and documents, by ollama, whose models it asks for itself", async () => {
@@ -530,23 +543,18 @@ describe("librechat", () => {
         ]);
     });
 
+    test("where people come by plain http their browsers forget the sign-in: refused", () => {
+        expect(faults(HOUSE, { ...OFFERS, https: "external" })).toMatchObject([{ path: "apps.librechat" }]);
+    });
+
     test("where the cluster signs people in, that is the only way in", async () => {
-        const oidc = {
-            clientId: "librechat",
-            discoveryUrl: "https://id.example.net/.well-known/openid-configuration",
-            scopes: ["openid", "email"],
-            clientSecret: { secret: pulumi.output("librechat-oidc"), key: "secret" },
-        };
-        const look = await plan(
-            { ...HOUSE, librechat: { registration: true } },
-            { identity: { oidc: () => oidc } as unknown as NonNullable<Platform["identity"]> },
-        );
+        const look = await plan({ ...HOUSE, librechat: { registration: true } }, identity);
         expect(env(look.container("librechat"))).toMatchObject({
             ALLOW_REGISTRATION: "false",
             ALLOW_EMAIL_LOGIN: "false",
             ALLOW_SOCIAL_LOGIN: "true",
             OPENID_ISSUER: "https://id.example.net/.well-known/openid-configuration",
-            OPENID_CLIENT_SECRET: { secretKeyRef: { name: "librechat-oidc", key: "secret" } },
+            OPENID_CLIENT_SECRET: { secretKeyRef: { name: "chat-oidc", key: "secret" } },
             OPENID_SESSION_SECRET: { secretKeyRef: { name: "librechat", key: "OPENID_SESSION_SECRET" } },
         });
         expect(file(look, "librechat")).toMatchObject({ registration: { socialLogins: ["openid"] } });
@@ -633,8 +641,24 @@ describe("what librechat stands on", () => {
         ]);
     });
 
+    test("so it is into open-webui, which would let anybody make an account beside", async () => {
+        const apps = { "llama-static-a": {}, "llm-gateway": {}, "open-webui": {} };
+        expect(env((await plan(apps, identity)).container("open-webui"))).toMatchObject({
+            ENABLE_OAUTH_SIGNUP: "true",
+            ENABLE_SIGNUP: "false",
+            ENABLE_LOGIN_FORM: "false",
+            DEFAULT_USER_ROLE: "user",
+        });
+        for (const name of ["ENABLE_SIGNUP", "ENABLE_LOGIN_FORM", "DEFAULT_USER_ROLE"])
+            expect(env((await plan(apps)).container("open-webui"))).not.toHaveProperty(name);
+    });
+
     test("open-webui chats by the gateway, too", async () => {
         const look = await plan({ "llama-static-a": {}, "llm-gateway": {}, "open-webui": {} });
+        const [settings] = look.pod("open-webui")["initContainers"] as Inputs[];
+        // With the same environment, the key too: it compares what it was told last.
+        expect(settings?.["env"]).toEqual(look.container("open-webui")["env"]);
+        expect(settings?.["command"]).toEqual(["python3", "/etc/homelab/open-webui.py", "/app/backend/data"]);
         expect(env(look.container("open-webui"))).toMatchObject({
             ENABLE_OLLAMA_API: "false",
             OPENAI_API_BASE_URL: "http://llm-gateway.ai.svc.cluster.local:4000/v1",
