@@ -99,7 +99,7 @@ const uniqueMacs: CrossRule<TalosMachinesConfig> = ({ nodes }) =>
 const machinesInside: CrossRule<TalosMachinesConfig> = (config) =>
     networkEdges(machineAddresses(config), "talos.subnet", config.talos.subnet);
 
-/** Which Kubernetes another release runs is not known here. */
+/** Of another release it is not known here which Kubernetes it runs, or how its machine configuration is written. */
 const talosKnown: CrossRule<TalosMachinesConfig> = ({ talos: { version: release } }) => {
     if (kubernetesOfTalos(release) !== undefined) return [];
     const [first, last] = TALOS_RELEASES;
@@ -108,7 +108,7 @@ const talosKnown: CrossRule<TalosMachinesConfig> = ({ talos: { version: release 
             rule: "talos-release",
             path: "talos.version",
             got: show(release),
-            allowed: `a release of Talos ${first} to ${last}: older ones run no Kubernetes that what is installed here goes with, newer ones are not known here`,
+            allowed: `a release of Talos ${first} to ${last}: older ones run no Kubernetes that what is installed here goes with, newer ones want another machine configuration than is written here`,
             suggestion:
                 "take one of those, such as v1.10.6, or a newer version of this program, which says so in bootstrap/talos/versions.ts",
         },

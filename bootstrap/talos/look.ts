@@ -1,6 +1,5 @@
 /** Looks at this computer's tools, the secrets file and the machines, and judges what it finds. Changes nothing. */
 import { CLUSTER_UID, NO_CLUSTER, UNKNOWN_CLUSTER } from "../../components/cluster/cluster-uid";
-import type { MachineConfig } from "./machine-config";
 import { openSecretsBundle, SecretsFault, type SecretsBundle } from "./secrets-bundle";
 import { Talosctl, talosctlVersion, type Presence, type Surroundings } from "./talosctl";
 
@@ -21,7 +20,8 @@ export interface LookRequest {
         readonly osdDisks: readonly string[];
         /** Where a machine without Talos is booted from. */
         readonly bootImage: string;
-        readonly patch: MachineConfig;
+        /** As the step `node` gets it. */
+        readonly patch: string;
     }[];
 }
 
@@ -134,7 +134,7 @@ async function nodeFaults(
     );
     // A configuration that Talos would refuse is a fault now, not halfway through the nodes.
     try {
-        await talosctl.machineConfig(node.name, [JSON.stringify(node.patch)]);
+        await talosctl.machineConfig(node.name, [node.patch]);
     } catch (error) {
         faults.push(error instanceof Error ? error.message : String(error));
     }

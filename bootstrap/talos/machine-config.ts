@@ -6,6 +6,7 @@
 import { yamlText } from "../../lib/yaml-text";
 import { API_PORT, type GpuCounts } from "../machines";
 import { extensionsFor, installerImage, schematic } from "./schematic";
+import { talosMinor } from "./versions";
 
 export interface TalosNode {
     /** Host name and Kubernetes node name. */
@@ -55,7 +56,8 @@ export interface MachineConfigArgs extends TalosNetwork {
 export interface MachineConfig {
     readonly machine: {
         readonly network: {
-            readonly hostname: string;
+            /** Before Talos 1.12. */
+            readonly hostname?: string;
             readonly nameservers: readonly string[];
             readonly interfaces: readonly {
                 readonly deviceSelector: { readonly hardwareAddr: string };
@@ -107,6 +109,14 @@ export interface MachineConfig {
     };
 }
 
+/** The machine's name, a document of its own from Talos 1.12 on. */
+interface HostnameConfig {
+    readonly apiVersion: "v1alpha1";
+    readonly kind: "HostnameConfig";
+    readonly auto: "off";
+    readonly hostname: string;
+}
+
 /** Load balancer on each node's loopback in front of all API servers; Cilium reaches the API through it. */
 export const KUBE_PRISM = { host: "localhost", port: 7445 } as const;
 
@@ -150,12 +160,18 @@ function nodeSubnets({ subnet, vip }: TalosNetwork): string[] {
     return [subnet, `!${vip}/32`];
 }
 
-/** The configuration of one node. */
+/**
+ * From this release on `gen config` adds a HostnameConfig, and Talos refuses it beside `machine.network.hostname`. An older
+ * one does not know the kind. siderolabs/talos, pkg/machinery/config/contract.go (MultidocNetworkConfigSupported)
+ */
+const hasHostnameConfig = ({ talosVersion }: MachineConfigArgs) => talosMinor(talosVersion) >= 12;
+
+/** The configuration of one node, without documents beside it. */
 export function machineConfig(args: MachineConfigArgs, node: TalosNode): MachineConfig {
     return {
         machine: {
             network: {
-                hostname: node.name,
+                ...(hasHostnameConfig(args) ? {} : { hostname: node.name }),
                 nameservers: args.nameservers,
                 interfaces: [
                     {
@@ -237,7 +253,13 @@ function nfsMountConf({ version, connections }: NfsMounts) {
     } as const;
 }
 
-/** The YAML document that is handed to `talosctl gen config --config-patch`. */
-export function machineConfigYaml(config: MachineConfig): string {
-    return yamlText(config, { lineWidth: 0 });
+/** `gen config` says `auto: stable`, which Talos refuses beside a name: the patch has to say otherwise. */
+function hostnameConfig({ name }: TalosNode): HostnameConfig {
+    return { apiVersion: "v1alpha1", kind: "HostnameConfig", auto: "off", hostname: name };
+}
+
+/** The YAML that is handed to `talosctl gen config --config-patch-control-plane`, as its release takes it. */
+export function machineConfigYaml(args: MachineConfigArgs, node: TalosNode): string {
+    const documents = [machineConfig(args, node), ...(hasHostnameConfig(args) ? [hostnameConfig(node)] : [])];
+    return documents.map((document) => yamlText(document, { lineWidth: 0 })).join("---\n");
 }

@@ -3,13 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { halfYear, lookFirst } from "../look-first";
 import { stepsOf } from "../step-command";
 import type { LookAnswer, LookRequest } from "./look";
-import {
-    controlPlaneEndpoint,
-    machineConfig,
-    machineConfigYaml,
-    type MachineConfigArgs,
-    type TalosNode,
-} from "./machine-config";
+import { controlPlaneEndpoint, machineConfigYaml, type MachineConfigArgs, type TalosNode } from "./machine-config";
 import { bootImage, extensionsFor, IMAGE_FACTORY, installerImage, machineKind, schematic } from "./schematic";
 import type { ClusterSpec, NodesSpec, NodeSpec, SchematicSpec, Step } from "./spec";
 
@@ -75,7 +69,7 @@ export function lookRequest(args: TalosClusterArgs): LookRequest {
             systemDisk: node.systemDisk,
             osdDisks: node.osdDisks,
             bootImage: bootImage(schematic(extensionsFor(node)), args.talosVersion),
-            patch: machineConfig(args, node),
+            patch: machineConfigYaml(args, node),
         })),
     };
 }
@@ -162,7 +156,7 @@ export class TalosCluster extends pulumi.ComponentResource {
             SCHEMATIC: system.id,
             INSTALLER_IMAGE: installerImage(system, args.talosVersion),
         };
-        const stdin = machineConfigYaml(machineConfig(args, node));
+        const stdin = machineConfigYaml(args, node);
         return step(this, `${name}-${node.name}`, { create: "node", environment: { ...spec }, stdin }, { dependsOn });
     }
 }

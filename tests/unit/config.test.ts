@@ -199,7 +199,8 @@ test("of a Talos release that is not known nothing is said of its Kubernetes", (
         faultsOf("chongus", { ...value, talos: { ...value.talos, version, kubernetes } }).map(({ rule }) => rule);
     expect(faults("v1.99.0", "1.37.0")).toEqual(["talos-release"]);
     expect(faults("v1.8.0", "1.31.4")).toEqual([]);
-    expect(faults("v1.14.2", "1.37.0")).toEqual([]);
+    expect(faults("v1.13.2", "1.36.0")).toEqual([]);
+    expect(faults("v1.13.2", "1.37.0")).toEqual(["kubernetes-of-talos"]);
 });
 
 test("a thousand faults are a short answer", () => {

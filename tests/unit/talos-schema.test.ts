@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { machineConfig, machineConfigYaml } from "../../bootstrap/talos/machine-config";
+import { machineConfigYaml } from "../../bootstrap/talos/machine-config";
 import { madeUpTalosSecrets } from "../../sandbox/machines/talos";
 import { generate, type Tree } from "../../sandbox/machines/talosctl/config";
 import { openStack, recipes, stackNames } from "../../stacks";
@@ -32,7 +32,7 @@ function machineConfigurations(stack: string, value: unknown): MachineConfigurat
         node: node.name,
         release: args.talosVersion,
         kubernetes: args.kubernetesVersion,
-        patch: machineConfigYaml(machineConfig(args, node)),
+        patch: machineConfigYaml(args, node),
     }));
 }
 
@@ -51,8 +51,9 @@ function bundle(): string {
 /** Faults of a whole configuration, the patch over what `talosctl gen config` writes without one. */
 function faults({ node, release, kubernetes, patch }: MachineConfiguration): string[] {
     const schema = JSON.parse(readFileSync(join(SCHEMAS, `talos-${release}.json`), "utf8")) as Schema & object;
-    const whole = generate(bundle(), {
+    const [whole] = generate(bundle(), {
         talos: "v1.10.6",
+        contract: release,
         ...{ name: "cluster", endpoint: "https://192.0.2.1:6443", kubernetes },
         patches: [patch],
     });

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { parse } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { halfYear } from "../../bootstrap/look-first";
 import { diskFaults, linkFaults, silentNodes, versionFaults, type LookAnswer } from "../../bootstrap/talos/look";
 import { machineConfig, machineConfigYaml, type TalosNode } from "../../bootstrap/talos/machine-config";
@@ -13,10 +13,12 @@ import type { NodeSpec } from "../../bootstrap/talos/spec";
 import { cephFaults, convergeNode } from "../../bootstrap/talos/steps";
 import { Talosctl } from "../../bootstrap/talos/talosctl";
 import { lookAtTalos, TalosCluster, type TalosClusterArgs } from "../../bootstrap/talos/talos-cluster";
+import { TALOS_RELEASES } from "../../bootstrap/talos/versions";
 import { NotYet, waitFor } from "../../bootstrap/wait";
 import { recipientsFor } from "../../components/secrets/sops-rules";
 import { ageKeyFile, newAgeKey, secretsDocument } from "../../sandbox/secrets-file";
 import { installTalosctl, madeUpTalosSecrets, talosCalls } from "../../sandbox/machines/talos";
+import { check } from "../../sandbox/machines/talosctl/config";
 import { Machines } from "../../sandbox/machines/talosctl/machines";
 import { ROOT } from "../../stacks/stack-file";
 import type { PlannedResource } from "../../tools/plan/plan";
@@ -61,10 +63,29 @@ function args(changes: Partial<TalosClusterArgs> = {}): TalosClusterArgs {
 const NVIDIA_SCHEMATIC = "e770ae054f99369321899aef8b1fa5b71ef7075f24d3663da1a115eaac46e537";
 
 describe("the machine configuration", () => {
-    const yaml = machineConfigYaml(machineConfig(args(), node(1)));
+    const yaml = machineConfigYaml(args(), node(1));
 
     test("of a node, whole (C-BOOT-01, C-BOOT-13, C-NET-01, C-NET-02)", () => {
         expect(yaml).toBe(readFileSync(join(ROOT, "tests", "golden", "talos-node01.yaml"), "utf8"));
+    });
+
+    test("names the machine where its release wants it: Talos refuses a name in both places, and a kind it does not know", () => {
+        const documents = (talosVersion: string) =>
+            parseAllDocuments(machineConfigYaml(args({ talosVersion }), node(1))).map(
+                (document) => document.toJS() as { machine?: { network: object } },
+            );
+        const [old, ...none] = documents("v1.11.6");
+        expect(old?.machine?.network).toHaveProperty("hostname", "node01");
+        expect(none).toEqual([]);
+        for (const release of ["v1.12.0", "v1.13.9"]) {
+            const [main, ...beside] = documents(release);
+            expect(main?.machine?.network).not.toHaveProperty("hostname");
+            expect(beside).toEqual([
+                { apiVersion: "v1alpha1", kind: "HostnameConfig", auto: "off", hostname: "node01" },
+            ]);
+            // To YAML 1.1 a bare `off` is a boolean.
+            expect(machineConfigYaml(args({ talosVersion: release }), node(1))).toContain('\nauto: "off"\n');
+        }
     });
 
     test("NFS volumes have their options from the node, as a pod's have none; without any the node keeps its own", () => {
@@ -312,7 +333,7 @@ describe("the component", () => {
                 SECRETS_HASH: "hash",
                 TALOS_VERSION: "v1.10.6",
             },
-            stdin: machineConfigYaml(machineConfig(args(), node(1))),
+            stdin: machineConfigYaml(args(), node(1)),
             addPreviousOutputInEnv: false,
             logging: "stderr",
         });
@@ -627,7 +648,7 @@ else process.exit(1);
             nodes: given.nodes.map((one) => ({
                 ...one,
                 bootImage: "https://boot.iso",
-                patch: machineConfig(given, one),
+                patch: machineConfigYaml(given, one),
             })),
         };
         const ran = spawnSync("node", [join(ROOT, "bootstrap/talos/run.cjs"), "look"], {
@@ -816,6 +837,51 @@ else process.exit(1);
         expect(look({ secretsFile: "other.enc.yaml" }).faults[0]).toContain("Point SOPS_AGE_KEY_FILE at an age key");
     });
 
+    test("up to 1.13, minor by minor: the name moves into its document once a node runs a release that knows it", async () => {
+        const settings = { kubeconfig: join(base, "kubeconfig") };
+        const second = () => {
+            const machine = machines.at("172.30.11.2");
+            if (machine?.installed === undefined) throw new Error("no machine");
+            return { ...machine, installed: machine.installed };
+        };
+        /** What the step of one node says, and where its configuration has the name afterwards. */
+        const converged = async (release: string) => {
+            machines.install({ ...settings, release });
+            const steps = await planned({ talosVersion: release, kubernetesVersion: "1.33.1", nodes: [node(2)] });
+            const said = up(steps.filter(({ name }) => name === "talos-node02"));
+            const [main, ...beside] = parseAllDocuments(second().installed.config).map(
+                (document) => document.toJS() as { machine?: { network: { hostname?: string } } },
+            );
+            return [said["talos-node02"]?.split("\n").slice(1), main?.machine?.network.hostname, ...beside];
+        };
+        const document = { apiVersion: "v1alpha1", kind: "HostnameConfig", auto: "off", hostname: "node02" };
+        const applied = "node02: applied without a reboot";
+        expect(await converged("v1.11.6")).toEqual([["node02: back", applied], "node02"]);
+        // Some of Talos' own defaults go, and two of them at a boot only.
+        const again = ["node02: the change needs a reboot", "node02: back"];
+        expect(await converged("v1.12.6")).toEqual([["node02: back", ...again], undefined, document]);
+        expect(await converged("v1.13.9")).toEqual([["node02: back", applied], undefined, document]);
+
+        // A machine in maintenance mode gets the same.
+        const { installed, ...blank } = second();
+        machines.save(blank);
+        expect(await converged("v1.13.9")).toEqual([["node02: configured"], undefined, document]);
+        machines.install(settings);
+
+        const { config } = installed;
+        expect(check(config, "v1.12.6")).toHaveLength(2);
+        expect(() => check(config, "v1.11.6")).toThrow('"HostnameConfig" "v1alpha1": not registered');
+        expect(() => check(config.replace("network:", "network:\n    hostname: x"), "v1.12.6")).toThrow(
+            "static hostname is already set in v1alpha1 config",
+        );
+        expect(() => check(config.replace("auto: off", "auto: stable"), "v1.12.6")).toThrow(
+            "'auto' and 'hostname' cannot be set at the same time",
+        );
+        expect(() => check(config.replace("features:", "features:\n    stableHostname: true"), "v1.12.6")).toThrow(
+            "stable hostname is already set in v1alpha1 config",
+        );
+    });
+
     test("talosctl that fails halfway shows nothing of what it printed", async () => {
         const printed = "client-key-data: c2VjcmV0";
         const run: Run = (_, [verb]) => Promise.resolve({ code: verb === "gen" ? 0 : 1, stdout: printed, stderr: "" });
@@ -936,5 +1002,11 @@ describe("beside the program", () => {
         ]) {
             expect(runbook).toContain(words);
         }
+    });
+
+    test("the runbook names the releases that are taken", () => {
+        const [first, last] = TALOS_RELEASES.map((release) => release.slice(1));
+        expect(text("docs/talos.md")).toContain(`Talos of ${first} to ${last} (`);
+        expect(last).toBe("1.13");
     });
 });

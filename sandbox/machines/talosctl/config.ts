@@ -1,12 +1,19 @@
 /** Machine configurations of the simulated talosctl: made from secrets and patches, checked, compared. */
 import { isRecord, record } from "../../../lib/json";
 import { createHash } from "node:crypto";
-import { parse } from "yaml";
+import { parse, parseAllDocuments, stringify } from "yaml";
+import { talosMinor } from "../../../bootstrap/talos/versions";
 import { Refused } from "./flags";
 
 export interface Tree {
     [key: string]: unknown;
 }
+
+/** A machine configuration: the document without a kind, and those beside it. */
+export type Documents = readonly [main: Tree, ...beside: Tree[]];
+
+/** From this release on the machine's name is a document of its own. */
+const HOSTNAME_CONFIG = 12;
 
 /** Keys of Talos 1.10's v1alpha1 configuration; others are refused, as the real decoder does. */
 const KNOWN = {
@@ -18,14 +25,24 @@ const KNOWN = {
 
 /** Parts of `machine` that Talos applies while it runs; a change of any other needs a reboot. */
 const IMMEDIATE =
-    "ca acceptedCAs time certSANs install network sysfs sysctls logging controlPlane kubelet kernel registries pods seccompProfiles nodeAnnotations nodeLabels nodeTaints features".split(
+    "ca acceptedCAs time certSANs install network sysfs sysctls logging controlPlane kubelet kernel registries pods seccompProfiles nodeAnnotations nodeLabels nodeTaints".split(
         " ",
     );
+const IMMEDIATE_FEATURES = "kubernetesTalosAPIAccess kubePrism hostDNS imageCache nodeAddressSortAlgorithm".split(" ");
 
 export function generate(
     secretsText: string,
-    options: { name: string; endpoint: string; talos: string; kubernetes: string; patches: readonly string[] },
-): Tree {
+    options: {
+        name: string;
+        endpoint: string;
+        /** Of talosctl. */
+        talos: string;
+        /** Release that the configuration is for. */
+        contract: string;
+        kubernetes: string;
+        patches: readonly string[];
+    },
+): Documents {
     const secrets = tree(parse(secretsText));
     const certs = tree(secrets["certs"]);
     const own = tree(secrets["secrets"]);
@@ -33,6 +50,7 @@ export function generate(
     if (certs["os"] === undefined || id["id"] === undefined) {
         throw new Refused("failed to load secrets bundle: [cluster.id certs.os] required");
     }
+    const named = talosMinor(options.contract) >= HOSTNAME_CONFIG;
     const image = (component: string) => ({ image: `registry.k8s.io/${component}:v${options.kubernetes}` });
     const base: Tree = {
         version: "v1alpha1",
@@ -45,7 +63,10 @@ export function generate(
             kubelet: { image: `ghcr.io/siderolabs/kubelet:v${options.kubernetes}` },
             install: { disk: "/dev/sda", image: `ghcr.io/siderolabs/installer:${options.talos}`, wipe: false },
             nodeLabels: { "node.kubernetes.io/exclude-from-external-load-balancers": "" },
-            features: { rbac: true, kubePrism: { enabled: true, port: 7445 }, hostDNS: { enabled: true } },
+            features: {
+                ...(named ? {} : { rbac: true, stableHostname: true }),
+                ...{ kubePrism: { enabled: true, port: 7445 }, hostDNS: { enabled: true } },
+            },
         },
         cluster: {
             id: id["id"],
@@ -65,7 +86,29 @@ export function generate(
             etcd: { ca: certs["etcd"] },
         },
     };
-    return options.patches.reduce((config, patch) => merge(config, tree(parse(patch))), base);
+    const hostname: Tree = { apiVersion: "v1alpha1", kind: "HostnameConfig", auto: "stable" };
+    return options.patches
+        .flatMap((patch) => documents(patch))
+        .reduce<Documents>(patched, named ? [base, hostname] : [base]);
+}
+
+/** A document is merged into the one of its kind; without one it is added. */
+function patched([main, ...beside]: Documents, patch: Tree): Documents {
+    if (patch["kind"] === undefined) return [merge(main, patch), ...beside];
+    const same = beside.findIndex(({ kind }) => kind === patch["kind"]);
+    return same < 0
+        ? [main, ...beside, patch]
+        : [main, ...beside.map((document, index) => (index === same ? merge(document, patch) : document))];
+}
+
+/** Of a file or a patch. */
+export function documents(text: string): Documents {
+    const all = parseAllDocuments(text).map((document) => tree(document.toJS()));
+    return [all.find(({ kind }) => kind === undefined) ?? {}, ...all.filter(({ kind }) => kind !== undefined)];
+}
+
+export function written(config: Documents): string {
+    return config.map((document) => stringify(document)).join("---\n");
 }
 
 /** Strategic merge as far as it is used: maps are merged, lists and values replaced, `$patch: delete` removes. */
@@ -80,9 +123,9 @@ function merge(base: Tree, patch: Tree): Tree {
     return result;
 }
 
-/** Throws `Refused` on what Talos' own validation would not take. */
-export function check(text: string): Tree {
-    const config = tree(parse(text));
+/** Throws `Refused` on what the validation of a release of Talos would not take. */
+export function check(text: string, release: string): Documents {
+    const [config, ...beside] = documents(text);
     for (const part of ["machine", "cluster"] as const) {
         const unknown = Object.keys(tree(config[part])).filter((key) => !KNOWN[part].split(" ").includes(key));
         if (unknown.length > 0)
@@ -91,21 +134,44 @@ export function check(text: string): Tree {
     const { disk, image } = install(config);
     if (disk === "") throw new Refused('install instructions are required in "metal" mode');
     if (!/:v\d+\.\d+\.\d+$/.test(image)) throw new Refused(`installer image "${image}" has no release`);
-    return config;
+    for (const document of beside) checkBeside(config, document, release);
+    return [config, ...beside];
 }
 
-export function install(config: Tree): { disk: string; image: string } {
-    const { disk, image } = tree(tree(config["machine"])["install"]);
+function checkBeside(config: Tree, { apiVersion, kind, auto, hostname }: Tree, release: string): void {
+    if (kind !== "HostnameConfig" || talosMinor(release) < HOSTNAME_CONFIG)
+        throw new Refused(`"${String(kind)}" "${String(apiVersion)}": not registered`);
+    const machine = tree(config["machine"]);
+    const errors = [
+        ...(auto !== undefined && auto !== "off" && hostname !== undefined
+            ? ["'auto' and 'hostname' cannot be set at the same time"]
+            : []),
+        ...(tree(machine["network"])["hostname"] === undefined
+            ? []
+            : ["static hostname is already set in v1alpha1 config"]),
+        ...(tree(machine["features"])["stableHostname"] === true
+            ? ["stable hostname is already set in v1alpha1 config"]
+            : []),
+    ];
+    if (errors.length > 0) throw new Refused(errors.map((error) => `\t* ${error}`).join("\n"));
+}
+
+export function install(main: Tree): { disk: string; image: string } {
+    const { disk, image } = tree(tree(main["machine"])["install"]);
     return { disk: String(disk ?? ""), image: String(image ?? "") };
 }
 
-export function compare(current: Tree, next: Tree): "nothing" | "no-reboot" | "reboot" {
+export function compare(current: Documents, next: Documents): "nothing" | "no-reboot" | "reboot" {
     if (text(current) === text(next)) return "nothing";
-    const [before, after] = [tree(current["machine"]), tree(next["machine"])];
-    const changed = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
-        (key) => text(before[key]) !== text(after[key]),
-    );
-    return changed.every((key) => IMMEDIATE.includes(key)) ? "no-reboot" : "reboot";
+    return text(needsReboot(current)) === text(needsReboot(next)) ? "no-reboot" : "reboot";
+}
+
+/** What Talos takes over only when it boots. */
+function needsReboot([main]: Documents): Tree {
+    const without = (part: unknown, keys: readonly string[]) =>
+        Object.fromEntries(Object.entries(tree(part)).filter(([key]) => !keys.includes(key)));
+    const machine = without(main["machine"], IMMEDIATE);
+    return { ...machine, features: without(machine["features"], IMMEDIATE_FEATURES) };
 }
 
 /** The same for the same content, in whatever order its keys are. */
@@ -116,8 +182,8 @@ function text(value: unknown): string {
 }
 
 /** Stands for the certificate authority of the Talos API. */
-export function authority(config: Tree): string {
-    return digest(JSON.stringify(tree(config["machine"])["ca"]));
+export function authority([main]: Documents): string {
+    return digest(JSON.stringify(tree(main["machine"])["ca"]));
 }
 
 export function digest(text: string): string {

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parse, stringify } from "yaml";
-import { authority, check, compare, digest, generate, install, tree, type Tree } from "./config";
+import { authority, check, compare, digest, documents, generate, install, tree, written, type Tree } from "./config";
 import { flag, isSet, needed, parseCommandLine, Refused, type CommandLine } from "./flags";
 import { Machines, type SimulatedMachine } from "./machines";
 
@@ -20,7 +20,7 @@ function talosctl(line: CommandLine): void {
             return genConfig(line);
         case "validate":
             needed(line, "mode");
-            check(readFileSync(needed(line, "config"), "utf8"));
+            check(readFileSync(needed(line, "config"), "utf8"), machines.release);
             return print(`${needed(line, "config")} is valid for metal mode`);
         case "apply-config":
             return applyConfig(line);
@@ -72,6 +72,7 @@ function genConfig(line: CommandLine): void {
         name,
         endpoint,
         talos: machines.release,
+        contract: flag(line, "talos-version") ?? machines.release,
         kubernetes: needed(line, "kubernetes-version"),
         patches: (line.flags.get("config-patch-control-plane") ?? []).map((patch) => {
             if (!patch.startsWith("@")) throw new Refused("patches are read from files");
@@ -79,7 +80,7 @@ function genConfig(line: CommandLine): void {
         }),
     });
     const context = { context: name, contexts: { [name]: { endpoints: [], ca: authority(config) } } };
-    writeFileSync(output, stringify(needed(line, "output-types") === "talosconfig" ? context : config));
+    writeFileSync(output, needed(line, "output-types") === "talosconfig" ? stringify(context) : written(config));
     process.stderr.write(`generating PKI and tokens\nCreated ${output}\n`);
 }
 
@@ -87,15 +88,16 @@ function applyConfig(line: CommandLine): void {
     const text = readFileSync(needed(line, "file"), "utf8");
     if (needed(line, "mode") !== "auto") throw new Refused("only --mode auto is simulated");
     const machine = isSet(line, "insecure") ? maintenance(line) : configured(line);
-    const config = check(text);
+    // One in maintenance mode was booted from the image of talosctl's release.
+    const config = check(text, machine.installed?.version ?? machines.release);
     if (machine.installed === undefined) {
-        const { disk, image } = install(config);
+        const { disk, image } = install(config[0]);
         if (!machine.disks.includes(disk))
             throw new Refused(`rpc error: code = InvalidArgument desc = no disk ${disk}`);
         machines.save({ ...machine, installed: { ...fromImage(image), config: text, disk, boot: 1, etcd: false } });
         return;
     }
-    const effect = compare(tree(parse(machine.installed.config)), config);
+    const effect = compare(documents(machine.installed.config), config);
     const said = `Applied configuration ${effect === "reboot" ? "with" : "without"} a reboot`;
     if (isSet(line, "dry-run")) {
         const diff = effect === "nothing" ? "No changes." : "--- a\n+++ b\n@@ -1 +1 @@";
@@ -184,7 +186,7 @@ function upgradeKubernetes(line: CommandLine): void {
     const version = needed(line, "to");
     for (const machine of machines.all) {
         if (machine.installed === undefined) continue;
-        const config = tree(parse(machine.installed.config));
+        const [config, ...beside] = documents(machine.installed.config);
         const next = (part: unknown) => {
             const { image, ...rest } = tree(part);
             return { ...rest, image: String(image).replace(/:v[^:]*$/, `:v${version}`) };
@@ -195,12 +197,12 @@ function upgradeKubernetes(line: CommandLine): void {
             part,
             next(cluster[part]),
         ]);
-        const text = stringify({
+        const main = {
             ...config,
             machine: { ...own, kubelet: next(own["kubelet"]) },
             cluster: { ...cluster, ...(Object.fromEntries(images) as Tree) },
-        });
-        machines.save({ ...machine, installed: { ...machine.installed, config: text } });
+        };
+        machines.save({ ...machine, installed: { ...machine.installed, config: written([main, ...beside]) } });
     }
 }
 
@@ -239,7 +241,7 @@ function configured(line: CommandLine): SimulatedMachine & Required<Pick<Simulat
     const { context, contexts } = tree(parse(readFileSync(needed(line, "talosconfig"), "utf8")));
     const { ca } = tree(tree(contexts)[String(context)]);
     const { installed } = machine;
-    if (installed === undefined || authority(tree(parse(installed.config))) !== ca) {
+    if (installed === undefined || authority(documents(installed.config)) !== ca) {
         throw new Refused(
             unavailable(
                 "transport: authentication handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority",
