@@ -270,7 +270,6 @@ function wiring(platform: Platform, { partners }: Given): { plan: NextcloudPlan;
             ...office.flatMap(({ url, publicUrl }) => [
                 { app: "richdocuments", key: "wopi_url", value: url },
                 { app: "richdocuments", key: "public_wopi_url", value: publicUrl ?? url },
-                { app: "richdocuments", key: "wopi_callback_url", value: inside },
                 // Nobody but pods may fetch a document as the office does.
                 { app: "richdocuments", key: "wopi_allowlist", value: platform.cluster.podCidr },
             ]),
@@ -294,7 +293,11 @@ function wiring(platform: Platform, { partners }: Given): { plan: NextcloudPlan;
             ]),
         ],
         checks: [
-            ...office.map(() => ({ app: "richdocuments", occ: ["richdocuments:activate-config"] })),
+            // Without the address it forgets it, and the office would ask at the public one, where nobody but pods may fetch.
+            ...office.map(() => ({
+                app: "richdocuments",
+                occ: ["richdocuments:activate-config", "--callback-url", inside],
+            })),
             ...search.map(() => ({ app: "fulltextsearch", occ: ["fulltextsearch:check"] })),
         ],
         indexes: search.map(({ url }) => ({
@@ -303,7 +306,9 @@ function wiring(platform: Platform, { partners }: Given): { plan: NextcloudPlan;
             name: INDEX,
             user: SEARCH_USER,
             secret: "SEARCH_KEY",
-            occ: ["fulltextsearch:index", "--no-readline"],
+            fill: ["fulltextsearch:index", "--no-readline"],
+            // Nextcloud's database knows each file as indexed, whatever became of the index.
+            anew: ["fulltextsearch:index", JSON.stringify({ force: true, errors: "reset" }), "--no-readline"],
         })),
     };
     return { plan, keys };

@@ -85,6 +85,48 @@ function settings(): object {
     return $settings;
 }
 
+/** What Elasticsearch answers of an index; nothing where there is none. */
+function ofIndex(array $index, string $what): array {
+    $secret = (string) getenv($index['secret']);
+    $context = stream_context_create(['http' => [
+        'header' => 'Authorization: Basic ' . base64_encode("{$index['user']}:$secret"),
+        'ignore_errors' => true,
+        'timeout' => 30,
+    ]]);
+    $text = @file_get_contents("{$index['url']}/{$index['name']}/$what", false, $context);
+    if ($text === false) {
+        throw new RuntimeException("{$index['url']} does not answer");
+    }
+    $answer = json_decode($text, true, 512, JSON_THROW_ON_ERROR);
+    $status = $answer['status'] ?? 200;
+    if ($status !== 200 && $status !== 404) {
+        throw new RuntimeException("{$index['url']} refuses ($status)");
+    }
+    return $status === 404 ? [] : $answer;
+}
+
+/** The index itself, not its name: one that is made anew is another. */
+function identity(array $index): string {
+    return ofIndex($index, '_settings')[$index['name']]['settings']['index']['uuid'] ?? '';
+}
+
+/**
+ * Fills an index, and notes which one has everything: documents in it may be those of a fill that was cut short, or of the one
+ * file that changed since it was lost.
+ */
+function filled(array $index): string {
+    $noted = settings()->getValueString('homelab', "filled {$index['name']}");
+    $count = ofIndex($index, '_count')['count'] ?? 0;
+    if ($count > 0 && $noted !== '' && $noted === identity($index)) {
+        return "unchanged: $count documents; what changes goes in by Nextcloud's own jobs";
+    }
+    // Where nothing is noted and something is in it, it is this one's first fill that goes on.
+    $anew = $count === 0 || $noted !== '';
+    occ(...$index[$anew ? 'anew' : 'fill']);
+    settings()->setValueString('homelab', "filled {$index['name']}", identity($index));
+    return $anew ? 'made anew' : 'filled';
+}
+
 $ready = step('nextcloud', function (): string {
     $status = occJson('status');
     if ($status['installed'] !== true) {
@@ -145,28 +187,7 @@ if ($ready) {
         if (in_array($index['app'], $missing, true)) {
             continue;
         }
-        step("index {$index['name']}", function () use ($index): string {
-            $secret = (string) getenv($index['secret']);
-            $context = stream_context_create(['http' => [
-                'header' => 'Authorization: Basic ' . base64_encode("{$index['user']}:$secret"),
-                'ignore_errors' => true,
-                'timeout' => 30,
-            ]]);
-            $text = @file_get_contents("{$index['url']}/{$index['name']}/_count", false, $context);
-            if ($text === false) {
-                throw new RuntimeException("{$index['url']} does not answer");
-            }
-            $answer = json_decode($text, true, 512, JSON_THROW_ON_ERROR);
-            $status = $answer['status'] ?? 200;
-            if ($status !== 200 && $status !== 404) {
-                throw new RuntimeException("{$index['url']} refuses ($status)");
-            }
-            if (($answer['count'] ?? 0) > 0) {
-                return "unchanged: {$answer['count']} documents; what changes goes in by Nextcloud's own jobs";
-            }
-            occ(...$index['occ']);
-            return 'made anew';
-        });
+        step("index {$index['name']}", fn (): string => filled($index));
     }
 }
 if ($problems > 0) {

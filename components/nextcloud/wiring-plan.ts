@@ -8,7 +8,7 @@ export interface NextcloudPlan {
     readonly settings: readonly NextcloudSetting[];
     /** Commands of occ that look whether what was set works; run each time, for apps that are there. */
     readonly checks: readonly { readonly app: string; readonly occ: readonly string[] }[];
-    /** Indexes of Elasticsearch that are filled where they are empty. */
+    /** Indexes of Elasticsearch that are filled from all files, each until that has ended well once. */
     readonly indexes: readonly {
         readonly app: string;
         readonly url: string;
@@ -16,7 +16,10 @@ export interface NextcloudPlan {
         readonly user: string;
         /** Environment variable with the password. */
         readonly secret: string;
-        readonly occ: readonly string[];
+        /** Command of occ that goes on with what is not in it yet. */
+        readonly fill: readonly string[];
+        /** The same of everything, where the index is another one than before. */
+        readonly anew: readonly string[];
     }[];
 }
 

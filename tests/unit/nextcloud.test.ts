@@ -108,7 +108,7 @@ describe("nextcloud", () => {
             const files = dig(from.find(":ConfigMap", "nextcloud-wiring").inputs, "data") as Record<string, string>;
             return JSON.parse(files["etc-homelab-plan.json"] ?? "") as NextcloudPlan;
         };
-        const { apps, settings, indexes } = read(await plan(ALL));
+        const { apps, settings, checks, indexes } = read(await plan(ALL));
         expect(apps).toEqual([
             "richdocuments",
             "whiteboard",
@@ -116,6 +116,15 @@ describe("nextcloud", () => {
             "files_fulltextsearch",
             "fulltextsearch_elasticsearch",
         ]);
+        // The command of this check forgets the address where it is not given.
+        expect(checks).toContainEqual({
+            app: "richdocuments",
+            occ: [
+                "richdocuments:activate-config",
+                "--callback-url",
+                "http://nextcloud.productivity.svc.cluster.local:8080",
+            ],
+        });
         expect(settings).toEqual(
             expect.arrayContaining([
                 {
@@ -197,6 +206,9 @@ const php = spawnSync("php", ["-v"]).error === undefined;
         if (in_array($a[0], $state['broken'])) { echo "no luck with " . getenv('SEARCH_KEY'); exit(3); }
         if ($a[0] === 'status') echo json_encode($state['status']);
         if ($a[0] === 'app:list') echo json_encode($state['apps'], JSON_FORCE_OBJECT);
+        if ($a[0] === 'fulltextsearch:index') {
+            $state['index'] ??= ['uuid' => 'new', 'count' => 7]; file_put_contents(getenv('STATE'), json_encode($state));
+        }
         if ($a[0] === 'app:install') {
             $state['apps']['enabled'][$a[1]] = '1'; file_put_contents(getenv('STATE'), json_encode($state));
         }`;
@@ -217,17 +229,25 @@ const php = spawnSync("php", ["-v"]).error === undefined;
 
     let folder: string;
     let elastic: Server;
-    let count: { status: number; body: object };
     beforeEach(async () => {
         folder = mkdtempSync(join(tmpdir(), "nextcloud-"));
         writeFileSync(join(folder, "occ"), OCC);
         writeFileSync(join(folder, "base.php"), BASE);
-        count = { status: 404, body: { status: 404 } };
         elastic = createServer((request, response) => {
             const expected = `Basic ${Buffer.from(`elastic:${SEARCH_KEY}`).toString("base64")}`;
             const known = request.headers.authorization === expected;
-            response.statusCode = known ? count.status : 401;
-            response.end(JSON.stringify(known ? count.body : { status: 401 }));
+            // occ makes it, in a process of its own.
+            const made = state().index;
+            const answers: Record<string, object> =
+                made === undefined
+                    ? {}
+                    : {
+                          "/nextcloud/_count": { count: made.count },
+                          "/nextcloud/_settings": { nextcloud: { settings: { index: { uuid: made.uuid } } } },
+                      };
+            const body = known ? (answers[request.url ?? ""] ?? { status: 404 }) : { status: 401 };
+            response.statusCode = "status" in body ? Number(body.status) : 200;
+            response.end(JSON.stringify(body));
         }).listen(0, "127.0.0.1");
         await new Promise((resolve) => elastic.once("listening", resolve));
     });
@@ -250,7 +270,12 @@ const php = spawnSync("php", ["-v"]).error === undefined;
         );
     };
     const state = () =>
-        JSON.parse(readFileSync(join(folder, "state"), "utf8")) as { calls: string[]; settings: object };
+        JSON.parse(readFileSync(join(folder, "state"), "utf8")) as {
+            calls: string[];
+            settings: object;
+            /** Of Elasticsearch; nothing where there is none. */
+            index?: { uuid: string; count: number };
+        };
 
     async function run(environment: Record<string, string> = { WHITEBOARD_KEY: "jwt", SEARCH_KEY }) {
         const { port } = elastic.address() as AddressInfo;
@@ -275,7 +300,8 @@ const php = spawnSync("php", ["-v"]).error === undefined;
                     name: "nextcloud",
                     user: "elastic",
                     secret: "SEARCH_KEY",
-                    occ: ["fulltextsearch:index"],
+                    fill: ["fulltextsearch:index"],
+                    anew: ["fulltextsearch:index", "all"],
                 },
             ],
         };
@@ -315,13 +341,47 @@ const php = spawnSync("php", ["-v"]).error === undefined;
             "core backgroundjobs_mode": "cron",
             "whiteboard jwt_secret_key": "jwt",
             "fulltextsearch host": `http://elastic:s3cr%2Ft@127.0.0.1:${port}`,
+            "homelab filled nextcloud": "new",
         });
+        expect(state().calls).toContain("fulltextsearch:index all");
         expect(state().calls.join("\n")).not.toMatch(/jwt\b(?!_)|s3cr/);
-        count = { status: 200, body: { count: 7 } };
         const again = await run();
         expect(again.status).toBe(0);
         expect(again.lines.filter((line) => /: (set|installed|made anew)$/.test(line))).toEqual([]);
         expect(again.lines.at(-1)).toMatch(/^index nextcloud: unchanged: 7 documents/);
+    });
+
+    test.each([
+        // Nextcloud's own database knows each file as indexed, so all are taken again.
+        ["lost, with the note of the one before", "before", undefined, "made anew", "fulltextsearch:index all"],
+        [
+            "lost, and one file has changed since",
+            "before",
+            { uuid: "other", count: 1 },
+            "made anew",
+            "fulltextsearch:index all",
+        ],
+        [
+            "there, with a first fill that was cut short",
+            "",
+            { uuid: "first", count: 3 },
+            "filled",
+            "fulltextsearch:index",
+        ],
+    ])("an index that is %s is filled, once", async (_what, noted, there, said, call) => {
+        const settings = noted === "" ? {} : { "homelab filled nextcloud": noted };
+        start({ apps: { enabled: { whiteboard: "1", fulltextsearch: "1" }, disabled: {} }, settings, index: there });
+        const first = await run();
+        expect(first.lines).toContain(`index nextcloud: ${said}`);
+        expect(state().calls.filter((one) => one.startsWith("fulltextsearch:index"))).toEqual([call]);
+        expect((await run()).lines.at(-1)).toMatch(/^index nextcloud: unchanged/);
+        expect(state().calls.filter((one) => one.startsWith("fulltextsearch:index"))).toEqual([call]);
+    });
+
+    test("one whose filling fails is filled again", async () => {
+        start({ broken: ["fulltextsearch:index"] });
+        expect((await run()).status).toBe(1);
+        expect(state().settings).not.toHaveProperty("homelab filled nextcloud");
     });
 
     test("before it is installed, and in maintenance, it fails and sets nothing", async () => {
