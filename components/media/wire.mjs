@@ -155,6 +155,7 @@ async function entry(app, path, wanted) {
         const template = (await call(app, "GET", `${path}/schema`)).find(kind);
         if (template === undefined)
             throw new Error(`${app.name} knows nothing of the kind "${wanted.kind}"; enter it by hand`);
+        await wanted.before?.(template);
         // Warnings do not keep it out; what does not work is still refused.
         await call(app, "POST", `${path}?forceSave=true`, {
             ...withFields(template, values),
@@ -207,6 +208,7 @@ const downloadClient = (app, client) =>
         ...(client.name === "qbittorrent"
             ? { values: { username: "admin", password: keyOf(client) } }
             : { key: keyOf(client) }),
+        ...(client.name === "sabnzbd" ? { before: (template) => sabnzbdCategory(client, template) } : {}),
         fresh: { enable: true },
     });
 
@@ -234,18 +236,29 @@ async function solver(indexers, app) {
     });
 }
 
+async function askSabnzbd(app, values) {
+    const answer = await call(
+        app,
+        "POST",
+        "/api",
+        new URLSearchParams({ ...values, output: "json", apikey: keyOf(app) ?? "" }),
+    );
+    if (answer?.status === false) throw new Error(`${app.name} refuses: ${answer.error ?? "no reason given"}`);
+    return answer;
+}
+
+/** The category that an app files its downloads under by itself: a new SABnzbd has those of series and films, and no app adds one. */
+async function sabnzbdCategory(client, template) {
+    const name = template.fields.find((one) => one.name.endsWith("Category"))?.value;
+    if (name === undefined || name === "") return;
+    const { config } = await askSabnzbd(client, { mode: "get_config", section: "categories" });
+    if (config.categories.some((one) => one.name === name)) return;
+    await askSabnzbd(client, { mode: "set_config", section: "categories", keyword: name, name, dir: name });
+}
+
 /** SABnzbd's directories, as long as they are those of a new one: in its own volume, where nobody else sees them. */
 async function sabnzbdFolders(app) {
-    const ask = async (values) => {
-        const answer = await call(
-            app,
-            "POST",
-            "/api",
-            new URLSearchParams({ ...values, output: "json", apikey: keyOf(app) ?? "" }),
-        );
-        if (answer?.status === false) throw new Error(`${app.name} refuses: ${answer.error ?? "no reason given"}`);
-        return answer;
-    };
+    const ask = (values) => askSabnzbd(app, values);
     const { config } = await ask({ mode: "get_config", section: "misc" });
     const done = [];
     for (const [keyword, name] of [

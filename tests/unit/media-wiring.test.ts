@@ -358,6 +358,7 @@ class Sabnzbd {
         download_dir: "Downloads/incomplete",
         complete_dir: "Downloads/complete",
     };
+    readonly categories = ["*", "movies", "tv", "audio", "software"].map((name) => ({ name, dir: "" }));
     constructor(readonly key: string) {}
     async start() {
         this.url = await serve((method, path, _key, text) => {
@@ -365,6 +366,13 @@ class Sabnzbd {
             if (path !== "/api" || method !== "POST") return [200, "the web page"];
             // As the real one: a refusal is a success of HTTP in some versions.
             if (asked.get("apikey") !== this.key) return [200, { status: false, error: "API Key Incorrect" }];
+            const said = (name: string) => asked.get(name) ?? "";
+            if (said("section") === "categories") {
+                if (said("mode") === "get_config") return [200, { config: { categories: this.categories } }];
+                writes.push(`sabnzbd category ${said("keyword")}`);
+                this.categories.push({ name: said("name"), dir: said("dir") });
+                return [200, { config: { categories: this.categories } }];
+            }
             if (asked.get("mode") === "set_config") {
                 writes.push(`sabnzbd ${asked.get("keyword")}`);
                 this.misc[asked.get("keyword") ?? ""] = asked.get("value") ?? "";
@@ -385,18 +393,26 @@ async function household() {
             return to === port(transmission) && field(entry, "host") === "127.0.0.1" ? undefined : "Unable to connect";
         }
         const key = field(entry, "apiKey");
-        return to === port(sabnzbd.url) && key === sabnzbd.key ? undefined : `Authentication failed for ${String(key)}`;
+        if (to !== port(sabnzbd.url) || key !== sabnzbd.key) return `Authentication failed for ${String(key)}`;
+        const category = entry.fields.find(({ name }) => name.endsWith("Category"))?.value;
+        return sabnzbd.categories.some(({ name }) => name === category) ? undefined : "Category does not exist";
     };
-    const kinds = {
-        Transmission: { host: "localhost", port: 9091, urlBase: "/transmission/", tvCategory: "tv-sonarr" },
-        Sabnzbd: { host: "localhost", port: 8080, apiKey: "", tvCategory: "tv" },
-    };
-    const arr = (name: string, api = "/api/v3") =>
-        new Servarr(name, `${name}-key`, `${api}/downloadclient`, kinds, reaches);
-    const lidarr = arr("lidarr", "/api/v1");
-    const whisparr = arr("whisparr");
-    const sonarr = arr("sonarr");
-    const radarr = arr("radarr");
+    /** Each with what its own SabnzbdSettings.cs begins with. */
+    const arr = (name: string, category: Json, api = "/api/v3") =>
+        new Servarr(
+            name,
+            `${name}-key`,
+            `${api}/downloadclient`,
+            {
+                Transmission: { host: "localhost", port: 9091, urlBase: "/transmission/", tvCategory: "tv-sonarr" },
+                Sabnzbd: { host: "localhost", port: 8080, apiKey: "", ...category },
+            },
+            reaches,
+        );
+    const lidarr = arr("lidarr", { musicCategory: "music" }, "/api/v1");
+    const whisparr = arr("whisparr", { movieCategory: "whisparr" });
+    const sonarr = arr("sonarr", { tvCategory: "tv" });
+    const radarr = arr("radarr", { movieCategory: "movies" });
     const application = { prowlarrUrl: "http://localhost:9696", baseUrl: "http://localhost:8989", apiKey: "" };
     const prowlarr: Servarr = new Servarr(
         "prowlarr",
@@ -507,9 +523,14 @@ describe("the job", () => {
     });
 
     test("lidarr by its own version of the API, with the profiles that its root folder asks for; whisparr as radarr", async () => {
-        const { larger, lidarr, whisparr, prowlarr } = await household();
+        const { larger, lidarr, whisparr, prowlarr, sabnzbd } = await household();
         const first = await wire(larger);
         expect(first).toMatchObject({ status: 0 });
+        // Theirs are none of a new SABnzbd's, and neither takes a client that lacks its category.
+        expect(sabnzbd.categories.slice(5)).toEqual([
+            { name: "music", dir: "music" },
+            { name: "whisparr", dir: "whisparr" },
+        ]);
         expect(lidarr.rootFolders).toEqual([{ id: 1, path: "/media/music" }]);
         expect(lidarr.folderSent).toMatchObject({
             name: "music",
@@ -723,14 +744,18 @@ describe("the job", () => {
 
     test("what fails is said in the app's words and without a key, the rest is done, and the job fails", async () => {
         const house = await household();
-        const { status, said } = await wire(house.plan, { ...KEYS, SABNZBD_API_KEY: "wrong-key" });
+        const { status, said } = await wire(house.plan, {
+            ...KEYS,
+            SABNZBD_API_KEY: "wrong-key",
+            RADARR_API_KEY: "wrong-key-too",
+        });
         expect(status).toBe(1);
         expect(said).toContain("sabnzbd: directories: FAILED: sabnzbd refuses: API Key Incorrect");
         expect(said).toContain("sonarr: download client sabnzbd: FAILED");
-        expect(said).toContain("Authentication failed for <key>");
+        expect(said).toContain("Invalid key <key>");
         expect(said).not.toContain("wrong-key");
         expect(house.sonarr.entries.map(({ name }) => name)).toEqual(["transmission"]);
-        expect(house.prowlarr.entries).toHaveLength(2);
+        expect(house.prowlarr.entries).toHaveLength(1);
     });
 
     test("an app that is not there is named with its address", async () => {
