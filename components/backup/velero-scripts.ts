@@ -62,7 +62,7 @@ if [ -z "$volume" ]; then
     if [ -z "$backup" ]; then
       [ -z "\${BACKUP_NAME:-}" ] || fail "$BACKUP_NAME is no complete backup of it in $WHERE"
       lost=$(awk '$3 ~ /^(PartiallyFailed|Failed)$/ { n++ } END { print n + 0 }' <<< "$backups")
-      [ "$lost" -eq 0 ] || fail "none of its backups in $WHERE is complete ($lost failed). See  kubectl -n velero get backups -l $marks; docs/velero.md says how to take another location, or none"
+      [ "$lost" -eq 0 ] || fail "none of its backups in $WHERE is complete ($lost failed). See  kubectl -n velero get backups.velero.io -l $marks; docs/velero.md says how to take another location, or none"
       echo "$here: no backup in $WHERE, it starts empty" >&2
       exit 0
     fi
@@ -120,7 +120,7 @@ Lost) refuse "the claim has lost its volume" ;;
 esac
 backup=$(velero create --field-manager=homelab-backup --output='jsonpath={.metadata.name}' -f - <<< "$BACKUP")
 phase=$(ended "backups.velero.io/$backup")
-[ "$phase" = Completed ] || refuse "Velero's backup $backup is $phase: $(why "backups.velero.io/$backup"). See  kubectl -n velero describe backup $backup"
+[ "$phase" = Completed ] || refuse "Velero's backup $backup is $phase: $(why "backups.velero.io/$backup"). See  kubectl -n velero describe backup.velero.io $backup"
 moved=$(velero get "backups.velero.io/$backup" --output='jsonpath={.status.backupItemOperationsCompleted}')
 [ "\${moved:-0}" -ge 1 ] || refuse "Velero's backup $backup is Completed, but moved no data"
 echo "$here is backed up to $WHERE as $backup" >&2

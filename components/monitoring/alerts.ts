@@ -173,10 +173,11 @@ export const RULES = {
         },
         {
             alert: "CloudNativePgBackupOld",
-            expr: "time() - max(barman_cloud_cloudnative_pg_io_last_available_backup_timestamp) > 129600",
+            // Each server has a job of its own; the newest of all would speak for one that has none.
+            expr: "time() - max by (job) (barman_cloud_cloudnative_pg_io_last_available_backup_timestamp) > 129600",
             for: "1h",
             severity: "critical",
-            summary: "The last base backup of PostgreSQL is more than 36 hours old",
+            summary: "The last base backup of PostgreSQL ({{ $labels.job }}) is more than 36 hours old",
         },
     ],
     // By kube-state-metrics: "CronJob Metrics", "Job Metrics".

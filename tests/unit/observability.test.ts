@@ -539,7 +539,7 @@ describe("alerts", () => {
         ]);
         // The plugin's metric: the operator's own is that of the backups it no longer makes.
         expect(RULES["cloudnative-pg"]?.[3]?.expr).toBe(
-            "time() - max(barman_cloud_cloudnative_pg_io_last_available_backup_timestamp) > 129600",
+            "time() - max by (job) (barman_cloud_cloudnative_pg_io_last_available_backup_timestamp) > 129600",
         );
     });
 
