@@ -86,7 +86,7 @@ function world({ staged = "", restored = 0, velero = true } = {}): World {
                 return Promise.resolve(ok({ items }));
             }
             if (said.includes("scale")) replicas = Number(/--replicas=(\d+)/.exec(said)?.[1]);
-            if (said.includes("get pods")) return Promise.resolve(ok({ items: [] }));
+            if (/get (pods|cronjobs)/.test(said)) return Promise.resolve(ok({ items: [] }));
             return Promise.resolve(ok(""));
         },
         bash: (_text, env) => {

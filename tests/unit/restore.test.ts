@@ -41,7 +41,13 @@ const mounts = (claimName: string) => ({ volumes: [{ name: "config", persistentV
 
 /** A cluster with sonarr in it; `kopia`: how its job ends. */
 function world(
-    given: { kopia?: "Complete" | "Failed" | "missing"; pods?: object[]; annotations?: object; stuck?: boolean } = {},
+    given: {
+        kopia?: "Complete" | "Failed" | "missing";
+        pods?: object[];
+        schedules?: object[];
+        annotations?: object;
+        stuck?: boolean;
+    } = {},
 ): World {
     const { kopia = "Complete", annotations = {} } = given;
     const calls: string[] = [];
@@ -71,7 +77,8 @@ function world(
             };
         if (args.includes("get pods"))
             return { items: [...(replicas > 0 || given.stuck ? [pod] : []), ...(given.pods ?? [])] };
-        if (args.includes("get cronjob")) return cronJob;
+        if (args.includes("get cronjobs")) return { items: given.schedules ?? [] };
+        if (args.includes("get cronjob ")) return cronJob;
         if (args.startsWith("create")) {
             made = JSON.parse(input ?? "") as Record<string, unknown>;
             return {};
@@ -91,7 +98,7 @@ function world(
         calls.push(line);
         const scaled = /--replicas=(\d+)/.exec(line)?.[1];
         if (scaled !== undefined) replicas = Number(scaled);
-        if (line.includes("get cronjob") && kopia === "missing") {
+        if (line.includes("get cronjob ") && kopia === "missing") {
             return Promise.resolve({ code: 1, stdout: "", stderr: 'cronjobs.batch "kopia-restore" not found' });
         }
         if (line.includes("logs"))
@@ -114,7 +121,7 @@ function world(
     };
 }
 
-const changes = ({ calls }: World) => calls.filter((line) => /scale|create/.test(line));
+const changes = ({ calls }: World) => calls.filter((line) => /scale|create|patch/.test(line));
 const variable = (job: unknown, name: string) =>
     (dig(job, "spec", "template", "spec", "containers", 0, "env") as { name: string; value?: string }[]).find(
         (one) => one.name === name,
@@ -153,6 +160,32 @@ test("another snapshot than the newest", async () => {
     const here = world();
     await restore(here.around, { volume: "media/sonarr", snapshot: "kf680f64e" });
     expect(variable(here.job(), "SNAPSHOT")).toEqual({ name: "SNAPSHOT", value: "kf680f64e" });
+});
+
+test.each(["Complete", "Failed"] as const)("no schedule begins with the volume meanwhile (%s)", async (kopia) => {
+    const schedule = (name: string, claim: string, suspend = false) => ({
+        kind: "CronJob",
+        metadata: { name },
+        spec: { suspend, jobTemplate: { spec: { template: { spec: mounts(claim) } } } },
+    });
+    const here = world({
+        kopia,
+        schedules: [schedule("sonarr-cron", "sonarr"), schedule("by-hand", "sonarr", true), schedule("plex", "plex")],
+    });
+    await restore(here.around, { volume: "media/sonarr" }).catch(() => undefined);
+    const suspend = (on: boolean) =>
+        `--namespace media patch cronjob/sonarr-cron --type=merge --patch={"spec":{"suspend":${on}}}`;
+    expect(changes(here)).toEqual([
+        suspend(true),
+        "--namespace media scale deployment/sonarr --replicas=0",
+        "create --filename -",
+        "--namespace media scale deployment/sonarr --replicas=1",
+        suspend(false),
+    ]);
+    expect(here.said[0]).toContain(
+        `kubectl -n media patch cronjob/sonarr-cron --type=merge --patch='{"spec":{"suspend":false}}'`,
+    );
+    expect(here.said.at(-1)).toBe("sonarr, sonarr-cron: started again");
 });
 
 test("a restore that failed says why, and the app runs again on what was there", async () => {

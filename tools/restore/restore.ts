@@ -55,7 +55,7 @@ export async function restore(around: Around, { volume, snapshot = "latest" }: W
     });
 }
 
-/** Does something while nobody has the volume; whatever becomes of it, the app is started again. */
+/** Does something while nobody has the volume, and no schedule begins to; whatever becomes of it, the app is started again. */
 export async function whileStopped(
     around: Around,
     of: { readonly namespace: string; readonly claim: string; readonly owners: readonly Owner[] },
@@ -64,6 +64,17 @@ export async function whileStopped(
     const { namespace, claim, owners } = of;
     const scale = (owner: Owner, replicas: number) =>
         ask(around, ["--namespace", namespace, "scale", `${owner.kind}/${owner.name}`, `--replicas=${replicas}`]);
+    const patchOf = (suspend: boolean) => JSON.stringify({ spec: { suspend } });
+    const suspend = (name: string, on: boolean) =>
+        ask(around, ["--namespace", namespace, "patch", `cronjob/${name}`, "--type=merge", `--patch=${patchOf(on)}`]);
+    const schedules = await schedulesOf(around, namespace, claim);
+    for (const name of schedules) {
+        around.say(
+            `cronjob ${namespace}/${name} is suspended; if this is cut short, let it go on when the job is done:  ` +
+                `kubectl -n ${namespace} patch cronjob/${name} --type=merge --patch='${patchOf(false)}'`,
+        );
+        await suspend(name, true);
+    }
     for (const owner of owners) {
         around.say(
             `${owner.kind} ${namespace}/${owner.name} is stopped; if this is cut short, start it when the job is done:  ` +
@@ -79,7 +90,9 @@ export async function whileStopped(
         failure = error;
     }
     for (const owner of owners) await scale(owner, owner.replicas);
-    if (owners.length > 0) around.say(`${owners.map(({ name }) => name).join(", ")}: started again`);
+    for (const name of schedules) await suspend(name, false);
+    const again = [...owners.map(({ name }) => name), ...schedules];
+    if (again.length > 0) around.say(`${again.join(", ")}: started again`);
     if (failure !== undefined) throw failure;
 }
 
@@ -91,11 +104,23 @@ export function checked(volume: string): [namespace: string, claim: string] {
     throw new UserError(`--volume is "${volume}"; allowed: <namespace>/<claim>, such as media/sonarr`);
 }
 
+/** Whether a pod has the volume, by its spec. */
+const hasClaim = (spec: unknown, claim: string) =>
+    isRecord(spec) &&
+    records(spec["volumes"]).some((one) => textOf(one["persistentVolumeClaim"], "claimName") === claim);
+
+/** CronJobs whose pods have the volume: one of these would wait beside the app, and hold it, as soon as that is stopped. */
+async function schedulesOf(around: Around, namespace: string, claim: string): Promise<string[]> {
+    const found = await list(around, ["--namespace", namespace, "get", "cronjobs"]);
+    return found
+        .filter(({ spec }) => inside(spec, "suspend") !== true)
+        .filter(({ spec }) => hasClaim(inside(spec, "jobTemplate", "spec", "template", "spec"), claim))
+        .map(({ metadata }) => textOf(metadata, "name"));
+}
+
 /** Who runs with the volume. */
 export async function ownersOf(around: Around, namespace: string, claim: string): Promise<Owner[]> {
-    const uses = (spec: unknown) =>
-        isRecord(spec) &&
-        records(spec["volumes"]).some((one) => textOf(one["persistentVolumeClaim"], "claimName") === claim);
+    const uses = (spec: unknown) => hasClaim(spec, claim);
     const inNamespace = ["--namespace", namespace, "get"];
     const controllers = await list(around, [...inNamespace, "deployments,statefulsets"]);
     const using = controllers.filter(({ spec }) => uses(inside(spec, "template", "spec")));
@@ -138,11 +163,7 @@ async function stopped(around: Around, namespace: string, claim: string): Promis
     for (;;) {
         const pods = await list(around, ["--namespace", namespace, "get", "pods"]);
         const left = pods.filter(
-            ({ spec, status }) =>
-                !["Succeeded", "Failed"].includes(textOf(status, "phase")) &&
-                records(inside(spec, "volumes")).some(
-                    (one) => textOf(one["persistentVolumeClaim"], "claimName") === claim,
-                ),
+            ({ spec, status }) => !["Succeeded", "Failed"].includes(textOf(status, "phase")) && hasClaim(spec, claim),
         );
         if (left.length === 0) return;
         if (around.now() > until) {
