@@ -46,7 +46,10 @@ function world(
         pods?: object[];
         schedules?: object[];
         annotations?: object;
+        /** Of Argo CD's Application; absent: true. */
+        automated?: boolean;
         stuck?: boolean;
+        refuses?: (line: string) => boolean;
     } = {},
 ): World {
     const { kopia = "Complete", annotations = {} } = given;
@@ -79,6 +82,8 @@ function world(
             return { items: [...(replicas > 0 || given.stuck ? [pod] : []), ...(given.pods ?? [])] };
         if (args.includes("get cronjobs")) return { items: given.schedules ?? [] };
         if (args.includes("get cronjob ")) return cronJob;
+        if (args.includes("get application"))
+            return { spec: { syncPolicy: given.automated === false ? {} : { automated: { selfHeal: true } } } };
         if (args.startsWith("create")) {
             made = JSON.parse(input ?? "") as Record<string, unknown>;
             return {};
@@ -96,6 +101,7 @@ function world(
     const kubectl = (args: readonly string[], input?: string): Promise<Ran> => {
         const line = args.join(" ");
         calls.push(line);
+        if (given.refuses?.(line) === true) return Promise.resolve({ code: 1, stdout: "", stderr: "not allowed" });
         const scaled = /--replicas=(\d+)/.exec(line)?.[1];
         if (scaled !== undefined) replicas = Number(scaled);
         if (line.includes("get cronjob ") && kopia === "missing") {
@@ -121,6 +127,8 @@ function world(
     };
 }
 
+const suspend = (name: string, on: boolean) =>
+    `--namespace media patch cronjob/${name} --type=merge --patch={"metadata":{"annotations":{"homelab/suspended-by-restore":${on ? '"true"' : null}}},"spec":{"suspend":${on}}}`;
 const changes = ({ calls }: World) => calls.filter((line) => /scale|create|patch/.test(line));
 const variable = (job: unknown, name: string) =>
     (dig(job, "spec", "template", "spec", "containers", 0, "env") as { name: string; value?: string }[]).find(
@@ -163,29 +171,65 @@ test("another snapshot than the newest", async () => {
 });
 
 test.each(["Complete", "Failed"] as const)("no schedule begins with the volume meanwhile (%s)", async (kopia) => {
-    const schedule = (name: string, claim: string, suspend = false) => ({
+    const schedule = (name: string, claim: string, suspend = false, annotations = {}) => ({
         kind: "CronJob",
-        metadata: { name },
+        metadata: { name, annotations },
         spec: { suspend, jobTemplate: { spec: { template: { spec: mounts(claim) } } } },
     });
     const here = world({
         kopia,
-        schedules: [schedule("sonarr-cron", "sonarr"), schedule("by-hand", "sonarr", true), schedule("plex", "plex")],
+        schedules: [
+            schedule("sonarr-cron", "sonarr"),
+            schedule("by-hand", "sonarr", true),
+            schedule("plex", "plex"),
+            // Left so by a restore that was cut short.
+            schedule("sonarr-last", "sonarr", true, { "homelab/suspended-by-restore": "true" }),
+        ],
     });
     await restore(here.around, { volume: "media/sonarr" }).catch(() => undefined);
-    const suspend = (on: boolean) =>
-        `--namespace media patch cronjob/sonarr-cron --type=merge --patch={"spec":{"suspend":${on}}}`;
     expect(changes(here)).toEqual([
-        suspend(true),
+        suspend("sonarr-cron", true),
+        suspend("sonarr-last", true),
         "--namespace media scale deployment/sonarr --replicas=0",
         "create --filename -",
         "--namespace media scale deployment/sonarr --replicas=1",
-        suspend(false),
+        suspend("sonarr-last", false),
+        suspend("sonarr-cron", false),
     ]);
     expect(here.said[0]).toContain(
-        `kubectl -n media patch cronjob/sonarr-cron --type=merge --patch='{"spec":{"suspend":false}}'`,
+        `kubectl -n media patch cronjob/sonarr-cron --type=merge '--patch={"metadata":{"annotations":{"homelab/suspended-by-restore":null}},"spec":{"suspend":false}}'`,
     );
-    expect(here.said.at(-1)).toBe("sonarr, sonarr-cron: started again");
+    expect(here.said.at(-1)).toBe("sonarr, sonarr-last, sonarr-cron: started again");
+});
+
+test.each([
+    ["a schedule that cannot be suspended", "patch cronjob/b-cron", 'suspend":true'],
+    ["an app that cannot be stopped", "scale deployment/sonarr", "--replicas=0"],
+    ["an app that cannot be started again", "scale deployment/sonarr", "--replicas=1"],
+])("%s: all else is as it was", async (_what, what, how) => {
+    const schedule = (name: string) => ({
+        kind: "CronJob",
+        metadata: { name },
+        spec: { jobTemplate: { spec: { template: { spec: mounts("sonarr") } } } },
+    });
+    const here = world({
+        schedules: [schedule("a-cron"), schedule("b-cron")],
+        refuses: (line) => line.includes(what) && line.includes(how),
+    });
+    await expect(restore(here.around, { volume: "media/sonarr" })).rejects.toThrow("failed: not allowed");
+    expect(changes(here)).toContain(suspend("a-cron", false));
+    if (how === "--replicas=1")
+        expect(here.said).toContain(
+            "sonarr could not be started again. Do it by hand:  kubectl -n media scale deployment/sonarr --replicas=1",
+        );
+});
+
+test("an app of Argo CD's that was let pause is restored", async () => {
+    const annotations = { "argocd.argoproj.io/tracking-id": "media-sonarr:apps/Deployment:media/sonarr" };
+    const here = world({ annotations, automated: false });
+    await restore(here.around, { volume: "media/sonarr" });
+    expect(here.calls).toContain("--namespace argocd get application media-sonarr --output json");
+    expect(here.job()).toBeDefined();
 });
 
 test("a restore that failed says why, and the app runs again on what was there", async () => {

@@ -55,43 +55,63 @@ export async function restore(around: Around, { volume, snapshot = "latest" }: W
     });
 }
 
-/** Does something while nobody has the volume, and no schedule begins to; whatever becomes of it, the app is started again. */
+/** On a CronJob: a restore suspended it, and lets it go on. */
+const SUSPENDED = "homelab/suspended-by-restore";
+
+/**
+ * Does something while nobody has the volume, and no schedule begins to. Whatever becomes of it, the app is started again, as far
+ * as that can be: what could not be undone is said.
+ */
 export async function whileStopped(
     around: Around,
     of: { readonly namespace: string; readonly claim: string; readonly owners: readonly Owner[] },
     work: () => Promise<void>,
 ): Promise<void> {
     const { namespace, claim, owners } = of;
-    const scale = (owner: Owner, replicas: number) =>
-        ask(around, ["--namespace", namespace, "scale", `${owner.kind}/${owner.name}`, `--replicas=${replicas}`]);
-    const patchOf = (suspend: boolean) => JSON.stringify({ spec: { suspend } });
-    const suspend = (name: string, on: boolean) =>
-        ask(around, ["--namespace", namespace, "patch", `cronjob/${name}`, "--type=merge", `--patch=${patchOf(on)}`]);
-    const schedules = await schedulesOf(around, namespace, claim);
-    for (const name of schedules) {
-        around.say(
-            `cronjob ${namespace}/${name} is suspended; if this is cut short, let it go on when the job is done:  ` +
-                `kubectl -n ${namespace} patch cronjob/${name} --type=merge --patch='${patchOf(false)}'`,
-        );
-        await suspend(name, true);
-    }
-    for (const owner of owners) {
-        around.say(
-            `${owner.kind} ${namespace}/${owner.name} is stopped; if this is cut short, start it when the job is done:  ` +
-                `kubectl -n ${namespace} scale ${owner.kind}/${owner.name} --replicas=${owner.replicas}`,
-        );
-        await scale(owner, 0);
-    }
+    const inNamespace = ["--namespace", namespace];
+    const steps = [
+        ...(await schedulesOf(around, namespace, claim)).map((name) => {
+            const patch = (suspend: boolean) => {
+                const annotations = { [SUSPENDED]: suspend ? "true" : null };
+                return [
+                    "patch",
+                    `cronjob/${name}`,
+                    "--type=merge",
+                    `--patch=${JSON.stringify({ metadata: { annotations }, spec: { suspend } })}`,
+                ];
+            };
+            return { name, what: `cronjob ${namespace}/${name} is suspended`, stop: patch(true), start: patch(false) };
+        }),
+        ...owners.map(({ kind, name, replicas }) => {
+            const scale = (to: number) => ["scale", `${kind}/${name}`, `--replicas=${to}`];
+            return { name, what: `${kind} ${namespace}/${name} is stopped`, stop: scale(0), start: scale(replicas) };
+        }),
+    ];
+    const shell = (args: readonly string[]) =>
+        `kubectl -n ${namespace} ${args.map((word) => (/[{}]/.test(word) ? `'${word}'` : word)).join(" ")}`;
+    const begun: typeof steps = [];
     let failure: unknown;
     try {
+        for (const step of steps) {
+            around.say(`${step.what}; if this is cut short, undo it when the job is done:  ${shell(step.start)}`);
+            begun.push(step);
+            await ask(around, [...inNamespace, ...step.stop]);
+        }
         await stopped(around, namespace, claim);
         await work();
     } catch (error) {
         failure = error;
     }
-    for (const owner of owners) await scale(owner, owner.replicas);
-    for (const name of schedules) await suspend(name, false);
-    const again = [...owners.map(({ name }) => name), ...schedules];
+    const again: string[] = [];
+    for (const step of begun.reverse()) {
+        try {
+            await ask(around, [...inNamespace, ...step.start]);
+            again.push(step.name);
+        } catch (error) {
+            around.say(`${step.name} could not be started again. Do it by hand:  ${shell(step.start)}`);
+            failure ??= error;
+        }
+    }
     if (again.length > 0) around.say(`${again.join(", ")}: started again`);
     if (failure !== undefined) throw failure;
 }
@@ -113,7 +133,11 @@ const hasClaim = (spec: unknown, claim: string) =>
 async function schedulesOf(around: Around, namespace: string, claim: string): Promise<string[]> {
     const found = await list(around, ["--namespace", namespace, "get", "cronjobs"]);
     return found
-        .filter(({ spec }) => inside(spec, "suspend") !== true)
+        .filter(({ metadata, spec }) => {
+            // One that an earlier restore left so when it was cut short goes on after this one.
+            const ours = textOf(inside(metadata, "annotations"), SUSPENDED) === "true";
+            return ours || inside(spec, "suspend") !== true;
+        })
         .filter(({ spec }) => hasClaim(inside(spec, "jobTemplate", "spec", "template", "spec"), claim))
         .map(({ metadata }) => textOf(metadata, "name"));
 }
@@ -124,14 +148,12 @@ export async function ownersOf(around: Around, namespace: string, claim: string)
     const inNamespace = ["--namespace", namespace, "get"];
     const controllers = await list(around, [...inNamespace, "deployments,statefulsets"]);
     const using = controllers.filter(({ spec }) => uses(inside(spec, "template", "spec")));
-    const delivered = using.find(
-        ({ metadata }) => textOf(inside(metadata, "annotations"), "argocd.argoproj.io/tracking-id") !== "",
-    );
-    if (delivered !== undefined) {
-        const name = textOf(delivered.metadata, "name");
+    for (const { metadata } of using) {
+        const [application = ""] = textOf(inside(metadata, "annotations"), "argocd.argoproj.io/tracking-id").split(":");
+        if (application === "" || (await paused(around, application))) continue;
         throw new UserError(
-            `Argo CD delivers ${namespace}/${name} and would start it again in the middle of the restore; nothing was touched. ` +
-                `Let it pause first:  kubectl -n argocd patch application ${name} --type=merge --patch '{"spec":{"syncPolicy":{"automated":null}}}'`,
+            `Argo CD delivers ${namespace}/${textOf(metadata, "name")} and would start it again in the middle of the restore; nothing was touched. ` +
+                `Let it pause first:  kubectl -n argocd patch application ${application} --type=merge --patch '{"spec":{"syncPolicy":{"automated":null}}}'  afterwards  pulumi up --refresh  puts it back`,
         );
     }
     const owned = new Set(using.map(({ metadata }) => textOf(metadata, "name")));
@@ -155,6 +177,12 @@ export async function ownersOf(around: Around, namespace: string, claim: string)
             replicas: Number(inside(spec, "replicas") ?? 1),
         }))
         .filter(({ replicas }) => replicas > 0);
+}
+
+/** Whether Argo CD leaves what an Application of its has as it is. */
+async function paused({ kubectl }: Around, application: string): Promise<boolean> {
+    const found = await kubectl(["--namespace", "argocd", "get", "application", application, "--output", "json"]);
+    return found.code === 0 && !isRecord(inside(JSON.parse(found.stdout), "spec", "syncPolicy", "automated"));
 }
 
 /** Waits until no pod has the volume any more. */
