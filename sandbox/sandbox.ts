@@ -30,7 +30,7 @@ interface SandboxRecord {
     readonly cloudflarePort: number;
     readonly tailscalePort: number;
     readonly recipient: string;
-    /** Unix socket of the API server's way to pods: in a folder for short names, as its path may have 104 characters. */
+    /** Unix socket of the API server's way to pods: its path may have 103 characters, so it is not in the sandbox's folder. */
     readonly egress?: string;
 }
 
@@ -99,6 +99,10 @@ export class Sandbox {
             serviceCidr: this.stack.serviceCidr,
             egress: record.egress,
         });
+        if (record.egress === undefined && this.#controlPlane.exists)
+            this.say(
+                `made by an earlier version: nothing answers for metrics-server, and a namespace that goes alone hangs. npm run sandbox -- down ${this.layout.stack}  and up again mends it`,
+            );
         const state = await this.#controlPlane.start();
         this.say(
             `control plane ${state} (127.0.0.1:${record.apiPort}, Kubernetes objects are real, pods are simulated)`,

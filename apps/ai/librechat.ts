@@ -18,6 +18,11 @@ const SECRETS = {
 } as const;
 
 const DATA = "/data";
+/** On a directory of a machine the kubelet would make them itself, as root's, and may have. */
+const DIRECTORIES = `for one in ${DATA}/uploads ${DATA}/images; do
+  mkdir -p "$one"
+  [ -w "$one" ] || { echo "$one is somebody else's; on the machine:  chown $(id -u):$(id -g) <the volume's directory>/\${one##*/}" >&2; exit 1; }
+done`;
 
 /** Chat with the cluster's language models, with search and documents. https://www.librechat.ai/docs/configuration/dotenv */
 export const librechat = app({
@@ -110,10 +115,9 @@ export const librechat = app({
                     "/app/uploads": { of: DATA, directory: "uploads" },
                     "/app/client/public/images": { of: DATA, directory: "images" },
                 },
-                // On a directory of a machine the kubelet would make them itself, as root's.
                 init: {
                     directories: {
-                        command: ["mkdir", "-p", `${DATA}/uploads`, `${DATA}/images`],
+                        command: ["/bin/sh", "-ec", DIRECTORIES],
                         mounts: { [DATA]: DATA },
                     },
                 },

@@ -13,7 +13,8 @@ import pathlib
 import sqlite3
 import sys
 
-ENTRY = {"ENABLE_SIGNUP": "ui.enable_signup", "ENABLE_LOGIN_FORM": "ui.enable_login_form"}
+REGISTRATION = {"ENABLE_SIGNUP": "ui.enable_signup"}
+FORM = {"ENABLE_LOGIN_FORM": "ui.enable_login_form"}
 SERVERS = {
     "ENABLE_OLLAMA_API": "ollama.enable",
     "OLLAMA_BASE_URL": "ollama.base_urls",
@@ -21,33 +22,46 @@ SERVERS = {
     "OPENAI_API_BASE_URL": "openai.api_base_urls",
     "OPENAI_API_KEY": "openai.api_keys",
 }
+# By the place of a server in the list: of another one there they would be wrong.
+ABOUT_SERVERS = {"ollama.api_configs", "openai.api_configs"}
 
 
-def forget(database: pathlib.Path, rows: set[str]) -> None:
-    if not rows or not database.exists():
-        return
+def forget(database: pathlib.Path, rows: set[str]) -> bool:
+    """Whether they are gone. A database of before 0.10 has all in one row, until open-webui has changed it at its start."""
+    if not database.exists():
+        return True
     connection = sqlite3.connect(f"file:{database}?mode=rw", uri=True)
     try:
         columns = {row[1] for row in connection.execute("PRAGMA table_info(config)")}
-        # One of before 0.10 has all settings in one row, until open-webui has changed it at its start.
-        if "key" in columns:
+        if columns and "key" not in columns:
+            return False
+        if columns:
             connection.executemany("DELETE FROM config WHERE key = ?", [(row,) for row in sorted(rows)])
             connection.commit()
+        return True
     finally:
         connection.close()
 
 
+def digest(names: dict[str, str]) -> str:
+    """Of what the house says: a key is in it."""
+    return hashlib.sha256(json.dumps({name: os.environ.get(name) for name in names}).encode()).hexdigest()
+
+
 def main() -> None:
     data = pathlib.Path(sys.argv[1])
-    noted = data / ".homelab-servers"
-    said = json.dumps({name: os.environ.get(name) for name in SERVERS})
-    # The key is in it.
-    now = hashlib.sha256(said.encode()).hexdigest()
+    noted = data / ".homelab-settings"
+    now = {"servers": digest(SERVERS), "form": digest(FORM)}
     # Where nothing is noted the house ran before, perhaps with servers that a person entered.
-    before = noted.read_text(encoding="utf-8") if noted.exists() else now
-    rows = {row for name, row in ENTRY.items() if name in os.environ}
-    forget(data / "webui.db", rows if before == now else rows | set(SERVERS.values()))
-    noted.write_text(now, encoding="utf-8")
+    before = json.loads(noted.read_text(encoding="utf-8")) if noted.exists() else now
+    rows = {row for name, row in {**REGISTRATION, **FORM}.items() if name in os.environ}
+    # Without a provider people need the form again. Registration stays as it is: its default lets anybody in.
+    if before["form"] != now["form"]:
+        rows |= set(FORM.values())
+    if before["servers"] != now["servers"]:
+        rows |= set(SERVERS.values()) | ABOUT_SERVERS
+    if forget(data / "webui.db", rows):
+        noted.write_text(json.dumps(now), encoding="utf-8")
 
 
 main()

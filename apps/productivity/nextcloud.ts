@@ -306,9 +306,8 @@ function wiring(platform: Platform, { partners }: Given): { plan: NextcloudPlan;
             name: INDEX,
             user: SEARCH_USER,
             secret: "SEARCH_KEY",
-            fill: ["fulltextsearch:index", "--no-readline"],
-            // Nextcloud's database knows each file as indexed, whatever became of the index.
-            anew: ["fulltextsearch:index", JSON.stringify({ force: true, errors: "reset" }), "--no-readline"],
+            // Forced: Nextcloud's database knows each file as indexed, whatever became of the index.
+            occ: ["fulltextsearch:index", JSON.stringify({ force: true, errors: "reset" }), "--no-readline"],
         })),
     };
     return { plan, keys };

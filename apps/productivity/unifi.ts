@@ -32,7 +32,8 @@ admin.createUser({user: MONGO_USER, pwd: MONGO_PASS, roles});
 `;
 
 /** Its image asks for the database for some forty seconds, and then never again: init-unifi-network-application-config/run. */
-const DATABASE_ANSWERS = `until nc -w1 "$MONGO_HOST" "$MONGO_PORT" </dev/null >/dev/null 2>&1; do sleep 2; done`;
+const DATABASE_ANSWERS = `echo "waiting for $MONGO_HOST:$MONGO_PORT"
+until nc -w1 "$MONGO_HOST" "$MONGO_PORT" </dev/null >/dev/null 2>&1; do sleep 2; done`;
 
 /**
  * The controller of UniFi's access points, switches and gateways. They reach it at an address of its own, on ports that they

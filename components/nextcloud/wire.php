@@ -111,8 +111,8 @@ function identity(array $index): string {
 }
 
 /**
- * Fills an index, and notes which one has everything: documents in it may be those of a fill that was cut short, or of the one
- * file that changed since it was lost.
+ * Fills an index from all files, and notes which one that ended well for: what is in it may be of a fill that was cut short, or
+ * the one file that changed since it was lost, and Nextcloud's database knows the others as indexed all the same.
  */
 function filled(array $index): string {
     $noted = settings()->getValueString('homelab', "filled {$index['name']}");
@@ -120,11 +120,9 @@ function filled(array $index): string {
     if ($count > 0 && $noted !== '' && $noted === identity($index)) {
         return "unchanged: $count documents; what changes goes in by Nextcloud's own jobs";
     }
-    // Where nothing is noted and something is in it, it is this one's first fill that goes on.
-    $anew = $count === 0 || $noted !== '';
-    occ(...$index[$anew ? 'anew' : 'fill']);
+    occ(...$index['occ']);
     settings()->setValueString('homelab', "filled {$index['name']}", identity($index));
-    return $anew ? 'made anew' : 'filled';
+    return 'made anew';
 }
 
 $ready = step('nextcloud', function (): string {

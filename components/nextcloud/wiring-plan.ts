@@ -16,10 +16,7 @@ export interface NextcloudPlan {
         readonly user: string;
         /** Environment variable with the password. */
         readonly secret: string;
-        /** Command of occ that goes on with what is not in it yet. */
-        readonly fill: readonly string[];
-        /** The same of everything, where the index is another one than before. */
-        readonly anew: readonly string[];
+        readonly occ: readonly string[];
     }[];
 }
 

@@ -2,10 +2,11 @@
  * The way of the API server to pods: what one serves as a part of the API (an APIService) is answered here, as its pods
  * do not run. Whether one is ready to answer the API server sees by the Service's endpoints, as it does in life.
  */
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { createServer, STATUS_CODES } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Socket } from "node:net";
+import { dirname } from "node:path";
 import { ApiError, type Kube } from "../controllers/kube";
 import { selfSigned } from "../self-signed";
 
@@ -83,7 +84,8 @@ export async function startEgress(
             refuse(client, 503, error instanceof Error ? error.message : String(error)),
         );
     });
-    // What a killed one left.
+    // The folder for short names may be one that is emptied; and what a killed one left.
+    mkdirSync(dirname(socket), { recursive: true, mode: 0o700 });
     rmSync(socket, { force: true });
     await new Promise<void>((resolve, reject) => proxy.once("error", reject).listen(socket, resolve));
     return {

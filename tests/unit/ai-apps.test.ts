@@ -166,6 +166,10 @@ db.commit()`,
             start(changed);
             expect(rows()).toEqual(ALL);
         }
+        // Of another server in its place what was said of the one before would be wrong.
+        seeds([...ALL, "openai.api_configs"]);
+        start({ ...SERVERS, OPENAI_API_KEY: "sk-3" });
+        expect(rows()).not.toContain("openai.api_configs");
         for (const name of readdirSync(folder).filter((one) => one !== "webui.db"))
             expect(readFileSync(join(folder, name), "utf8")).not.toContain("sk-");
     });
@@ -174,6 +178,16 @@ db.commit()`,
         seeds(ALL);
         start({ ...SERVERS, ENABLE_SIGNUP: "false", ENABLE_LOGIN_FORM: "false" });
         expect(rows()).toEqual(ALL.filter((key) => !/signup|login_form/.test(key)));
+    });
+
+    here("without the provider the form is there again, and registration as it was", () => {
+        start({ ...SERVERS, ENABLE_SIGNUP: "false", ENABLE_LOGIN_FORM: "false" });
+        seeds(ALL);
+        start(SERVERS);
+        expect(rows()).toEqual(ALL.filter((key) => key !== "ui.enable_login_form"));
+        seeds(ALL);
+        start(SERVERS);
+        expect(rows()).toEqual(ALL);
     });
 
     here("settings in one row, as of old, are open-webui's own to change first", () => {
@@ -192,6 +206,8 @@ db.commit()`,
                 join(folder, "webui.db"),
             ),
         ).toBe("('{}',)\n");
+        // Nothing is noted, so the next start does it.
+        expect(readdirSync(folder)).toEqual(["webui.db"]);
     });
 });
 

@@ -521,7 +521,14 @@ describe("librechat", () => {
         );
         // By the pod's user, before the kubelet would make them as root's.
         const [first] = look.pod("librechat")["initContainers"] as Inputs[];
-        expect(first?.["command"]).toEqual(["mkdir", "-p", "/data/uploads", "/data/images"]);
+        const [, , script = ""] = first?.["command"] as string[];
+        const folder = mkdtempSync(join(tmpdir(), "librechat-"));
+        try {
+            expect(spawnSync("sh", ["-ec", script.replaceAll("/data/", `${folder}/`)]).status).toBe(0);
+            for (const name of ["uploads", "images"]) expect(existsSync(join(folder, name))).toBe(true);
+        } finally {
+            rmSync(folder, { recursive: true });
+        }
         expect(first?.["volumeMounts"]).toContainEqual({ name: "data", mountPath: "/data" });
         expect(look.pod("librechat")["securityContext"]).toMatchObject({ runAsUser: 1000 });
     });

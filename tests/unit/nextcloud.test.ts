@@ -300,8 +300,7 @@ const php = spawnSync("php", ["-v"]).error === undefined;
                     name: "nextcloud",
                     user: "elastic",
                     secret: "SEARCH_KEY",
-                    fill: ["fulltextsearch:index"],
-                    anew: ["fulltextsearch:index", "all"],
+                    occ: ["fulltextsearch:index", "all"],
                 },
             ],
         };
@@ -352,36 +351,26 @@ const php = spawnSync("php", ["-v"]).error === undefined;
     });
 
     test.each([
-        // Nextcloud's own database knows each file as indexed, so all are taken again.
-        ["lost, with the note of the one before", "before", undefined, "made anew", "fulltextsearch:index all"],
-        [
-            "lost, and one file has changed since",
-            "before",
-            { uuid: "other", count: 1 },
-            "made anew",
-            "fulltextsearch:index all",
-        ],
-        [
-            "there, with a first fill that was cut short",
-            "",
-            { uuid: "first", count: 3 },
-            "filled",
-            "fulltextsearch:index",
-        ],
-    ])("an index that is %s is filled, once", async (_what, noted, there, said, call) => {
+        ["lost, with the note of the one before", "before", undefined],
+        ["lost, and one file has changed since", "before", { uuid: "other", count: 1 }],
+        ["there, with a fill that was cut short", "", { uuid: "first", count: 3 }],
+    ])("an index that is %s is filled from all files, once", async (_what, noted, index) => {
         const settings = noted === "" ? {} : { "homelab filled nextcloud": noted };
-        start({ apps: { enabled: { whiteboard: "1", fulltextsearch: "1" }, disabled: {} }, settings, index: there });
-        const first = await run();
-        expect(first.lines).toContain(`index nextcloud: ${said}`);
-        expect(state().calls.filter((one) => one.startsWith("fulltextsearch:index"))).toEqual([call]);
+        start({ apps: { enabled: { whiteboard: "1", fulltextsearch: "1" }, disabled: {} }, settings, index });
+        const fills = () => state().calls.filter((one) => one.startsWith("fulltextsearch:index"));
+        expect((await run()).lines).toContain("index nextcloud: made anew");
+        expect(fills()).toEqual(["fulltextsearch:index all"]);
         expect((await run()).lines.at(-1)).toMatch(/^index nextcloud: unchanged/);
-        expect(state().calls.filter((one) => one.startsWith("fulltextsearch:index"))).toEqual([call]);
+        expect(fills()).toHaveLength(1);
     });
 
-    test("one whose filling fails is filled again", async () => {
-        start({ broken: ["fulltextsearch:index"] });
+    test("one whose filling fails halfway is filled again", async () => {
+        start({ broken: ["fulltextsearch:index"], index: { uuid: "half", count: 500 } });
         expect((await run()).status).toBe(1);
         expect(state().settings).not.toHaveProperty("homelab filled nextcloud");
+        writeFileSync(join(folder, "state"), JSON.stringify({ ...state(), broken: [] }));
+        expect((await run()).lines).toContain("index nextcloud: made anew");
+        expect(state().settings).toHaveProperty("homelab filled nextcloud", "half");
     });
 
     test("before it is installed, and in maintenance, it fails and sets nothing", async () => {
