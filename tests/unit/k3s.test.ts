@@ -134,6 +134,12 @@ describe("what k3s is told", () => {
         });
     });
 
+    test("the bucket keeps as many snapshots as each server: newer releases of k3s count them apart", () => {
+        const stored = args({ snapshots: { ...args().snapshots, s3: S3 } });
+        expect(k3sConfig(stored, MASTER)).toMatchObject({ "etcd-snapshot-retention": 28, "etcd-s3-retention": 28 });
+        expect(k3sConfig(stored, AGENT)).not.toHaveProperty("etcd-s3-retention");
+    });
+
     test("an agent has nothing of a server's", () => {
         expect(k3sConfig(args(), AGENT)).toEqual({
             "node-name": "k3s1",

@@ -23,7 +23,7 @@ const SERVER_KEYS = [
     ...["cluster-cidr", "service-cidr", "tls-san", "write-kubeconfig-mode", "secrets-encryption"],
     ...["etcd-snapshot-schedule-cron", "etcd-snapshot-retention", "etcd-snapshot-compress"],
     ...["etcd-s3", "etcd-s3-endpoint", "etcd-s3-insecure", "etcd-s3-bucket", "etcd-s3-region", "etcd-s3-folder"],
-    ...["etcd-s3-access-key", "etcd-s3-secret-key"],
+    ...["etcd-s3-access-key", "etcd-s3-secret-key", "etcd-s3-retention"],
 ];
 /** Every server must have these alike: pkg/cluster/bootstrap.go, "critical configuration value mismatch". */
 const CRITICAL = [
