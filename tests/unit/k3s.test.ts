@@ -612,6 +612,24 @@ describe("with machines", () => {
             ]);
         });
 
+        test("multipathd, which takes Longhorn's volumes, is a warning until it is told to leave them", async () => {
+            const multipathd = async (wanted?: K3sClusterArgs) => (await look(wanted)).warnings.map(sentence);
+            for (const name of ["k3s-master1", "k3s3"]) state.machine(name).setUnit("multipathd", { state: "active" });
+            expect(await multipathd()).toEqual([
+                expect.stringMatching(
+                    /^k3s3 .*multipathd runs .*disable --now multipathd\.service .*devnode "\^sd\[a-z/,
+                ),
+            ]);
+            expect(await faults()).toEqual([]);
+            // Nobody's volumes are there without Longhorn.
+            expect(await multipathd(args({ needs: { iscsi: false, nfs: true } }))).toEqual([]);
+            const told = 'blacklist {\n    devnode "^sd[a-z0-9]+"\n}\n';
+            state.machine("k3s3").write("etc/multipath.conf", told.replace("devnode", "# devnode"));
+            expect(await multipathd()).toHaveLength(1);
+            state.machine("k3s3").write("etc/multipath.conf", told);
+            expect(await multipathd()).toEqual([]);
+        });
+
         test("disks for volumes are there, different, and not the system's", async () => {
             const SYSTEM = "/dev/disk/by-id/ata-SYSTEM";
             const wanted = args({
