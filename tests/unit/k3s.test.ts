@@ -946,36 +946,75 @@ describe("with machines", () => {
     });
 
     describe("restoring the control plane", () => {
-        const onMaster = async (script: string) =>
-            new LinuxMachine(around(), "k3s-master1", { user: "ubuntu", address: MASTER.address }).shell(script);
-        const save = async () => {
-            await onMaster("sudo -n /usr/local/bin/k3s etcd-snapshot save --name by-hand\n");
-            const folder = "var/lib/rancher/k3s/server/db/snapshots";
-            return `/${folder}/${readdirSync(state.machine("k3s-master1").path(folder))[0] ?? ""}`;
+        const on = async (name: string, script: string) =>
+            new LinuxMachine(around(), name, { user: "ubuntu", address: state.record(name).address }).shell(script);
+        const save = async (name: string) => {
+            await on(name, "sudo -n /usr/local/bin/k3s etcd-snapshot save --name by-hand\n");
+            return readdirSync(state.machine(name).path("var/lib/rancher/k3s/server/db/snapshots"))[0] ?? "";
         };
-        const reset = (snapshot: string) =>
-            onMaster(`sudo -n /usr/local/bin/k3s server --cluster-reset --cluster-reset-restore-path=${snapshot}\n`);
+        /** The documented commands, in their order, for a person who is not asked and does not wait. */
+        const blocks = () => {
+            const text = readFileSync(join(ROOT, "docs", "k3s.md"), "utf8");
+            const section = /\n## Restore\n([\s\S]*?)\n## /.exec(text)?.[1] ?? "";
+            return [...section.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block = ""]) =>
+                block.replaceAll("sudo ", "sudo -n ").replaceAll("systemctl start", "systemctl --no-block start"),
+            );
+        };
+        const without = (block: string, what: RegExp) =>
+            block
+                .split("\n")
+                .filter((line) => !what.test(line))
+                .join("\n");
+        const restore = (name: string, snapshot: string, [block = ""] = blocks()) =>
+            on(name, `set -e\nNAME=${snapshot}\n${block}`);
 
         test("the documented commands, in their order, and pulumi up finds the same cluster", async () => {
             await up();
             const before = await look();
-            const snapshot = await save();
-            await expect(reset(snapshot)).rejects.toThrow(/while server is running/);
-            await onMaster("sudo -n systemctl stop k3s\n");
-            await reset(snapshot);
-            await onMaster("sudo -n systemctl --no-block start k3s\n");
+            const snapshot = await save("k3s-master1");
+            const [block = ""] = blocks();
+            await expect(restore("k3s-master1", snapshot, [without(block, /systemctl stop/)])).rejects.toThrow(
+                /while server is running/,
+            );
+            await restore("k3s-master1", snapshot);
             expect(await look()).toEqual(before);
             forget();
             await up();
             expect(restarts()).toEqual([]);
         });
 
+        test("of several servers one that joined may be the one that goes on; the others join it, the founder too", async () => {
+            const [second, third] = [
+                node("k3s-master2", 34, { role: "server" }),
+                node("k3s-master3", 35, { role: "server" }),
+            ];
+            const wanted = args({ nodes: [MASTER, second, third, AGENT] });
+            prepare(wanted);
+            await up(wanted);
+            const before = await look();
+            const authority = state.cluster?.authority;
+            const snapshot = await save("k3s-master2");
+            const others = ["k3s-master1", "k3s-master3"];
+            for (const name of others) await on(name, "sudo -n systemctl stop k3s\n");
+            const [block = "", join = ""] = blocks();
+            await expect(restore("k3s-master2", snapshot, [without(block, /10-join/)])).rejects.toThrow(
+                /cannot perform cluster-reset while server URL is set/,
+            );
+            await restore("k3s-master2", snapshot);
+            expect(state.cluster?.members).toEqual(["k3s-master2"]);
+            for (const name of others) await on(name, `set -e\nADDRESS=192.168.10.34\n${join}`);
+            expect(state.cluster).toMatchObject({ authority, members: ["k3s-master2", ...others] });
+            expect(await look()).toEqual(before);
+            forget();
+            await up(wanted);
+            expect(restarts()).toEqual([]);
+        });
+
         test("without the token a snapshot is nothing", async () => {
             await up();
-            const snapshot = await save();
-            await onMaster("sudo -n systemctl stop k3s\n");
+            const snapshot = await save("k3s-master1");
             state.machine("k3s-master1").write("etc/rancher/k3s/token", "another\n", 0o600);
-            await expect(reset(snapshot)).rejects.toThrow(/encrypted with different token/);
+            await expect(restore("k3s-master1", snapshot)).rejects.toThrow(/encrypted with different token/);
         });
     });
 

@@ -73,6 +73,12 @@ function reset(machine: PlayedMachine, version: string, args: readonly string[])
             'level=fatal msg="cannot perform cluster-reset while server is running: the datastore is in use"',
         );
     }
+    const config = readConfig(machine, "server");
+    if (value(config, "server") !== "") {
+        throw new Refused(
+            'level=fatal msg="cannot perform cluster-reset while server URL is set - remove server from configuration before resetting"',
+        );
+    }
     const path = /^--cluster-reset-restore-path=(.+)$/.exec(
         args.find((word) => word.startsWith("--cluster-reset-restore")) ?? "",
     )?.[1];
@@ -82,7 +88,7 @@ function reset(machine: PlayedMachine, version: string, args: readonly string[])
             `level=fatal msg="starting kubernetes: preparing server: etcd: snapshot path does not exist: ${path}"`,
         );
     const saved = JSON.parse(readFileSync(path, "utf8")) as PlayedCluster;
-    if (saved.tokenHash !== tokenHash(machine, readConfig(machine, "server"))) {
+    if (saved.tokenHash !== tokenHash(machine, config)) {
         throw new Refused(
             'level=fatal msg="starting kubernetes: preparing server: bootstrap data already found and encrypted with different token"',
         );
