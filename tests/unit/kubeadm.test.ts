@@ -982,6 +982,29 @@ describe("with machines", () => {
             expect(api().objects).toMatchObject([{ kind: "Lease", spec: { holderIdentity: good } }]);
         });
 
+        test("systemd tries one again that found no API server, for a while; not one that is here and did not get away", async () => {
+            await up(STORED, told);
+            snapshot("one", "good");
+            const unit = file("one", "etc/systemd/system/homelab-infrastructure-etcd-snapshot.service") ?? "";
+            const [, unitPart = "", servicePart = ""] = unit.split(/^\[\w+\]$/m);
+            expect(servicePart).toMatch(/^Type=oneshot\nRestart=on-failure\nRestartSec=2min\n/m);
+            expect(unitPart).toMatch(/^StartLimitIntervalSec=1h\nStartLimitBurst=10$/m);
+            const final = Number(/^RestartPreventExitStatus=(\d+)$/m.exec(servicePart)?.[1]);
+            const code = () =>
+                sshHere(
+                    ["-o", "BatchMode=yes", `root@${ONE.address}`, "sh -s"],
+                    "sh /etc/homelab-infrastructure/etcd-snapshot.sh\n",
+                ).code;
+            const here = state.machine("one").path("var/lib/homelab-infrastructure/etcd-snapshots");
+            state.machine("one").setUnit("kubelet", { state: "inactive" });
+            expect([0, final]).not.toContain(code());
+            expect(readdirSync(here)).toHaveLength(2);
+            state.machine("one").setUnit("kubelet", { state: "active" });
+            keysOfNobody("one");
+            expect(code()).toBe(final);
+            expect(readdirSync(here)).toHaveLength(4);
+        });
+
         test("the documented restore, in its order, and pulumi up finds the same cluster", async () => {
             await up();
             const before = await look();
