@@ -157,6 +157,8 @@ export function k3sConfig(args: K3sClusterArgs, node: K3sNode): Readonly<Record<
         "secrets-encryption": true,
         "etcd-snapshot-schedule-cron": args.snapshots.schedule,
         "etcd-snapshot-retention": args.snapshots.keep,
+        // From v1.32.8, v1.33.4 and v1.34.0 on the bucket's copies are counted apart, 5 by default; older ones skip the key.
+        ...(args.snapshots.s3 === undefined ? {} : { "etcd-s3-retention": args.snapshots.keep }),
         "etcd-snapshot-compress": true,
     };
 }

@@ -39,6 +39,8 @@ export interface FoundK3s {
 
 export interface MachineFacts {
     readonly linux: LinuxFacts;
+    /** multipathd runs and is not told to leave `sd` devices alone, which iSCSI's are; false where none are needed. */
+    readonly multipath: boolean;
     readonly k3s: FoundK3s;
 }
 
@@ -58,6 +60,8 @@ export const NEEDED_NAME = "github.com";
 
 const sha256 = (path: string) => `$($SUDO sh -c 'if test -r "$1"; then sha256sum "$1" | cut -d" " -f1; fi' sh ${path})`;
 
+const MULTIPATH = `if systemctl is-active multipathd.service > /dev/null && ! $SUDO grep -qsE '^[^#!]*devnode[[:space:]]+"?\\^\\(?sd' /etc/multipath.conf /etc/multipath/conf.d/*.conf; then put multipath yes; fi`;
+
 export function factsScript(wishes: Wishes): string {
     const { data } = PATHS;
     return [
@@ -71,6 +75,7 @@ export function factsScript(wishes: Wishes): string {
             ],
             names: [NEEDED_NAME],
         }),
+        ...(wishes.iscsi ? [MULTIPATH] : []),
         ...(["server", "agent"] as const).map((role) => {
             const unit = unitName(role);
             return `if systemctl cat ${unit}.service > /dev/null 2>&1; then put unit ${role}; put state "$(systemctl is-active ${unit}.service || true)"; fi`;
@@ -97,6 +102,7 @@ export function readFacts(stdout: string): MachineFacts {
     const facts = new Facts(stdout, "end");
     return {
         linux: readLinuxFacts(facts),
+        multipath: facts.one("multipath") === "yes",
         k3s: {
             units: facts.all("unit").map((unit) => (unit === "agent" ? "agent" : "server")),
             state: facts.one("state"),

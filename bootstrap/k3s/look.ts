@@ -195,7 +195,7 @@ const FREE_GIB = 5;
 function systemFindings(
     args: K3sClusterArgs,
     node: K3sNode,
-    { linux, k3s }: MachineFacts,
+    { linux, k3s, multipath }: MachineFacts,
     fault: Report<Part>,
     warn: Report<Part>,
 ): void {
@@ -231,6 +231,13 @@ function systemFindings(
     roomFindings(linux, { what: "k3s and its images", gib: FREE_GIB }, warn);
     if (linux.os !== "ubuntu") {
         warn("system", `it runs ${linux.osName || linux.os}`, "this program is made for Ubuntu; others may do");
+    }
+    if (multipath && node.role !== "server") {
+        warn(
+            "storage",
+            "multipathd runs on it, and takes Longhorn's volumes (already mounted or mount point busy)",
+            `systemctl disable --now multipathd.service multipathd.socket; where a disk needs it, a line  devnode "^sd[a-z0-9]+"  in the section blacklist of /etc/multipath.conf, and start it again: https://longhorn.io/kb/troubleshooting-volume-with-multipath/`,
+        );
     }
     for (const { found, mend } of diskFaults(node.disks, linux.disks)) fault("storage", found, mend);
     if (linux.swap) {

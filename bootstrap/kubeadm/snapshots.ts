@@ -17,6 +17,7 @@ export function snapshotScript(
     const pki = `${PATHS.kubernetes}/pki/etcd`;
     const url = s3 && shellQuote(`${s3.endpoint.replace(/\/$/, "")}/${s3.bucket}/${s3.folder}`);
     const curl = `curl --config ${PATHS.snapshotStore} --fail --silent --show-error --retry 3 --max-time 900`;
+    const bucket = (words: string) => `${curl} ${words} || exit ${NOT_SENT}`;
     return `#!/bin/sh
 # Written by pulumi up (bootstrap/kubeadm); a change by hand is undone.
 set -eu
@@ -33,12 +34,12 @@ ${
     url === undefined
         ? "# No S3 server is configured: snapshots stay here."
         : `for file in "$name.db" "$name.pki.enc"; do
-  ${curl} --upload-file "$directory/$file" ${url}/"$file"
+  ${bucket(`--upload-file "$directory/$file" ${url}/"$file"`)}
 done`
 }
 ls "$directory" | grep '^${name}-.*\\.db$' | sort -r | tail -n +${keep + 1} | while read -r old; do
   for file in "$old" "\${old%.db}.pki.enc"; do
-    ${url === undefined ? ":" : `${curl} --request DELETE ${url}/"$file"`}
+    ${url === undefined ? ":" : bucket(`--request DELETE ${url}/"$file"`)}
     rm -f "$directory/$file"
   done
 done
@@ -50,20 +51,29 @@ echo "$name"
 `;
 }
 
+/** What the script ends with where the bucket takes nothing: each further try would leave another snapshot on the machine. */
+const NOT_SENT = 69;
+
 /** Seconds that a snapshot may be late by: the timer's own delay, and the way to the bucket. */
 const LATE = 3600;
 
 /** Lease in `kube-system` that a node holds until its next snapshot is overdue. */
 export const snapshotLease = (node: string): string => `etcd-snapshot-${node}`;
 
+/** At a start of the machine the timer may be before the API server: for some twenty minutes it is tried again. */
 export const SNAPSHOT_SERVICE = `# Written by pulumi up (bootstrap/kubeadm); a change by hand is undone.
 [Unit]
 Description=Snapshot of etcd
 Wants=network-online.target
 After=network-online.target kubelet.service
+StartLimitIntervalSec=1h
+StartLimitBurst=10
 
 [Service]
 Type=oneshot
+Restart=on-failure
+RestartSec=2min
+RestartPreventExitStatus=${NOT_SENT}
 ExecStart=/bin/sh ${PATHS.snapshotScript}
 `;
 

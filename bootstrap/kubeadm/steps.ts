@@ -303,11 +303,14 @@ async function init(around: Surroundings, own: LinuxMachine, { plan }: Wanted): 
         withConfig(
             config,
             `$SUDO ${PATHS.programs}/kubeadm init --config "$config" --skip-token-print > /dev/null
-$SUDO ${PATHS.programs}/kubeadm token delete ${token.split(".")[0]} > /dev/null`,
+$SUDO ${TOKENS} delete ${token.split(".")[0]} > /dev/null`,
         ),
         { minutes: KUBEADM_MINUTES },
     );
 }
+
+/** Left to itself kubeadm asks by what root has in ~/.kube/config, which may be of a cluster that is gone, or of another one. */
+const TOKENS = `${PATHS.programs}/kubeadm token --kubeconfig ${PATHS.admin}`;
 
 /** A bootstrap token: https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/ */
 function newToken(): string {
@@ -353,7 +356,7 @@ async function join(around: Surroundings, own: LinuxMachine, wanted: Wanted, by:
                     plan.cluster,
                 ),
                 // Both print what they have made.
-                `${certificateKey === undefined ? "" : `${kubeadm} init phase upload-certs --upload-certs --config "$config" > /dev/null\n`}${kubeadm} token create --config "$config" > /dev/null`,
+                `${certificateKey === undefined ? "" : `${kubeadm} init phase upload-certs --upload-certs --config "$config" > /dev/null\n`}$SUDO ${TOKENS} create --config "$config" > /dev/null`,
             ),
             { minutes: 5 },
         );
@@ -364,7 +367,7 @@ async function join(around: Surroundings, own: LinuxMachine, wanted: Wanted, by:
     } finally {
         try {
             await by.server.shell(
-                `${REMOTE_PRELUDE}${kubeadm} token delete ${token.split(".")[0]} > /dev/null
+                `${REMOTE_PRELUDE}$SUDO ${TOKENS} delete ${token.split(".")[0]} > /dev/null
 $SUDO ${by.program} --namespace=kube-system delete secret kubeadm-certs --ignore-not-found > /dev/null < /dev/null
 `,
             );

@@ -23,7 +23,6 @@ export interface LinuxFacts {
     readonly arch: string;
     /** Release of the kernel. */
     readonly kernel: string;
-    readonly hostname: string;
     /** False: there is no systemd that runs it (WSL2 without it, a container). */
     readonly systemd: boolean;
     /** Modules that were asked for, are not loaded and cannot be. */
@@ -60,7 +59,6 @@ export function linuxQuestions({ modules, programs, names }: LinuxQuestions): st
         `put osName "$(. /etc/os-release; printf '%s' "\${PRETTY_NAME:-}")"`,
         `put arch "$(uname -m)"`,
         `put kernel "$(uname -r)"`,
-        `put hostname "$(hostname)"`,
         `if test -d /run/systemd/system; then put systemd yes; fi`,
         // Built in, loaded, or to be loaded: modinfo knows all three.
         ...modules.map(
@@ -119,7 +117,6 @@ export function readLinuxFacts(facts: Facts): LinuxFacts {
         osName: facts.one("osName"),
         arch: facts.one("arch"),
         kernel: facts.one("kernel"),
-        hostname: facts.one("hostname"),
         systemd: facts.one("systemd") === "yes",
         missingModules: facts.all("missingModule"),
         missingPrograms: facts.all("missingProgram"),

@@ -37,13 +37,12 @@ export type InstalledMachine = Pick<NodeInfo, "name" | "address" | "optional"> &
 const PLAYED_PROGRAMS = ["journalctl", "curl", "umount", "ip", "iptables-save", "ip6tables-save"];
 
 /** Those that need no thought on any Linux. The user is not root: what needs to be is asked of sudo. */
-export const linuxPrograms = ({ name, folder }: PlayedMachine): Readonly<Record<string, string>> => ({
+export const linuxPrograms = ({ folder }: PlayedMachine): Readonly<Record<string, string>> => ({
     getent: `[ "$1" = hosts ] && [ ! -e '${folder}/no-dns' ] || exit 2\necho "192.0.2.1       $2"`,
     modinfo: `[ -e '${folder}/missing-modules' ] || exit 0\nif grep -qsx "$1" '${folder}/missing-modules'; then echo "modinfo: ERROR: Module $1 not found." >&2; exit 1; fi`,
     lsblk: `case "$*" in "--json --bytes --paths "*) exec cat '${folder}/lsblk.json' ;; *) exit 1 ;; esac`,
     id: "echo 1000",
     sudo: '[ "$1" = -n ] || { echo "sudo: a terminal is required to read the password" >&2; exit 1; }\nshift\nexec "$@"',
-    hostname: `echo ${name}`,
     df: "printf 'Filesystem 1-blocks Used Available Capacity Mounted\\n/dev/sda2 250000000000 50000000000 200000000000 20%% /\\n'",
     // Nothing runs here but what systemd has.
     ps: "exit 0",

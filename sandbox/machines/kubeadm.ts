@@ -72,7 +72,9 @@ ${played} curl "$@"`,
         ping: `[ -e '${all.root}/kubeadm.json' ] || grep -q strangers '${all.root}/site.json' || exit 1\n${played} ping "$@"`,
         conntrack: "exit 0",
         losetup: "exit 0",
-        uname: 'case "$1" in -m) echo x86_64 ;; *) echo 6.12.1-arch1-1 ;; esac',
+        uname: `case "$1" in -m) echo x86_64 ;; -n) echo ${name} ;; *) echo 6.12.1-arch1-1 ;; esac`,
+        // Of inetutils, which Arch does not bring.
+        hostname: `echo "sh: hostname: command not found" >&2; exit 127`,
     };
 };
 

@@ -573,7 +573,7 @@ describe("the documents", () => {
     test("a change of version begins with a snapshot, and the way back is there with its warning (K-DR-02, K-DR-05, K-DR-08)", () => {
         expect(K3S_HOME).toMatch(/snapshot of the server's VM and one of etcd at hand/);
         expect(K3S).toMatch(/[Dd]owngrade/);
-        expect(k3sConfig("k3s-master1")).toMatchObject({ "etcd-snapshot-retention": 28 });
+        expect(k3sConfig("k3s-master1")).toMatchObject({ "etcd-snapshot-retention": 28, "etcd-s3-retention": 28 });
         expect(K3S_HOME).toContain("/var/lib/rancher/k3s-backup-*");
     });
 

@@ -134,6 +134,12 @@ describe("what k3s is told", () => {
         });
     });
 
+    test("the bucket keeps as many snapshots as each server: newer releases of k3s count them apart", () => {
+        const stored = args({ snapshots: { ...args().snapshots, s3: S3 } });
+        expect(k3sConfig(stored, MASTER)).toMatchObject({ "etcd-snapshot-retention": 28, "etcd-s3-retention": 28 });
+        expect(k3sConfig(stored, AGENT)).not.toHaveProperty("etcd-s3-retention");
+    });
+
     test("an agent has nothing of a server's", () => {
         expect(k3sConfig(args(), AGENT)).toEqual({
             "node-name": "k3s1",
@@ -606,6 +612,24 @@ describe("with machines", () => {
             ]);
         });
 
+        test("multipathd, which takes Longhorn's volumes, is a warning until it is told to leave them", async () => {
+            const multipathd = async (wanted?: K3sClusterArgs) => (await look(wanted)).warnings.map(sentence);
+            for (const name of ["k3s-master1", "k3s3"]) state.machine(name).setUnit("multipathd", { state: "active" });
+            expect(await multipathd()).toEqual([
+                expect.stringMatching(
+                    /^k3s3 .*multipathd runs .*disable --now multipathd\.service .*devnode "\^sd\[a-z/,
+                ),
+            ]);
+            expect(await faults()).toEqual([]);
+            // Nobody's volumes are there without Longhorn.
+            expect(await multipathd(args({ needs: { iscsi: false, nfs: true } }))).toEqual([]);
+            const told = 'blacklist {\n    devnode "^sd[a-z0-9]+"\n}\n';
+            state.machine("k3s3").write("etc/multipath.conf", told.replace("devnode", "# devnode"));
+            expect(await multipathd()).toHaveLength(1);
+            state.machine("k3s3").write("etc/multipath.conf", told);
+            expect(await multipathd()).toEqual([]);
+        });
+
         test("disks for volumes are there, different, and not the system's", async () => {
             const SYSTEM = "/dev/disk/by-id/ata-SYSTEM";
             const wanted = args({
@@ -922,36 +946,75 @@ describe("with machines", () => {
     });
 
     describe("restoring the control plane", () => {
-        const onMaster = async (script: string) =>
-            new LinuxMachine(around(), "k3s-master1", { user: "ubuntu", address: MASTER.address }).shell(script);
-        const save = async () => {
-            await onMaster("sudo -n /usr/local/bin/k3s etcd-snapshot save --name by-hand\n");
-            const folder = "var/lib/rancher/k3s/server/db/snapshots";
-            return `/${folder}/${readdirSync(state.machine("k3s-master1").path(folder))[0] ?? ""}`;
+        const on = async (name: string, script: string) =>
+            new LinuxMachine(around(), name, { user: "ubuntu", address: state.record(name).address }).shell(script);
+        const save = async (name: string) => {
+            await on(name, "sudo -n /usr/local/bin/k3s etcd-snapshot save --name by-hand\n");
+            return readdirSync(state.machine(name).path("var/lib/rancher/k3s/server/db/snapshots"))[0] ?? "";
         };
-        const reset = (snapshot: string) =>
-            onMaster(`sudo -n /usr/local/bin/k3s server --cluster-reset --cluster-reset-restore-path=${snapshot}\n`);
+        /** The documented commands, in their order, for a person who is not asked and does not wait. */
+        const blocks = () => {
+            const text = readFileSync(join(ROOT, "docs", "k3s.md"), "utf8");
+            const section = /\n## Restore\n([\s\S]*?)\n## /.exec(text)?.[1] ?? "";
+            return [...section.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block = ""]) =>
+                block.replaceAll("sudo ", "sudo -n ").replaceAll("systemctl start", "systemctl --no-block start"),
+            );
+        };
+        const without = (block: string, what: RegExp) =>
+            block
+                .split("\n")
+                .filter((line) => !what.test(line))
+                .join("\n");
+        const restore = (name: string, snapshot: string, [block = ""] = blocks()) =>
+            on(name, `set -e\nNAME=${snapshot}\n${block}`);
 
         test("the documented commands, in their order, and pulumi up finds the same cluster", async () => {
             await up();
             const before = await look();
-            const snapshot = await save();
-            await expect(reset(snapshot)).rejects.toThrow(/while server is running/);
-            await onMaster("sudo -n systemctl stop k3s\n");
-            await reset(snapshot);
-            await onMaster("sudo -n systemctl --no-block start k3s\n");
+            const snapshot = await save("k3s-master1");
+            const [block = ""] = blocks();
+            await expect(restore("k3s-master1", snapshot, [without(block, /systemctl stop/)])).rejects.toThrow(
+                /while server is running/,
+            );
+            await restore("k3s-master1", snapshot);
             expect(await look()).toEqual(before);
             forget();
             await up();
             expect(restarts()).toEqual([]);
         });
 
+        test("of several servers one that joined may be the one that goes on; the others join it, the founder too", async () => {
+            const [second, third] = [
+                node("k3s-master2", 34, { role: "server" }),
+                node("k3s-master3", 35, { role: "server" }),
+            ];
+            const wanted = args({ nodes: [MASTER, second, third, AGENT] });
+            prepare(wanted);
+            await up(wanted);
+            const before = await look();
+            const authority = state.cluster?.authority;
+            const snapshot = await save("k3s-master2");
+            const others = ["k3s-master1", "k3s-master3"];
+            for (const name of others) await on(name, "sudo -n systemctl stop k3s\n");
+            const [block = "", join = ""] = blocks();
+            await expect(restore("k3s-master2", snapshot, [without(block, /10-join/)])).rejects.toThrow(
+                /cannot perform cluster-reset while server URL is set/,
+            );
+            await restore("k3s-master2", snapshot);
+            expect(state.cluster?.members).toEqual(["k3s-master2"]);
+            for (const name of others) await on(name, `set -e\nADDRESS=192.168.10.34\n${join}`);
+            expect(state.cluster).toMatchObject({ authority, members: ["k3s-master2", ...others] });
+            expect(await look()).toEqual(before);
+            forget();
+            await up(wanted);
+            expect(restarts()).toEqual([]);
+        });
+
         test("without the token a snapshot is nothing", async () => {
             await up();
-            const snapshot = await save();
-            await onMaster("sudo -n systemctl stop k3s\n");
+            const snapshot = await save("k3s-master1");
             state.machine("k3s-master1").write("etc/rancher/k3s/token", "another\n", 0o600);
-            await expect(reset(snapshot)).rejects.toThrow(/encrypted with different token/);
+            await expect(restore("k3s-master1", snapshot)).rejects.toThrow(/encrypted with different token/);
         });
     });
 

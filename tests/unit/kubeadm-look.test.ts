@@ -47,7 +47,7 @@ function seen(
         node: of,
         facts: {
             linux: {
-                ...{ os: "arch", osName: "Arch Linux", arch: "x86_64", kernel: "6.12.1", hostname: of.name },
+                ...{ os: "arch", osName: "Arch Linux", arch: "x86_64", kernel: "6.12.1" },
                 ...{ systemd: true, missingModules: [], missingPrograms: [], unresolved: [], disks: [] },
                 ...{ addresses: [of.address], listening: [], networkPlugins: [], swap: false, freeBytes: 2 ** 40 },
                 ...linux,

@@ -488,7 +488,10 @@ describe("with machines", () => {
     /** What kubeadm did where, and what nodes had done to them, in order. */
     const story = () =>
         calls().flatMap(({ machine, program, args: words }) => {
-            const plain = words.filter((word, index) => !word.startsWith("-") && words[index - 1] !== "--config");
+            const plain = words.filter(
+                (word, index) =>
+                    !word.startsWith("-") && !["--config", "--kubeconfig"].includes(words[index - 1] ?? ""),
+            );
             if (program === "kubeadm")
                 return [`${machine}: kubeadm ${plain.slice(1).join(" ")}`.replace(/(token delete) .*/, "$1")];
             if (program === "systemctl" && words.includes("restart")) return [`${machine}: kubelet restarts`];
@@ -566,6 +569,12 @@ describe("with machines", () => {
                 expect(readdirSync(state.machine(name).path("run/homelab-infrastructure"))).toEqual([]);
             }
             expect(await look()).toEqual({ cluster: CLUSTER_UID, lost: [], faults: [], warnings: [] });
+        });
+
+        test("a kubeconfig of a cluster that is gone, in root's home, is nobody's way to the API", async () => {
+            state.machine("one").write("root/.kube/config", "clusters: [{ name: gone }]\n", 0o600);
+            for (const name of ["one", "two"]) await step(name);
+            expect(clusterOf(state)).toMatchObject({ members: ["one", "two"], tokens: {} });
         });
 
         test("nothing secret is on a command line, in the environment, in what is said, or readable", async () => {
@@ -973,6 +982,29 @@ describe("with machines", () => {
             expect(api().objects).toMatchObject([{ kind: "Lease", spec: { holderIdentity: good } }]);
         });
 
+        test("systemd tries one again that found no API server, for a while; not one that is here and did not get away", async () => {
+            await up(STORED, told);
+            snapshot("one", "good");
+            const unit = file("one", "etc/systemd/system/homelab-infrastructure-etcd-snapshot.service") ?? "";
+            const [, unitPart = "", servicePart = ""] = unit.split(/^\[\w+\]$/m);
+            expect(servicePart).toMatch(/^Type=oneshot\nRestart=on-failure\nRestartSec=2min\n/m);
+            expect(unitPart).toMatch(/^StartLimitIntervalSec=1h\nStartLimitBurst=10$/m);
+            const final = Number(/^RestartPreventExitStatus=(\d+)$/m.exec(servicePart)?.[1]);
+            const code = () =>
+                sshHere(
+                    ["-o", "BatchMode=yes", `root@${ONE.address}`, "sh -s"],
+                    "sh /etc/homelab-infrastructure/etcd-snapshot.sh\n",
+                ).code;
+            const here = state.machine("one").path("var/lib/homelab-infrastructure/etcd-snapshots");
+            state.machine("one").setUnit("kubelet", { state: "inactive" });
+            expect([0, final]).not.toContain(code());
+            expect(readdirSync(here)).toHaveLength(2);
+            state.machine("one").setUnit("kubelet", { state: "active" });
+            keysOfNobody("one");
+            expect(code()).toBe(final);
+            expect(readdirSync(here)).toHaveLength(4);
+        });
+
         test("the documented restore, in its order, and pulumi up finds the same cluster", async () => {
             await up();
             const before = await look();
@@ -1228,6 +1260,9 @@ describe("with machines", () => {
             expect(sh("one", "/usr/local/bin/kubeadm token create --config /run/c.yaml\n").stderr).toMatch(
                 /unknown field "nodeName"/,
             );
+            // With no kubeconfig given it asks by root's own.
+            state.machine("one").write("root/.kube/config", "clusters: [{ name: gone }]\n", 0o600);
+            expect(sh("one", "/usr/local/bin/kubeadm token delete abcdef\n").stderr).toMatch(/x509/);
         });
     });
 

@@ -23,7 +23,7 @@ const SERVER_KEYS = [
     ...["cluster-cidr", "service-cidr", "tls-san", "write-kubeconfig-mode", "secrets-encryption"],
     ...["etcd-snapshot-schedule-cron", "etcd-snapshot-retention", "etcd-snapshot-compress"],
     ...["etcd-s3", "etcd-s3-endpoint", "etcd-s3-insecure", "etcd-s3-bucket", "etcd-s3-region", "etcd-s3-folder"],
-    ...["etcd-s3-access-key", "etcd-s3-secret-key"],
+    ...["etcd-s3-access-key", "etcd-s3-secret-key", "etcd-s3-retention"],
 ];
 /** Every server must have these alike: pkg/cluster/bootstrap.go, "critical configuration value mismatch". */
 const CRITICAL = [
@@ -73,6 +73,12 @@ function reset(machine: PlayedMachine, version: string, args: readonly string[])
             'level=fatal msg="cannot perform cluster-reset while server is running: the datastore is in use"',
         );
     }
+    const config = readConfig(machine, "server");
+    if (value(config, "server") !== "") {
+        throw new Refused(
+            'level=fatal msg="cannot perform cluster-reset while server URL is set - remove server from configuration before resetting"',
+        );
+    }
     const path = /^--cluster-reset-restore-path=(.+)$/.exec(
         args.find((word) => word.startsWith("--cluster-reset-restore")) ?? "",
     )?.[1];
@@ -82,7 +88,7 @@ function reset(machine: PlayedMachine, version: string, args: readonly string[])
             `level=fatal msg="starting kubernetes: preparing server: etcd: snapshot path does not exist: ${path}"`,
         );
     const saved = JSON.parse(readFileSync(path, "utf8")) as PlayedCluster;
-    if (saved.tokenHash !== tokenHash(machine, readConfig(machine, "server"))) {
+    if (saved.tokenHash !== tokenHash(machine, config)) {
         throw new Refused(
             'level=fatal msg="starting kubernetes: preparing server: bootstrap data already found and encrypted with different token"',
         );

@@ -45,7 +45,9 @@ const KEYS: Readonly<Record<string, readonly string[]>> = {
 
 export async function kubeadm(machine: PlayedMachine, [version = "", ...args]: readonly string[]): Promise<string> {
     const flag = (name: string) => args[args.indexOf(name) + 1];
-    const plain = args.filter((word, index) => !word.startsWith("-") && args[index - 1] !== "--config");
+    const plain = args.filter(
+        (word, index) => !word.startsWith("-") && !["--config", "--kubeconfig"].includes(args[index - 1] ?? ""),
+    );
     const verb = plain.join(" ");
     const config = () => readConfig(flag("--config"));
     if (verb === "init") return init(machine, version, config(), args);
@@ -55,8 +57,8 @@ export async function kubeadm(machine: PlayedMachine, [version = "", ...args]: r
     if (verb === "init phase upload-config all") return uploadConfig(machine, config());
     if (verb === "init phase certs apiserver") return certificate(machine, config());
     if (verb === "init phase control-plane all") return manifests(machine, config());
-    if (verb === "token create") return createToken(machine, config());
-    if (verb.startsWith("token delete ")) return deleteToken(machine, plain[2] ?? "");
+    if (verb === "token create") return createToken(machine, config(), tokenKubeconfig(machine, args));
+    if (verb.startsWith("token delete ")) return deleteToken(machine, plain[2] ?? "", tokenKubeconfig(machine, args));
     if (verb.startsWith("upgrade apply ")) return upgradeApply(machine, version, plain[2] ?? "", args);
     if (verb === "upgrade node") return upgradeNode(machine, version);
     if (verb === "upgrade node phase kubelet-config") return kubeletConfig(machine);
@@ -333,11 +335,22 @@ function ttlOf(own: Config): number {
     return Number(minutes) * 60_000;
 }
 
-/** Every command that asks the API goes by admin.conf, which leads to the endpoint. */
-function ask(machine: PlayedMachine): PlayedKubeadmCluster {
+const ADMIN = "etc/kubernetes/admin.conf";
+
+/** cmd/kubeadm/app/cmd/util: `kubeadm token` takes what is given, else root's own, else admin.conf. */
+function tokenKubeconfig(machine: PlayedMachine, args: readonly string[]): string {
+    const given = args[args.indexOf("--kubeconfig") + 1];
+    if (args.includes("--kubeconfig")) return given ?? "";
+    return machine.path([ROOTS_OWN, ADMIN].find((path) => machine.read(path) !== undefined) ?? ADMIN);
+}
+
+const ROOTS_OWN = "root/.kube/config";
+
+/** Every other command that asks the API goes by admin.conf, which leads to the endpoint. */
+function ask(machine: PlayedMachine, kubeconfig = machine.path(ADMIN)): PlayedKubeadmCluster {
     const cluster = clusterOf(machine.all);
     const endpoint = text(cluster?.clusterConfiguration["controlPlaneEndpoint"]).replace(/:6443$/, "");
-    if (machine.read("etc/kubernetes/admin.conf") === undefined)
+    if (machine.read(ADMIN) === undefined)
         throw new Refused(
             "error: failed to load admin kubeconfig: open /etc/kubernetes/admin.conf: no such file or directory",
         );
@@ -346,19 +359,25 @@ function ask(machine: PlayedMachine): PlayedKubeadmCluster {
             `error: Get "https://${endpoint}:6443/api/v1": dial tcp ${endpoint}:6443: connect: no route to host`,
         );
     }
+    // Every admin.conf of the cluster is alike here.
+    if (!existsSync(kubeconfig) || readFileSync(kubeconfig, "utf8") !== machine.read(ADMIN)) {
+        throw new Refused(
+            `error: Get "https://${endpoint}:6443/api/v1": tls: failed to verify certificate: x509: certificate signed by unknown authority`,
+        );
+    }
     return cluster;
 }
 
-function createToken(machine: PlayedMachine, documents: Documents): string {
-    const cluster = ask(machine);
+function createToken(machine: PlayedMachine, documents: Documents, kubeconfig: string): string {
+    const cluster = ask(machine, kubeconfig);
     const own = need(documents, "InitConfiguration");
     const [token = ""] = tokensOf(own);
     saveCluster(machine.all, { ...cluster, tokens: { ...cluster.tokens, [token]: Date.now() + ttlOf(own) } });
     return token;
 }
 
-function deleteToken(machine: PlayedMachine, id: string): string {
-    const cluster = ask(machine);
+function deleteToken(machine: PlayedMachine, id: string, kubeconfig: string): string {
+    const cluster = ask(machine, kubeconfig);
     if (!/^[a-z0-9]{6}$/.test(id)) throw new Refused(`error: given token or token ID is not valid`);
     const kept = Object.entries(cluster.tokens).filter(([token]) => !token.startsWith(`${id}.`));
     saveCluster(machine.all, { ...cluster, tokens: Object.fromEntries(kept) });
