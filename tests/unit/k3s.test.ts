@@ -84,6 +84,7 @@ function args(changes: Partial<K3sClusterArgs> = {}): K3sClusterArgs {
     };
 }
 
+const STORE_SECRETS = { token: TOKEN, snapshotStore: { accessKey: "AKEY", secretKey: "SKEY-secret" } };
 const S3 = { endpoint: "http://192.168.10.5:9000", bucket: "k3s", region: "us-east-1", folder: "k3s-home" };
 
 describe("releases", () => {
@@ -542,8 +543,7 @@ describe("with machines", () => {
 
         test("the store of snapshots gets its credentials by a file that only root reads", async () => {
             const snapshots = { schedule: "0 */6 * * *", keep: 28, s3: S3 };
-            const secrets = { token: TOKEN, snapshotStore: { accessKey: "AKEY", secretKey: "SKEY-secret" } };
-            const resources = await up(args({ snapshots }), secrets);
+            const resources = await up(args({ snapshots }), STORE_SECRETS);
             const path = "etc/rancher/k3s/config.yaml.d/20-snapshot-store.yaml";
             expect(parse(file("k3s-master1", path) ?? "")).toMatchObject({ "etcd-s3-secret-key": "SKEY-secret" });
             expect(statSync(state.machine("k3s-master1").path(path)).mode & 0o777).toBe(0o600);
@@ -1008,6 +1008,25 @@ describe("with machines", () => {
             forget();
             await up(wanted);
             expect(restarts()).toEqual([]);
+        });
+
+        test("with a store of snapshots the one on the disk is meant; on a machine without configuration the token is said", async () => {
+            await up(args({ snapshots: { schedule: "0 */6 * * *", keep: 28, s3: S3 } }), STORE_SECRETS);
+            const snapshot = await save("k3s-master1");
+            const [block = ""] = blocks();
+            await expect(restore("k3s-master1", snapshot, [block.replace("--etcd-s3=false", "")])).rejects.toThrow(
+                /failed to download snapshot from S3/,
+            );
+            // As after an installation: token, binary and snapshot are there.
+            const machine = state.machine("k3s-master1");
+            for (const file of ["config.yaml", "config.yaml.d"])
+                rmSync(machine.path(`etc/rancher/k3s/${file}`), { recursive: true });
+            const command = /sudo -n k3s server[^\n]*\\\n[^\n]*/.exec(block)?.[0] ?? "";
+            await expect(restore("k3s-master1", snapshot, [command.replace(/--token-file=\S+/, "")])).rejects.toThrow(
+                /--token is required/,
+            );
+            await restore("k3s-master1", snapshot, [command]);
+            expect(state.cluster?.members).toEqual(["k3s-master1"]);
         });
 
         test("without the token a snapshot is nothing", async () => {

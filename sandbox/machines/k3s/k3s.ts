@@ -73,16 +73,22 @@ function reset(machine: PlayedMachine, version: string, args: readonly string[])
             'level=fatal msg="cannot perform cluster-reset while server is running: the datastore is in use"',
         );
     }
-    const config = readConfig(machine, "server");
+    const flag = (name: string) => args.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3);
+    const config = { ...readConfig(machine, "server") };
+    // The shell says paths of a command as they are on this computer.
+    const tokenFile = flag("token-file")?.replace(machine.path("."), "");
+    if (tokenFile !== undefined) config["token-file"] = tokenFile;
     if (value(config, "server") !== "") {
         throw new Refused(
             'level=fatal msg="cannot perform cluster-reset while server URL is set - remove server from configuration before resetting"',
         );
     }
-    const path = /^--cluster-reset-restore-path=(.+)$/.exec(
-        args.find((word) => word.startsWith("--cluster-reset-restore")) ?? "",
-    )?.[1];
+    const path = flag("cluster-reset-restore-path");
     if (path === undefined) throw new Refused("k3s server --cluster-reset without a snapshot is not simulated");
+    if (config["etcd-s3"] === true && flag("etcd-s3") !== "false")
+        throw new Refused(
+            `level=fatal msg="starting kubernetes: preparing server: failed to download snapshot from S3: ${path}: The specified key does not exist."`,
+        );
     if (!existsSync(path))
         throw new Refused(
             `level=fatal msg="starting kubernetes: preparing server: etcd: snapshot path does not exist: ${path}"`,
@@ -171,7 +177,7 @@ function readConfig(machine: PlayedMachine, role: "server" | "agent"): Config {
 function tokenHash(machine: PlayedMachine, config: Config): string {
     const path = config["token-file"];
     const file = typeof path === "string" ? path.replace(/^\//, "") : "";
-    const token = (machine.read(file) ?? "").trim();
+    const token = file === "" ? "" : (machine.read(file) ?? "").trim();
     if (token === "") throw new Refused('level=fatal msg="--token is required"');
     if ((statSync(machine.path(file)).mode & 0o077) !== 0)
         throw new Refused('level=fatal msg="the token can be read by everybody"');
