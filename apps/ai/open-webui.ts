@@ -7,6 +7,7 @@ import type { OidcClient } from "../../components/identity/identity";
 import { Workload } from "../../components/workload";
 
 const DATA = "/app/backend/data";
+const STATIC = "/app/backend/open_webui/static";
 const SETTINGS = "/etc/homelab/open-webui.py";
 
 /** Chat with the cluster's language models. https://docs.openwebui.com/reference/env-configuration */
@@ -53,11 +54,15 @@ export const openWebui = app({
                 ...(oidc === undefined ? {} : { secretEnv: { OAUTH_CLIENT_SECRET: oidc.clientSecret } }),
                 ...(openai?.apiKey === undefined ? {} : { secrets: { OPENAI_API_KEY: openai.apiKey } }),
                 files: { [SETTINGS]: readFileSync(join(__dirname, "open-webui.py"), "utf8") },
-                init: { settings: { command: ["python3", SETTINGS, DATA], mounts: { [DATA]: DATA } } },
+                init: {
+                    settings: { command: ["python3", SETTINGS, DATA], mounts: { [DATA]: DATA } },
+                    // Fonts and styles of what it exports, which it does not put there itself.
+                    static: { command: ["cp", "-r", `${STATIC}/.`, "/static/"], mounts: { "/static": STATIC } },
+                },
                 volumes: {
                     [DATA]: data(config.storage),
                     // It puts the page's own pictures there at each start.
-                    "/app/backend/open_webui/static": scratch(),
+                    [STATIC]: scratch(),
                     "/tmp": scratch("1Gi"),
                 },
                 health: { http: "/health" },

@@ -11,7 +11,16 @@ export const jellyfin = app({
     title: "films and series in the browser and on televisions",
     namespace: "media",
     group: "media",
-    config: webApp({ host: "jellyfin", memory: "12Gi" }, { address, storage: storage("50Gi"), gpu }),
+    config: webApp(
+        { host: "jellyfin", memory: "12Gi" },
+        {
+            address,
+            storage: storage("50Gi"),
+            gpu,
+            /** What it may convert at a time, on the machine's disk; a pod that holds more is evicted. A film is written whole. */
+            transcodes: storage("100Gi"),
+        },
+    ),
     ports: { http: PORT },
     reach: "local",
     // A plugin of a third party would do OIDC, in the browser alone.
@@ -39,7 +48,7 @@ export const jellyfin = app({
                 },
                 volumes: {
                     "/config": data(config.storage),
-                    "/cache": scratch("20Gi"),
+                    "/cache": scratch(config.transcodes),
                     "/tmp": scratch("2Gi"),
                     [platform.storage.path("media")]: shared("media", { readOnly: true }),
                 },

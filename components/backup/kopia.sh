@@ -7,14 +7,19 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export KOPIA_CONFIG_PATH=$work/repository.config KOPIA_CACHE_DIRECTORY=$work/cache KOPIA_LOG_DIR=$work/logs KOPIA_CHECK_FOR_UPDATES=false
 
+# The pod's /tmp has 8Gi. By Kopia's own sizes 10 GB of cache are allowed and nothing young is ever swept: a large restore was evicted.
+CACHE="--content-cache-size-mb 500 --content-cache-size-limit-mb 1000 --metadata-cache-size-mb 2000 --metadata-cache-size-limit-mb 4000"
+
 # One identity whatever pod it is: snapshots are found, and old ones expire, by it.
 open() {
-    kopia repository connect filesystem --path "$REPOSITORY" --override-hostname "$KOPIA_IDENTITY" --override-username homelab
+    # shellcheck disable=SC2086
+    kopia repository connect filesystem --path "$REPOSITORY" --override-hostname "$KOPIA_IDENTITY" --override-username homelab $CACHE
 }
 
 snapshot() {
     if [ -z "$(ls -A "$REPOSITORY")" ]; then
-        kopia repository create filesystem --path "$REPOSITORY" --override-hostname "$KOPIA_IDENTITY" --override-username homelab
+        # shellcheck disable=SC2086
+        kopia repository create filesystem --path "$REPOSITORY" --override-hostname "$KOPIA_IDENTITY" --override-username homelab $CACHE
     else
         # Never made anew over what is there: a wrong password must not look like an empty repository.
         open

@@ -43,7 +43,8 @@ describe("jellyfin", () => {
     });
 
     test("without one on the CPU; the library is read-only, health needs no login", async () => {
-        const { look } = await plan({ jellyfin: { ...web, gpu: "none" } });
+        const { look } = await plan({ jellyfin: { ...web, gpu: "none", transcodes: "60Gi" } });
+        expect(look.pod("jellyfin")["volumes"]).toContainEqual({ name: "cache", emptyDir: { sizeLimit: "60Gi" } });
         const container = look.container("jellyfin");
         expect(env(container)).not.toHaveProperty("NVIDIA_DRIVER_CAPABILITIES");
         expect(look.pod("jellyfin")).not.toHaveProperty("runtimeClassName");

@@ -19,12 +19,19 @@ const PLAYED = `#!/bin/bash
 set -eu
 config=$KOPIA_CONFIG_PATH
 repository() { [ -f "$config" ] || { echo "ERROR repository is not connected" >&2; exit 1; }; cat "$config"; }
+# What its cache may hold on this disk; without a limit it keeps all that is young.
+limited() {
+  content=$(option --content-cache-size-limit-mb "$@"); metadata=$(option --metadata-cache-size-limit-mb "$@")
+  [ "$((\${content:-1000000} + \${metadata:-1000000}))" -le 6000 ] || { echo "ERROR no space left on device" >&2; exit 1; }
+}
 option() { local name=$1; shift; while [ $# -gt 0 ]; do [ "$1" = "$name" ] && { echo "$2"; return; }; shift; done; }
 case "$1 $2" in
 "repository create")
+  limited "$@"
   path=$(option --path "$@"); [ ! -f "$path/kopia.repository" ] || { echo "ERROR found existing data in storage location" >&2; exit 1; }
   printf %s "$KOPIA_PASSWORD" > "$path/kopia.repository"; mkdir -p "$(dirname "$config")"; printf %s "$path" > "$config" ;;
 "repository connect")
+  limited "$@"
   path=$(option --path "$@"); [ -f "$path/kopia.repository" ] || { echo "ERROR repository not initialized in the provided storage" >&2; exit 1; }
   [ "$(cat "$path/kopia.repository")" = "$KOPIA_PASSWORD" ] || { echo "ERROR invalid repository password" >&2; exit 1; }
   mkdir -p "$(dirname "$config")"; printf %s "$path" > "$config" ;;

@@ -662,7 +662,14 @@ describe("what librechat stands on", () => {
 
     test("open-webui chats by the gateway, too", async () => {
         const look = await plan({ "llama-static-a": {}, "llm-gateway": {}, "open-webui": {} });
-        const [settings] = look.pod("open-webui")["initContainers"] as Inputs[];
+        const [settings, copied] = look.pod("open-webui")["initContainers"] as Inputs[];
+        // What the scratch volume would hide.
+        const at = "/app/backend/open_webui/static";
+        expect(copied?.["command"]).toEqual(["cp", "-r", `${at}/.`, "/static/"]);
+        const [volume] = (look.container("open-webui")["volumeMounts"] as Inputs[]).filter(
+            ({ mountPath }) => mountPath === at,
+        );
+        expect(copied?.["volumeMounts"]).toContainEqual({ name: volume?.["name"], mountPath: "/static" });
         // With the same environment, the key too: it compares what it was told last.
         expect(settings?.["env"]).toEqual(look.container("open-webui")["env"]);
         expect(settings?.["command"]).toEqual(["python3", "/etc/homelab/open-webui.py", "/app/backend/data"]);
