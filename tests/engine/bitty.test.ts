@@ -195,6 +195,11 @@ test("jellyfin moves to the other cluster by the nine steps, each seen in both (
     write("chongus", { ...SMALL_CHONGUS, apps: { ...SMALL_CHONGUS.apps, jellyfin: {} } });
     expectSuccess(await chongus.run("up", "chongus"));
 
+    const taken = '{.status.parents[*].conditions[?(@.type=="Accepted")].status}';
+    await chongus.until(
+        () => get(chongus, taken, "-n", "media", "httproute", "jellyfin").includes("True"),
+        "the edge did not take jellyfin's route up",
+    );
     const arrived = move().steps.filter(({ part }) => part === 4 || part >= 7);
     expect(told(arrived)).toEqual([
         "4 done: the store of chongus has the secrets of jellyfin",

@@ -46,13 +46,16 @@ function world(
         pods?: object[];
         schedules?: object[];
         annotations?: object;
-        /** Of Argo CD's Application; absent: true. */
-        automated?: boolean;
+        labels?: object;
+        /** Copies of Argo CD's controller; absent: there is none. */
+        argo?: number | undefined;
+        /** Flux' Kustomization. */
+        suspended?: boolean;
         stuck?: boolean;
         refuses?: (line: string) => boolean;
     } = {},
 ): World {
-    const { kopia = "Complete", annotations = {} } = given;
+    const { kopia = "Complete", annotations = {}, labels = {} } = given;
     const calls: string[] = [];
     const said: string[] = [];
     let replicas = 1;
@@ -61,7 +64,7 @@ function world(
     let clock = 1_700_000_000_000;
     const deployment = () => ({
         kind: "Deployment",
-        metadata: { name: "sonarr", annotations },
+        metadata: { name: "sonarr", annotations, labels },
         spec: { replicas, template: { spec: mounts("sonarr") } },
     });
     const pod = {
@@ -82,8 +85,20 @@ function world(
             return { items: [...(replicas > 0 || given.stuck ? [pod] : []), ...(given.pods ?? [])] };
         if (args.includes("get cronjobs")) return { items: given.schedules ?? [] };
         if (args.includes("get cronjob ")) return cronJob;
-        if (args.includes("get application"))
-            return { spec: { syncPolicy: given.automated === false ? {} : { automated: { selfHeal: true } } } };
+        if (args.includes("--namespace argocd get statefulsets"))
+            return {
+                items:
+                    given.argo === undefined
+                        ? []
+                        : [
+                              {
+                                  metadata: { name: "argocd-application-controller" },
+                                  spec: { replicas: given.argo },
+                                  status: { replicas: given.argo },
+                              },
+                          ],
+            };
+        if (args.includes("get kustomizations")) return { items: [{ spec: { suspend: given.suspended } }] };
         if (args.startsWith("create")) {
             made = JSON.parse(input ?? "") as Record<string, unknown>;
             return {};
@@ -224,12 +239,32 @@ test.each([
         );
 });
 
-test("an app of Argo CD's that was let pause is restored", async () => {
-    const annotations = { "argocd.argoproj.io/tracking-id": "media-sonarr:apps/Deployment:media/sonarr" };
-    const here = world({ annotations, automated: false });
+const ARGO = { "argocd.argoproj.io/tracking-id": "media-sonarr:apps/Deployment:media/sonarr" };
+const FLUX = { "kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system" };
+
+test.each([
+    ["Argo CD's, whose controller is stopped", { annotations: ARGO, argo: 0 }],
+    ["Argo CD's once, which is gone", { annotations: ARGO, argo: undefined }],
+    ["Flux', which pauses", { labels: FLUX, suspended: true }],
+])("an app of %s is restored", async (_what, given) => {
+    const here = world(given);
     await restore(here.around, { volume: "media/sonarr" });
-    expect(here.calls).toContain("--namespace argocd get application media-sonarr --output json");
     expect(here.job()).toBeDefined();
+});
+
+test.each([
+    [
+        { annotations: ARGO, argo: 1 },
+        /^Argo CD delivers media\/sonarr and would .*:  kubectl -n argocd scale statefulset argocd-application-controller --replicas=0  and afterwards .* --replicas=1$/,
+    ],
+    [
+        { labels: FLUX, suspended: false },
+        /^Flux delivers media\/sonarr and would .*:  kubectl -n flux-system patch kustomizations.kustomize.toolkit.fluxcd.io apps --type=merge --patch '\{"spec":\{"suspend":true\}\}'  and afterwards .*false/,
+    ],
+])("one that would be started again in the middle is not touched (%#)", async (given, said) => {
+    const here = world(given);
+    await expect(restore(here.around, { volume: "media/sonarr" })).rejects.toThrow(said);
+    expect(changes(here)).toEqual([]);
 });
 
 test("a restore that failed says why, and the app runs again on what was there", async () => {
@@ -254,11 +289,6 @@ test.each([
         "a pod of nobody's",
         { pods: [{ kind: "Pod", metadata: { name: "debug" }, spec: mounts("sonarr"), status: { phase: "Running" } }] },
         /in use by debug, of no Deployment or StatefulSet; nothing was touched/,
-    ],
-    [
-        "an app that Argo CD delivers",
-        { annotations: { "argocd.argoproj.io/tracking-id": "sonarr:apps/Deployment:media/sonarr" } },
-        /Argo CD delivers media\/sonarr and would start it again.*nothing was touched/,
     ],
     ["a cluster without Kopia", { kopia: "missing" as const }, /no CronJob kopia\/kopia-restore.*not found/],
 ])("%s: refused before anything is stopped", async (_, given, said) => {

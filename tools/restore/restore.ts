@@ -28,6 +28,9 @@ export interface Wanted {
 const KOPIA = "kopia";
 const TEMPLATE = "kopia-restore";
 
+/** Argo CD's namespace. */
+const ARGO_CD = "argocd";
+
 const STOP_LIMIT = 5 * 60_000;
 
 export interface Owner {
@@ -149,11 +152,11 @@ export async function ownersOf(around: Around, namespace: string, claim: string)
     const controllers = await list(around, [...inNamespace, "deployments,statefulsets"]);
     const using = controllers.filter(({ spec }) => uses(inside(spec, "template", "spec")));
     for (const { metadata } of using) {
-        const [application = ""] = textOf(inside(metadata, "annotations"), "argocd.argoproj.io/tracking-id").split(":");
-        if (application === "" || (await paused(around, application))) continue;
+        const by = await delivered(around, metadata);
+        if (by === undefined) continue;
         throw new UserError(
-            `Argo CD delivers ${namespace}/${textOf(metadata, "name")} and would start it again in the middle of the restore; nothing was touched. ` +
-                `Let it pause first:  kubectl -n argocd patch application ${application} --type=merge --patch '{"spec":{"syncPolicy":{"automated":null}}}'  afterwards  pulumi up --refresh  puts it back`,
+            `${by.who} delivers ${namespace}/${textOf(metadata, "name")} and would start it again in the middle of the restore; nothing was touched. ` +
+                `Let it pause first:  ${by.pause}  and afterwards  ${by.resume}`,
         );
     }
     const owned = new Set(using.map(({ metadata }) => textOf(metadata, "name")));
@@ -179,10 +182,35 @@ export async function ownersOf(around: Around, namespace: string, claim: string)
         .filter(({ replicas }) => replicas > 0);
 }
 
-/** Whether Argo CD leaves what an Application of its has as it is. */
-async function paused({ kubectl }: Around, application: string): Promise<boolean> {
-    const found = await kubectl(["--namespace", "argocd", "get", "application", application, "--output", "json"]);
-    return found.code === 0 && !isRecord(inside(JSON.parse(found.stdout), "spec", "syncPolicy", "automated"));
+interface Delivery {
+    readonly who: string;
+    readonly pause: string;
+    readonly resume: string;
+}
+
+/** Who would undo a change of an object, and does not pause now. */
+async function delivered(around: Around, metadata: unknown): Promise<Delivery | undefined> {
+    const said = (where: string, what: string) => textOf(inside(metadata, where), what);
+    if (said("annotations", "argocd.argoproj.io/tracking-id") !== "") {
+        // Not the Application: whoever made it, a root or a set, takes a change of it back at once.
+        const controllers = ["statefulsets", "--selector=app.kubernetes.io/name=argocd-application-controller"];
+        const running = (await list(around, ["--namespace", ARGO_CD, "get", ...controllers])).filter(
+            ({ spec, status }) => inside(spec, "replicas") !== 0 || Number(inside(status, "replicas") ?? 0) > 0,
+        );
+        const [first] = running;
+        if (first === undefined) return undefined;
+        const scale = `kubectl -n ${ARGO_CD} scale statefulset ${textOf(first.metadata, "name")} --replicas=`;
+        return { who: "Argo CD", pause: `${scale}0`, resume: `${scale}${String(inside(first.spec, "replicas") ?? 1)}` };
+    }
+    const flux = "kustomize.toolkit.fluxcd.io";
+    const [name, namespace] = [said("labels", `${flux}/name`), said("labels", `${flux}/namespace`)];
+    if (name === "" || namespace === "") return undefined;
+    const kind = `kustomizations.${flux}`;
+    const found = await list(around, ["--namespace", namespace, "get", kind, `--field-selector=metadata.name=${name}`]);
+    if (!found.some(({ spec }) => inside(spec, "suspend") !== true)) return undefined;
+    const patch = (suspend: boolean) =>
+        `kubectl -n ${namespace} patch ${kind} ${name} --type=merge --patch '${JSON.stringify({ spec: { suspend } })}'`;
+    return { who: "Flux", pause: patch(true), resume: patch(false) };
 }
 
 /** Waits until no pod has the volume any more. */
