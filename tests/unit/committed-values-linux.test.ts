@@ -90,7 +90,13 @@ const K3S_HOME_OWN = [
     ...["monitoring.retention", "monitoring.storage", "monitoring.grafanaStorage", "monitoring.loki"],
     ...["monitoring.prometheusHost", "monitoring.alertmanagerHost", "monitoring.hubbleHost"],
     ...["apps.*.memory", "apps.*.storage", "apps.*.database", "apps.*.models", "apps.media-wiring.enabled"],
-    ...["apps.jellyfin.tier", "apps.ollama.tier", "apps.automatic1111.tier", "apps.automatic1111.lowMemory"],
+    ...[
+        "apps.jellyfin.tier",
+        "apps.jellyfin.transcodes",
+        "apps.ollama.tier",
+        "apps.automatic1111.tier",
+        "apps.automatic1111.lowMemory",
+    ],
 ];
 
 /** MinIO, as machines reach it and as pods do. */
@@ -175,7 +181,12 @@ const MAGI_OWN = [
     ...["apps.*.models", "apps.*.parallel", "apps.llama-swap.unloadAfter", "apps.llm-gateway.database"],
     ...["apps.vaultwarden.database", "apps.vaultwarden.admin", "apps.immich.gpu", "apps.*.vpn.provider"],
     ...["apps.*.vpn.type", "apps.arr-lts.vpn.portForwarding", "apps.arr-lts2.vpn.portForwarding"],
-    ...["apps.librechat.registration", "apps.nextcloud.maintenanceHour", "apps.uptime-kuma.monitors"],
+    ...[
+        "apps.jellyfin.transcodes",
+        "apps.librechat.registration",
+        "apps.nextcloud.maintenanceHour",
+        "apps.uptime-kuma.monitors",
+    ],
     ...["apps.uptime-kuma.user", "apps.uptime-kuma.checkCertificates", "apps.homarr.tiles", "apps.homarr.board"],
     ...["apps.portfolio-staging.issuer", "apps.media-wiring.enabled"],
 ];

@@ -110,7 +110,7 @@ const BITTY_OWN = [
     ...["backups.restoreFrom", "backups.beforeDestroy", "gitops.repository", "gitops.revision"],
     ...["monitoring.retention", "monitoring.storage", "monitoring.nodeProbe"],
     ...["grafana", "prometheus", "alertmanager", "hubble"].map((page) => `monitoring.${page}Host`),
-    ...["apps.echo-server", "apps.jellyfin.memory", "apps.jellyfin.storage"],
+    ...["apps.echo-server", "apps.jellyfin.memory", "apps.jellyfin.storage", "apps.jellyfin.transcodes"],
 ];
 
 const TRUENAS: readonly Row[] = [
