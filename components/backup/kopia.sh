@@ -11,18 +11,17 @@ export KOPIA_CONFIG_PATH=$work/repository.config KOPIA_CACHE_DIRECTORY=$work/cac
 CACHE="--content-cache-size-mb 500 --content-cache-size-limit-mb 1000 --metadata-cache-size-mb 2000 --metadata-cache-size-limit-mb 4000"
 
 # One identity whatever pod it is: snapshots are found, and old ones expire, by it.
-open() {
+repository() {
     # shellcheck disable=SC2086
-    kopia repository connect filesystem --path "$REPOSITORY" --override-hostname "$KOPIA_IDENTITY" --override-username homelab $CACHE
+    kopia repository "$1" filesystem --path "$REPOSITORY" --override-hostname "$KOPIA_IDENTITY" --override-username homelab $CACHE
 }
 
 snapshot() {
     if [ -z "$(ls -A "$REPOSITORY")" ]; then
-        # shellcheck disable=SC2086
-        kopia repository create filesystem --path "$REPOSITORY" --override-hostname "$KOPIA_IDENTITY" --override-username homelab $CACHE
+        repository create
     else
         # Never made anew over what is there: a wrong password must not look like an empty repository.
-        open
+        repository connect
     fi
     kopia policy set --global --compression zstd --keep-latest 3 --keep-hourly 0 --keep-daily "$KEEP_DAILY" \
         --keep-weekly "$KEEP_WEEKLY" --keep-monthly "$KEEP_MONTHLY" --keep-annual 0
@@ -43,7 +42,7 @@ snapshot() {
 }
 
 list() {
-    open
+    repository connect
     if [ -n "$SOURCE" ]; then kopia snapshot list "$DATA/$SOURCE"; else kopia snapshot list; fi
 }
 
@@ -53,7 +52,7 @@ restore() {
     */*) ;;
     *) echo "SOURCE is \"$SOURCE\"; it must be <namespace>/<claim>, such as media/sonarr" >&2; exit 1 ;;
     esac
-    open
+    repository connect
     id=$SNAPSHOT
     if [ "$id" = latest ]; then
         # Oldest first, an object a line.
